@@ -1,0 +1,49 @@
+package jobspec
+
+import (
+	"hash/fnv"
+	"strconv"
+	"time"
+)
+
+// EventShards is the number of subjects that the event log is spread over.
+const EventShards = 64
+
+// EventShard is the shard of an audience ("u:<user>" or "r:<role>").
+func EventShard(audience string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(audience))
+	return int(h.Sum32() % EventShards)
+}
+
+// EventSubject is the core NATS subject of a shard.
+func EventSubject(shard int) string { return "ev." + strconv.Itoa(shard) }
+
+// EventBatch is what the relay publishes on a shard's subject: events in the
+// order of their positions.
+type EventBatch struct {
+	// Epoch names the log; a restored database gets a new one.
+	Epoch string `json:"epoch"`
+	Shard int    `json:"shard"`
+	// Previous is the position of the shard's last event before this batch,
+	// 0 for none. A reader whose last position differs has missed something
+	// and reads the rows from the database.
+	Previous int64   `json:"previous"`
+	Events   []Event `json:"events"`
+}
+
+// Event is one committed change. It names what changed and never carries a
+// user's text.
+type Event struct {
+	Position int64  `json:"position"`
+	Audience string `json:"audience"`
+	Topic    string `json:"topic"`
+	Type     string `json:"type"`
+	// Object is the id of what changed, Parent the id of what it belongs to
+	// (a translation's note), if anything.
+	Object  string    `json:"object"`
+	Parent  string    `json:"parent,omitempty"`
+	Version int64     `json:"version"`
+	State   string    `json:"state,omitempty"`
+	At      time.Time `json:"at"`
+}

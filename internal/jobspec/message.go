@@ -1,0 +1,144 @@
+package jobspec
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// Job is the message on JOBS: one attempt at one run. It says nothing of who
+// asked for it.
+type Job struct {
+	Run     string `json:"run"`
+	Attempt int    `json:"attempt"`
+	Kind    string `json:"kind"`
+	Pool    string `json:"pool"`
+	Lane    Lane   `json:"lane"`
+	// Deadline is when the result is no longer wanted; zero means never.
+	Deadline time.Time `json:"deadline,omitzero"`
+	// Payload is the kind's own input, for example Translate.
+	Payload json.RawMessage `json:"payload"`
+}
+
+// MessageID is the Nats-Msg-Id of an attempt on JOBS: the same attempt
+// published twice is stored once.
+func (j Job) MessageID() string { return j.Run + ":" + strconv.Itoa(j.Attempt) }
+
+// ResultType says what a Result reports.
+type ResultType string
+
+// The types of a Result. Done and Failed end the attempt.
+const (
+	ResultStarted ResultType = "started"
+	ResultDone    ResultType = "done"
+	ResultFailed  ResultType = "failed"
+	// ResultHeartbeat keeps a long attempt from being rescued.
+	ResultHeartbeat ResultType = "heartbeat"
+)
+
+// Result is the message on RESULTS.
+type Result struct {
+	Run     string     `json:"run"`
+	Attempt int        `json:"attempt"`
+	Kind    string     `json:"kind"`
+	Type    ResultType `json:"type"`
+	Worker  string     `json:"worker"`
+	// StartedAt is when the worker began the attempt, At when it reported.
+	StartedAt time.Time `json:"startedAt"`
+	At        time.Time `json:"at"`
+	// Payload is the kind's own output when Type is ResultDone.
+	Payload json.RawMessage `json:"payload,omitempty"`
+	// Failure is set when Type is ResultFailed.
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+// MessageID is the Nats-Msg-Id of a result on RESULTS.
+func (r Result) MessageID() string {
+	id := r.Run + ":" + strconv.Itoa(r.Attempt) + ":" + string(r.Type)
+	if r.Type == ResultHeartbeat {
+		id += ":" + strconv.FormatInt(r.At.UnixMilli(), 10)
+	}
+	return id
+}
+
+// Failure is why an attempt failed, in words that its owner may read.
+type Failure struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}
+
+// Code is a stable word for why an attempt failed.
+type Code string
+
+// The codes. Only CodeInvalidInput and CodeUnsupportedLanguage end a run at
+// once; the others are tried again until the attempts are used up.
+const (
+	CodeInvalidInput        Code = "INVALID_INPUT"
+	CodeUnsupportedLanguage Code = "UNSUPPORTED_LANGUAGE"
+	CodeModelMissing        Code = "MODEL_MISSING"
+	CodeModelBroken         Code = "MODEL_BROKEN"
+	CodeWorkerLost          Code = "WORKER_LOST"
+	CodeDeadline            Code = "DEADLINE"
+	CodeInternal            Code = "INTERNAL"
+)
+
+// Final tells whether a failure with this code is not worth another attempt.
+func (c Code) Final() bool {
+	return c == CodeInvalidInput || c == CodeUnsupportedLanguage || c == CodeDeadline
+}
+
+// Progress is the lossy report of a running attempt on core NATS. Partial is
+// the whole text so far, at most MaxPartial bytes of it, so that any one
+// message may be lost; within an attempt both fields only grow.
+type Progress struct {
+	Run      string  `json:"run"`
+	Attempt  int     `json:"attempt"`
+	Progress float64 `json:"progress"`
+	Partial  string  `json:"partial,omitempty"`
+}
+
+// MaxPartial is the largest partial text in bytes, and MinProgressInterval the
+// shortest time between two reports of one run.
+const (
+	MaxPartial          = 256 << 10
+	MinProgressInterval = 100 * time.Millisecond
+)
+
+// Timing that API and worker must agree on.
+const (
+	// AckWait is how long JetStream waits for a sign of life of a worker
+	// before it hands the message to another one.
+	AckWait = 30 * time.Second
+	// HeartbeatInterval is how often a worker gives that sign.
+	HeartbeatInterval = AckWait / 3
+	// AnnounceInterval is how often a worker announces itself.
+	AnnounceInterval = 10 * time.Second
+)
+
+// Announcement is what a worker can do, published on SubjectAnnounce.
+type Announcement struct {
+	Worker  string    `json:"worker"`
+	At      time.Time `json:"at"`
+	Bundles []Bundle  `json:"bundles"`
+}
+
+// Bundle is one loaded model with the work that it serves.
+type Bundle struct {
+	// Name is the bundle's folder name, as the API shows it in Translation.model.
+	Name string `json:"name"`
+	// Kind is the work it does, for example KindTranslate, and Pool the queue
+	// that the worker pulls for it.
+	Kind string `json:"kind"`
+	Pool string `json:"pool"`
+	// Directions are the language pairs of a translation bundle, pivots
+	// included.
+	Directions []Direction `json:"directions,omitempty"`
+}
+
+// Direction is a pair of canonical BCP 47 tags.
+type Direction struct {
+	Source string `json:"source"`
+	Target string `json:"target"`
+	// Pivot is true when the text goes through English on the way.
+	Pivot bool `json:"pivot,omitempty"`
+}
