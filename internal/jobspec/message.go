@@ -16,13 +16,22 @@ type Job struct {
 	Lane    Lane   `json:"lane"`
 	// Deadline is when the result is no longer wanted; zero means never.
 	Deadline time.Time `json:"deadline,omitzero"`
+	// Moved is set when the attempt was published before in another lane.
+	Moved bool `json:"-"`
 	// Payload is the kind's own input, for example Translate.
 	Payload json.RawMessage `json:"payload"`
 }
 
 // MessageID is the Nats-Msg-Id of an attempt on JOBS: the same attempt
-// published twice is stored once.
-func (j Job) MessageID() string { return j.Run + ":" + strconv.Itoa(j.Attempt) }
+// published twice is stored once. One that moved to another lane is published
+// anew.
+func (j Job) MessageID() string {
+	id := j.Run + ":" + strconv.Itoa(j.Attempt)
+	if j.Moved {
+		id += ":" + string(j.Lane)
+	}
+	return id
+}
 
 // ResultType says what a Result reports.
 type ResultType string

@@ -27,6 +27,9 @@ const (
 	SubjectOutbox = "ctl.outbox"
 	// SubjectAnnounce carries an Announcement of each worker every 10 seconds.
 	SubjectAnnounce = "ctl.announce"
+	// SubjectAnnouncePlease asks every worker to announce itself now. A request
+	// gets the first worker's Announcement as its reply as well.
+	SubjectAnnouncePlease = "ctl.announce.please"
 	// SubjectJobsAll and SubjectResultsAll are what the two streams capture.
 	SubjectJobsAll    = "jobs.>"
 	SubjectResultsAll = "results.>"

@@ -1,0 +1,83 @@
+package schema
+
+import (
+	"context"
+
+	"entgo.io/ent"
+	"entgo.io/ent/entql"
+
+	"parley/ent/gen/privacy"
+	"parley/internal/auth"
+)
+
+// ownedBy lets a viewer reach only the rows whose field holds their id; admins
+// read all rows, the system reads and writes all.
+func ownedBy(field string) ent.Policy {
+	return privacy.Policy{
+		Query: privacy.QueryPolicy{
+			denyWithoutViewer(), allowSystem(), allowAdmin(), filterOwner(field),
+		},
+		Mutation: privacy.MutationPolicy{
+			denyWithoutViewer(), allowSystem(), createOwn(field), filterOwner(field),
+		},
+	}
+}
+
+// systemOnly closes a table to every viewer.
+func systemOnly() ent.Policy {
+	return privacy.Policy{
+		Query:    privacy.QueryPolicy{denyWithoutViewer(), allowSystem(), privacy.AlwaysDenyRule()},
+		Mutation: privacy.MutationPolicy{denyWithoutViewer(), allowSystem(), privacy.AlwaysDenyRule()},
+	}
+}
+
+func denyWithoutViewer() privacy.QueryMutationRule {
+	return privacy.ContextQueryMutationRule(func(ctx context.Context) error {
+		if _, ok := auth.From(ctx); !ok {
+			return privacy.Denyf("no viewer in the context")
+		}
+		return privacy.Skip
+	})
+}
+
+func allowSystem() privacy.QueryMutationRule {
+	return privacy.ContextQueryMutationRule(func(ctx context.Context) error {
+		if v, _ := auth.From(ctx); v.System() {
+			return privacy.Allow
+		}
+		return privacy.Skip
+	})
+}
+
+func allowAdmin() privacy.QueryRule {
+	return privacy.QueryRuleFunc(func(ctx context.Context, _ ent.Query) error {
+		if v, _ := auth.From(ctx); v.Admin() {
+			return privacy.Allow
+		}
+		return privacy.Skip
+	})
+}
+
+// filterOwner narrows queries, updates and deletes to the viewer's rows, so
+// that a stranger's row looks as if it did not exist.
+func filterOwner(field string) privacy.FilterFunc {
+	return func(ctx context.Context, f privacy.Filter) error {
+		v, _ := auth.From(ctx)
+		f.Where(entql.FieldEQ(field, v.ID))
+		return privacy.Allow
+	}
+}
+
+// createOwn refuses a new row that belongs to somebody else.
+func createOwn(field string) privacy.MutationRule {
+	return privacy.MutationRuleFunc(func(ctx context.Context, m ent.Mutation) error {
+		if !m.Op().Is(ent.OpCreate) {
+			return privacy.Skip
+		}
+		v, _ := auth.From(ctx)
+		if owner, ok := m.Field(field); ok && v.ID != "" && owner == ent.Value(v.ID) {
+			return privacy.Allow
+		}
+		return privacy.Denyf("a viewer may create only their own rows")
+	})
+}

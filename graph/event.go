@@ -1,0 +1,46 @@
+package graph
+
+import (
+	"context"
+
+	"parley/graph/model"
+	"parley/graph/node"
+	internalevent "parley/internal/event"
+	"parley/internal/live"
+)
+
+// events gives the viewer's events as members of the interface.
+func (r *Resolver) events(ctx context.Context, after *internalevent.Cursor, topics []model.Topic) (<-chan node.Event, error) {
+	words := make([]string, len(topics))
+	for i, t := range topics {
+		words[i] = string(t)
+	}
+	in, err := r.Streams.Events(ctx, after, words)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan node.Event)
+	go func() {
+		defer close(out)
+		for e := range in {
+			select {
+			case out <- eventNode(e):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func eventNode(e *live.Event) node.Event {
+	switch {
+	case e.Reset != "":
+		return &model.StreamReset{Cursor: e.Cursor, At: e.At, Reason: model.StreamResetReason(e.Reset)}
+	case e.Type == internalevent.TypeJobChanged:
+		return &model.JobChanged{Cursor: e.Cursor, At: e.At, JobID: e.Object, Version: int(e.Version), Job: e.Job}
+	case e.Type == internalevent.TypeNoteChanged:
+		return &model.NoteChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Object, Action: model.NoteAction(e.State), Note: e.Note}
+	}
+	return &model.TranslationChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Parent, TranslationID: e.Object, Translation: e.Translation}
+}

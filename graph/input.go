@@ -1,0 +1,35 @@
+package graph
+
+import (
+	"parley/graph/model"
+	"parley/internal/job"
+	"parley/internal/note"
+)
+
+func jobFilter(in *model.JobFilter) job.Filter {
+	if in == nil {
+		return job.Filter{}
+	}
+	f := job.Filter{States: in.States}
+	if in.Kind != nil {
+		f.Kind = *in.Kind
+	}
+	if in.NoteID != nil {
+		f.Parent = *in.NoteID
+	}
+	return f
+}
+
+func noteFilter(in *note.Filter) note.Filter {
+	if in == nil {
+		return note.Filter{}
+	}
+	return *in
+}
+
+func noteOrder(in *model.NoteOrder) note.Order {
+	if in == nil {
+		return note.Order{Field: note.OrderCreated, Descending: true}
+	}
+	return note.Order{Field: in.Field, Descending: in.Direction == model.OrderDirectionDesc}
+}

@@ -1,0 +1,19 @@
+// Package graph holds the resolvers: each reads the viewer, calls one service
+// and returns.
+package graph
+
+import (
+	"parley/internal/account"
+	"parley/internal/job"
+	"parley/internal/live"
+	"parley/internal/note"
+)
+
+// Resolver holds the services that resolvers call.
+type Resolver struct {
+	AccountService *account.Service
+	NoteService    *note.Service
+	JobService     *job.Service
+	Hub            *live.Hub
+	Streams        *live.Streams
+}

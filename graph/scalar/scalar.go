@@ -1,0 +1,76 @@
+// Package scalar reads and writes the schema's scalars.
+package scalar
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"golang.org/x/text/language"
+
+	"parley/internal/apperr"
+	"parley/internal/event"
+)
+
+// timeFormat is RFC 3339 with microseconds.
+const timeFormat = "2006-01-02T15:04:05.999999Z07:00"
+
+// MarshalTime writes a Time.
+func MarshalTime(t time.Time) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = io.WriteString(w, strconv.Quote(t.UTC().Format(timeFormat)))
+	})
+}
+
+// UnmarshalTime reads a Time.
+func UnmarshalTime(v any) (time.Time, error) {
+	s, ok := v.(string)
+	if !ok {
+		return time.Time{}, apperr.New(apperr.BadInput, "A time is a string by RFC 3339.")
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}, apperr.New(apperr.BadInput, "%q is not a time by RFC 3339.", s)
+	}
+	return t.UTC().Truncate(time.Microsecond), nil
+}
+
+// MarshalEventCursor writes an EventCursor.
+func MarshalEventCursor(c event.Cursor) graphql.Marshaler {
+	return graphql.MarshalString(c.String())
+}
+
+// UnmarshalEventCursor reads an EventCursor.
+func UnmarshalEventCursor(v any) (event.Cursor, error) {
+	s, ok := v.(string)
+	if !ok {
+		return event.Cursor{}, apperr.New(apperr.BadInput, "A cursor of the event log is a string.")
+	}
+	return event.ParseCursor(s)
+}
+
+// MarshalLanguage writes a Language.
+func MarshalLanguage(tag string) graphql.Marshaler { return graphql.MarshalString(tag) }
+
+// UnmarshalLanguage reads a Language and makes it canonical: "PT-br" becomes
+// "pt-BR", "eng" becomes "en".
+func UnmarshalLanguage(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", apperr.New(apperr.BadInput, "A language is a string, a tag of BCP 47.")
+	}
+	const longest = 35 // RFC 5646, section 4.4.1
+	tag, err := language.Parse(s)
+	if err != nil || len(s) > longest || s == "" {
+		return "", apperr.New(apperr.BadInput, "%s is no language: it must be a tag of BCP 47 such as en or pt-BR.", clip(s))
+	}
+	canonical, err := language.All.Canonicalize(tag)
+	if err != nil {
+		return "", apperr.New(apperr.BadInput, "%s is no language: it must be a tag of BCP 47 such as en or pt-BR.", clip(s))
+	}
+	return canonical.String(), nil
+}
+
+func clip(s string) string { return fmt.Sprintf("%.40q", s) }

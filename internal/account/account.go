@@ -1,0 +1,78 @@
+// Package account holds users and their sessions: sign-up, sign-in, refresh
+// tokens with rotation, sign-out.
+package account
+
+import (
+	"errors"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"parley/ent/gen"
+	"parley/internal/apperr"
+	"parley/internal/event"
+)
+
+// Limits of an account's words.
+const (
+	maxEmail    = 254
+	minPassword = 8
+	maxPassword = 256
+)
+
+// SignUpInput is the input of signUp.
+type SignUpInput struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+// Validate reports every problem of the input.
+func (in SignUpInput) Validate() error {
+	return errors.Join(checkEmail(in.Email), checkPassword(in.Password))
+}
+
+// SignInInput is the input of signIn.
+type SignInInput struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+	// Cookie asks for an HttpOnly cookie with the access token as well.
+	Cookie *bool `json:"cookie"`
+}
+
+// RefreshInput is the input of refresh.
+type RefreshInput struct {
+	RefreshToken string `json:"refreshToken"`
+}
+
+// Session is what a sign-in gives.
+type Session struct {
+	User         *gen.User
+	AccessToken  string
+	ExpiresAt    time.Time
+	RefreshToken string
+	Cursor       event.Cursor
+}
+
+func checkEmail(email string) error {
+	parsed, err := mail.ParseAddress(email)
+	at := strings.LastIndexByte(email, '@')
+	if err != nil || parsed.Address != email || len(email) > maxEmail || !strings.Contains(email[at+1:], ".") && email[at+1:] != "localhost" {
+		return apperr.Input("email", "This is not an e-mail address.")
+	}
+	return nil
+}
+
+func checkPassword(password string) error {
+	if n := utf8.RuneCountInString(password); n < minPassword || len(password) > maxPassword {
+		return apperr.Input("password", "A password has at least %d characters and at most %d bytes.", minPassword, maxPassword)
+	}
+	return nil
+}
+
+// emailKey is the address by which an account is found.
+func emailKey(email string) string {
+	return norm.NFKC.String(strings.ToLower(strings.TrimSpace(email)))
+}

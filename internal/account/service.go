@@ -1,0 +1,285 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"parley/ent/gen"
+	"parley/ent/gen/refreshtoken"
+	"parley/ent/gen/user"
+	"parley/internal/apperr"
+	"parley/internal/auth"
+	"parley/internal/cache"
+	"parley/internal/event"
+	"parley/internal/store"
+)
+
+// Config sets how long sessions live and how often a wrong password may be
+// tried; zero values mean the defaults.
+type Config struct {
+	// RefreshLifetime is how long a refresh token can be used: 30 days.
+	RefreshLifetime time.Duration
+	// MaxFailures is how many failed sign-ins an account from one address, or
+	// an address over all accounts times ten, has in FailureWindow: 10 in 15
+	// minutes.
+	MaxFailures   int64
+	FailureWindow time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.RefreshLifetime <= 0 {
+		c.RefreshLifetime = 30 * 24 * time.Hour
+	}
+	if c.MaxFailures <= 0 {
+		c.MaxFailures = 10
+	}
+	if c.FailureWindow <= 0 {
+		c.FailureWindow = 15 * time.Minute
+	}
+	return c
+}
+
+// Service keeps accounts and sessions.
+type Service struct {
+	store     *store.Store
+	log       *event.Log
+	tokens    *auth.Tokens
+	passwords *auth.Passwords
+	counters  cache.Cache
+	cfg       Config
+	// decoy is checked when there is no such account, so that the time of an
+	// answer does not tell which addresses have one.
+	decoy string
+}
+
+// New makes the service. counters keeps the failed sign-ins.
+func New(ctx context.Context, s *store.Store, log *event.Log, tokens *auth.Tokens, counters cache.Cache, cfg Config) (*Service, error) {
+	passwords := auth.NewPasswords()
+	decoy, err := passwords.Hash(ctx, "no account has this password")
+	if err != nil {
+		return nil, fmt.Errorf("make the decoy hash: %w", err)
+	}
+	return &Service{store: s, log: log, tokens: tokens, passwords: passwords, counters: counters, cfg: cfg.withDefaults(), decoy: decoy}, nil
+}
+
+// SignUp makes a USER and signs in.
+func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*Session, error) {
+	return s.signUp(ctx, in, auth.RoleUser)
+}
+
+// Create makes an account with a role, for the command line.
+func (s *Service) Create(ctx context.Context, in SignUpInput, role auth.Role) (*gen.User, error) {
+	if !role.Valid() {
+		return nil, apperr.Input("role", "The roles are %v.", auth.Roles())
+	}
+	session, err := s.signUp(ctx, in, role)
+	if err != nil {
+		return nil, err
+	}
+	return session.User, nil
+}
+
+func (s *Service) signUp(ctx context.Context, in SignUpInput, role auth.Role) (*Session, error) {
+	if err := in.Validate(); err != nil {
+		return nil, err
+	}
+	hash, err := s.passwords.Hash(ctx, in.Password)
+	if err != nil {
+		return nil, err
+	}
+	ctx = auth.System(ctx, "account.signUp")
+	var session *Session
+	err = s.store.Tx(ctx, func(ctx context.Context) error {
+		head, err := s.log.Head(ctx)
+		if err != nil {
+			return err
+		}
+		u, err := s.store.Client(ctx).User.Create().SetID(store.NewID("user")).SetEmail(in.Email).
+			SetEmailKey(emailKey(in.Email)).SetPasswordHash(hash).SetRole(user.Role(role)).Save(ctx)
+		if err != nil {
+			return err
+		}
+		session, err = s.open(ctx, u, store.NewID("sess"))
+		if session != nil {
+			session.Cursor = s.log.Cursor(head)
+		}
+		return err
+	})
+	if store.Duplicate(err) {
+		return nil, apperr.Wrap(err, apperr.Conflict, "There is an account with this e-mail address already.")
+	}
+	return session, err
+}
+
+// SignIn opens a session. address is the client's, for the limit on failures.
+func (s *Service) SignIn(ctx context.Context, in SignInInput, address string) (*Session, error) {
+	key := emailKey(in.Email)
+	if err := s.checkFailures(ctx, key, address); err != nil {
+		return nil, err
+	}
+	ctx = auth.System(ctx, "account.signIn")
+	u, err := s.store.Client(ctx).User.Query().Where(user.EmailKey(key)).Only(ctx)
+	if err != nil && !gen.IsNotFound(err) {
+		return nil, fmt.Errorf("find an account: %w", err)
+	}
+	hash := s.decoy
+	if u != nil {
+		hash = u.PasswordHash
+	}
+	ok, err := s.passwords.Matches(ctx, in.Password, hash)
+	if err != nil {
+		return nil, fmt.Errorf("check a password: %w", err)
+	}
+	if !ok || u == nil {
+		s.countFailure(ctx, key, address)
+		return nil, apperr.New(apperr.Unauthenticated, "E-mail address or password is wrong.")
+	}
+	_ = s.counters.Forget(ctx, failureKey(key, address))
+	var session *Session
+	err = s.store.Tx(ctx, func(ctx context.Context) error {
+		session, err = s.open(ctx, u, store.NewID("sess"))
+		return err
+	})
+	return session, err
+}
+
+func failureKey(account, address string) string { return "signin:" + account + "|" + address }
+func addressKey(address string) string          { return "signin:" + address }
+
+// checkFailures refuses an account's or address's next try after too many
+// failures. Successful sign-ins don't count.
+func (s *Service) checkFailures(ctx context.Context, account, address string) error {
+	for key, most := range map[string]int64{
+		failureKey(account, address): s.cfg.MaxFailures, addressKey(address): 10 * s.cfg.MaxFailures,
+	} {
+		n, left, err := s.counters.Count(ctx, key, 0, s.cfg.FailureWindow)
+		if err != nil {
+			return apperr.Wrap(err, apperr.Unavailable, "Signing in does not work at the moment. Try again soon.")
+		}
+		if n >= most {
+			return apperr.Limited(max(left, time.Second), "Too many failed sign-ins: wait before the next one.")
+		}
+	}
+	return nil
+}
+
+func (s *Service) countFailure(ctx context.Context, account, address string) {
+	for _, key := range []string{failureKey(account, address), addressKey(address)} {
+		_, _, _ = s.counters.Count(ctx, key, 1, s.cfg.FailureWindow)
+	}
+}
+
+// open issues the tokens of a session.
+func (s *Service) open(ctx context.Context, u *gen.User, sessionID string) (*Session, error) {
+	access, expires, err := s.tokens.Issue(auth.Viewer{ID: u.ID, Role: auth.Role(u.Role), Session: sessionID})
+	if err != nil {
+		return nil, err
+	}
+	secret, err := auth.NewSecret("prt_")
+	if err != nil {
+		return nil, err
+	}
+	err = s.store.Client(ctx).RefreshToken.Create().SetID(store.NewID("rt")).SetUserID(u.ID).SetSessionID(sessionID).
+		SetTokenHash(auth.HashSecret(secret)).SetExpiresAt(store.Now().Add(s.cfg.RefreshLifetime)).Exec(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("keep a refresh token: %w", err)
+	}
+	head, err := s.log.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{User: u, AccessToken: access, ExpiresAt: expires, RefreshToken: secret, Cursor: s.log.Cursor(head)}, nil
+}
+
+var errRefused = apperr.New(apperr.Unauthenticated, "The refresh token is not valid: sign in again.")
+
+// Refresh trades a refresh token for a new one and a new access token. A
+// token that was traded before is a sign of theft: its whole session ends.
+func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error) {
+	ctx = auth.System(ctx, "account.refresh")
+	var session *Session
+	reused := false
+	err := s.store.Tx(ctx, func(ctx context.Context) error {
+		session, reused = nil, false
+		q := s.store.Client(ctx).RefreshToken.Query().Where(refreshtoken.TokenHash(auth.HashSecret(in.RefreshToken)))
+		if s.store.Postgres() {
+			q = q.ForUpdate()
+		}
+		token, err := q.Only(ctx)
+		if gen.IsNotFound(err) {
+			return errRefused
+		} else if err != nil {
+			return err
+		}
+		if token.UsedAt != nil && token.RevokedAt == nil {
+			reused = true
+			return s.revoke(ctx, token.SessionID)
+		}
+		if token.RevokedAt != nil || !token.ExpiresAt.After(store.Now()) {
+			return errRefused
+		}
+		if err := token.Update().SetUsedAt(store.Now()).Exec(ctx); err != nil {
+			return err
+		}
+		u, err := s.store.Client(ctx).User.Get(ctx, token.UserID)
+		if err != nil {
+			return errors.Join(errRefused, err)
+		}
+		session, err = s.open(ctx, u, token.SessionID)
+		return err
+	})
+	if err == nil && reused {
+		err = apperr.New(apperr.Unauthenticated, "This refresh token was used before, so its session has ended: sign in again.")
+	}
+	return session, err
+}
+
+// SignOut ends the viewer's session: none of its refresh tokens works again.
+func (s *Service) SignOut(ctx context.Context) error {
+	v, err := auth.Require(ctx)
+	if err != nil {
+		return err
+	}
+	ctx = auth.System(ctx, "account.signOut")
+	return s.store.Tx(ctx, func(ctx context.Context) error { return s.revoke(ctx, v.Session) })
+}
+
+func (s *Service) revoke(ctx context.Context, session string) error {
+	return s.store.Client(ctx).RefreshToken.Update().
+		Where(refreshtoken.SessionID(session), refreshtoken.RevokedAtIsNil()).SetRevokedAt(store.Now()).Exec(ctx)
+}
+
+// Viewer gives the signed-in user.
+func (s *Service) Viewer(ctx context.Context) (*gen.User, error) {
+	v, err := auth.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.store.Client(ctx).User.Get(ctx, v.ID)
+	if gen.IsNotFound(err) {
+		return nil, apperr.New(apperr.Unauthenticated, "This account no longer exists: sign up again.")
+	}
+	return u, err
+}
+
+// Get gives a user whom the viewer may see.
+func (s *Service) Get(ctx context.Context, id string) (*gen.User, error) {
+	if err := store.CheckID("user", id, "id"); err != nil {
+		return nil, err
+	}
+	u, err := s.store.Client(ctx).User.Get(ctx, id)
+	return u, store.Found(err, "user")
+}
+
+// ForgetExpired deletes refresh tokens that can no longer be used.
+func (s *Service) ForgetExpired(ctx context.Context) (int, error) {
+	ctx = auth.System(ctx, "account.expire")
+	var n int
+	err := s.store.Tx(ctx, func(ctx context.Context) (err error) {
+		n, err = s.store.Client(ctx).RefreshToken.Delete().Where(refreshtoken.ExpiresAtLT(store.Now())).Exec(ctx)
+		return err
+	})
+	return n, err
+}

@@ -1,0 +1,81 @@
+// Package auth holds who is asking: viewers, roles, tokens, passwords. It
+// knows nothing of the database; look-ups are account's.
+package auth
+
+import (
+	"context"
+
+	"parley/internal/apperr"
+)
+
+// Role is what a viewer may do beyond their own data.
+type Role string
+
+// The roles.
+const (
+	RoleUser    Role = "USER"
+	RoleAnalyst Role = "ANALYST"
+	RoleAdmin   Role = "ADMIN"
+	RoleService Role = "SERVICE"
+)
+
+// Roles lists every role, the least powerful first.
+func Roles() []Role { return []Role{RoleUser, RoleAnalyst, RoleService, RoleAdmin} }
+
+// Valid tells whether r is one of Roles.
+func (r Role) Valid() bool {
+	switch r {
+	case RoleUser, RoleAnalyst, RoleAdmin, RoleService:
+		return true
+	}
+	return false
+}
+
+// Viewer is who asks: a user with a session, or a named part of the system.
+type Viewer struct {
+	// ID is the user's id; empty for the system.
+	ID      string
+	Role    Role
+	Session string
+	// system names the part of parley that works on nobody's behalf.
+	system string
+}
+
+// Admin tells whether v may see everybody's data.
+func (v Viewer) Admin() bool { return v.Role == RoleAdmin }
+
+// System tells whether v is a part of parley itself.
+func (v Viewer) System() bool { return v.system != "" }
+
+// Sees tells whether v may see what belongs to the owner.
+func (v Viewer) Sees(owner string) bool {
+	return v.System() || v.Admin() || v.ID != "" && v.ID == owner
+}
+
+type viewerKey struct{}
+
+// With gives a context in which v asks.
+func With(ctx context.Context, v Viewer) context.Context {
+	return context.WithValue(ctx, viewerKey{}, v)
+}
+
+// System gives a context in which the named part of parley works on nobody's
+// behalf. A test lists every call of it.
+func System(ctx context.Context, name string) context.Context {
+	return With(ctx, Viewer{system: name})
+}
+
+// From gives the viewer of a context and whether there is one.
+func From(ctx context.Context) (Viewer, bool) {
+	v, ok := ctx.Value(viewerKey{}).(Viewer)
+	return v, ok
+}
+
+// Require gives the signed-in viewer or UNAUTHENTICATED.
+func Require(ctx context.Context) (Viewer, error) {
+	v, ok := From(ctx)
+	if !ok || v.ID == "" {
+		return Viewer{}, apperr.New(apperr.Unauthenticated, "Sign in first: this needs a valid access token.")
+	}
+	return v, nil
+}

@@ -1,0 +1,75 @@
+// Package event is the log of committed changes: rows, their positions in
+// publish order, and the cursors that clients resume from.
+package event
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"parley/internal/apperr"
+	"parley/internal/jobspec"
+)
+
+// Topics that a viewer may listen to.
+const (
+	TopicJobs  = "JOBS"
+	TopicNotes = "NOTES"
+)
+
+// Types of events.
+const (
+	TypeJobChanged         = "JobChanged"
+	TypeNoteChanged        = "NoteChanged"
+	TypeTranslationChanged = "TranslationChanged"
+)
+
+// Change is an event that a transaction is about to commit. It holds ids and
+// state words, never a user's text.
+type Change struct {
+	Audience string
+	Topic    string
+	Type     string
+	Object   string
+	Parent   string
+	Version  int64
+	State    string
+}
+
+// User is the audience of one user, Role that of everybody with a role.
+func User(id string) string       { return "u:" + id }
+func Role(role string) string     { return "r:" + role }
+func shardOf(audience string) int { return jobspec.EventShard(audience) }
+
+// Cursor is a place in the event log.
+type Cursor struct {
+	Epoch    string
+	Position int64
+}
+
+const cursorMark = "ev1."
+
+// String gives the cursor's opaque form.
+func (c Cursor) String() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(cursorMark + c.Epoch + "." + strconv.FormatInt(c.Position, 10)))
+}
+
+// ParseCursor reads what String gave; anything else is BAD_INPUT at path.
+func ParseCursor(s string, path ...string) (Cursor, error) {
+	bad := apperr.New(apperr.BadInput, "This is not a cursor of the event log.")
+	bad.Path = path
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return Cursor{}, bad
+	}
+	rest, ok := strings.CutPrefix(string(raw), cursorMark)
+	if !ok {
+		return Cursor{}, bad
+	}
+	epoch, number, ok := strings.Cut(rest, ".")
+	position, err := strconv.ParseInt(number, 10, 64)
+	if !ok || err != nil || position < 0 {
+		return Cursor{}, bad
+	}
+	return Cursor{Epoch: epoch, Position: position}, nil
+}

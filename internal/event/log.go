@@ -1,0 +1,221 @@
+package event
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"parley/internal/jobspec"
+	"parley/internal/store"
+)
+
+// Log is the event log of one database.
+type Log struct {
+	store *store.Store
+	epoch string
+}
+
+// Open reads the log's epoch and makes one for a new database.
+func Open(ctx context.Context, s *store.Store) (*Log, error) {
+	l := &Log{store: s}
+	err := s.Tx(ctx, func(ctx context.Context) error {
+		if _, err := s.Exec(ctx, "INSERT INTO event_log (id, epoch, trimmed) VALUES (1, ?, 0) ON CONFLICT (id) DO NOTHING", newEpoch()); err != nil {
+			return err
+		}
+		return s.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&l.epoch) }, "SELECT epoch FROM event_log WHERE id = 1")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the event log: %w", err)
+	}
+	return l, nil
+}
+
+func newEpoch() string {
+	_, id, _ := strings.Cut(store.NewID("log"), "_")
+	return id
+}
+
+// Epoch names the log; a restored database should get a new one.
+func (l *Log) Epoch() string { return l.epoch }
+
+// Cursor gives the cursor of a position.
+func (l *Log) Cursor(position int64) Cursor { return Cursor{Epoch: l.epoch, Position: position} }
+
+// Head is the highest position so far. Read in a mutation's transaction
+// before its writes, nothing of that mutation lies at or before it.
+func (l *Log) Head(ctx context.Context) (int64, error) {
+	var head int64
+	err := l.store.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&head) },
+		"SELECT COALESCE((SELECT MAX(position) FROM events), (SELECT trimmed FROM event_log WHERE id = 1), 0)")
+	return head, err
+}
+
+// Append adds changes to the log inside the transaction of the context. With
+// SQLite's single writer they get their positions at once; on Postgres, where
+// transactions commit in another order than they began, the relay gives them.
+func (l *Log) Append(ctx context.Context, changes ...Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	if !store.InTx(ctx) {
+		return fmt.Errorf("event: Append outside of a transaction")
+	}
+	var next int64
+	if !l.store.Postgres() {
+		head, err := l.Head(ctx)
+		if err != nil {
+			return err
+		}
+		next = head + 1
+	}
+	const columns = 9
+	now := store.Now()
+	// SQLite takes at most 32,766 arguments; this stays far below.
+	for chunk := range chunks(changes, 500) {
+		args := make([]any, 0, len(chunk)*columns)
+		for _, c := range chunk {
+			var position any
+			if next > 0 {
+				position = next
+				next++
+			}
+			args = append(args, position, shardOf(c.Audience), c.Audience, c.Topic, c.Type, c.Object, c.Parent, c.Version, c.State, now)
+		}
+		values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?), ", len(chunk)), ", ")
+		if _, err := l.store.Exec(ctx, `INSERT INTO events
+			(position, shard, audience, topic, type, object_id, parent_id, version, state, created_at) VALUES `+values, args...); err != nil {
+			return fmt.Errorf("append to the event log: %w", err)
+		}
+	}
+	return nil
+}
+
+func chunks[T any](all []T, size int) func(yield func([]T) bool) {
+	return func(yield func([]T) bool) {
+		for len(all) > 0 {
+			n := min(size, len(all))
+			if !yield(all[:n]) {
+				return
+			}
+			all = all[n:]
+		}
+	}
+}
+
+// Filter narrows Read.
+type Filter struct {
+	// Audiences limits to these; empty means all, which only hubs may ask.
+	Audiences []string
+	// Shard limits to one shard when it is not negative.
+	Shard int
+	// After is the position to read from, exclusive.
+	After int64
+	Limit int
+}
+
+// Read gives events in the order of their positions.
+func (l *Log) Read(ctx context.Context, f Filter) ([]jobspec.Event, error) {
+	query := "SELECT position, audience, topic, type, object_id, parent_id, version, state, created_at FROM events WHERE position > ?"
+	args := []any{f.After}
+	if len(f.Audiences) > 0 {
+		in, values := store.In(f.Audiences)
+		query += " AND audience IN " + in
+		args = append(args, values...)
+	}
+	if f.Shard >= 0 {
+		query += " AND shard = ?"
+		args = append(args, f.Shard)
+	}
+	query += " ORDER BY position LIMIT ?"
+	args = append(args, f.Limit)
+	var events []jobspec.Event
+	err := l.store.Query(ctx, func(rows *sql.Rows) error {
+		var e jobspec.Event
+		if err := rows.Scan(&e.Position, &e.Audience, &e.Topic, &e.Type, &e.Object, &e.Parent, &e.Version, &e.State, &e.At); err != nil {
+			return err
+		}
+		e.At = e.At.UTC()
+		events = append(events, e)
+		return nil
+	}, query, args...)
+	return events, err
+}
+
+// Trimmed is the highest position that was deleted: a reader that stands
+// before it has missed something.
+func (l *Log) Trimmed(ctx context.Context) (int64, error) {
+	var trimmed int64
+	err := l.store.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&trimmed) }, "SELECT trimmed FROM event_log WHERE id = 1")
+	return trimmed, err
+}
+
+// Position gives positions to committed events that lack one, at most limit of
+// them, and tells how many. Only the relay that leads calls it; should two
+// lead for a moment, the unique index lets one of them win.
+func (l *Log) Position(ctx context.Context, limit int) (int, error) {
+	if !l.store.Postgres() {
+		return 0, nil
+	}
+	n, err := l.store.Exec(ctx, `WITH todo AS (
+			SELECT id, row_number() OVER (ORDER BY id) AS n FROM (
+				SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT ?) AS waiting),
+		head AS (SELECT COALESCE((SELECT MAX(position) FROM events), (SELECT trimmed FROM event_log WHERE id = 1), 0) AS position)
+		UPDATE events SET position = head.position + todo.n FROM todo, head WHERE events.id = todo.id`, limit)
+	return int(n), err
+}
+
+// shardHeads probes the index once for each shard.
+var shardHeads = func() string {
+	shards := make([]string, jobspec.EventShards)
+	for i := range shards {
+		shards[i] = "SELECT " + strconv.Itoa(i) + " AS shard"
+	}
+	return `SELECT shard, (SELECT MAX(position) FROM events WHERE events.shard = shards.shard)
+		FROM (` + strings.Join(shards, " UNION ALL ") + `) AS shards`
+}()
+
+// ShardHeads gives the highest position of each shard that has one.
+func (l *Log) ShardHeads(ctx context.Context) (map[int]int64, error) {
+	heads := map[int]int64{}
+	err := l.store.Query(ctx, func(rows *sql.Rows) error {
+		var shard int
+		var position sql.NullInt64
+		if err := rows.Scan(&shard, &position); err != nil {
+			return err
+		}
+		if position.Valid {
+			heads[shard] = position.Int64
+		}
+		return nil
+	}, shardHeads)
+	return heads, err
+}
+
+// Trim deletes events that are older than age, and the oldest beyond rows.
+func (l *Log) Trim(ctx context.Context, age time.Duration, rows int64) (int64, error) {
+	var deleted int64
+	err := l.store.Tx(ctx, func(ctx context.Context) error {
+		head, err := l.Head(ctx)
+		if err != nil {
+			return err
+		}
+		var aged int64
+		if err := l.store.Query(ctx, func(r *sql.Rows) error { return r.Scan(&aged) },
+			"SELECT COALESCE(MAX(position), 0) FROM events WHERE created_at < ?", store.Now().Add(-age)); err != nil {
+			return err
+		}
+		until := max(aged, head-rows)
+		if until <= 0 {
+			return nil
+		}
+		if deleted, err = l.store.Exec(ctx, "DELETE FROM events WHERE position <= ?", until); err != nil || deleted == 0 {
+			return err
+		}
+		_, err = l.store.Exec(ctx, "UPDATE event_log SET trimmed = ? WHERE id = 1 AND trimmed < ?", until, until)
+		return err
+	})
+	return deleted, err
+}

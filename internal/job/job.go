@@ -1,0 +1,176 @@
+// Package job is the engine behind every mutation that outlives its request:
+// it records what was asked for, hands the work to the outbox, applies what
+// workers report exactly once, retries, rescues and cancels. It knows no
+// domain: each domain registers its Kind.
+package job
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"parley/ent/gen"
+	entjob "parley/ent/gen/job"
+	"parley/internal/event"
+	"parley/internal/jobspec"
+	"parley/internal/store"
+)
+
+// State of a job or run. The last four are final.
+type State = entjob.State
+
+// The states.
+const (
+	Queued    = entjob.StateQUEUED
+	Running   = entjob.StateRUNNING
+	Succeeded = entjob.StateSUCCEEDED
+	Failed    = entjob.StateFAILED
+	Dead      = entjob.StateDEAD
+	Cancelled = entjob.StateCANCELLED
+)
+
+// Final tells whether nothing follows the state by itself.
+func Final(s State) bool { return s != Queued && s != Running }
+
+// Kind is what a domain registers for its work.
+type Kind struct {
+	// Name is the jobspec kind.
+	Name string
+	// Apply writes what became of a job into the domain's rows, inside the
+	// transaction that ends the job, with the job's row as it was before.
+	// Returning ErrGone says that what the result was for no longer exists: the
+	// job then ends as CANCELLED.
+	Apply func(ctx context.Context, job *gen.Job, out Outcome) error
+	// Reopen prepares the domain's rows for another try and gives the payload
+	// for it, inside the transaction of retryJob.
+	Reopen func(ctx context.Context, job *gen.Job) (json.RawMessage, error)
+	// Route gives the pool of workers that can do the payload, "" if none is
+	// known, from what the workers announced.
+	Route func(payload json.RawMessage, bundles []jobspec.Bundle) string
+}
+
+// Outcome is what a run came to.
+type Outcome struct {
+	State   State
+	Payload json.RawMessage
+	Code    jobspec.Code
+	Message string
+}
+
+// ErrGone says that the row that a result was for no longer exists.
+var ErrGone = fmt.Errorf("job: what the result was for is gone")
+
+// Config bounds the engine; zero values mean the defaults.
+type Config struct {
+	// MaxAttempts of one run, 5.
+	MaxAttempts int
+	// MaxPerUser is how many jobs one user may have in flight, 1,000.
+	MaxPerUser int
+	// RetryBase is the delay before the second attempt, 1 s; it doubles with
+	// each attempt up to RetryMax, 5 min, give or take a fifth.
+	RetryBase, RetryMax time.Duration
+	// Lost is how long a running attempt may be silent before it is taken
+	// from its worker, and how long a published one may be missing from the
+	// broker: 3 times jobspec.AckWait.
+	Lost time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	if c.MaxAttempts <= 0 {
+		c.MaxAttempts = 5
+	}
+	if c.MaxPerUser <= 0 {
+		c.MaxPerUser = 1000
+	}
+	set(&c.RetryBase, time.Second)
+	set(&c.RetryMax, 5*time.Minute)
+	set(&c.Lost, 3*jobspec.AckWait)
+	return c
+}
+
+// maxLost is how many of its workers a run may take down before it is dead:
+// more would let one poisonous input stop a whole pool again and again.
+const maxLost = 2
+
+// Service is the engine over one database.
+type Service struct {
+	store *store.Store
+	log   *event.Log
+	cfg   Config
+	kinds map[string]Kind
+	// wake tells the relay that rows were committed.
+	wake    func()
+	workers *directory
+	stats   Stats
+}
+
+// Stats counts what the engine had to put right.
+type Stats struct {
+	mu                      sync.Mutex
+	Stale, Rescued, Retried int64
+}
+
+// New makes the engine. wake is called after every commit that leaves rows for
+// the relay and must not block.
+func New(s *store.Store, log *event.Log, cfg Config, wake func()) *Service {
+	return &Service{
+		store: s, log: log, cfg: cfg.withDefaults(), kinds: map[string]Kind{}, wake: wake,
+		workers: &directory{},
+	}
+}
+
+// Register adds a domain's kind; app does so before anything runs.
+func (s *Service) Register(k Kind) { s.kinds[k.Name] = k }
+
+// Wake tells the relay that rows were committed.
+func (s *Service) Wake() { s.wake() }
+
+func (s *Service) kind(name string) (Kind, error) {
+	k, ok := s.kinds[name]
+	if !ok {
+		return Kind{}, fmt.Errorf("job: kind %q is not registered", name)
+	}
+	return k, nil
+}
+
+// backoff is the delay before the attempt after the given one.
+func (s *Service) backoff(attempt int) time.Duration {
+	d := s.cfg.RetryBase
+	for i := 1; i < attempt && d < s.cfg.RetryMax; i++ {
+		d *= 2
+	}
+	d = min(d, s.cfg.RetryMax)
+	return d + time.Duration((rand.Float64()-0.5)*0.4*float64(d)) //nolint:gosec // jitter, not a secret
+}
+
+// activeKey is equal for equal work.
+func activeKey(kind string, payload json.RawMessage) string {
+	sum := sha256.Sum256(append([]byte(kind+"\x00"), payload...))
+	return hex.EncodeToString(sum[:])
+}
+
+// changed is the event of a job's recorded change.
+func changed(j *gen.Job, version int64, state State) event.Change {
+	return event.Change{
+		Audience: event.User(j.OwnerID), Topic: event.TopicJobs, Type: event.TypeJobChanged,
+		Object: j.ID, Parent: j.ParentID, Version: version, State: string(state),
+	}
+}
+
+func (s *Stats) add(field *int64, what string, args ...any) {
+	s.mu.Lock()
+	*field++
+	s.mu.Unlock()
+	slog.Debug("job: "+what, args...)
+}

@@ -1,0 +1,150 @@
+package note
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/abadojack/whatlanggo"
+	"golang.org/x/text/language"
+
+	"parley/internal/apperr"
+	"parley/internal/auth"
+	"parley/internal/jobspec"
+)
+
+// Direction is a pair of languages that some worker announced.
+type Direction struct {
+	Source, Target string
+	// Pivot is true when every way goes through English.
+	Pivot bool
+	// Available is true when a living worker announced it.
+	Available bool
+}
+
+// Directions gives what the workers can translate, sorted.
+func (s *Service) Directions(ctx context.Context) ([]*Direction, error) {
+	if _, err := auth.Require(ctx); err != nil {
+		return nil, err
+	}
+	workers, err := s.jobs.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	type pair struct{ source, target string }
+	found := map[pair]Direction{}
+	for _, w := range workers {
+		for _, b := range w.Bundles {
+			for _, d := range b.Directions {
+				key := pair{d.Source, d.Target}
+				have, ok := found[key]
+				found[key] = Direction{d.Source, d.Target, d.Pivot && (!ok || have.Pivot), w.Alive() || have.Available}
+			}
+		}
+	}
+	all := make([]*Direction, 0, len(found))
+	for _, d := range found {
+		all = append(all, &d)
+	}
+	slices.SortFunc(all, func(a, b *Direction) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Target, b.Target))
+	})
+	return all, nil
+}
+
+// match finds the announced direction for a pair of tags: the same tags, else
+// the same languages. Direct ones come before pivots.
+func match(bundles []jobspec.Bundle, source, target string) (jobspec.Bundle, jobspec.Direction, bool) {
+	var best jobspec.Direction
+	var in jobspec.Bundle
+	rank := 0
+	for _, b := range bundles {
+		if b.Kind != jobspec.KindTranslate {
+			continue
+		}
+		for _, d := range b.Directions {
+			r := 0
+			if d.Source == source && d.Target == target {
+				r = 4
+			} else if Base(d.Source) == Base(source) && Base(d.Target) == Base(target) {
+				r = 2
+			}
+			if r > 0 && !d.Pivot {
+				r++
+			}
+			if r > rank {
+				rank, best, in = r, d, b
+			}
+		}
+	}
+	return in, best, rank > 0
+}
+
+// languageOf checks the given language or detects the text's among those that
+// the workers can translate from.
+func (s *Service) languageOf(ctx context.Context, text string, given *string) (string, error) {
+	if given != nil {
+		return *given, nil
+	}
+	bundles, err := s.jobs.Bundles(ctx)
+	if err != nil {
+		return "", err
+	}
+	return detect(text, bundles), nil
+}
+
+// sure is the confidence from which a detection counts.
+const sure = 0.8
+
+// detect gives the language of a text among the announced sources, or
+// Undetermined when it is not sure.
+func detect(text string, bundles []jobspec.Bundle) string {
+	among := map[whatlanggo.Lang]string{}
+	for _, b := range bundles {
+		for _, d := range b.Directions {
+			base, _ := language.Make(d.Source).Base()
+			if lang := whatlanggo.CodeToLang(base.ISO3()); lang >= 0 {
+				among[lang] = d.Source
+			}
+		}
+	}
+	if len(among) == 0 {
+		return Undetermined
+	}
+	whitelist := make(map[whatlanggo.Lang]bool, len(among))
+	for lang := range among {
+		whitelist[lang] = true
+	}
+	info := whatlanggo.DetectWithOptions(text, whatlanggo.Options{Whitelist: whitelist})
+	// A text of another script than all of the languages has no script here.
+	tag, ok := among[info.Lang]
+	if !ok || info.Script == nil || info.Confidence < sure {
+		return Undetermined
+	}
+	return tag
+}
+
+// checkTargets canonicalises the wanted languages of one note and refuses what
+// can't be.
+func checkTargets(bundles []jobspec.Bundle, source string, targets []string) error {
+	if source == Undetermined {
+		return apperr.Input("languages", "The note's language is unknown: set it with updateNote first.")
+	}
+	for _, target := range targets {
+		if Base(target) == Base(source) {
+			return apperr.Input("languages", "The note is in %s already.", source)
+		}
+		if target == Undetermined {
+			return apperr.Input("languages", "%q is no language to translate into.", target)
+		}
+		if len(bundles) == 0 {
+			continue
+		}
+		if _, _, ok := match(bundles, source, target); !ok {
+			e := apperr.New(apperr.UnsupportedLanguage, "No worker can translate from %s into %s.", source, target)
+			e.Path = []string{"input", "languages"}
+			return e
+		}
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+// Package note holds notes and their translations.
+package note
+
+import (
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
+
+	"parley/ent/gen"
+	"parley/ent/gen/translation"
+	"parley/internal/apperr"
+)
+
+// Limits of a note.
+const (
+	MaxTitle = 200      // characters
+	MaxText  = 64 << 10 // bytes
+	// MaxTargets is how many languages one call may ask for.
+	MaxTargets = 20
+	// MaxNotes is how many notes one translateNotes may name.
+	MaxNotes = 50
+)
+
+// Undetermined is the language of a text that no language was found for.
+const Undetermined = "und"
+
+// States of a translation.
+const (
+	Pending   = translation.StatePENDING
+	Ready     = translation.StateREADY
+	Stale     = translation.StateSTALE
+	Failed    = translation.StateFAILED
+	Cancelled = translation.StateCANCELLED
+)
+
+// CreateNoteInput is the input of createNote. Without a language the text's is
+// detected.
+type CreateNoteInput struct {
+	Title    string  `json:"title"`
+	Text     string  `json:"text"`
+	Language *string `json:"language"`
+}
+
+// Validate reports every problem of the input.
+func (in CreateNoteInput) Validate() error {
+	return errors.Join(checkTitle(in.Title), checkText("text", in.Text))
+}
+
+// UpdateNoteInput is the input of updateNote; nil fields stay as they are.
+type UpdateNoteInput struct {
+	ID       string  `json:"id"`
+	Title    *string `json:"title"`
+	Text     *string `json:"text"`
+	Language *string `json:"language"`
+	// ExpectedVersion refuses the edit when the note has another version.
+	ExpectedVersion *int `json:"expectedVersion"`
+}
+
+// Validate reports every problem of the input.
+func (in UpdateNoteInput) Validate() error {
+	var errs []error
+	if in.Title != nil {
+		errs = append(errs, checkTitle(*in.Title))
+	}
+	if in.Text != nil {
+		errs = append(errs, checkText("text", *in.Text))
+	}
+	if in.Title == nil && in.Text == nil && in.Language == nil {
+		errs = append(errs, apperr.Input("title", "Say what to change: title, text or language."))
+	}
+	return errors.Join(errs...)
+}
+
+// TranslateNoteInput is the input of translateNote.
+type TranslateNoteInput struct {
+	NoteID         string   `json:"noteId"`
+	Languages      []string `json:"languages"`
+	IdempotencyKey *string  `json:"idempotencyKey"`
+}
+
+// TranslateNotesInput is the input of translateNotes.
+type TranslateNotesInput struct {
+	NoteIds        []string `json:"noteIds"`
+	Languages      []string `json:"languages"`
+	IdempotencyKey *string  `json:"idempotencyKey"`
+}
+
+// Validate reports every problem of the input.
+func (in TranslateNotesInput) Validate() error {
+	var errs []error
+	if n := len(in.NoteIds); n == 0 || n > MaxNotes {
+		errs = append(errs, apperr.Input("noteIds", "Name 1 to %d notes.", MaxNotes))
+	}
+	if n := len(in.Languages); n == 0 || n > MaxTargets {
+		errs = append(errs, apperr.Input("languages", "Name 1 to %d languages.", MaxTargets))
+	}
+	return errors.Join(errs...)
+}
+
+// Filter narrows a list of notes; zero values match everything.
+type Filter struct {
+	Language *string `json:"language"`
+	// Text is looked for in title and text, whatever its case.
+	Text *string `json:"text"`
+	// TranslatedInto keeps notes that have a READY translation into it.
+	TranslatedInto *string `json:"translatedInto"`
+}
+
+// OrderField is what a list of notes is sorted by.
+type OrderField string
+
+// The orders.
+const (
+	OrderCreated OrderField = "CREATED_AT"
+	OrderUpdated OrderField = "UPDATED_AT"
+	OrderTitle   OrderField = "TITLE"
+)
+
+// Order sorts a list of notes.
+type Order struct {
+	Field      OrderField
+	Descending bool
+}
+
+// Stats counts notes and translations.
+type Stats struct {
+	Total      int
+	ByLanguage []*LanguageCount
+	ByTarget   []*LanguageCount
+	ByState    []*StateCount
+}
+
+// LanguageCount is a number of notes or translations of one language.
+type LanguageCount struct {
+	Language string
+	Count    int
+}
+
+// StateCount is a number of translations in one state.
+type StateCount struct {
+	State translation.State
+	Count int
+}
+
+func checkTitle(title string) error {
+	if strings.TrimSpace(title) == "" {
+		return apperr.Input("title", "A note needs a title.")
+	}
+	if n := utf8.RuneCountInString(title); n > MaxTitle {
+		return apperr.Input("title", "A title has at most %d characters, this one has %d.", MaxTitle, n)
+	}
+	return checkUTF8("title", title)
+}
+
+func checkText(field, text string) error {
+	if strings.TrimSpace(text) == "" {
+		return apperr.Input(field, "A note needs a text.")
+	}
+	if len(text) > MaxText {
+		e := apperr.New(apperr.TooLarge, "A text has at most %d bytes, this one has %d.", MaxText, len(text))
+		e.Path = []string{"input", field}
+		return e
+	}
+	return checkUTF8(field, text)
+}
+
+func checkUTF8(field, text string) error {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return apperr.Input(field, "The %s must be UTF-8 without NUL characters.", field)
+	}
+	return nil
+}
+
+// fold is how titles and texts are compared: compatibility forms joined, lower
+// case.
+func fold(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
+
+// Base is the language of a tag without script and region: "en" for "en-GB".
+func Base(tag string) string {
+	t, err := language.Parse(tag)
+	if err != nil {
+		return tag
+	}
+	base, _ := t.Base()
+	return base.String()
+}
+
+// cached is a note as the cache keeps it.
+type cached struct {
+	Note         *gen.Note          `json:"note"`
+	Translations []*gen.Translation `json:"translations"`
+}
+
+// cacheFor is how long a note may be read from the cache.
+const cacheFor = 300 * time.Second
+
+func cacheKey(id string) string { return "note:" + id }

@@ -1,0 +1,229 @@
+package note
+
+import (
+	"context"
+	"fmt"
+
+	"parley/ent/gen"
+	"parley/ent/gen/note"
+	"parley/ent/gen/translation"
+	"parley/internal/apperr"
+	"parley/internal/auth"
+	"parley/internal/cache"
+	"parley/internal/event"
+	"parley/internal/job"
+	"parley/internal/store"
+)
+
+// Service keeps notes and has them translated.
+type Service struct {
+	store *store.Store
+	log   *event.Log
+	jobs  *job.Service
+	// cache is nil when note reads are not cached.
+	cache cache.Cache
+}
+
+// New makes the service and registers its kind of job.
+func New(s *store.Store, log *event.Log, jobs *job.Service, c cache.Cache) *Service {
+	n := &Service{store: s, log: log, jobs: jobs, cache: c}
+	jobs.Register(n.translateKind())
+	return n
+}
+
+// Written is a note with the cursor after which the write's events lie.
+type Written struct {
+	Note   *gen.Note
+	Cursor event.Cursor
+}
+
+// Create makes a note of the viewer.
+func (s *Service) Create(ctx context.Context, in CreateNoteInput) (*Written, error) {
+	viewer, err := auth.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Validate(); err != nil {
+		return nil, err
+	}
+	lang, err := s.languageOf(ctx, in.Text, in.Language)
+	if err != nil {
+		return nil, err
+	}
+	var w Written
+	err = s.store.Tx(ctx, func(ctx context.Context) error {
+		head, err := s.log.Head(ctx)
+		if err != nil {
+			return err
+		}
+		n, err := s.store.Client(ctx).Note.Create().SetID(store.NewID("note")).SetOwnerID(viewer.ID).
+			SetTitle(in.Title).SetTitleKey([]byte(fold(in.Title))).SetText(in.Text).
+			SetSearchKey(searchKey(in.Title, in.Text)).SetLanguage(lang).Save(ctx)
+		if err != nil {
+			return fmt.Errorf("create a note: %w", err)
+		}
+		w = Written{n, s.log.Cursor(head)}
+		return s.changed(ctx, n, "CREATED")
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &w, nil
+}
+
+func searchKey(title, text string) string { return fold(title) + "\n" + fold(text) }
+
+// changed appends the note's event.
+func (s *Service) changed(ctx context.Context, n *gen.Note, state string) error {
+	store.AfterCommit(ctx, s.jobs.Wake)
+	return s.log.Append(ctx, event.Change{
+		Audience: event.User(n.OwnerID), Topic: event.TopicNotes, Type: event.TypeNoteChanged,
+		Object: n.ID, Version: n.Revision, State: state,
+	})
+}
+
+// lock gives a note of the viewer for a change, or NOT_FOUND.
+func (s *Service) lock(ctx context.Context, id string) (*gen.Note, error) {
+	q := s.store.Client(ctx).Note.Query().Where(note.ID(id))
+	if s.store.Postgres() {
+		q = q.ForUpdate()
+	}
+	n, err := q.Only(ctx)
+	return n, store.Found(err, "note")
+}
+
+// Update edits a note of the viewer. A change of the text or of its language
+// marks the translations STALE.
+func (s *Service) Update(ctx context.Context, in UpdateNoteInput) (*Written, error) {
+	if _, err := auth.Require(ctx); err != nil {
+		return nil, err
+	}
+	if err := store.CheckID("note", in.ID, "input", "id"); err != nil {
+		return nil, err
+	}
+	if err := in.Validate(); err != nil {
+		return nil, err
+	}
+	var w Written
+	err := s.store.Tx(ctx, func(ctx context.Context) error {
+		head, err := s.log.Head(ctx)
+		if err != nil {
+			return err
+		}
+		n, err := s.lock(ctx, in.ID)
+		if err != nil {
+			return err
+		}
+		if err := mayEdit(ctx, n); err != nil {
+			return err
+		}
+		if in.ExpectedVersion != nil && *in.ExpectedVersion != n.Version {
+			return apperr.New(apperr.Conflict, "The note has version %d, not %d: somebody edited it in between.", n.Version, *in.ExpectedVersion)
+		}
+		n, err = s.edit(ctx, n, in)
+		if err != nil {
+			return err
+		}
+		w = Written{n, s.log.Cursor(head)}
+		return s.changed(ctx, n, "UPDATED")
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &w, nil
+}
+
+// mayEdit refuses an admin, who sees every note but edits only their own.
+func mayEdit(ctx context.Context, n *gen.Note) error {
+	if v, _ := auth.From(ctx); v.ID != n.OwnerID {
+		return apperr.New(apperr.Forbidden, "Only its owner may change a note.")
+	}
+	return nil
+}
+
+func (s *Service) edit(ctx context.Context, n *gen.Note, in UpdateNoteInput) (*gen.Note, error) {
+	u := n.Update().AddVersion(1).AddRevision(1).SetUpdatedAt(store.Now())
+	title, text, lang := n.Title, n.Text, n.Language
+	if in.Title != nil {
+		title = *in.Title
+	}
+	if in.Text != nil {
+		text = *in.Text
+	}
+	if in.Language != nil {
+		lang = *in.Language
+	}
+	u.SetTitle(title).SetTitleKey([]byte(fold(title))).SetText(text).SetSearchKey(searchKey(title, text)).SetLanguage(lang)
+	stale := text != n.Text || lang != n.Language
+	if stale {
+		u.AddTextVersion(1)
+	}
+	edited, err := u.Save(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("edit a note: %w", err)
+	}
+	if !stale {
+		return edited, nil
+	}
+	return edited, s.markStale(ctx, edited)
+}
+
+func (s *Service) markStale(ctx context.Context, n *gen.Note) error {
+	client := s.store.Client(ctx)
+	ready, err := client.Translation.Query().
+		Where(translation.NoteID(n.ID), translation.StateEQ(Ready)).All(ctx)
+	if err != nil || len(ready) == 0 {
+		return err
+	}
+	changes := make([]event.Change, len(ready))
+	for i, t := range ready {
+		changes[i] = translationChanged(t, n.Revision, Stale)
+	}
+	if err := client.Translation.Update().Where(translation.NoteID(n.ID), translation.StateEQ(Ready)).
+		SetState(Stale).SetVersion(n.Revision).Exec(ctx); err != nil {
+		return fmt.Errorf("mark translations stale: %w", err)
+	}
+	return s.log.Append(ctx, changes...)
+}
+
+// Delete removes a note of the viewer with its translations and cancels its
+// jobs.
+func (s *Service) Delete(ctx context.Context, id string) (*Written, error) {
+	if _, err := auth.Require(ctx); err != nil {
+		return nil, err
+	}
+	if err := store.CheckID("note", id, "input", "id"); err != nil {
+		return nil, err
+	}
+	var w Written
+	err := s.store.Tx(ctx, func(ctx context.Context) error {
+		head, err := s.log.Head(ctx)
+		if err != nil {
+			return err
+		}
+		n, err := s.lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := mayEdit(ctx, n); err != nil {
+			return err
+		}
+		if err := s.jobs.CancelFor(ctx, id); err != nil {
+			return err
+		}
+		// The jobs' end counted the revision up.
+		if n, err = s.lock(ctx, id); err != nil {
+			return err
+		}
+		if err := s.store.Client(ctx).Note.DeleteOneID(id).Exec(ctx); err != nil {
+			return fmt.Errorf("delete a note: %w", err)
+		}
+		n.Revision++
+		w = Written{n, s.log.Cursor(head)}
+		return s.changed(ctx, n, "DELETED")
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &w, nil
+}

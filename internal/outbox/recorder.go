@@ -1,0 +1,59 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"github.com/nats-io/nats.go"
+
+	"parley/internal/job"
+	"parley/internal/jobspec"
+	"parley/internal/natsx"
+)
+
+// Recorder takes what workers report to the job engine, all that waits in one
+// transaction, and keeps their announcements. Every API process runs one.
+type Recorder struct {
+	Jobs *job.Service
+	Bus  *natsx.Bus
+}
+
+// Run records until ctx ends.
+func (r *Recorder) Run(ctx context.Context) error {
+	announced := make(chan jobspec.Announcement, 64)
+	sub, err := r.Bus.Conn().Subscribe(jobspec.SubjectAnnounce, func(m *nats.Msg) {
+		var a jobspec.Announcement
+		if err := json.Unmarshal(m.Data, &a); err != nil || a.Worker == "" {
+			slog.Warn("an announcement could not be read", "error", err)
+			return
+		}
+		select {
+		case announced <- a:
+		default: // the worker says it again in a moment
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("listen for workers: %w", err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := r.Bus.Conn().Publish(jobspec.SubjectAnnouncePlease, nil); err != nil {
+		slog.Debug("the workers were not asked, they announce themselves", "error", err)
+	}
+	go r.keepAnnouncements(ctx, announced)
+	return r.Bus.ConsumeResults(ctx, r.Jobs.Record)
+}
+
+func (r *Recorder) keepAnnouncements(ctx context.Context, announced <-chan jobspec.Announcement) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case a := <-announced:
+			if err := r.Jobs.Announce(ctx, a); err != nil && ctx.Err() == nil {
+				slog.Error("keep an announcement", "worker", a.Worker, "error", err)
+			}
+		}
+	}
+}
