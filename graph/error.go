@@ -23,11 +23,12 @@ func PresentError(ctx context.Context, err error) *gqlerror.Error {
 	if len(all) == 0 {
 		return presentOther(ctx, shown, err)
 	}
-	// A validation that found several problems shows them all.
-	for _, more := range all[1:] {
-		graphql.AddError(ctx, more)
+	// A validation that found several problems shows them all, in order.
+	last := len(all) - 1
+	for _, e := range all[:last] {
+		graphql.AddError(ctx, e)
 	}
-	return present(ctx, shown, all[0])
+	return present(ctx, shown, all[last])
 }
 
 func present(ctx context.Context, shown *gqlerror.Error, e *apperr.Error) *gqlerror.Error {

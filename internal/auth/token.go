@@ -89,7 +89,7 @@ func (t *Tokens) Verify(token string) (Viewer, time.Time, error) {
 	case err != nil, c.Subject == "", !c.Role.Valid():
 		return Viewer{}, time.Time{}, apperr.Wrap(err, apperr.Unauthenticated, "The access token is not valid here: sign in again.")
 	}
-	v := verified{Viewer{ID: c.Subject, Role: c.Role, Session: c.Session}, c.ExpiresAt.Time}
+	v := verified{Viewer{ID: c.Subject, Role: c.Role, Session: c.Session, Expires: c.ExpiresAt.Time}, c.ExpiresAt.Time}
 	t.verified.Add(digest, v)
 	return v.viewer, v.expires, nil
 }

@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"time"
 
 	"parley/internal/apperr"
 )
@@ -37,6 +38,8 @@ type Viewer struct {
 	ID      string
 	Role    Role
 	Session string
+	// Expires is when the access token ends; zero for the system.
+	Expires time.Time
 	// system names the part of parley that works on nobody's behalf.
 	system string
 }
@@ -71,10 +74,21 @@ func From(ctx context.Context) (Viewer, bool) {
 	return v, ok
 }
 
+type refusedKey struct{}
+
+// Refused gives a context without a viewer in which Require says why the
+// token that came was not valid.
+func Refused(ctx context.Context, why error) context.Context {
+	return context.WithValue(ctx, refusedKey{}, why)
+}
+
 // Require gives the signed-in viewer or UNAUTHENTICATED.
 func Require(ctx context.Context) (Viewer, error) {
 	v, ok := From(ctx)
 	if !ok || v.ID == "" {
+		if why, ok := ctx.Value(refusedKey{}).(error); ok {
+			return Viewer{}, why
+		}
 		return Viewer{}, apperr.New(apperr.Unauthenticated, "Sign in first: this needs a valid access token.")
 	}
 	return v, nil

@@ -107,7 +107,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		return fmt.Errorf("subscribe to progress: %w", err)
 	}
 	defer func() { _ = progress.Unsubscribe() }()
-	if err := h.bus.Conn().FlushWithContext(ctx); err != nil && ctx.Err() == nil {
+	if err := h.bus.Conn().FlushTimeout(5 * time.Second); err != nil {
 		slog.Warn("NATS did not confirm a subscription, the database will fill the gap", "error", err)
 	}
 	if err := h.begin(ctx); err != nil {

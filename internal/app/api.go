@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"parley/graph"
+	"parley/internal/auth"
+	"parley/internal/config"
+	"parley/internal/jobspec"
+	"parley/internal/lifecycle"
+	"parley/internal/natsx"
+	"parley/internal/outbox"
+	"parley/internal/server"
+	"parley/internal/server/pages"
+)
+
+// Options are what a caller may add to a process.
+type Options struct {
+	Version string
+	// Listening is told the address once requests are answered.
+	Listening func(address string)
+}
+
+// RunAPI runs an API process, with a worker in it when the mode is Serve,
+// until ctx ends.
+func RunAPI(ctx context.Context, cfg *config.Config, mode Mode, o Options) error {
+	p, err := openAPI(ctx, cfg, mode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := p.Close(); err != nil {
+			slog.Warn("not everything could be closed", "error", err)
+		}
+	}()
+	group := lifecycle.Group{Grace: cfg.Grace}
+	if p.embedded != nil {
+		group.Add("embedded NATS", p.embedded)
+	}
+	group.Add("recorder", &outbox.Recorder{Jobs: p.jobs, Bus: p.bus})
+	group.Add("relay", p.relay())
+	group.Add("live hub", p.hub)
+	if mode == Serve {
+		stop, err := p.addWorker(ctx, &group)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	s, err := p.server(ctx, o)
+	if err != nil {
+		return err
+	}
+	group.Add("HTTP server", s)
+	group.Add("websockets", s.Sockets)
+	slog.Info("parley is ready", "address", "http://"+s.Addr(), "took", time.Since(p.started).Round(time.Millisecond),
+		"database", p.store.Describe(), "nats", p.describeNATS(), "cache", p.describeCache())
+	if o.Listening != nil {
+		o.Listening(s.Addr())
+	}
+	return group.Run(ctx)
+}
+
+// addWorker puts the worker into the process. Without a usable model the API
+// works and jobs wait.
+func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group) (stop func(), err error) {
+	translators, err := openTranslators(ctx, p.cfg)
+	if err != nil {
+		slog.Error("there is no worker in this process, jobs wait for another one", "reason", err)
+		return func() {}, nil
+	}
+	w, err := newWorker(p.cfg, p.bus, translators)
+	if err != nil {
+		closeTranslators(translators)
+		return nil, err
+	}
+	group.Add("worker", w)
+	return func() { closeTranslators(translators) }, nil
+}
+
+func (p *parts) relay() *outbox.Relay {
+	return &outbox.Relay{
+		Store: p.store, Log: p.log, Jobs: p.jobs, Bus: p.bus, Waker: p.waker, Invalidate: p.notes.Invalidate,
+		Expire: func(ctx context.Context) error { _, err := p.accounts.ForgetExpired(ctx); return err },
+		Config: outbox.Config{RescueEvery: p.cfg.AckWait},
+	}
+}
+
+func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
+	m := newMetrics(p)
+	return server.New(ctx, server.Config{
+		Listen: p.cfg.Listen, Origins: p.cfg.Origins, Introspection: p.cfg.Introspection == "on",
+		Resolver: &graph.Resolver{
+			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, Hub: p.hub, Streams: p.streams,
+		},
+		Tokens: p.tokens, Ready: p.ready, Metrics: m.handler(), Hooks: m.hooks(), Grace: p.cfg.Grace,
+		Status: func(ctx context.Context) pages.Status { return p.status(ctx, o.Version) },
+	})
+}
+
+func (p *parts) ready(ctx context.Context) error {
+	if err := p.store.Ping(ctx); err != nil {
+		return fmt.Errorf("the database does not answer: %w", err)
+	}
+	return p.bus.Ready()
+}
+
+func (p *parts) describeNATS() string {
+	if p.embedded != nil {
+		return "embedded"
+	}
+	return natsx.Redact(p.cfg.NATSURL)
+}
+
+func (p *parts) describeCache() string {
+	if p.noteCache() == nil {
+		return "off"
+	}
+	return p.cache.Describe()
+}
+
+func (p *parts) status(ctx context.Context, version string) pages.Status {
+	st := pages.Status{
+		Version: version, Mode: string(p.mode), Database: p.store.Describe(), NATS: p.describeNATS(),
+		Cache: p.describeCache(), Started: p.started,
+	}
+	workers, err := p.jobs.Workers(auth.System(ctx, "app.status"))
+	if err != nil {
+		slog.WarnContext(ctx, "the start page shows no workers", "error", err)
+	}
+	for _, w := range workers {
+		if w.Alive() {
+			st.Workers = append(st.Workers, jobspec.Announcement{Worker: w.ID, At: w.SeenAt, Bundles: w.Bundles})
+		}
+	}
+	return st
+}

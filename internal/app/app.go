@@ -1,0 +1,195 @@
+// Package app wires the rooms into the processes that the binary can be: serve
+// (everything in one), api, worker.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"parley/internal/account"
+	"parley/internal/auth"
+	"parley/internal/cache"
+	"parley/internal/config"
+	"parley/internal/event"
+	"parley/internal/job"
+	"parley/internal/live"
+	"parley/internal/natsx"
+	"parley/internal/note"
+	"parley/internal/outbox"
+	"parley/internal/store"
+)
+
+// Mode is what a process is.
+type Mode string
+
+// The modes.
+const (
+	Serve Mode = "serve"
+	API   Mode = "api"
+)
+
+// parts is what an API process is made of. Its fields are closed in the
+// reverse order in which they were opened.
+type parts struct {
+	mode     Mode
+	cfg      *config.Config
+	started  time.Time
+	store    *store.Store
+	cache    cache.Cache
+	embedded *natsx.Embedded
+	bus      *natsx.Bus
+	log      *event.Log
+	waker    *outbox.Waker
+	tokens   *auth.Tokens
+	jobs     *job.Service
+	notes    *note.Service
+	accounts *account.Service
+	hub      *live.Hub
+	streams  *live.Streams
+	closers  []func() error
+}
+
+func (p *parts) onClose(f func() error) { p.closers = append(p.closers, f) }
+
+// Close gives back what the process opened.
+func (p *parts) Close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// openData opens database and event log.
+func openData(ctx context.Context, cfg *config.Config, mode Mode) (*parts, error) {
+	p := &parts{mode: mode, cfg: cfg, started: time.Now()}
+	if cfg.DatabaseURL == "" && mode == API {
+		return nil, errors.New("api needs a database that all processes share: set DATABASE_URL to a postgres:// URL, or run `parley serve`")
+	}
+	var err error
+	p.store, err = store.Open(ctx, store.Config{URL: cfg.Database(), FullSync: cfg.SQLiteSync == "full", MaxConns: cfg.DBConns})
+	if err != nil {
+		return nil, err
+	}
+	p.onClose(p.store.Close)
+	if cfg.Migrates(mode == Serve) {
+		applied, err := p.store.Migrate(ctx)
+		if err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		if len(applied) > 0 {
+			slog.Info("database migrated", "database", p.store.Describe(), "versions", applied)
+		}
+	} else if err := p.store.CheckMigrated(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	if p.log, err = event.Open(ctx, p.store); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// openAPI opens everything that an API process needs.
+func openAPI(ctx context.Context, cfg *config.Config, mode Mode) (*parts, error) {
+	p, err := openData(ctx, cfg, mode)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{p.openBus, p.openCache, p.openServices} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	return p, nil
+}
+
+func (p *parts) openBus(ctx context.Context) error {
+	bus, embedded, err := openBus(ctx, p.cfg, p.mode)
+	if err != nil {
+		return err
+	}
+	p.bus, p.embedded = bus, embedded
+	if embedded != nil {
+		p.onClose(func() error { embedded.Close(); return nil })
+	}
+	p.onClose(func() error { bus.Close(); return nil })
+	return bus.EnsureStreams(ctx)
+}
+
+func (p *parts) openCache(ctx context.Context) error {
+	if p.cfg.RedisURL != "" {
+		redis, err := cache.OpenRedis(ctx, p.cfg.RedisURL)
+		if err != nil {
+			return err
+		}
+		p.cache = redis
+	} else {
+		p.cache = cache.NewMemory(p.cfg.CacheMB << 20)
+	}
+	p.onClose(p.cache.Close)
+	return nil
+}
+
+// noteCache is nil where another process could change a note without this
+// one's memory noticing.
+func (p *parts) noteCache() cache.Cache {
+	if p.mode == API && p.cfg.RedisURL == "" {
+		return nil
+	}
+	return p.cache
+}
+
+func (p *parts) openServices(ctx context.Context) error {
+	key, err := signingKey(p.cfg)
+	if err != nil {
+		return err
+	}
+	if p.tokens, err = auth.NewTokens(key, p.cfg.AccessLifetime); err != nil {
+		return err
+	}
+	shared := p.bus
+	if !p.store.Postgres() {
+		shared = nil // one process: its own relay leads
+	}
+	p.waker = outbox.NewWaker(shared)
+	p.jobs = job.New(p.store, p.log, job.Config{
+		MaxAttempts: p.cfg.MaxAttempts, MaxPerUser: p.cfg.JobsPerUser, RetryBase: p.cfg.RetryBase, Lost: 3 * p.cfg.AckWait,
+	}, p.waker.Wake)
+	p.notes = note.New(p.store, p.log, p.jobs, p.noteCache())
+	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime})
+	if err != nil {
+		return err
+	}
+	if p.hub, err = live.NewHub(p.log, p.bus); err != nil {
+		return err
+	}
+	if p.streams, err = live.NewStreams(p.hub, p.log, p.jobs, p.notes); err != nil {
+		return err
+	}
+	_, err = p.jobs.Workers(ctx)
+	return err
+}
+
+func openBus(ctx context.Context, cfg *config.Config, mode Mode) (*natsx.Bus, *natsx.Embedded, error) {
+	options := natsx.Options{Name: "parley " + string(mode)}
+	if !cfg.EmbeddedNATS() {
+		bus, err := natsx.Connect(ctx, cfg.NATSURL, options)
+		return bus, nil, err
+	}
+	if mode != Serve {
+		return nil, nil, fmt.Errorf("%s needs a NATS that all processes share: set NATS_URL to a nats:// URL, or run `parley serve`", mode)
+	}
+	embedded, err := natsx.StartEmbedded(natsx.EmbeddedConfig{Dir: cfg.Data + "/nats"})
+	if err != nil {
+		return nil, nil, err
+	}
+	bus, err := embedded.Connect(options)
+	if err != nil {
+		embedded.Close()
+		return nil, nil, err
+	}
+	return bus, embedded, nil
+}

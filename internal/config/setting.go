@@ -1,0 +1,198 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Setting describes one field of Config.
+type Setting struct {
+	// Name is the flag's name and the key in the file, Env the variable.
+	Name, Env string
+	// Default is what the setting is when nobody says anything.
+	Default string
+	Help    string
+	// Secret settings are masked when they are printed; URLs lose their
+	// password only.
+	Secret bool
+	set    func(c *Config, value string) error
+	get    func(c *Config) string
+}
+
+func text(field func(*Config) *string) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error { *field(c) = v; return nil }, func(c *Config) string { return *field(c) }
+}
+
+func number(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			return fmt.Errorf("%q is no whole number", v)
+		}
+		*field(c) = n
+		return nil
+	}, func(c *Config) string { return strconv.Itoa(*field(c)) }
+}
+
+func duration(field func(*Config) *time.Duration) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil {
+			return fmt.Errorf("%q is no duration such as 15m or 30s", v)
+		}
+		*field(c) = d
+		return nil
+	}, func(c *Config) string { return field(c).String() }
+}
+
+func list(field func(*Config) *Origins) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+		*field(c) = nil
+		for _, entry := range strings.Split(v, ",") {
+			if entry = strings.TrimSpace(entry); entry != "" {
+				*field(c) = append(*field(c), entry)
+			}
+		}
+		return nil
+	}, func(c *Config) string { return strings.Join(*field(c), ",") }
+}
+
+func setting(name, env, usual, help string, access ...any) Setting {
+	s := Setting{Name: name, Env: env, Default: usual, Help: help}
+	switch f := access[0].(type) {
+	case func(*Config) *string:
+		s.set, s.get = text(f)
+	case func(*Config) *int:
+		s.set, s.get = number(f)
+	case func(*Config) *time.Duration:
+		s.set, s.get = duration(f)
+	case func(*Config) *Origins:
+		s.set, s.get = list(f)
+	}
+	return s
+}
+
+// Settings lists every setting in the order in which they are printed.
+func Settings() []Setting {
+	all := []Setting{
+		setting("listen", "PARLEY_LISTEN", "127.0.0.1:8080", "host:port of the HTTP server", func(c *Config) *string { return &c.Listen }),
+		setting("data", "PARLEY_DATA", "./var", "folder of the embedded database, of embedded NATS and of the dev signing key", func(c *Config) *string { return &c.Data }),
+		setting("models", "PARLEY_MODELS", "./models", "folder whose subfolders are model bundles", func(c *Config) *string { return &c.Models }),
+		setting("origins", "PARLEY_ORIGINS", "http://localhost:*,http://127.0.0.1:*", "web origins whose pages may call, joined by commas; * for all (api allows none unless told)", func(c *Config) *Origins { return &c.Origins }),
+		setting("database-url", "DATABASE_URL", "", "postgres://… or sqlite:<path>; SQLite in the data folder when empty", func(c *Config) *string { return &c.DatabaseURL }),
+		setting("nats-url", "NATS_URL", "", "nats://… of an external NATS with JetStream; embedded when empty", func(c *Config) *string { return &c.NATSURL }),
+		setting("redis-url", "REDIS_URL", "", "redis://… for the cache; serve uses memory and api none when empty", func(c *Config) *string { return &c.RedisURL }),
+		setting("media-url", "MEDIA_URL", "", "where media will be kept; nothing uses it yet", func(c *Config) *string { return &c.MediaURL }),
+		setting("auto-migrate", "AUTO_MIGRATE", "", "1 migrates the database at the start, 0 does not; serve does unless told", func(c *Config) *string { return &c.AutoMigrate }),
+		setting("signing-key", "PARLEY_SIGNING_KEY", "", "key of access tokens, at least 32 characters; made and kept in the data folder when empty", func(c *Config) *string { return &c.SigningKey }),
+		setting("access-lifetime", "PARLEY_ACCESS_LIFETIME", "15m0s", "how long an access token is valid", func(c *Config) *time.Duration { return &c.AccessLifetime }),
+		setting("refresh-lifetime", "PARLEY_REFRESH_LIFETIME", "720h0m0s", "how long a refresh token is valid", func(c *Config) *time.Duration { return &c.RefreshLifetime }),
+		setting("sqlite-sync", "PARLEY_SQLITE_SYNC", "normal", "full makes every commit of SQLite survive a power cut; normal may lose the last ones", func(c *Config) *string { return &c.SQLiteSync }),
+		setting("db-conns", "PARLEY_DB_CONNS", "16", "connections to Postgres, or readers of SQLite", func(c *Config) *int { return &c.DBConns }),
+		setting("cache-mb", "PARLEY_CACHE_MB", "64", "size of the memory cache in MiB", func(c *Config) *int { return &c.CacheMB }),
+		setting("jobs-per-user", "PARLEY_JOBS_PER_USER", "1000", "jobs that one user may have in flight", func(c *Config) *int { return &c.JobsPerUser }),
+		setting("max-attempts", "PARLEY_MAX_ATTEMPTS", "5", "attempts of a run before it is dead", func(c *Config) *int { return &c.MaxAttempts }),
+		setting("retry-base", "PARLEY_RETRY_BASE", "1s", "delay before the second attempt; it doubles with each", func(c *Config) *time.Duration { return &c.RetryBase }),
+		setting("ack-wait", "PARLEY_ACK_WAIT", "30s", "silence after which a worker's work goes to another one; the same for all processes", func(c *Config) *time.Duration { return &c.AckWait }),
+		setting("worker-slots", "PARLEY_WORKER_SLOTS", "32", "jobs that a worker holds at once; their sentences share batches", func(c *Config) *int { return &c.WorkerSlots }),
+		setting("worker-threads", "PARLEY_WORKER_THREADS", "0", "threads of one model run; 0 for one per core", func(c *Config) *int { return &c.WorkerThreads }),
+		setting("onnxruntime-lib", "ONNXRUNTIME_LIB", "", "path of ONNX Runtime's shared library; looked for when empty", func(c *Config) *string { return &c.ONNXLibrary }),
+		setting("introspection", "PARLEY_INTROSPECTION", "on", "on or off: whether clients may read the schema", func(c *Config) *string { return &c.Introspection }),
+		setting("log-level", "PARLEY_LOG_LEVEL", "info", "debug, info, warn or error", func(c *Config) *string { return &c.LogLevel }),
+		setting("log-format", "PARLEY_LOG_FORMAT", "text", "text or json", func(c *Config) *string { return &c.LogFormat }),
+		setting("grace", "PARLEY_GRACE", "10s", "how long each part may take to stop", func(c *Config) *time.Duration { return &c.Grace }),
+	}
+	for i := range all {
+		switch all[i].Name {
+		case "signing-key", "database-url", "nats-url", "redis-url", "media-url":
+			all[i].Secret = true
+		}
+	}
+	return all
+}
+
+// Load reads the settings: flags (those that were given) before the
+// environment before the file before the defaults. file may be empty.
+func Load(flags map[string]string, env func(string) string, file string) (*Config, error) {
+	fromFile, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{}
+	for _, s := range Settings() {
+		value, from := s.Default, "default"
+		if v, ok := fromFile[s.Name]; ok {
+			value, from = v, file
+		}
+		if v := env(s.Env); v != "" {
+			value, from = v, s.Env
+		}
+		if v, ok := flags[s.Name]; ok {
+			value, from = v, "--"+s.Name
+		}
+		if err := s.set(c, value); err != nil {
+			return nil, fmt.Errorf("%s (from %s): %w", s.Name, from, err)
+		}
+	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func readFile(file string) (map[string]string, error) {
+	if file == "" {
+		return map[string]string{}, nil
+	}
+	data, err := os.ReadFile(file) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, fmt.Errorf("read the settings: %w", err)
+	}
+	values := map[string]string{}
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return nil, fmt.Errorf("the settings in %s can't be read: %w", file, err)
+	}
+	known := map[string]bool{}
+	for _, s := range Settings() {
+		known[s.Name] = true
+	}
+	for name := range values {
+		if !known[name] {
+			return nil, fmt.Errorf("%s has the setting %q, which does not exist", file, name)
+		}
+	}
+	return values, nil
+}
+
+// Print writes every setting as a table, secrets masked.
+func (c *Config) Print(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := fmt.Fprintln(table, "SETTING\tVARIABLE\tVALUE\tMEANING"); err != nil {
+		return err
+	}
+	for _, s := range Settings() {
+		if _, err := fmt.Fprintf(table, "--%s\t%s\t%s\t%s\n", s.Name, s.Env, s.shown(c), s.Help); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}
+
+func (s Setting) shown(c *Config) string {
+	value := s.get(c)
+	if !s.Secret || value == "" {
+		return value
+	}
+	if u, err := url.Parse(value); err == nil && u.Scheme != "" && u.Host != "" {
+		return u.Redacted()
+	}
+	return "(set)"
+}

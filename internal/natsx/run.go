@@ -1,0 +1,180 @@
+package natsx
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"parley/internal/jobspec"
+)
+
+// PurgeRun takes the messages of subject off JOBS and returns how many there
+// were. The subject is a run's jobspec.JobSubject, or jobspec.JobRunFilter(run)
+// when its kind, pool and lane are not at hand; that form searches the stream.
+// A message that a worker holds is taken too; the worker is told by CancelRun.
+func (b *Bus) PurgeRun(ctx context.Context, subject string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	request, err := json.Marshal(map[string]string{"filter": subject})
+	if err != nil {
+		return 0, fmt.Errorf("purge %s: %w", subject, err)
+	}
+	// The client's own Purge does not say how many messages went.
+	m, err := b.conn.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+jobspec.StreamJobs, request)
+	if err != nil {
+		return 0, fmt.Errorf("purge %s: %w", subject, err)
+	}
+	var answer struct {
+		Purged int                 `json:"purged"`
+		Error  *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return 0, fmt.Errorf("purge %s: %w", subject, err)
+	}
+	if answer.Error != nil {
+		return 0, fmt.Errorf("purge %s: %w", subject, answer.Error)
+	}
+	return answer.Purged, nil
+}
+
+// QueuedRun tells whether JOBS holds a message for subject (see PurgeRun for its
+// two forms), waiting or in the hands of a worker.
+func (b *Bus) QueuedRun(ctx context.Context, subject string) (bool, error) {
+	queued, err := b.queued(ctx, subject)
+	return len(queued) > 0, err
+}
+
+// QueuedSubjects gives all subjects with a message on JOBS that match filter,
+// for example jobspec.SubjectJobsAll. One call serves a rescuer that has many
+// runs to look up.
+func (b *Bus) QueuedSubjects(ctx context.Context, filter string) (map[string]struct{}, error) {
+	queued, err := b.queued(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	set := make(map[string]struct{}, len(queued))
+	for subject := range queued {
+		set[subject] = struct{}{}
+	}
+	return set, nil
+}
+
+func (b *Bus) queued(ctx context.Context, filter string) (map[string]uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	s, err := b.js.Stream(ctx, jobspec.StreamJobs)
+	if err != nil {
+		return nil, b.explain("look up the stream "+jobspec.StreamJobs, err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, b.explain("list "+filter, err)
+	}
+	return info.State.Subjects, nil
+}
+
+// CancelRun tells whoever works on the run, now or later, to leave it: a flag
+// in the bucket that workers read at the start and with every heartbeat, and a
+// message that makes it quick. The flag covers every attempt at the run for 24
+// hours; RestoreRun takes it back.
+func (b *Bus) CancelRun(ctx context.Context, run string) error {
+	bucket, err := b.cancelBucket(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := bucket.PutString(ctx, run, "1"); err != nil {
+		return fmt.Errorf("cancel run %s: %w", run, err)
+	}
+	if err := b.conn.Publish(jobspec.CancelSubject(run), nil); err != nil {
+		return fmt.Errorf("cancel run %s: %w", run, err)
+	}
+	return nil
+}
+
+// RestoreRun takes a run's cancelled flag back, before a new attempt at the same
+// run is published.
+func (b *Bus) RestoreRun(ctx context.Context, run string) error {
+	bucket, err := b.cancelBucket(ctx)
+	if err != nil {
+		return err
+	}
+	if err := bucket.Purge(ctx, run); err != nil {
+		return fmt.Errorf("restore run %s: %w", run, err)
+	}
+	return nil
+}
+
+// RunCancelled reads the run's flag.
+func (b *Bus) RunCancelled(ctx context.Context, run string) (bool, error) {
+	bucket, err := b.cancelBucket(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, err = bucket.Get(ctx, run)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return false, nil
+	}
+	return false, fmt.Errorf("read the cancelled flag of run %s: %w", run, err)
+}
+
+// WatchCancelled calls flagged with every run in the bucket and then with each
+// change, until ctx ends. It starts over by itself when the watch breaks, and
+// then repeats what is there.
+func (b *Bus) WatchCancelled(ctx context.Context, flagged func(run string, cancelled bool)) error {
+	retry := Backoff{First: 200 * time.Millisecond, Most: 10 * time.Second}
+	for ctx.Err() == nil {
+		if err := b.watchCancelled(ctx, flagged, retry.Reset); err != nil && ctx.Err() == nil {
+			b.log.Warn("the watch on cancelled runs broke, starting over", "error", err)
+		}
+		retry.Wait(ctx)
+	}
+	return nil
+}
+
+func (b *Bus) watchCancelled(ctx context.Context, flagged func(string, bool), alive func()) error {
+	bucket, err := b.cancelBucket(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := bucket.WatchAll(ctx)
+	if err != nil {
+		return fmt.Errorf("watch cancelled runs: %w", err)
+	}
+	defer func() { _ = w.Stop() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case entry, open := <-w.Updates():
+			if !open {
+				return errors.New("the watch ended")
+			}
+			alive()
+			// A nil entry says that everything present has been sent.
+			if entry != nil {
+				flagged(entry.Key(), entry.Operation() == jetstream.KeyValuePut)
+			}
+		}
+	}
+}
+
+func (b *Bus) cancelBucket(ctx context.Context) (jetstream.KeyValue, error) {
+	b.bucketMu.Lock()
+	defer b.bucketMu.Unlock()
+	if b.bucket != nil {
+		return b.bucket, nil
+	}
+	bucket, err := b.js.KeyValue(ctx, jobspec.BucketCancel)
+	if err != nil {
+		return nil, b.explain("open the bucket "+jobspec.BucketCancel, err)
+	}
+	b.bucket = bucket
+	return bucket, nil
+}

@@ -1,0 +1,103 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"parley/graph"
+	"parley/internal/auth"
+	"parley/internal/config"
+	"parley/internal/server/ws"
+)
+
+// cookieName is the cookie that signIn(input: {cookie: true}) sets.
+const cookieName = "parley_session"
+
+// authenticate puts the viewer of a request in its context. A token that is
+// not valid does not end the request: signIn and refresh must work with an
+// expired one in the header. Whoever needs a viewer then says what was wrong.
+func (s *Server) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := graph.WithCarrier(r.Context(), graph.Carrier{
+			Address:   clientAddress(r),
+			SetCookie: func(token string, expires time.Time) { setCookie(w, r, token, expires) },
+		})
+		if token := bearer(r); token != "" {
+			v, _, err := s.tokens.Verify(token)
+			if err != nil {
+				ctx = auth.Refused(ctx, err)
+			} else {
+				ctx = auth.With(ctx, v)
+			}
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func bearer(r *http.Request) string {
+	header := r.Header.Get("Authorization")
+	if len(header) > 7 && strings.EqualFold(header[:7], "bearer ") {
+		return strings.TrimSpace(header[7:])
+	}
+	if header != "" {
+		return header
+	}
+	return cookie(r)
+}
+
+// cookie gives the cookie's token only to requests that a page of another
+// site could not have made.
+func cookie(r *http.Request) string {
+	c, err := r.Cookie(cookieName)
+	if err != nil {
+		return ""
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return c.Value
+	case "":
+		if r.Header.Get("Origin") == "" || config.SameOrigin(r) {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+func setCookie(w http.ResponseWriter, r *http.Request, token string, expires time.Time) {
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: token, Path: "/", Expires: expires, HttpOnly: true,
+		Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+func clientAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// initSocket authenticates connection_init. A socket without a token may sign
+// in; one with a token lives as long as the token.
+func (s *Server) initSocket(ctx context.Context, payload ws.InitPayload) (context.Context, map[string]any, error) {
+	ctx = graph.WithCarrier(ctx, graph.Carrier{Address: graph.ClientAddress(ctx)})
+	viewer, signedIn := auth.From(ctx) // by the cookie of the upgrade request
+	if token := payload.Bearer(); token != "" {
+		v, _, err := s.tokens.Verify(token)
+		if err != nil {
+			return nil, nil, err
+		}
+		viewer, signedIn = v, true
+	}
+	if !signedIn {
+		return ctx, nil, nil
+	}
+	if conn, ok := ws.FromContext(ctx); ok {
+		conn.SetExpiry(viewer.Expires)
+	}
+	return auth.With(ctx, viewer), nil, nil
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"parley/internal/apperr"
+	"parley/schema"
+)
+
+// cors lets the pages of allowed origins call, with their cookies.
+func (s *Server) cors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Origin")
+		if origin := r.Header.Get("Origin"); origin != "" && s.cfg.Origins.Allows(r) {
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Allow-Credentials", "true")
+			if r.Method == http.MethodOptions {
+				h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+				h.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+				h.Set("Access-Control-Max-Age", "600")
+			}
+		}
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limitBody refuses a body that says that it is too long, and cuts off one
+// that does not say.
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var limit int64 = maxBody
+		if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+			// A page of another site may send this type without asking first.
+			if r.Header.Get("Authorization") == "" && r.Header.Get("GraphQL-Require-Preflight") == "" && r.Header.Get("Apollo-Require-Preflight") == "" {
+				refuse(w, http.StatusBadRequest, apperr.New(apperr.BadInput,
+					"A multipart request needs an Authorization or a GraphQL-Require-Preflight header."))
+				return
+			}
+			limit = maxUpload
+		}
+		if r.ContentLength > limit {
+			refuse(w, http.StatusRequestEntityTooLarge, apperr.New(apperr.TooLarge, "A request has at most %d bytes.", limit))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuse answers a request that never became an operation.
+func refuse(w http.ResponseWriter, status int, e *apperr.Error) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(`{"errors":[{"message":` + strconv.Quote(e.Message) + `,"extensions":{"code":"` + string(e.Code) + `"}}]}` + "\n"))
+}
+
+// schemaHandler serves the contract.
+func schemaHandler() http.Handler {
+	sdl := []byte(schema.SDL())
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write(sdl)
+	})
+}

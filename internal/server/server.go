@@ -1,0 +1,167 @@
+// Package server is the HTTP side: the GraphQL endpoint with its transports,
+// the pages, health and metrics.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"parley/graph"
+	"parley/graph/gen"
+	"parley/internal/auth"
+	"parley/internal/config"
+	"parley/internal/server/pages"
+	"parley/internal/server/ws"
+)
+
+// Limits of a request.
+const (
+	maxBody   = 1 << 20
+	maxUpload = 2 << 20
+	maxTokens = 15_000
+	// maxComplexity bounds the number of fields of one operation.
+	maxComplexity = 2000
+	queryCache    = 1000
+	// maxTime is how long an operation other than a subscription may take.
+	maxTime = 30 * time.Second
+)
+
+// Config of a Server. Everything is required but Introspection.
+type Config struct {
+	Listen        string
+	Origins       config.Origins
+	Introspection bool
+	Resolver      *graph.Resolver
+	Tokens        *auth.Tokens
+	Status        pages.StatusFunc
+	// Ready tells whether the parts that a request needs answer.
+	Ready func(ctx context.Context) error
+	// Metrics is served at /metrics.
+	Metrics http.Handler
+	Hooks   ws.Hooks
+	// Grace is how long open requests may take once the server is to stop.
+	Grace time.Duration
+}
+
+// Server is the HTTP server of one process.
+type Server struct {
+	cfg      Config
+	tokens   *auth.Tokens
+	listener net.Listener
+	http     *http.Server
+	// Sockets is the websocket transport; it drains before the server stops.
+	Sockets *ws.Transport
+}
+
+// New opens the port, so that one in use is told at once.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg, tokens: cfg.Tokens}
+	s.Sockets = ws.New(ws.Config{
+		CheckOrigin: cfg.Origins.Allows, Init: s.initSocket, Hooks: cfg.Hooks,
+		DrainSpread: min(cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", s.cors(limitBody(s.authenticate(s.graphql()))))
+	mux.Handle("GET /schema.graphql", schemaHandler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", cfg.Metrics)
+	if err := pages.Register(mux, cfg.Status); err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use by another program: stop it, or choose another address with --listen", cfg.Listen)
+	} else if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	}
+	s.listener = listener
+	s.http = &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Run serves until ctx ends, then lets open requests finish.
+func (s *Server) Run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(s.listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
+	defer cancel()
+	if err := s.http.Shutdown(stop); err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
+
+func (s *Server) graphql() http.Handler {
+	h := handler.New(gen.NewExecutableSchema(gen.Config{Resolvers: s.cfg.Resolver}))
+	h.AddTransport(s.Sockets)
+	h.AddTransport(transport.MultipartForm{MaxUploadSize: maxUpload, MaxMemory: maxUpload})
+	h.AddTransport(transport.POST{})
+	h.AddTransport(transport.GET{})
+	h.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
+	h.SetParserTokenLimit(maxTokens)
+	h.SetErrorPresenter(graph.PresentError)
+	h.SetRecoverFunc(graph.Recover)
+	h.AroundOperations(deadline)
+	h.AroundResponses(s.cfg.Resolver.Loaders)
+	h.Use(extension.FixedComplexityLimit(maxComplexity))
+	h.SetDisableSuggestion(true)
+	if s.cfg.Introspection {
+		h.Use(extension.Introspection{})
+	}
+	return h
+}
+
+// deadline stops queries and mutations that take too long.
+func deadline(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	if op := graphql.GetOperationContext(ctx).Operation; op == nil || op.Operation == ast.Subscription {
+		return next(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	respond := next(ctx)
+	return func(ctx context.Context) *graphql.Response {
+		defer cancel()
+		return respond(ctx)
+	}
+}
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := s.cfg.Ready(ctx); err != nil {
+		slog.WarnContext(ctx, "not ready", "error", err)
+		plain(w, http.StatusServiceUnavailable, "not ready")
+		return
+	}
+	plain(w, http.StatusOK, "ready")
+}
+
+func plain(w http.ResponseWriter, status int, words string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(words + "\n"))
+}

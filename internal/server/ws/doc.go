@@ -1,0 +1,44 @@
+// Package ws carries GraphQL over websockets with the graphql-transport-ws
+// protocol (https://github.com/enisdenjo/graphql-ws, PROTOCOL.md), as a
+// transport for gqlgen's handler.
+//
+// # Goroutines and memory
+//
+// One goroutine reads a socket and one more runs each of its operations. There
+// is no writer goroutine and no queue: whoever has a message writes it under
+// the socket's lock. An operation asks gqlgen for its next response only after
+// the previous one was handed to the kernel, so that an operation holds one
+// response at most, besides the one that may wait in its resolver's channel.
+// Conflating what a slow reader missed is therefore the business of whoever
+// fills that channel: it sees that the channel is not taken from, and replaces
+// what waits. Nothing here drops or reorders responses.
+//
+// # Slow readers
+//
+// A socket that accepts no byte for Config.WriteTimeout is cut off. A frame is
+// then half written, so no close frame can follow: the peer sees 1006, on which
+// the official client reconnects; hooks are told CloseTryAgain (1013). No other
+// socket waits for it.
+//
+// # Close codes
+//
+//	1002  broken framing
+//	1007  a text frame that is not UTF-8
+//	1009  a message longer than Config.MaxMessage
+//	1012  the server restarts (CloseAll)
+//	1013  authentication is not available now; a slow reader (as 1006)
+//	4400  a message that is not JSON, of unknown type or with wrong fields
+//	4401  subscribe before connection_ack
+//	4403  authentication refused, or expired
+//	4406  the client did not offer graphql-transport-ws
+//	4408  no connection_init within Config.InitTimeout, or no sign of life
+//	      within Config.PongTimeout after a ping
+//	4409  subscribe with the id of a live operation
+//	4429  a second connection_init
+//	4500  a panic or a bug of ours
+//
+// The official client reconnects after 1006, 1012, 1013, 4403 and 4408, and
+// gives up after 1002, 4400, 4401, 4409, 4429 and 4500. What one operation does
+// wrong (syntax, validation, limits) ends that operation with an error message
+// and never the socket.
+package ws

@@ -1,0 +1,4 @@
+package ws
+
+// Cut breaks the connection as a stuck reader's is broken.
+func Cut(c *Conn) { c.wire.abort() }

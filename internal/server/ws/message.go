@@ -1,0 +1,203 @@
+package ws
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/internal/apperr"
+)
+
+// The types of messages.
+const (
+	typeInit      = "connection_init"
+	typeAck       = "connection_ack"
+	typePing      = "ping"
+	typePong      = "pong"
+	typeSubscribe = "subscribe"
+	typeNext      = "next"
+	typeError     = "error"
+	typeComplete  = "complete"
+)
+
+// message is one that a client sent.
+type message struct {
+	kind    string
+	id      string             // of subscribe and complete, never empty there
+	payload json.RawMessage    // of init, ping and pong: an object, or nil
+	params  *graphql.RawParams // of subscribe
+}
+
+var errInvalid = errors.New("invalid message")
+
+// parseMessage reads a client's message and refuses what the reference server
+// refuses: names of fields are exact, a field given twice counts with its last
+// value, unknown fields are ignored.
+func parseMessage(data []byte) (message, error) {
+	fields, ok := object(data)
+	if !ok {
+		return message{}, errInvalid
+	}
+	m := message{}
+	if m.kind, ok = text(fields["type"]); !ok {
+		return message{}, errInvalid
+	}
+	switch m.kind {
+	case typeInit, typePing, typePong:
+		if raw := fields["payload"]; !nullish(raw) {
+			if raw[0] != '{' {
+				return message{}, errInvalid
+			}
+			m.payload = raw
+		}
+		return m, nil
+	case typeSubscribe, typeComplete:
+		if m.id, ok = text(fields["id"]); !ok || m.id == "" {
+			return message{}, errInvalid
+		}
+		if m.kind == typeComplete {
+			return m, nil
+		}
+		var err error
+		m.params, err = parseParams(fields["payload"])
+		return m, err
+	default: // also what only servers may send
+		return message{}, errInvalid
+	}
+}
+
+func parseParams(raw json.RawMessage) (*graphql.RawParams, error) {
+	fields, ok := object(raw)
+	if !ok {
+		return nil, errInvalid
+	}
+	params := &graphql.RawParams{}
+	if params.Query, ok = text(fields["query"]); !ok {
+		return nil, errInvalid
+	}
+	if name := fields["operationName"]; !nullish(name) {
+		if params.OperationName, ok = text(name); !ok {
+			return nil, errInvalid
+		}
+	}
+	if params.Variables, ok = values(fields["variables"]); !ok {
+		return nil, errInvalid
+	}
+	if params.Extensions, ok = values(fields["extensions"]); !ok {
+		return nil, errInvalid
+	}
+	return params, nil
+}
+
+// object reads one level: encoding/json would match the names of struct fields
+// in any case.
+func object(raw []byte) (map[string]json.RawMessage, bool) {
+	var fields map[string]json.RawMessage
+	if len(raw) == 0 || json.Unmarshal(raw, &fields) != nil {
+		return nil, false
+	}
+	return fields, fields != nil
+}
+
+func text(raw json.RawMessage) (string, bool) {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
+}
+
+// values reads an object whole. Numbers keep their digits, since gqlgen's
+// scalars decide what they are.
+func values(raw json.RawMessage) (map[string]any, bool) {
+	if nullish(raw) {
+		return nil, true
+	}
+	if raw[0] != '{' {
+		return nil, false
+	}
+	var m map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	err := decoder.Decode(&m)
+	return m, err == nil
+}
+
+func nullish(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+// writeMessage encodes a message; id and payload are left out when empty.
+func writeMessage(buf *bytes.Buffer, kind, id string, payload []byte) {
+	openMessage(buf, kind, id)
+	if len(payload) > 0 {
+		buf.WriteString(`,"payload":`)
+		buf.Write(payload)
+	}
+	buf.WriteByte('}')
+}
+
+func openMessage(buf *bytes.Buffer, kind, id string) {
+	buf.WriteByte('{')
+	if id != "" {
+		quoted, _ := json.Marshal(id) // a string always encodes
+		buf.WriteString(`"id":`)
+		buf.Write(quoted)
+		buf.WriteByte(',')
+	}
+	buf.WriteString(`"type":"`)
+	buf.WriteString(kind)
+	buf.WriteByte('"')
+}
+
+// writeNext encodes a response. Its data is written as gqlgen made it, and is
+// left out where execution never began, which graphql.Response can't.
+func writeNext(buf *bytes.Buffer, id string, resp *graphql.Response) error {
+	rest := struct {
+		Errors     gqlerror.List  `json:"errors,omitempty"`
+		Label      string         `json:"label,omitempty"`
+		Path       any            `json:"path,omitempty"`
+		HasNext    *bool          `json:"hasNext,omitempty"`
+		Extensions map[string]any `json:"extensions,omitempty"`
+	}{resp.Errors, resp.Label, nil, resp.HasNext, resp.Extensions}
+	if len(resp.Path) > 0 {
+		rest.Path = resp.Path
+	}
+	tail, err := json.Marshal(rest)
+	if err != nil {
+		return err
+	}
+	data := []byte(resp.Data)
+	if len(data) == 0 && len(resp.Errors) == 0 {
+		data = []byte("null")
+	}
+	openMessage(buf, typeNext, id)
+	buf.WriteString(`,"payload":{`)
+	if len(data) > 0 {
+		if !utf8.Valid(data) { // a text frame must be, and one column may not
+			data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
+		}
+		buf.WriteString(`"data":`)
+		buf.Write(data)
+		if len(tail) > len("{}") {
+			buf.WriteByte(',')
+		}
+	}
+	buf.Write(tail[1:]) // without its opening brace
+	buf.WriteByte('}')
+	return nil
+}
+
+// errorList encodes our own refusals, which go past the error presenter:
+// without an operation there is no context that it could rely on.
+func errorList(e *apperr.Error) []byte {
+	extensions := map[string]any{"code": e.Code}
+	if e.RetryAfter > 0 {
+		extensions["retryAfter"] = e.RetryAfter.Seconds()
+	}
+	list, _ := json.Marshal(gqlerror.List{{Message: e.Message, Extensions: extensions}}) // words and numbers only
+	return list
+}

@@ -1,0 +1,149 @@
+package ws_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/internal/server/ws"
+)
+
+// clients/oracle/ws/server.mjs has the same schema, but for what only our own
+// tests use: flood, feed, stubborn, panics and late.
+const sdl = `
+type Query { hello: String! echo(text: String!): String! nothing: String boom: String strange: String panics: String }
+type Mutation { bump(by: Int!): Int! }
+type Subscription {
+	count(to: Int!): Int!
+	idle: Int
+	refused: Int
+	breaks(after: Int!): Int!
+	flood(bytes: Int!): String!
+	feed: String!
+	stubborn: Int
+}`
+
+// testSchema executes root fields only, in the way of gqlgen's generated code.
+type testSchema struct {
+	*ast.Schema
+	feed    chan string   // what feed emits; closing it completes
+	release chan struct{} // ends stubborn, which does not heed its context
+}
+
+func newSchema() *testSchema {
+	return &testSchema{
+		Schema:  gqlparser.MustLoadSchema(&ast.Source{Input: sdl}),
+		feed:    make(chan string),
+		release: make(chan struct{}),
+	}
+}
+
+func (s *testSchema) schema() *graphql.ExecutableSchemaMock {
+	return &graphql.ExecutableSchemaMock{
+		SchemaFunc: func() *ast.Schema { return s.Schema },
+		ExecFunc:   s.exec,
+		ComplexityFunc: func(context.Context, string, string, int, map[string]any) (int, bool) {
+			return 0, false
+		},
+	}
+}
+
+func (s *testSchema) exec(ctx context.Context) graphql.ResponseHandler {
+	oc := graphql.GetOperationContext(ctx)
+	if oc.Operation.Operation == ast.Subscription {
+		field := oc.Operation.SelectionSet[0].(*ast.Field)
+		return s.subscribe(ctx, field, field.ArgumentMap(oc.Variables))
+	}
+	return func(ctx context.Context) *graphql.Response { // answers for ever, like a careless interceptor
+		data := map[string]any{}
+		for _, selection := range oc.Operation.SelectionSet {
+			field := selection.(*ast.Field)
+			value, err := resolve(field.Name, field.ArgumentMap(oc.Variables))
+			if err != nil {
+				graphql.AddError(ctx, &gqlerror.Error{Message: err.Error(), Path: ast.Path{ast.PathName(field.Alias)}})
+			}
+			data[field.Alias] = value
+		}
+		return &graphql.Response{Data: encode(data)}
+	}
+}
+
+func encode(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func resolve(name string, args map[string]any) (any, error) {
+	switch name {
+	case "hello":
+		return "world", nil
+	case "echo":
+		return args["text"], nil
+	case "bump":
+		return args["by"], nil
+	case "boom":
+		return nil, errors.New("boom")
+	case "strange": // what a column may hold
+		return json.RawMessage("\"a\xffb\""), nil
+	case "panics":
+		panic("on purpose")
+	default:
+		return nil, nil
+	}
+}
+
+func (s *testSchema) subscribe(ctx context.Context, field *ast.Field, args map[string]any) graphql.ResponseHandler {
+	emit := func(v any) *graphql.Response {
+		return &graphql.Response{Data: encode(map[string]any{field.Alias: v})}
+	}
+	n := 0
+	switch field.Name {
+	case "count", "breaks":
+		last, breaks := args["to"], field.Name == "breaks"
+		if breaks {
+			last = args["after"]
+		}
+		return func(context.Context) *graphql.Response {
+			if fmt.Sprint(n) == fmt.Sprint(last) {
+				if breaks {
+					ws.Fail(ctx, errors.New("broken"))
+				}
+				return nil
+			}
+			n++
+			return emit(n)
+		}
+	case "refused":
+		graphql.AddErrorf(ctx, "refused")
+		return nil
+	case "flood":
+		size, _ := args["bytes"].(int64)
+		text := strings.Repeat("x", int(size))
+		return func(context.Context) *graphql.Response { return emit(text) }
+	case "stubborn":
+		return func(context.Context) *graphql.Response { <-s.release; return nil }
+	case "feed":
+		return func(ctx context.Context) *graphql.Response {
+			select {
+			case text, ok := <-s.feed:
+				if ok {
+					return emit(text)
+				}
+			case <-ctx.Done():
+			}
+			return nil
+		}
+	default: // idle
+		return func(ctx context.Context) *graphql.Response { <-ctx.Done(); return nil }
+	}
+}

@@ -1,0 +1,5 @@
+// Package private starts real PostgreSQL, Redis and NATS servers that nobody
+// else uses: on a free loopback port, in a temporary folder, gone with the
+// process that started them. Tests, benchmarks and `make test` use it; the
+// product never does.
+package private

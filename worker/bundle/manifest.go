@@ -1,0 +1,172 @@
+package bundle
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+const manifestFile = "manifest.json"
+
+// Manifest is manifest.json: every file of the bundle but itself, by its path
+// with forward slashes.
+type Manifest struct {
+	Files map[string]FileRecord `json:"files"`
+}
+
+// FileRecord is what a file was when it was packed.
+type FileRecord struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// FileCheck is the state of one file.
+type FileCheck struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"`
+	// Digest is "ok", "not recorded", or what is wrong.
+	Digest string `json:"digest"`
+	OK     bool   `json:"ok"`
+}
+
+// notRecorded is the digest of a file that no manifest speaks of.
+const notRecorded = "not recorded"
+
+// Check compares the bundle's files with its manifest. Files that no manifest
+// records are no failure. The error wraps ErrBroken or ErrMissing and names the
+// first bad file; the list is complete all the same.
+func (b *Bundle) Check() ([]FileCheck, error) {
+	var m Manifest
+	if err := b.readJSON(manifestFile, &m, false); err != nil {
+		return nil, err
+	}
+	paths, err := files(b.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+	}
+	for path := range m.Files {
+		if !filepath.IsLocal(filepath.FromSlash(path)) {
+			return nil, fmt.Errorf("%w: %s names a file outside of the folder: %q", ErrBroken, b.path(manifestFile), path)
+		}
+		paths[path] = true
+	}
+	var checks []FileCheck
+	var first error
+	for _, path := range sortedKeys(paths) {
+		record, recorded := m.Files[path]
+		check, err := b.checkFile(path, record, recorded)
+		checks = append(checks, check)
+		if first == nil {
+			first = err
+		}
+	}
+	return checks, first
+}
+
+func (b *Bundle) checkFile(path string, record FileRecord, recorded bool) (FileCheck, error) {
+	check := FileCheck{Path: path, Digest: notRecorded, OK: true}
+	info, err := os.Stat(b.path(path))
+	if err != nil {
+		check.Digest, check.OK = "missing", false
+		return check, fmt.Errorf("%w: %w", ErrMissing, err)
+	}
+	check.Size = info.Size()
+	if !recorded {
+		return check, nil
+	}
+	got, err := digest(b.path(path))
+	switch {
+	case err != nil:
+		check.Digest = "unreadable"
+	case check.Size != record.Size:
+		check.Digest = fmt.Sprintf("size differs, %d recorded", record.Size)
+	case !strings.EqualFold(got, record.SHA256):
+		check.Digest = "differs"
+	default:
+		check.Digest = "ok"
+		return check, nil
+	}
+	check.OK = false
+	return check, fmt.Errorf("%w: %s: digest %s", ErrBroken, b.path(path), check.Digest)
+}
+
+// WriteManifest records the files of a folder as they are now.
+func WriteManifest(dir string) error {
+	paths, err := files(dir)
+	if err != nil {
+		return fmt.Errorf("manifest of %s: %w", dir, err)
+	}
+	m := Manifest{Files: map[string]FileRecord{}}
+	for path := range paths {
+		full := filepath.Join(dir, filepath.FromSlash(path))
+		info, err := os.Stat(full)
+		if err != nil {
+			return fmt.Errorf("manifest of %s: %w", dir, err)
+		}
+		sum, err := digest(full)
+		if err != nil {
+			return fmt.Errorf("manifest of %s: %w", dir, err)
+		}
+		m.Files[path] = FileRecord{Size: info.Size(), SHA256: sum}
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("manifest of %s: %w", dir, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, manifestFile), append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("manifest of %s: %w", dir, err)
+	}
+	return nil
+}
+
+// files gives the regular files under dir but the manifest and hidden ones.
+func files(dir string) (map[string]bool, error) {
+	found := map[string]bool{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if path != dir && strings.HasPrefix(entry.Name(), ".") {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		relative, err := filepath.Rel(dir, path)
+		if err == nil && !entry.IsDir() && relative != manifestFile {
+			found[filepath.ToSlash(relative)] = true
+		}
+		return err
+	})
+	return found, err
+}
+
+func digest(path string) (sum string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func sortedKeys(m map[string]bool) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,83 @@
+// Package worker takes work off JOBS, gives it to the handlers of its models and
+// reports what became of it on RESULTS. It knows no database: who asked, and
+// whether there is another try, is the API's business.
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"parley/internal/jobspec"
+)
+
+// Handler does the work of one bundle. Its methods are called from many
+// goroutines at once, as many as the worker has slots. A Handler that is also a
+// lifecycle.Service is run by the worker for as long as there may be tasks.
+type Handler interface {
+	// Bundle says what the handler serves. It never changes.
+	Bundle() jobspec.Bundle
+	// Handle does one task and returns the kind's own output as JSON. It stops
+	// when ctx ends. report may be called any number of times with the share that
+	// is done, 0 to 1, and the whole text so far or "".
+	//
+	// An error with a method JobCode() jobspec.Code somewhere in its tree fails
+	// the attempt with that code and with that error's own words, which the
+	// owner reads. Any other error is INTERNAL, and its words stay in the log.
+	Handle(ctx context.Context, t Task, report func(progress float64, partial string)) (json.RawMessage, error)
+}
+
+// Task is one attempt at a run, as a Handler sees it.
+type Task struct {
+	Run     string
+	Attempt int
+	Kind    string
+	Payload json.RawMessage
+	// Alone asks not to be batched with others: the attempt was handed out
+	// before and its worker did not live to report.
+	Alone bool
+}
+
+// codedError is what pipelines' errors look like.
+type codedError interface {
+	error
+	JobCode() jobspec.Code
+}
+
+// internalMessage is what an owner reads of an error that is not meant for them.
+const internalMessage = "The work failed for a reason on our side."
+
+// failureOf turns a handler's error into what the owner may read.
+func failureOf(err error) jobspec.Failure {
+	var coded codedError
+	if errors.As(err, &coded) && coded.JobCode() != "" {
+		if coded.JobCode() == jobspec.CodeInternal {
+			return jobspec.Failure{Code: jobspec.CodeInternal, Message: internalMessage}
+		}
+		return jobspec.Failure{Code: coded.JobCode(), Message: coded.Error()}
+	}
+	return jobspec.Failure{Code: jobspec.CodeInternal, Message: internalMessage}
+}
+
+// checkHandlers refuses bundles that no subject or consumer can be made of.
+func checkHandlers(handlers []Handler) error {
+	if len(handlers) == 0 {
+		return errors.New("worker: no handlers")
+	}
+	seen := map[string]string{}
+	for _, h := range handlers {
+		b := h.Bundle()
+		for _, word := range []string{b.Kind, b.Pool} {
+			if word == "" || word != jobspec.Token(word) {
+				return fmt.Errorf("worker: bundle %q: %q is no name for a kind or pool", b.Name, word)
+			}
+		}
+		key := b.Kind + "." + b.Pool
+		if other, twice := seen[key]; twice {
+			return fmt.Errorf("worker: bundles %q and %q both serve %s", other, b.Name, key)
+		}
+		seen[key] = b.Name
+	}
+	return nil
+}

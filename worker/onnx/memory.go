@@ -1,0 +1,49 @@
+package onnx
+
+/*
+#include <stdlib.h>
+*/
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+)
+
+// Memory is a block outside of the Go heap, which ONNX Runtime may keep
+// pointers to. Its content is undefined at first. It is not safe for
+// concurrent use.
+type Memory struct {
+	start unsafe.Pointer
+	size  int
+}
+
+// Reserve makes the block at least size bytes large. A block that has to grow
+// loses its content and the tensors on it become invalid; it grows by half at
+// least, so that a slow rise costs little.
+func (m *Memory) Reserve(size int) error {
+	if size <= m.size {
+		return nil
+	}
+	size = max(size, m.size+m.size/2, 64)
+	m.Free()
+	start := C.malloc(C.size_t(size))
+	if start == nil {
+		return errors.New("out of memory")
+	}
+	m.start, m.size = start, size
+	return nil
+}
+
+// Size is the size of the block in bytes.
+func (m *Memory) Size() int { return m.size }
+
+// Free gives the block back. The zero Memory that stays may be used again.
+func (m *Memory) Free() {
+	C.free(m.start)
+	m.start, m.size = nil, 0
+}
+
+// Float32 gives the block as floats, without copying; valid until it grows or
+// is freed.
+func (m *Memory) Float32() []float32 { return unsafe.Slice((*float32)(m.start), m.size/4) }

@@ -1,0 +1,67 @@
+package pipeline
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"parley/worker/bundle"
+	"parley/worker/tokenizer"
+)
+
+// BenchmarkTokens gives translated tokens a second by batch size and beams,
+// over the sentences of the reference.
+func BenchmarkTokens(b *testing.B) {
+	l := load(b, shared(b, "models", "translate-mini"))
+	var inputs [][]int64
+	seen := map[string]bool{}
+	for _, c := range l.reference.Cases {
+		if !seen[c.Input] {
+			seen[c.Input] = true
+			inputs = append(inputs, c.InputIDs)
+		}
+	}
+	for _, beams := range []int{1, 4} {
+		settings := l.bundle.Generation
+		settings.NumBeams = beams
+		for _, size := range []int{1, 8, 32} {
+			b.Run(fmt.Sprintf("beams=%d/batch=%d", beams, size), func(b *testing.B) {
+				written, next := 0, 0
+				start := time.Now()
+				for b.Loop() {
+					var part [][]int64
+					for range size {
+						part = append(part, inputs[next%len(inputs)])
+						next++
+					}
+					for _, output := range l.generate(b, settings, part...) {
+						written += len(output) - 1
+					}
+				}
+				b.ReportMetric(float64(written)/time.Since(start).Seconds(), "tokens/s")
+			})
+		}
+	}
+}
+
+// BenchmarkLoad is how long a bundle takes until it can run.
+func BenchmarkLoad(b *testing.B) {
+	dir := shared(b, "models", "translate-mini")
+	runtime(b)
+	for b.Loop() {
+		opened, err := bundle.Open(dir)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := tokenizer.Open(dir); err != nil {
+			b.Fatal(err)
+		}
+		m, err := openSeq2seq(opened, 2)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := m.close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

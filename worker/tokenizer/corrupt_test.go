@@ -1,0 +1,124 @@
+package tokenizer
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestOpenSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	spm, err := os.ReadFile(shared(t, "models", "random", "marian-random", "source.spm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const vocab = `{"</s>": 0, "<unk>": 1}`
+	tests := map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"empty folder":  {nil, "neither source.spm nor tokenizer.json"},
+		"no vocabulary": {map[string]string{"source.spm": string(spm)}, "vocab.json"},
+		"cut spm":       {map[string]string{"source.spm": string(spm[:1000]), "vocab.json": vocab}, "source.spm: malformed protobuf"},
+		"no target":     {map[string]string{"source.spm": string(spm), "vocab.json": vocab}, "target.spm"},
+		"no unknown":    {map[string]string{"source.spm": string(spm), "vocab.json": `{"</s>": 0}`}, `has no "<unk>"`},
+		"other model":   {map[string]string{"tokenizer.json": `{"model": {"type": "BPE"}}`}, `"BPE" is not Unigram`},
+		"bad json":      {map[string]string{"tokenizer.json": `{`}, "tokenizer.json"},
+	}
+	for name, test := range tests {
+		dir := t.TempDir()
+		for file, content := range test.files {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want something with %q", name, err, test.want)
+		}
+	}
+}
+
+func TestTextIsNeverTakenForASpecialToken(t *testing.T) {
+	t.Parallel()
+	tok := open(t, shared(t, "models", "translate-mini"))
+	for _, text := range []string{"</s>", "<pad>", ">>fra<< hello </s> you", "<unk>"} {
+		for _, id := range tok.EncodeText(text) {
+			if token := tok.engine.(*marian).tokens[id]; token == "</s>" || token == "<pad>" || strings.HasPrefix(token, ">>f") {
+				t.Errorf("%q holds %q", text, token)
+			}
+		}
+	}
+}
+
+func TestLanguageTokens(t *testing.T) {
+	t.Parallel()
+	got := strings.Join(open(t, shared(t, "models", "random", "marian-random")).LanguageTokens(), " ")
+	if got != ">>deu<< >>fra<< >>spa<<" {
+		t.Error(got)
+	}
+}
+
+func FuzzEncode(f *testing.F) {
+	tok := open(f, shared(f, "models", "random", "marian-random"))
+	second := open(f, shared(f, "models", "translate-mini"))
+	json, err := openJSON(shared(f, "models", "translate-mini", "tokenizer.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{"", " ", ">>spa<< a", "\xff\xfe", "</s></s>", "\u2581\u2581", "a\x00b", ">>\n<<", "<pad> x", "e\u0301", "\u200d"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, e := range []engine{tok.engine, second.engine, json} {
+			ids := e.encode(s)
+			e.encodeText(s)
+			if text := e.decode(ids); !utf8.ValidString(text) {
+				t.Errorf("decoded %q is no UTF-8", text)
+			}
+		}
+	})
+}
+
+func FuzzSentencePieceFile(f *testing.F) {
+	spm, err := os.ReadFile(shared(f, "models", "random", "marian-random", "source.spm"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	// A small file, so that the fuzzer gets to change what matters.
+	tiny := []byte("\n\x0e\n\x05<unk>\x15\x00\x00\x00\x00\x18\x02\n\x0a\n\x03\xe2\x96\x81\x15\x00\x00\x80\xbf\n\x08\n\x01a\x15\x00\x00\x80\xbf\x1a\x06\x18\x01\x20\x01\x28\x01")
+	f.Add(tiny)
+	f.Add(spm[:4096])
+	f.Add(spm[len(spm)-4096:])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := newSentencePiece(data)
+		if err != nil {
+			return
+		}
+		s.join(s.encode("a b \xff cafe\u0301 \u65e5"))
+	})
+}
+
+// Every cut and many flips of a real file are refused or usable, never a panic.
+func TestCorruptFilesNeverPanic(t *testing.T) {
+	t.Parallel()
+	spm, err := os.ReadFile(shared(t, "models", "random", "marian-random", "source.spm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(data []byte) {
+		if s, err := newSentencePiece(data); err == nil {
+			s.join(s.encode("Hello, w\u00f6rld \uff21\uff22 \u2460 \u65e5\u672c\u8a9e"))
+		}
+	}
+	for cut := 0; cut < len(spm); cut += len(spm)/60 + 1 {
+		try(spm[:cut])
+	}
+	for at := 0; at < len(spm); at += len(spm)/120 + 1 {
+		broken := append([]byte(nil), spm...)
+		broken[at] ^= 0xff
+		try(broken)
+	}
+}

@@ -1,0 +1,218 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+
+	"parley/internal/jobspec"
+	"parley/internal/lifecycle"
+	"parley/internal/natsx"
+)
+
+// Config describes a Worker. Bus and Handlers are required.
+type Config struct {
+	// ID names the worker in announcements and reports; default host name and a
+	// random part.
+	ID string
+	// Slots is how many tasks run at once, over all handlers; default 16.
+	Slots int
+	// Bus must outlive Run.
+	Bus      *natsx.Bus
+	Handlers []Handler
+	// AckWait is how long the server waits for a sign of life before it gives a
+	// task to another worker; default jobspec.AckWait. All workers of one NATS
+	// must agree on it.
+	AckWait time.Duration
+	// Grace is how long running tasks may go on after the worker was told to
+	// stop; default 5 seconds. Afterwards they are handed back.
+	Grace time.Duration
+	// Logger defaults to slog.Default.
+	Logger *slog.Logger
+}
+
+// Stats counts what a Worker did since it was made.
+type Stats struct {
+	// Running is how many tasks run at this moment.
+	Running int
+	Done, Failed, Cancelled,
+	// GivenBack counts messages returned for another worker, Redelivered those
+	// that had been handed out before.
+	GivenBack, Redelivered int64
+}
+
+// Worker is one process's share of the work. Make it with New.
+type Worker struct {
+	Config
+	intake *intake
+	runs   *registry
+	flags  *flags
+
+	tasks sync.WaitGroup
+	beats sync.WaitGroup
+
+	done, failed, cancelled, givenBack, redelivered atomic.Int64
+}
+
+// Reasons for which a task's context ends.
+var (
+	errCancelled  = errors.New("the run was cancelled")
+	errSuperseded = errors.New("a newer attempt at the run has begun")
+	errStopping   = errors.New("the worker stops")
+	errDeadline   = errors.New("the deadline has passed")
+)
+
+// deafness is how long a task may ignore the end of its context when the worker
+// stops, before its message is handed back over its head.
+const deafness = 2 * time.Second
+
+// New checks the configuration. Nothing happens on NATS before Run.
+func New(c Config) (*Worker, error) {
+	if c.Bus == nil {
+		return nil, errors.New("worker: no bus")
+	}
+	if err := checkHandlers(c.Handlers); err != nil {
+		return nil, err
+	}
+	if c.ID == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "worker"
+		}
+		c.ID = jobspec.Token(host) + "-" + nuid.Next()[14:]
+	}
+	if c.Slots <= 0 {
+		c.Slots = 16
+	}
+	if c.AckWait <= 0 {
+		c.AckWait = jobspec.AckWait
+	}
+	if c.Grace <= 0 {
+		c.Grace = 5 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.Logger = c.Logger.With("worker", c.ID)
+	w := &Worker{Config: c, runs: newRegistry(), flags: newFlags()}
+	return w, nil
+}
+
+// Stats gives the counters.
+func (w *Worker) Stats() Stats {
+	return Stats{
+		Running: w.runs.size(), Done: w.done.Load(), Failed: w.failed.Load(), Cancelled: w.cancelled.Load(),
+		GivenBack: w.givenBack.Load(), Redelivered: w.redelivered.Load(),
+	}
+}
+
+// Run works until ctx ends. Then it takes nothing new, gives running tasks their
+// Grace, hands back what is left, and returns nil. It returns an error when NATS
+// can't be subscribed to at the start or when a handler's own service ends. It
+// may be called again afterwards, not twice at once.
+func (w *Worker) Run(ctx context.Context) error {
+	// Tasks outlive ctx, whose end begins the orderly stop, and the helpers
+	// outlive the tasks.
+	work, endWork := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer endWork(errStopping)
+	helpers, endHelpers := context.WithCancel(context.WithoutCancel(ctx))
+	var helping sync.WaitGroup
+	defer helping.Wait()
+	defer endHelpers()
+
+	w.intake = newIntake(w, func(l *lane, d natsx.Delivery) {
+		w.tasks.Go(func() { w.process(work, l, d) })
+	})
+	unsubscribe, err := w.subscribe()
+	if err != nil {
+		return err
+	}
+	defer unsubscribe()
+	defer w.Bus.Reconnects(w.intake.reconnected)()
+
+	broken := make(chan error, len(w.Handlers))
+	for _, h := range w.Handlers {
+		if s, ok := h.(lifecycle.Service); ok {
+			helping.Go(func() { broken <- serve(helpers, h.Bundle().Name, s) })
+		}
+	}
+	helping.Go(func() { w.intake.run(helpers) })
+	helping.Go(func() { w.announce(helpers) })
+	helping.Go(func() { _ = w.Bus.WatchCancelled(helpers, w.flagged) })
+
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-broken:
+	}
+	w.stop(endWork)
+	return failure
+}
+
+// serve runs a handler's own service, whose end is a fault until it was told.
+func serve(ctx context.Context, bundle string, s lifecycle.Service) error {
+	err := s.Run(ctx)
+	if err == nil && ctx.Err() == nil {
+		err = errors.New("ended although nobody stopped it")
+	}
+	if err != nil {
+		return fmt.Errorf("worker: bundle %s: %w", bundle, err)
+	}
+	return nil
+}
+
+// subscribe listens for cancellations and for requests to announce.
+func (w *Worker) subscribe() (unsubscribe func(), err error) {
+	cancels, err := w.Bus.Conn().Subscribe(jobspec.SubjectCancelAll, w.cancelMessage)
+	if err != nil {
+		return nil, fmt.Errorf("worker: subscribe to cancellations: %w", err)
+	}
+	asks, err := w.Bus.Conn().Subscribe(jobspec.SubjectAnnouncePlease, func(m *nats.Msg) { w.announceNow(m) })
+	if err != nil {
+		_ = cancels.Unsubscribe()
+		return nil, fmt.Errorf("worker: subscribe to requests: %w", err)
+	}
+	return func() {
+		_ = cancels.Unsubscribe()
+		_ = asks.Unsubscribe()
+	}, nil
+}
+
+// stop ends the intake, then the tasks: first by waiting, then by their
+// contexts, last over their heads.
+func (w *Worker) stop(endWork context.CancelCauseFunc) {
+	w.intake.stop()
+	idle := make(chan struct{})
+	go func() {
+		w.tasks.Wait()
+		close(idle)
+	}()
+	wait := func(d time.Duration) bool {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-idle:
+			return true
+		case <-t.C:
+			return false
+		}
+	}
+	quiet := wait(w.Grace)
+	endWork(errStopping)
+	if !quiet && !wait(deafness) {
+		for _, t := range w.runs.all() {
+			w.Logger.Warn("a task does not stop, its message is handed back", "run", t.job.Run, "attempt", t.job.Attempt)
+			t.abandon()
+		}
+	}
+	w.beats.Wait()
+	w.Bus.Flush()
+}
