@@ -74,6 +74,12 @@ generate: tools-check ## Run the code generators (ent, then gqlgen)
 	$(say) "Generating code: ent, then gqlgen"
 	@go generate .
 
+.PHONY: migration
+migration: test-servers ## Write the next database migration: make migration NAME=what_changes
+	@[ -n "$(NAME)" ] || { echo "make: give the migration a name: make migration NAME=what_changes" >&2; exit 1; }
+	$(say) "Writing what ent/schema says beyond ent/migrate, for both databases"
+	@.cache/bin/services go run ./ent/migrate/diff -name "$(NAME)"
+
 .PHONY: web
 web: tools-check web/graphiql/node_modules/.stamp ## Rebuild the GraphiQL page that the binary embeds
 	$(say) "Building web/graphiql into internal/server/pages/dist"

@@ -56,7 +56,9 @@ func (m *metrics) hooks() ws.Hooks {
 			m.sockets.Dec()
 			m.closed.WithLabelValues(strconv.Itoa(code)).Inc()
 		},
-		OperationEnded: func(kind string, took time.Duration, _ bool) { m.operations.WithLabelValues(kind).Observe(took.Seconds()) },
-		Overflow:       func(*ws.Conn) { m.overflows.Inc() },
+		OperationEnded: func(kind string, took time.Duration, _ bool) {
+			m.operations.WithLabelValues(kind).Observe(took.Seconds())
+		},
+		Overflow: func(*ws.Conn) { m.overflows.Inc() },
 	}
 }
