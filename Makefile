@@ -116,7 +116,7 @@ test-servers: .cache/bin/nats-server | tools-check
 bench: test-deps build ## Measure speed; results go to docs/benchmarks.md
 	@if [ ! -d bench ]; then echo "make: there is no bench/ yet" >&2; exit 1; fi
 	$(say) "Measuring. Close other programs: the load tool shares the cores."
-	@.cache/bin/services go run ./bench
+	@.cache/bin/services go run ./bench $(or $(ARGS),-write docs/benchmarks.md)
 
 # --- keeping it clean ----------------------------------------------------------
 

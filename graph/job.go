@@ -43,7 +43,7 @@ func loadResult(ctx context.Context, j *gen.Job) (node.JobResult, error) {
 	if j.State != job.Succeeded {
 		return nil, nil
 	}
-	t, err := visible(loadersFrom(ctx).translation.Load(ctx, j.SubjectID)())
+	t, err := visible(loadersFrom(ctx).loadTranslation(ctx, j.SubjectID)())
 	if t == nil {
 		return nil, err
 	}

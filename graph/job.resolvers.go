@@ -18,7 +18,7 @@ import (
 )
 
 func (r *jobResolver) WaitingFor(ctx context.Context, obj *gen.Job) (*model.JobWait, error) {
-	waits, err := r.JobService.WaitsForWorker(ctx, obj)
+	waits, err := loadersFrom(ctx).loadWaiting(ctx, obj)()
 	if err != nil || !waits {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (r *jobResolver) Progress(ctx context.Context, obj *gen.Job) (*float64, err
 }
 
 func (r *jobResolver) Attempts(ctx context.Context, obj *gen.Job) ([]*job.Try, error) {
-	return r.JobService.Attempts(ctx, obj)
+	return loadersFrom(ctx).loadAttempts(ctx, obj)()
 }
 
 func (r *jobResolver) Error(ctx context.Context, obj *gen.Job) (*model.JobError, error) {

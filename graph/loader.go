@@ -2,37 +2,52 @@ package graph
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/graph-gophers/dataloader/v7"
 
 	"parley/ent/gen"
-	"parley/internal/note"
+	"parley/internal/job"
 	"parley/internal/store"
 )
 
 // loaders join the look-ups of one response, so that a list costs one query
-// per field and not one per item.
+// per field and not one per item. Each is made when it is first used: a
+// subscription that waits for its next event has none.
 type loaders struct {
-	translations *dataloader.Loader[string, []*gen.Translation]
-	history      *dataloader.Loader[string, []*gen.Translation]
-	translation  *dataloader.Loader[string, *gen.Translation]
+	*Resolver
+	note         lazy[string, *gen.Note]
+	job          lazy[string, *gen.Job]
+	translation  lazy[string, *gen.Translation]
+	translations lazy[string, []*gen.Translation]
+	history      lazy[string, []*gen.Translation]
+	attempts     lazy[*gen.Job, []*job.Try]
+	waiting      lazy[*gen.Job, bool]
 }
 
-type loadersKey struct{}
+// lazy is a loader that is made when it is first used. What load gives waits
+// for the answer.
+type lazy[K comparable, V any] struct {
+	once   sync.Once
+	loader *dataloader.Loader[K, V]
+}
 
 // gather is how long a loader waits for more keys.
 const gather = time.Millisecond
 
+func (l *lazy[K, V]) load(ctx context.Context, key K, find func() dataloader.BatchFunc[K, V]) dataloader.Thunk[V] {
+	l.once.Do(func() { l.loader = dataloader.NewBatchedLoader(find(), dataloader.WithWait[K, V](gather)) })
+	return l.loader.Load(ctx, key)
+}
+
+type loadersKey struct{}
+
 // Loaders gives every response its own loaders: one that outlived a response
 // would show a subscription old rows.
 func (r *Resolver) Loaders(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	return next(context.WithValue(ctx, loadersKey{}, &loaders{
-		translations: dataloader.NewBatchedLoader(translationsOf(r.NoteService, false), dataloader.WithWait[string, []*gen.Translation](gather)),
-		history:      dataloader.NewBatchedLoader(translationsOf(r.NoteService, true), dataloader.WithWait[string, []*gen.Translation](gather)),
-		translation:  dataloader.NewBatchedLoader(translationByID(r.NoteService), dataloader.WithWait[string, *gen.Translation](gather)),
-	}))
+	return next(context.WithValue(ctx, loadersKey{}, &loaders{Resolver: r}))
 }
 
 func loadersFrom(ctx context.Context) *loaders {
@@ -40,36 +55,67 @@ func loadersFrom(ctx context.Context) *loaders {
 	return l
 }
 
-// loadTranslations uses what a cached note brought along.
-func loadTranslations(ctx context.Context, n *gen.Note, history bool) ([]*gen.Translation, error) {
-	switch {
-	case history:
-		return loadersFrom(ctx).history.Load(ctx, n.ID)()
-	case n.Edges.Translations != nil:
-		return n.Edges.Translations, nil
-	}
-	return loadersFrom(ctx).translations.Load(ctx, n.ID)()
+func (l *loaders) loadNote(ctx context.Context, id string) dataloader.Thunk[*gen.Note] {
+	return l.note.load(ctx, id, func() dataloader.BatchFunc[string, *gen.Note] { return byID("note", l.NoteService.ByID) })
 }
 
-func translationsOf(notes *note.Service, history bool) dataloader.BatchFunc[string, []*gen.Translation] {
-	return func(ctx context.Context, ids []string) []*dataloader.Result[[]*gen.Translation] {
-		byNote, err := notes.Translations(ctx, ids, history)
-		results := make([]*dataloader.Result[[]*gen.Translation], len(ids))
-		for i, id := range ids {
-			results[i] = &dataloader.Result[[]*gen.Translation]{Data: byNote[id], Error: err}
+func (l *loaders) loadJob(ctx context.Context, id string) dataloader.Thunk[*gen.Job] {
+	return l.job.load(ctx, id, func() dataloader.BatchFunc[string, *gen.Job] { return byID("job", l.JobService.ByID) })
+}
+
+func (l *loaders) loadTranslation(ctx context.Context, id string) dataloader.Thunk[*gen.Translation] {
+	return l.translation.load(ctx, id, func() dataloader.BatchFunc[string, *gen.Translation] {
+		return byID("translation", l.NoteService.TranslationsByID)
+	})
+}
+
+func (l *loaders) loadAttempts(ctx context.Context, j *gen.Job) dataloader.Thunk[[]*job.Try] {
+	return l.attempts.load(ctx, j, func() dataloader.BatchFunc[*gen.Job, []*job.Try] { return batch(l.JobService.AttemptsOf, idOfJob) })
+}
+
+func (l *loaders) loadWaiting(ctx context.Context, j *gen.Job) dataloader.Thunk[bool] {
+	return l.waiting.load(ctx, j, func() dataloader.BatchFunc[*gen.Job, bool] { return batch(l.JobService.WaitingOf, idOfJob) })
+}
+
+// loadTranslations uses what a cached note brought along.
+func (l *loaders) loadTranslations(ctx context.Context, n *gen.Note, history bool) dataloader.Thunk[[]*gen.Translation] {
+	if !history && n.Edges.Translations != nil {
+		return func() ([]*gen.Translation, error) { return n.Edges.Translations, nil }
+	}
+	one := &l.translations
+	if history {
+		one = &l.history
+	}
+	return one.load(ctx, n.ID, func() dataloader.BatchFunc[string, []*gen.Translation] {
+		return batch(func(ctx context.Context, notes []string) (map[string][]*gen.Translation, error) {
+			return l.NoteService.Translations(ctx, notes, history)
+		}, itself)
+	})
+}
+
+func itself(id string) string   { return id }
+func idOfJob(j *gen.Job) string { return j.ID }
+
+// batch makes a loader's function of one that gives what it found by id; what
+// it did not find is the zero value.
+func batch[K comparable, V any](find func(context.Context, []K) (map[string]V, error), id func(K) string) dataloader.BatchFunc[K, V] {
+	return func(ctx context.Context, keys []K) []*dataloader.Result[V] {
+		found, err := find(ctx, keys)
+		results := make([]*dataloader.Result[V], len(keys))
+		for i, k := range keys {
+			results[i] = &dataloader.Result[V]{Data: found[id(k)], Error: err}
 		}
 		return results
 	}
 }
 
-func translationByID(notes *note.Service) dataloader.BatchFunc[string, *gen.Translation] {
-	return func(ctx context.Context, ids []string) []*dataloader.Result[*gen.Translation] {
-		byID, err := notes.TranslationsByID(ctx, ids)
-		results := make([]*dataloader.Result[*gen.Translation], len(ids))
-		for i, id := range ids {
-			results[i] = &dataloader.Result[*gen.Translation]{Data: byID[id], Error: err}
-			if err == nil && byID[id] == nil {
-				results[i].Error = store.Found(&gen.NotFoundError{}, "translation")
+// byID is batch for objects: what is not there is NOT_FOUND.
+func byID[T any](kind string, find func(context.Context, []string) (map[string]*T, error)) dataloader.BatchFunc[string, *T] {
+	return func(ctx context.Context, ids []string) []*dataloader.Result[*T] {
+		results := batch(find, itself)(ctx, ids)
+		for _, r := range results {
+			if r.Error == nil && r.Data == nil {
+				r.Error = store.Found(&gen.NotFoundError{}, kind)
 			}
 		}
 		return results

@@ -5,6 +5,7 @@ import (
 
 	"parley/graph/node"
 	"parley/internal/apperr"
+	"parley/internal/auth"
 	"parley/internal/page"
 	"parley/internal/store"
 )
@@ -12,44 +13,68 @@ import (
 // node gives the object with an id, whatever its kind, or nil when the viewer
 // sees none.
 func (r *Resolver) node(ctx context.Context, id string) (node.Node, error) {
-	prefix, ok := store.Prefix(id)
-	if !ok {
-		return nil, store.CheckID("", id, "id")
-	}
-	var found node.Node
-	var err error
-	switch prefix {
-	case "user":
-		found, err = r.AccountService.Get(ctx, id)
-	case "note":
-		found, err = r.NoteService.Get(ctx, id)
-	case "tr":
-		found, err = r.NoteService.Translation(ctx, id)
-	case "job":
-		found, err = r.JobService.Get(ctx, id)
-	default:
-		return nil, nil
-	}
+	found, err := r.find(ctx, id, "id")()
 	if apperr.Is(err, apperr.NotFound) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return found, nil
+	return found, err
 }
 
+// nodes starts all look-ups before it waits for the first, so that the loaders
+// join them.
 func (r *Resolver) nodes(ctx context.Context, ids []string) ([]node.Node, error) {
 	if len(ids) > page.Most {
 		return nil, apperr.Argument("ids", "At most %d ids at a time.", page.Most)
 	}
-	found := make([]node.Node, len(ids))
+	pending := make([]func() (node.Node, error), len(ids))
 	for i, id := range ids {
-		n, err := r.node(ctx, id)
-		if err != nil {
+		pending[i] = r.find(ctx, id, "ids")
+	}
+	found := make([]node.Node, len(ids))
+	for i, wait := range pending {
+		n, err := wait()
+		if err != nil && !apperr.Is(err, apperr.NotFound) {
 			return nil, err
 		}
 		found[i] = n
 	}
 	return found, nil
+}
+
+// find begins to look for an object and gives the function that waits for it.
+func (r *Resolver) find(ctx context.Context, id, argument string) func() (node.Node, error) {
+	if _, err := auth.Require(ctx); err != nil {
+		return failed(err)
+	}
+	prefix, ok := store.Prefix(id)
+	if !ok {
+		return failed(store.CheckID("", id, argument))
+	}
+	l := loadersFrom(ctx)
+	switch prefix {
+	case "user":
+		return func() (node.Node, error) { return object(r.AccountService.Get(ctx, id)) }
+	case "note":
+		wait := l.loadNote(ctx, id)
+		return func() (node.Node, error) { return object(wait()) }
+	case "tr":
+		wait := l.loadTranslation(ctx, id)
+		return func() (node.Node, error) { return object(wait()) }
+	case "job":
+		wait := l.loadJob(ctx, id)
+		return func() (node.Node, error) { return object(wait()) }
+	}
+	return func() (node.Node, error) { return nil, nil }
+}
+
+func failed(err error) func() (node.Node, error) {
+	return func() (node.Node, error) { return nil, err }
+}
+
+// object keeps a nil pointer from becoming an interface that is not nil.
+func object[T any](v *T, err error) (node.Node, error) {
+	if v == nil || err != nil {
+		return nil, err
+	}
+	return v, nil
 }

@@ -68,7 +68,7 @@ func (r *mutationResolver) TranslateNotes(ctx context.Context, input note.Transl
 }
 
 func (r *noteResolver) Translations(ctx context.Context, obj *gen.Note, history *bool) ([]*gen.Translation, error) {
-	return loadTranslations(ctx, obj, history != nil && *history)
+	return loadersFrom(ctx).loadTranslations(ctx, obj, history != nil && *history)()
 }
 
 func (r *queryResolver) Note(ctx context.Context, id string) (*gen.Note, error) {
@@ -96,11 +96,11 @@ func (r *subscriptionResolver) Translations(ctx context.Context, noteID string, 
 }
 
 func (r *translationResolver) Note(ctx context.Context, obj *gen.Translation) (*gen.Note, error) {
-	return r.NoteService.Get(ctx, obj.NoteID)
+	return loadersFrom(ctx).loadNote(ctx, obj.NoteID)()
 }
 
 func (r *translationResolver) Job(ctx context.Context, obj *gen.Translation) (*gen.Job, error) {
-	return visible(r.JobService.Get(ctx, obj.JobID))
+	return visible(loadersFrom(ctx).loadJob(ctx, obj.JobID)())
 }
 
 func (r *Resolver) Note() gen1.NoteResolver { return &noteResolver{r} }

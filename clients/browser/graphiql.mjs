@@ -81,7 +81,10 @@ async function seen(tab, want) {
 }
 
 try {
-  await page.goto(`${server}/graphiql`);
+  await page.goto(server);
+  await page.locator('a[href="/graphiql"]').first().waitFor();
+  await shot('0-start');
+  await page.locator('a[href="/graphiql"]').first().click();
   await page.locator('.graphiql-query-editor .view-lines').waitFor();
   await page.getByText('not signed in').waitFor();
   await page.locator('section.graphiql-editor-tool').getByText('me@example.org').waitFor();

@@ -20,9 +20,10 @@ func command() *cobra.Command {
 		Short: "A GraphQL API for AI work that outlives a request",
 		Long: `parley is a GraphQL API for AI work that outlives a request: mutations queue jobs,
 a worker runs real models, subscriptions push results the moment they are committed.`,
-		SilenceUsage: true, SilenceErrors: true,
+		SilenceUsage: true, SilenceErrors: true, Version: version,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	root.SetVersionTemplate("parley {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.String("config", "", "file with settings, YAML with the flags' names as keys (PARLEY_CONFIG)")
 	for _, s := range config.Settings() {
@@ -123,10 +124,10 @@ func migrateCommand() *cobra.Command {
 				return err
 			}
 			for _, v := range applied {
-				cmd.Println("applied", v)
+				fmt.Fprintln(cmd.OutOrStdout(), "applied", v)
 			}
 			if len(applied) == 0 {
-				cmd.Println("nothing to do: the database is up to date")
+				fmt.Fprintln(cmd.OutOrStdout(), "nothing to do: the database is up to date")
 			}
 			return nil
 		},

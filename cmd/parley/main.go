@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -25,12 +28,27 @@ func run() int {
 	defer stop()
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
+	if os.Getenv("GOGC") == "" {
+		// The live heap is small, so the collector would run all the time.
+		debug.SetGCPercent(300)
+	}
 	err := command().ExecuteContext(ctx)
 	switch {
 	case err == nil:
 		return 0
 	case !errors.Is(err, errReported):
-		fmt.Fprintln(os.Stderr, "parley: "+err.Error())
+		fmt.Fprintln(os.Stderr, "parley: "+sentence(err))
 	}
 	return 1
+}
+
+// sentence gives an error on one line, whatever was joined or wrapped in it.
+func sentence(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(parts, line) {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, "; ")
 }

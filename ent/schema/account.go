@@ -27,7 +27,7 @@ func (User) Fields() []ent.Field {
 }
 
 // Policy of User: oneself, and all for admins.
-func (User) Policy() ent.Policy { return ownedBy("id") }
+func (User) Policy() ent.Policy { return accountPolicy() }
 
 // RefreshToken is one link of a session's chain of refresh tokens.
 type RefreshToken struct{ ent.Schema }

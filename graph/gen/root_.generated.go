@@ -1443,839 +1443,839 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
-	{Name: "../../schema/account.graphql", Input: `"What an account may do beyond its own data."
+	{Name: "../../schema/account.graphql", Input: `"""What an account may do beyond its own data."""
 enum Role {
-  "Nothing more."
+  """Nothing more."""
   USER
-  "Reads feedback analytics and consented dialogs."
+  """Reads feedback analytics and consented dialogs."""
   ANALYST
-  "Sees everything."
+  """Sees everything."""
   ADMIN
-  "A machine with scoped keys."
+  """A machine with scoped keys."""
   SERVICE
 }
 
-"An account."
+"""An account."""
 type User implements Node {
-  "The account's id."
+  """The account's id."""
   id: ID!
-  "The e-mail address, as it was given."
+  """The e-mail address, as it was given."""
   email: String!
-  "What the account may do."
+  """What the account may do."""
   role: Role!
-  "When the account was made."
+  """When the account was made."""
   createdAt: Time!
 }
 
 extend type Query {
-  "The signed-in account."
+  """The signed-in account."""
   viewer: User!
 }
 
-"An address and a password for a new account."
+"""An address and a password for a new account."""
 input SignUpInput {
-  "The e-mail address, at most 254 bytes."
+  """The e-mail address, at most 254 bytes."""
   email: String!
-  "The password, at least 8 characters."
+  """The password, at least 8 characters."""
   password: String!
 }
 
-"A new account with its first session."
+"""A new account with its first session."""
 type SignUpPayload {
-  "The access token: send it as ` + "`" + `Authorization: Bearer …` + "`" + `, and as ` + "`" + `authorization` + "`" + ` in ` + "`" + `connection_init` + "`" + `."
+  """The access token: send it as ` + "`" + `Authorization: Bearer …` + "`" + `, and as ` + "`" + `authorization` + "`" + ` in ` + "`" + `connection_init` + "`" + `."""
   accessToken: String!
-  "When the access token expires."
+  """When the access token expires."""
   expiresAt: Time!
-  "The refresh token: trade it for the next pair with ` + "`" + `refresh` + "`" + `. Each works once."
+  """The refresh token: trade it for the next pair with ` + "`" + `refresh` + "`" + `. Each works once."""
   refreshToken: String!
-  "The new account."
+  """The new account."""
   viewer: User!
-  "The place in the event log before this call."
+  """The place in the event log before this call."""
   cursor: EventCursor!
 }
 
-"An address and a password of an account."
+"""An address and a password of an account."""
 input SignInInput {
-  "The e-mail address."
+  """The e-mail address."""
   email: String!
-  "The password."
+  """The password."""
   password: String!
-  "Also set an HttpOnly cookie with the access token, which same-site pages and EventSource use."
+  """Also set an HttpOnly cookie with the access token, which same-site pages and EventSource use."""
   cookie: Boolean = false
 }
 
-"A new session."
+"""A new session."""
 type SignInPayload {
-  "The access token: send it as ` + "`" + `Authorization: Bearer …` + "`" + `, and as ` + "`" + `authorization` + "`" + ` in ` + "`" + `connection_init` + "`" + `."
+  """The access token: send it as ` + "`" + `Authorization: Bearer …` + "`" + `, and as ` + "`" + `authorization` + "`" + ` in ` + "`" + `connection_init` + "`" + `."""
   accessToken: String!
-  "When the access token expires."
+  """When the access token expires."""
   expiresAt: Time!
-  "The refresh token: trade it for the next pair with ` + "`" + `refresh` + "`" + `. Each works once."
+  """The refresh token: trade it for the next pair with ` + "`" + `refresh` + "`" + `. Each works once."""
   refreshToken: String!
-  "The account."
+  """The account."""
   viewer: User!
-  "The place in the event log before this call."
+  """The place in the event log before this call."""
   cursor: EventCursor!
 }
 
-"The refresh token to trade."
+"""The refresh token to trade."""
 input RefreshInput {
-  "A refresh token that was not used yet. Using one twice ends its session."
+  """A refresh token that was not used yet. Using one twice ends its session."""
   refreshToken: String!
 }
 
-"The next pair of tokens of a session."
+"""The next pair of tokens of a session."""
 type RefreshPayload {
-  "The next access token."
+  """The next access token."""
   accessToken: String!
-  "When the access token expires."
+  """When the access token expires."""
   expiresAt: Time!
-  "The next refresh token."
+  """The next refresh token."""
   refreshToken: String!
-  "The account."
+  """The account."""
   viewer: User!
 }
 
-"Nothing needs to be said to sign out."
+"""Nothing needs to be said to sign out."""
 input SignOutInput {
-  "An id that the payload repeats."
+  """An id that the payload repeats."""
   clientMutationId: String
 }
 
-"The session has ended."
+"""The session has ended."""
 type SignOutPayload {
-  "The id of the input."
+  """The id of the input."""
   clientMutationId: String
 }
 
 extend type Mutation {
-  "Make an account and sign in. CONFLICT when the address has one."
+  """Make an account and sign in. CONFLICT when the address has one."""
   signUp(
-    "Address and password."
+    """Address and password."""
     input: SignUpInput!
   ): SignUpPayload!
-  "Sign in. UNAUTHENTICATED for a wrong address or password, RATE_LIMITED after too many of them."
+  """Sign in. UNAUTHENTICATED for a wrong address or password, RATE_LIMITED after too many of them."""
   signIn(
-    "Address and password."
+    """Address and password."""
     input: SignInInput!
   ): SignInPayload!
-  "Trade a refresh token for a new pair of tokens."
+  """Trade a refresh token for a new pair of tokens."""
   refresh(
-    "The refresh token."
+    """The refresh token."""
     input: RefreshInput!
   ): RefreshPayload!
-  "End the session: its refresh tokens stop working, and its cookie is removed."
+  """End the session: its refresh tokens stop working, and its cookie is removed."""
   signOut(
-    "Nothing that is needed."
+    """Nothing that is needed."""
     input: SignOutInput = {}
   ): SignOutPayload!
 }
 `, BuiltIn: false},
-	{Name: "../../schema/event.graphql", Input: `"What a viewer can listen to."
+	{Name: "../../schema/event.graphql", Input: `"""What a viewer can listen to."""
 enum Topic {
-  "The viewer's jobs."
+  """The viewer's jobs."""
   JOBS
-  "The viewer's notes and their translations."
+  """The viewer's notes and their translations."""
   NOTES
 }
 
-"One committed change."
+"""One committed change."""
 interface Event {
-  "The event's place in the log: resume after it."
+  """The event's place in the log: resume after it."""
   cursor: EventCursor!
-  "When it was committed."
+  """When it was committed."""
   at: Time!
 }
 
-"A job changed."
+"""A job changed."""
 type JobChanged implements Event {
-  "The event's place in the log: resume after it."
+  """The event's place in the log: resume after it."""
   cursor: EventCursor!
-  "When it was committed."
+  """When it was committed."""
   at: Time!
-  "The job's id."
+  """The job's id."""
   jobId: ID!
-  "The job's version after the change."
+  """The job's version after the change."""
   version: Int!
-  "The job as it is now, or null when it is gone."
+  """The job as it is now, or null when it is gone."""
   job: Job
 }
 
-"What happened to a note."
+"""What happened to a note."""
 enum NoteAction {
-  "It was made."
+  """It was made."""
   CREATED
-  "It was edited."
+  """It was edited."""
   UPDATED
-  "It was deleted."
+  """It was deleted."""
   DELETED
 }
 
-"A note was made, edited or deleted."
+"""A note was made, edited or deleted."""
 type NoteChanged implements Event {
-  "The event's place in the log: resume after it."
+  """The event's place in the log: resume after it."""
   cursor: EventCursor!
-  "When it was committed."
+  """When it was committed."""
   at: Time!
-  "The note's id."
+  """The note's id."""
   noteId: ID!
-  "What happened."
+  """What happened."""
   action: NoteAction!
-  "The note as it is now, or null when it is gone."
+  """The note as it is now, or null when it is gone."""
   note: Note
 }
 
-"A translation changed."
+"""A translation changed."""
 type TranslationChanged implements Event {
-  "The event's place in the log: resume after it."
+  """The event's place in the log: resume after it."""
   cursor: EventCursor!
-  "When it was committed."
+  """When it was committed."""
   at: Time!
-  "The id of the note."
+  """The id of the note."""
   noteId: ID!
-  "The translation's id."
+  """The translation's id."""
   translationId: ID!
-  "The translation as it is now, or null when it is gone."
+  """The translation as it is now, or null when it is gone."""
   translation: Translation
 }
 
-"Why a stream begins anew."
+"""Why a stream begins anew."""
 enum StreamResetReason {
-  "The events after the cursor are no longer kept."
+  """The events after the cursor are no longer kept."""
   EXPIRED
-  "The cursor is of another log: the database was restored or replaced."
+  """The cursor is of another log: the database was restored or replaced."""
   EPOCH
 }
 
-"Events are missing before this one: read the present state again. It comes whatever the topics."
+"""Events are missing before this one: read the present state again. It comes whatever the topics."""
 type StreamReset implements Event {
-  "The place from which the stream goes on."
+  """The place from which the stream goes on."""
   cursor: EventCursor!
-  "When the stream was reset."
+  """When the stream was reset."""
   at: Time!
-  "Why."
+  """Why."""
   reason: StreamResetReason!
 }
 
 extend type Subscription {
-  "The viewer's events: after a cursor, or from now on."
+  """The viewer's events: after a cursor, or from now on."""
   events(
-    "Begin after this place."
+    """Begin after this place."""
     after: EventCursor
-    "Only these topics; all when left out."
+    """Only these topics; all when left out."""
     topics: [Topic!]
   ): Event!
 }
 `, BuiltIn: false},
-	{Name: "../../schema/job.graphql", Input: `"How far a job is. The last four are final."
+	{Name: "../../schema/job.graphql", Input: `"""How far a job is. The last four are final."""
 enum JobState {
-  "It waits for a worker, perhaps between two attempts."
+  """It waits for a worker, perhaps between two attempts."""
   QUEUED
-  "A worker does it."
+  """A worker does it."""
   RUNNING
-  "It is done."
+  """It is done."""
   SUCCEEDED
-  "It was refused as invalid; trying again would not help."
+  """It was refused as invalid; trying again would not help."""
   FAILED
-  "Its attempts are used up, or it took down its workers."
+  """Its attempts are used up, or it took down its workers."""
   DEAD
-  "Its owner no longer wants it."
+  """Its owner no longer wants it."""
   CANCELLED
 }
 
-"What a queued job waits for."
+"""What a queued job waits for."""
 enum JobWait {
-  "No worker that can do it is there."
+  """No worker that can do it is there."""
   WORKER
 }
 
-"Why a job failed."
+"""Why a job failed."""
 enum JobErrorCode {
-  "The input can't be worked on."
+  """The input can't be worked on."""
   INVALID_INPUT
-  "No model has this direction."
+  """No model has this direction."""
   UNSUPPORTED_LANGUAGE
-  "The worker's model is not there."
+  """The worker's model is not there."""
   MODEL_MISSING
-  "The worker's model can't be used."
+  """The worker's model can't be used."""
   MODEL_BROKEN
-  "The worker stopped giving signs of life."
+  """The worker stopped giving signs of life."""
   WORKER_LOST
-  "It took too long."
+  """It took too long."""
   DEADLINE
-  "Something else went wrong."
+  """Something else went wrong."""
   INTERNAL
 }
 
-"Why a job failed."
+"""Why a job failed."""
 type JobError {
-  "A stable word."
+  """A stable word."""
   code: JobErrorCode!
-  "A sentence for people."
+  """A sentence for people."""
   message: String!
 }
 
-"How an attempt ended."
+"""How an attempt ended."""
 enum AttemptOutcome {
-  "It goes on."
+  """It goes on."""
   RUNNING
-  "It gave the result."
+  """It gave the result."""
   SUCCEEDED
-  "It gave an error."
+  """It gave an error."""
   FAILED
-  "Its worker stopped giving signs of life."
+  """Its worker stopped giving signs of life."""
   LOST
-  "The job was cancelled."
+  """The job was cancelled."""
   CANCELLED
 }
 
-"One try at a job."
+"""One try at a job."""
 type Attempt {
-  "The attempt's number, from 1."
+  """The attempt's number, from 1."""
   number: Int!
-  "How it ended."
+  """How it ended."""
   outcome: AttemptOutcome!
-  "Why it ended that way; null while it goes on and after success."
+  """Why it ended that way; null while it goes on and after success."""
   reason: String
-  "When a worker began it."
+  """When a worker began it."""
   startedAt: Time!
-  "When it ended."
+  """When it ended."""
   endedAt: Time
 }
 
-"What a job makes."
+"""What a job makes."""
 union JobResult = Translation
 
-"A user's request for work that outlives its call."
+"""A user's request for work that outlives its call."""
 type Job implements Node {
-  "The job's id."
+  """The job's id."""
   id: ID!
-  "What kind of work it is, for example ` + "`" + `translate` + "`" + `."
+  """What kind of work it is, for example ` + "`" + `translate` + "`" + `."""
   kind: String!
-  "How far it is."
+  """How far it is."""
   state: JobState!
-  "What it waits for while it is queued."
+  """What it waits for while it is queued."""
   waitingFor: JobWait
-  "The attempt that was begun last; 0 before the first."
+  """The attempt that was begun last; 0 before the first."""
   attempt: Int!
-  "How many attempts it has."
+  """How many attempts it has."""
   maxAttempts: Int!
-  "When the next attempt may begin, or when the last one could."
+  """When the next attempt may begin, or when the last one could."""
   runAt: Time!
-  "From 0 to 1, or null when it is not known."
+  """From 0 to 1, or null when it is not known."""
   progress: Float
-  "Every attempt so far, the first one first."
+  """Every attempt so far, the first one first."""
   attempts: [Attempt!]!
-  "Why it failed, or why its last attempt did."
+  """Why it failed, or why its last attempt did."""
   error: JobError
-  "What it made; null until it succeeded."
+  """What it made; null until it succeeded."""
   result: JobResult
-  "The number of recorded changes, from 1."
+  """The number of recorded changes, from 1."""
   version: Int!
-  "When it was asked for."
+  """When it was asked for."""
   createdAt: Time!
-  "When it last changed."
+  """When it last changed."""
   updatedAt: Time!
 }
 
-"A list of jobs."
+"""A list of jobs."""
 type JobConnection {
-  "The jobs with their places."
+  """The jobs with their places."""
   edges: [JobEdge]
-  "The jobs alone."
+  """The jobs alone."""
   nodes: [Job!]!
-  "Where this page lies."
+  """Where this page lies."""
   pageInfo: PageInfo!
-  "The number of jobs in the whole list; it costs a query."
+  """The number of jobs in the whole list; it costs a query."""
   totalCount: Int!
 }
 
-"A job in a list."
+"""A job in a list."""
 type JobEdge {
-  "The job's place in the list."
+  """The job's place in the list."""
   cursor: Cursor!
-  "The job."
+  """The job."""
   node: Job
 }
 
-"Which jobs a list holds."
+"""Which jobs a list holds."""
 input JobFilter {
-  "Only jobs in one of these states."
+  """Only jobs in one of these states."""
   states: [JobState!]
-  "Only jobs of this kind."
+  """Only jobs of this kind."""
   kind: String
-  "Only jobs about this note."
+  """Only jobs about this note."""
   noteId: ID
 }
 
 extend type Query {
-  "A job of the viewer."
+  """A job of the viewer."""
   job(
-    "The job's id."
+    """The job's id."""
     id: ID!
   ): Job
-  "The viewer's jobs, everybody's for an admin, the newest first."
+  """The viewer's jobs, everybody's for an admin, the newest first."""
   jobs(
-    "The first so many, at most 100."
+    """The first so many, at most 100."""
     first: Int
-    "Those after this place."
+    """Those after this place."""
     after: Cursor
-    "The last so many, at most 100."
+    """The last so many, at most 100."""
     last: Int
-    "Those before this place."
+    """Those before this place."""
     before: Cursor
-    "Only some of the jobs."
+    """Only some of the jobs."""
     filter: JobFilter
   ): JobConnection!
 }
 
-"Which job to cancel."
+"""Which job to cancel."""
 input CancelJobInput {
-  "The job's id."
+  """The job's id."""
   id: ID!
 }
 
-"The job, which is CANCELLED unless it had ended before."
+"""The job, which is CANCELLED unless it had ended before."""
 type CancelJobPayload {
-  "The job."
+  """The job."""
   job: Job!
 }
 
-"Which job to try again."
+"""Which job to try again."""
 input RetryJobInput {
-  "The id of a FAILED, DEAD or CANCELLED job."
+  """The id of a FAILED, DEAD or CANCELLED job."""
   id: ID!
 }
 
-"The job, which is queued again."
+"""The job, which is queued again."""
 type RetryJobPayload {
-  "The job."
+  """The job."""
   job: Job!
 }
 
 extend type Mutation {
-  "Cancel a job; after its end that does nothing."
+  """Cancel a job; after its end that does nothing."""
   cancelJob(
-    "Which job."
+    """Which job."""
     input: CancelJobInput!
   ): CancelJobPayload!
-  "Try a FAILED, DEAD or CANCELLED job again with new attempts; CONFLICT for others."
+  """Try a FAILED, DEAD or CANCELLED job again with new attempts; CONFLICT for others."""
   retryJob(
-    "Which job."
+    """Which job."""
     input: RetryJobInput!
   ): RetryJobPayload!
 }
 
-"One message about a job."
+"""One message about a job."""
 type JobUpdate {
-  "The place in the event log that this message belongs to."
+  """The place in the event log that this message belongs to."""
   cursor: EventCursor!
-  "The job's version: drop what is not newer."
+  """The job's version: drop what is not newer."""
   version: Int!
-  "The job as it is now."
+  """The job as it is now."""
   job: Job!
-  "The whole text so far, while the job runs."
+  """The whole text so far, while the job runs."""
   partialText: String
 }
 
 extend type Subscription {
-  "A job: its present state, then every change and its progress. It ends with the job."
+  """A job: its present state, then every change and its progress. It ends with the job."""
   job(
-    "The job's id."
+    """The job's id."""
     id: ID!
   ): JobUpdate!
 }
 `, BuiltIn: false},
-	{Name: "../../schema/note.graphql", Input: `"A text of a user."
+	{Name: "../../schema/note.graphql", Input: `"""A text of a user."""
 type Note implements Node {
-  "The note's id."
+  """The note's id."""
   id: ID!
-  "The title, at most 200 characters. It is never translated."
+  """The title, at most 200 characters. It is never translated."""
   title: String!
-  "The text, at most 64 KiB."
+  """The text, at most 64 KiB."""
   text: String!
-  "The language of the text; ` + "`" + `und` + "`" + ` when it is not known."
+  """The language of the text; ` + "`" + `und` + "`" + ` when it is not known."""
   language: Language!
-  "The number of edits, from 1."
+  """The number of edits, from 1."""
   version: Int!
-  "When the note was made."
+  """When the note was made."""
   createdAt: Time!
-  "When the owner last edited the note."
+  """When the owner last edited the note."""
   updatedAt: Time!
-  "The newest translation per language, by language."
+  """The newest translation per language, by language."""
   translations(
-    "Give every translation, the newest of a language first."
+    """Give every translation, the newest of a language first."""
     history: Boolean = false
   ): [Translation!]!
 }
 
-"What is known of a translation."
+"""What is known of a translation."""
 enum TranslationState {
-  "A job makes it."
+  """A job makes it."""
   PENDING
-  "It is the translation of the present text."
+  """It is the translation of the present text."""
   READY
-  "The text was changed since."
+  """The text was changed since."""
   STALE
-  "Its job failed."
+  """Its job failed."""
   FAILED
-  "Its job was cancelled."
+  """Its job was cancelled."""
   CANCELLED
 }
 
-"What a model made of one version of a note's text. It is written once."
+"""What a model made of one version of a note's text. It is written once."""
 type Translation implements Node {
-  "The translation's id."
+  """The translation's id."""
   id: ID!
-  "The language of the translation."
+  """The language of the translation."""
   language: Language!
-  "The translated text; null until it is there."
+  """The translated text; null until it is there."""
   text: String
-  "What is known of it."
+  """What is known of it."""
   state: TranslationState!
-  "The model that made it; null until it is there."
+  """The model that made it; null until it is there."""
   model: String
-  "When it was asked for."
+  """When it was asked for."""
   createdAt: Time!
-  "The note that it belongs to."
+  """The note that it belongs to."""
   note: Note!
-  "The job that makes or made it."
+  """The job that makes or made it."""
   job: Job
 }
 
-"A list of notes."
+"""A list of notes."""
 type NoteConnection {
-  "The notes with their places."
+  """The notes with their places."""
   edges: [NoteEdge]
-  "The notes alone."
+  """The notes alone."""
   nodes: [Note!]!
-  "Where this page lies."
+  """Where this page lies."""
   pageInfo: PageInfo!
-  "The number of notes in the whole list; it costs a query."
+  """The number of notes in the whole list; it costs a query."""
   totalCount: Int!
 }
 
-"A note in a list."
+"""A note in a list."""
 type NoteEdge {
-  "The note's place in the list."
+  """The note's place in the list."""
   cursor: Cursor!
-  "The note."
+  """The note."""
   node: Note
 }
 
-"Which notes a list holds."
+"""Which notes a list holds."""
 input NoteFilter {
-  "Only notes whose text is in this language."
+  """Only notes whose text is in this language."""
   language: Language
-  "Only notes with this in title or text, whatever its case."
+  """Only notes with this in title or text, whatever its case."""
   text: String
-  "Only notes that have a ready translation into this language."
+  """Only notes that have a ready translation into this language."""
   translatedInto: Language
 }
 
-"What a list of notes is sorted by. Ties are broken by id."
+"""What a list of notes is sorted by. Ties are broken by id."""
 enum NoteOrderField {
-  "When the note was made."
+  """When the note was made."""
   CREATED_AT
-  "When the note was last edited."
+  """When the note was last edited."""
   UPDATED_AT
-  "The title, whatever its case."
+  """The title, whatever its case."""
   TITLE
 }
 
-"The order of a list of notes."
+"""The order of a list of notes."""
 input NoteOrder {
-  "What to sort by."
+  """What to sort by."""
   field: NoteOrderField!
-  "Which end comes first."
+  """Which end comes first."""
   direction: OrderDirection!
 }
 
-"A number for one language."
+"""A number for one language."""
 type LanguageCount {
-  "The language."
+  """The language."""
   language: Language!
-  "How many there are."
+  """How many there are."""
   count: Int!
 }
 
-"A number for one state."
+"""A number for one state."""
 type TranslationStateCount {
-  "The state."
+  """The state."""
   state: TranslationState!
-  "How many there are."
+  """How many there are."""
   count: Int!
 }
 
-"Counts over the viewer's own notes, over everybody's for an admin."
+"""Counts over the viewer's own notes, over everybody's for an admin."""
 type NoteStats {
-  "The number of notes."
+  """The number of notes."""
   total: Int!
-  "Notes by the language of their text, the most frequent first."
+  """Notes by the language of their text, the most frequent first."""
   byLanguage: [LanguageCount!]!
-  "Translations by their language, the most frequent first."
+  """Translations by their language, the most frequent first."""
   byTarget: [LanguageCount!]!
-  "Translations by state, the most frequent first."
+  """Translations by state, the most frequent first."""
   byState: [TranslationStateCount!]!
 }
 
-"A pair of languages that a worker announced."
+"""A pair of languages that a worker announced."""
 type TranslationDirection {
-  "The language of the text."
+  """The language of the text."""
   source: Language!
-  "The language of the translation."
+  """The language of the translation."""
   target: Language!
-  "Whether the text goes through English on the way."
+  """Whether the text goes through English on the way."""
   pivot: Boolean!
-  "Whether a worker that can do it is there now."
+  """Whether a worker that can do it is there now."""
   available: Boolean!
 }
 
 extend type Query {
-  "A note of the viewer."
+  """A note of the viewer."""
   note(
-    "The note's id."
+    """The note's id."""
     id: ID!
   ): Note
-  "The viewer's notes, the newest first unless an order is given."
+  """The viewer's notes, the newest first unless an order is given."""
   notes(
-    "The first so many, at most 100."
+    """The first so many, at most 100."""
     first: Int
-    "Those after this place."
+    """Those after this place."""
     after: Cursor
-    "The last so many, at most 100."
+    """The last so many, at most 100."""
     last: Int
-    "Those before this place."
+    """Those before this place."""
     before: Cursor
-    "Only some of the notes."
+    """Only some of the notes."""
     filter: NoteFilter
-    "The order of the list."
+    """The order of the list."""
     orderBy: NoteOrder = { field: CREATED_AT, direction: DESC }
   ): NoteConnection!
-  "Counts of notes and translations."
+  """Counts of notes and translations."""
   noteStats: NoteStats!
-  "What the workers can translate."
+  """What the workers can translate."""
   languages: [TranslationDirection!]!
 }
 
-"A new note."
+"""A new note."""
 input CreateNoteInput {
-  "The title, 1 to 200 characters."
+  """The title, 1 to 200 characters."""
   title: String!
-  "The text, at most 64 KiB."
+  """The text, at most 64 KiB."""
   text: String!
-  "The language of the text. Left out, it is detected among those that the workers know; ` + "`" + `und` + "`" + ` when that is not sure."
+  """The language of the text. Left out, it is detected among those that the workers know; ` + "`" + `und` + "`" + ` when that is not sure."""
   language: Language
 }
 
-"The new note."
+"""The new note."""
 type CreateNotePayload {
-  "The note."
+  """The note."""
   note: Note!
-  "The place in the event log before this call."
+  """The place in the event log before this call."""
   cursor: EventCursor!
 }
 
-"What to change of a note; fields that are left out stay as they are."
+"""What to change of a note; fields that are left out stay as they are."""
 input UpdateNoteInput {
-  "The note's id."
+  """The note's id."""
   id: ID!
-  "The new title."
+  """The new title."""
   title: String
-  "The new text. Translations of the old one become STALE."
+  """The new text. Translations of the old one become STALE."""
   text: String
-  "The new language of the text. Translations become STALE."
+  """The new language of the text. Translations become STALE."""
   language: Language
-  "Refuse the edit with CONFLICT when the note's version is another one."
+  """Refuse the edit with CONFLICT when the note's version is another one."""
   expectedVersion: Int
 }
 
-"The edited note."
+"""The edited note."""
 type UpdateNotePayload {
-  "The note."
+  """The note."""
   note: Note!
-  "The place in the event log before this call."
+  """The place in the event log before this call."""
   cursor: EventCursor!
 }
 
-"Which note to delete."
+"""Which note to delete."""
 input DeleteNoteInput {
-  "The note's id."
+  """The note's id."""
   id: ID!
 }
 
-"The note is gone with its translations; its jobs are cancelled."
+"""The note is gone with its translations; its jobs are cancelled."""
 type DeleteNotePayload {
-  "The id of the deleted note."
+  """The id of the deleted note."""
   deletedId: ID!
-  "The place in the event log before this call."
+  """The place in the event log before this call."""
   cursor: EventCursor!
 }
 
-"A file to make a note of."
+"""A file to make a note of."""
 input ImportNoteInput {
-  "A .txt file in UTF-8, at most 64 KiB."
+  """A .txt file in UTF-8, at most 64 KiB."""
   file: Upload!
-  "The title; left out, the file's name without its ending."
+  """The title; left out, the file's name without its ending."""
   title: String
-  "The language of the text; left out, it is detected."
+  """The language of the text; left out, it is detected."""
   language: Language
 }
 
-"The new note."
+"""The new note."""
 type ImportNotePayload {
-  "The note."
+  """The note."""
   note: Note!
-  "The place in the event log before this call."
+  """The place in the event log before this call."""
   cursor: EventCursor!
 }
 
-"What to translate."
+"""What to translate."""
 input TranslateNoteInput {
-  "The note's id."
+  """The note's id."""
   noteId: ID!
-  "The languages to translate into, at most 20."
+  """The languages to translate into, at most 20."""
   languages: [Language!]!
-  "The same key with the same input gives the same answer for 24 hours."
+  """The same key with the same input gives the same answer for 24 hours."""
   idempotencyKey: String
 }
 
-"The jobs that make the translations."
+"""The jobs that make the translations."""
 type TranslateNotePayload {
-  "One job per language, in their order. For a translation that is there or under way it is the job that made or makes it."
+  """One job per language, in their order. For a translation that is there or under way it is the job that made or makes it."""
   jobs: [Job!]!
-  "The place in the event log before this call: subscribing after it misses nothing."
+  """The place in the event log before this call: subscribing after it misses nothing."""
   cursor: EventCursor!
 }
 
-"What to translate: all or nothing."
+"""What to translate: all or nothing."""
 input TranslateNotesInput {
-  "The notes' ids, at most 50."
+  """The notes' ids, at most 50."""
   noteIds: [ID!]!
-  "The languages to translate into, at most 20."
+  """The languages to translate into, at most 20."""
   languages: [Language!]!
-  "The same key with the same input gives the same answer for 24 hours."
+  """The same key with the same input gives the same answer for 24 hours."""
   idempotencyKey: String
 }
 
-"The jobs that make the translations."
+"""The jobs that make the translations."""
 type TranslateNotesPayload {
-  "One job per note and language, note by note."
+  """One job per note and language, note by note."""
   jobs: [Job!]!
-  "The place in the event log before this call: subscribing after it misses nothing."
+  """The place in the event log before this call: subscribing after it misses nothing."""
   cursor: EventCursor!
 }
 
 extend type Mutation {
-  "Make a note."
+  """Make a note."""
   createNote(
-    "The note's title, text and language."
+    """The note's title, text and language."""
     input: CreateNoteInput!
   ): CreateNotePayload!
-  "Edit a note."
+  """Edit a note."""
   updateNote(
-    "What to change."
+    """What to change."""
     input: UpdateNoteInput!
   ): UpdateNotePayload!
-  "Delete a note with its translations and cancel its jobs."
+  """Delete a note with its translations and cancel its jobs."""
   deleteNote(
-    "Which note."
+    """Which note."""
     input: DeleteNoteInput!
   ): DeleteNotePayload!
-  "Make a note of a text file."
+  """Make a note of a text file."""
   importNote(
-    "The file."
+    """The file."""
     input: ImportNoteInput!
   ): ImportNotePayload!
-  "Have a note translated. Each language becomes a job."
+  """Have a note translated. Each language becomes a job."""
   translateNote(
-    "Which note into which languages."
+    """Which note into which languages."""
     input: TranslateNoteInput!
   ): TranslateNotePayload!
-  "Have several notes translated, behind those that somebody waits for."
+  """Have several notes translated, behind those that somebody waits for."""
   translateNotes(
-    "Which notes into which languages."
+    """Which notes into which languages."""
     input: TranslateNotesInput!
   ): TranslateNotesPayload!
 }
 
-"One message about a note's translations."
+"""One message about a note's translations."""
 type TranslationUpdate {
-  "The place in the event log that this message belongs to."
+  """The place in the event log that this message belongs to."""
   cursor: EventCursor!
-  "The translation as it is now."
+  """The translation as it is now."""
   translation: Translation!
 }
 
 extend type Subscription {
-  "The translations of a note: without ` + "`" + `after` + "`" + ` the present ones first, then every change. It ends when the note is deleted."
+  """The translations of a note: without ` + "`" + `after` + "`" + ` the present ones first, then every change. It ends when the note is deleted."""
   translations(
-    "The note's id."
+    """The note's id."""
     noteId: ID!
-    "Only what changed after this place."
+    """Only what changed after this place."""
     after: EventCursor
   ): TranslationUpdate!
 }
 `, BuiltIn: false},
-	{Name: "../../schema/schema.graphql", Input: `"A time by RFC 3339 in UTC with at most microseconds, for example ` + "`" + `2026-11-21T07:37:00.123456Z` + "`" + `."
+	{Name: "../../schema/schema.graphql", Input: `"""A time by RFC 3339 in UTC with at most microseconds, for example ` + "`" + `2026-11-21T07:37:00.123456Z` + "`" + `."""
 scalar Time
 
-"A place in a list. It is opaque: take it from ` + "`" + `pageInfo` + "`" + ` or from an edge, and use it with the same list in the same order."
+"""A place in a list. It is opaque: take it from ` + "`" + `pageInfo` + "`" + ` or from an edge, and use it with the same list in the same order."""
 scalar Cursor
 
-"A place in the event log. It is opaque: take it from a mutation's payload or from an event. It belongs to nobody: with another's cursor one sees only one's own events."
+"""A place in the event log. It is opaque: take it from a mutation's payload or from an event. It belongs to nobody: with another's cursor one sees only one's own events."""
 scalar EventCursor
 
-"A language by BCP 47, for example ` + "`" + `en` + "`" + ` or ` + "`" + `pt-BR` + "`" + `. Input is made canonical; ` + "`" + `und` + "`" + ` stands for an unknown language."
+"""A language by BCP 47, for example ` + "`" + `en` + "`" + ` or ` + "`" + `pt-BR` + "`" + `. Input is made canonical; ` + "`" + `und` + "`" + ` stands for an unknown language."""
 scalar Language
 
-"A file, sent by the GraphQL multipart request convention."
+"""A file, sent by the GraphQL multipart request convention."""
 scalar Upload
 
-"Whatever has an id that is unique over all types."
+"""Whatever has an id that is unique over all types."""
 interface Node {
-  "The opaque id, which is unique over all types."
+  """The opaque id, which is unique over all types."""
   id: ID!
 }
 
-"Where a page of a list lies."
+"""Where a page of a list lies."""
 type PageInfo {
-  "Whether there are items after this page."
+  """Whether there are items after this page."""
   hasNextPage: Boolean!
-  "Whether there are items before this page."
+  """Whether there are items before this page."""
   hasPreviousPage: Boolean!
-  "The place of the page's first item."
+  """The place of the page's first item."""
   startCursor: Cursor
-  "The place of the page's last item."
+  """The place of the page's last item."""
   endCursor: Cursor
 }
 
-"The direction of an order."
+"""The direction of an order."""
 enum OrderDirection {
-  "The smallest first."
+  """The smallest first."""
   ASC
-  "The largest first."
+  """The largest first."""
   DESC
 }
 
-"Where all reading begins."
+"""Where all reading begins."""
 type Query {
-  "Any object that the viewer may see, by its id; null when there is none."
+  """Any object that the viewer may see, by its id; null when there is none."""
   node(
-    "The object's id."
+    """The object's id."""
     id: ID!
   ): Node
-  "Objects that the viewer may see, in the order of the ids; null for each that is not there."
+  """Objects that the viewer may see, in the order of the ids; null for each that is not there."""
   nodes(
-    "The objects' ids, at most 100."
+    """The objects' ids, at most 100."""
     ids: [ID!]!
   ): [Node]!
 }
 
-"Where all changes begin."
+"""Where all changes begin."""
 type Mutation
 
-"Where all live streams begin."
+"""Where all live streams begin."""
 type Subscription
 `, BuiltIn: false},
 }

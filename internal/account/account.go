@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"parley/ent/gen"
@@ -58,8 +59,9 @@ type Session struct {
 
 func checkEmail(email string) error {
 	parsed, err := mail.ParseAddress(email)
-	at := strings.LastIndexByte(email, '@')
-	if err != nil || parsed.Address != email || len(email) > maxEmail || !strings.Contains(email[at+1:], ".") && email[at+1:] != "localhost" {
+	domain := email[strings.LastIndexByte(email, '@')+1:]
+	if err != nil || parsed.Address != email || !utf8.ValidString(email) || max(len(email), len(emailKey(email))) > maxEmail ||
+		!strings.Contains(strings.Trim(domain, "."), ".") && domain != "localhost" {
 		return apperr.Input("email", "This is not an e-mail address.")
 	}
 	return nil
@@ -72,7 +74,8 @@ func checkPassword(password string) error {
 	return nil
 }
 
-// emailKey is the address by which an account is found.
+// emailKey is the address by which an account is found: folding it again
+// changes nothing, so that each account has one key.
 func emailKey(email string) string {
-	return norm.NFKC.String(strings.ToLower(strings.TrimSpace(email)))
+	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(strings.TrimSpace(email))))
 }

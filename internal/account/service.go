@@ -2,8 +2,8 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"parley/ent/gen"
@@ -108,23 +108,58 @@ func (s *Service) signUp(ctx context.Context, in SignUpInput, role auth.Role) (*
 		return err
 	})
 	if store.Duplicate(err) {
-		return nil, apperr.Wrap(err, apperr.Conflict, "There is an account with this e-mail address already.")
+		taken := apperr.Wrap(err, apperr.Conflict, "There is an account with this e-mail address already.")
+		taken.Path = []string{"input", "email"}
+		return nil, taken
 	}
-	return session, err
+	if err != nil {
+		return nil, err
+	}
+	return session, nil
 }
 
 // SignIn opens a session. address is the client's, for the limit on failures.
 func (s *Service) SignIn(ctx context.Context, in SignInInput, address string) (*Session, error) {
-	key := emailKey(in.Email)
-	if err := s.checkFailures(ctx, key, address); err != nil {
+	tries := tries{s, emailKey(in.Email), address}
+	if err := tries.check(ctx); err != nil {
 		return nil, err
 	}
 	ctx = auth.System(ctx, "account.signIn")
-	u, err := s.store.Client(ctx).User.Query().Where(user.EmailKey(key)).Only(ctx)
-	if err != nil && !gen.IsNotFound(err) {
-		return nil, fmt.Errorf("find an account: %w", err)
+	u, err := s.find(ctx, in, tries.account)
+	if err != nil {
+		return nil, err
 	}
+	if u == nil {
+		return nil, tries.failed(ctx)
+	}
+	// Tries that ran beside this one may have used up the limit since.
+	if err := tries.check(ctx); err != nil {
+		return nil, err
+	}
+	tries.succeeded(ctx)
+	var session *Session
+	err = s.store.Tx(ctx, func(ctx context.Context) (err error) {
+		session, err = s.open(ctx, u, store.NewID("sess"))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return session, nil
+}
+
+// find gives the account with this address and password, or nil, after the
+// same work whether there is such an address or not.
+func (s *Service) find(ctx context.Context, in SignInInput, key string) (*gen.User, error) {
+	var u *gen.User
 	hash := s.decoy
+	if checkEmail(strings.TrimSpace(in.Email)) == nil {
+		var err error
+		u, err = s.store.Client(ctx).User.Query().Where(user.EmailKey(key)).Only(ctx)
+		if err != nil && !gen.IsNotFound(err) {
+			return nil, fmt.Errorf("find an account: %w", err)
+		}
+	}
 	if u != nil {
 		hash = u.PasswordHash
 	}
@@ -132,43 +167,10 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput, address string) (*
 	if err != nil {
 		return nil, fmt.Errorf("check a password: %w", err)
 	}
-	if !ok || u == nil {
-		s.countFailure(ctx, key, address)
-		return nil, apperr.New(apperr.Unauthenticated, "E-mail address or password is wrong.")
+	if !ok {
+		return nil, nil //nolint:nilnil // nil is the documented "no such account"
 	}
-	_ = s.counters.Forget(ctx, failureKey(key, address))
-	var session *Session
-	err = s.store.Tx(ctx, func(ctx context.Context) error {
-		session, err = s.open(ctx, u, store.NewID("sess"))
-		return err
-	})
-	return session, err
-}
-
-func failureKey(account, address string) string { return "signin:" + account + "|" + address }
-func addressKey(address string) string          { return "signin:" + address }
-
-// checkFailures refuses an account's or address's next try after too many
-// failures. Successful sign-ins don't count.
-func (s *Service) checkFailures(ctx context.Context, account, address string) error {
-	for key, most := range map[string]int64{
-		failureKey(account, address): s.cfg.MaxFailures, addressKey(address): 10 * s.cfg.MaxFailures,
-	} {
-		n, left, err := s.counters.Count(ctx, key, 0, s.cfg.FailureWindow)
-		if err != nil {
-			return apperr.Wrap(err, apperr.Unavailable, "Signing in does not work at the moment. Try again soon.")
-		}
-		if n >= most {
-			return apperr.Limited(max(left, time.Second), "Too many failed sign-ins: wait before the next one.")
-		}
-	}
-	return nil
-}
-
-func (s *Service) countFailure(ctx context.Context, account, address string) {
-	for _, key := range []string{failureKey(account, address), addressKey(address)} {
-		_, _, _ = s.counters.Count(ctx, key, 1, s.cfg.FailureWindow)
-	}
+	return u, nil
 }
 
 // open issues the tokens of a session.
@@ -224,16 +226,21 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error
 			return err
 		}
 		u, err := s.store.Client(ctx).User.Get(ctx, token.UserID)
-		if err != nil {
-			return errors.Join(errRefused, err)
+		if gen.IsNotFound(err) {
+			return errRefused
+		} else if err != nil {
+			return err
 		}
 		session, err = s.open(ctx, u, token.SessionID)
 		return err
 	})
-	if err == nil && reused {
-		err = apperr.New(apperr.Unauthenticated, "This refresh token was used before, so its session has ended: sign in again.")
+	if err != nil {
+		return nil, err
 	}
-	return session, err
+	if reused {
+		return nil, apperr.New(apperr.Unauthenticated, "This refresh token was used before, so its session has ended: sign in again.")
+	}
+	return session, nil
 }
 
 // SignOut ends the viewer's session: none of its refresh tokens works again.

@@ -15,6 +15,7 @@ import (
 	"parley/internal/outbox"
 	"parley/internal/server"
 	"parley/internal/server/pages"
+	"parley/worker"
 )
 
 // Options are what a caller may add to a process.
@@ -22,6 +23,12 @@ type Options struct {
 	Version string
 	// Listening is told the address once requests are answered.
 	Listening func(address string)
+	// Handlers do the work in the process instead of the models; benchmarks of
+	// the engine give handlers that cost nothing.
+	Handlers []worker.Handler
+	// MaxTime is how long an operation other than a subscription may take; 30
+	// seconds when it is 0.
+	MaxTime time.Duration
 }
 
 // RunAPI runs an API process, with a worker in it when the mode is Serve,
@@ -36,15 +43,20 @@ func RunAPI(ctx context.Context, cfg *config.Config, mode Mode, o Options) error
 			slog.Warn("not everything could be closed", "error", err)
 		}
 	}()
-	group := lifecycle.Group{Grace: cfg.Grace}
+	return p.run(ctx, o)
+}
+
+// run starts what the process is made of and stops it when ctx ends.
+func (p *parts) run(ctx context.Context, o Options) error {
+	group := lifecycle.Group{Grace: p.cfg.Grace}
 	if p.embedded != nil {
 		group.Add("embedded NATS", p.embedded)
 	}
 	group.Add("recorder", &outbox.Recorder{Jobs: p.jobs, Bus: p.bus})
 	group.Add("relay", p.relay())
 	group.Add("live hub", p.hub)
-	if mode == Serve {
-		stop, err := p.addWorker(ctx, &group)
+	if p.mode == Serve {
+		stop, err := p.addWorker(ctx, &group, o.Handlers)
 		if err != nil {
 			return err
 		}
@@ -66,13 +78,21 @@ func RunAPI(ctx context.Context, cfg *config.Config, mode Mode, o Options) error
 
 // addWorker puts the worker into the process. Without a usable model the API
 // works and jobs wait.
-func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group) (stop func(), err error) {
+func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, handlers []worker.Handler) (stop func(), err error) {
+	if handlers != nil {
+		w, err := newWorker(p.cfg, p.bus, handlers)
+		if err != nil {
+			return nil, err
+		}
+		group.Add("worker", w)
+		return func() {}, nil
+	}
 	translators, err := openTranslators(ctx, p.cfg)
 	if err != nil {
 		slog.Error("there is no worker in this process, jobs wait for another one", "reason", err)
 		return func() {}, nil
 	}
-	w, err := newWorker(p.cfg, p.bus, translators)
+	w, err := newWorker(p.cfg, p.bus, translating(translators))
 	if err != nil {
 		closeTranslators(translators)
 		return nil, err
@@ -92,11 +112,11 @@ func (p *parts) relay() *outbox.Relay {
 func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
 	m := newMetrics(p)
 	return server.New(ctx, server.Config{
-		Listen: p.cfg.Listen, Origins: p.cfg.Origins, Introspection: p.cfg.Introspection == "on",
+		Listen: p.cfg.Listen, Origins: p.cfg.AllowedOrigins(p.mode == Serve), Introspection: p.cfg.Introspection == "on",
 		Resolver: &graph.Resolver{
 			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, Hub: p.hub, Streams: p.streams,
 		},
-		Tokens: p.tokens, Ready: p.ready, Metrics: m.handler(), Hooks: m.hooks(), Grace: p.cfg.Grace,
+		Tokens: p.tokens, Ready: p.ready, Metrics: m.handler(), Hooks: m.hooks(), Grace: p.cfg.Grace, MaxTime: o.MaxTime,
 		Status: func(ctx context.Context) pages.Status { return p.status(ctx, o.Version) },
 	})
 }

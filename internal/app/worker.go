@@ -53,12 +53,17 @@ func openTranslator(ctx context.Context, cfg *config.Config, dir string, gate *p
 	return pipeline.Open(ctx, dir, pipeline.Options{Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads, Gate: gate})
 }
 
-// newWorker makes the worker of a process on its bus.
-func newWorker(cfg *config.Config, bus *natsx.Bus, translators []*pipeline.Translator) (*worker.Worker, error) {
+// translating gives each model its handler.
+func translating(translators []*pipeline.Translator) []worker.Handler {
 	handlers := make([]worker.Handler, len(translators))
 	for i, t := range translators {
 		handlers[i] = worker.Translate{Translator: t}
 	}
+	return handlers
+}
+
+// newWorker makes the worker of a process on its bus.
+func newWorker(cfg *config.Config, bus *natsx.Bus, handlers []worker.Handler) (*worker.Worker, error) {
 	return worker.New(worker.Config{Slots: cfg.WorkerSlots, Bus: bus, Handlers: handlers, AckWait: cfg.AckWait, Grace: cfg.Grace / 2})
 }
 
@@ -77,7 +82,7 @@ func RunWorker(ctx context.Context, cfg *config.Config) error {
 	if err := bus.EnsureStreams(ctx); err != nil {
 		return err
 	}
-	w, err := newWorker(cfg, bus, translators)
+	w, err := newWorker(cfg, bus, translating(translators))
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/argon2"
+
+	"parley/internal/apperr"
 )
 
 // Cost of one hash, as OWASP's password storage sheet recommends for argon2id.
@@ -22,11 +25,22 @@ const (
 )
 
 // Passwords hashes passwords with argon2id (RFC 9106), two at a time: each
-// takes 19 MiB, and a storm of sign-ins must not take all memory.
-type Passwords struct{ slots chan struct{} }
+// takes 19 MiB, and a storm of sign-ins must not take all memory. Those who
+// would wait behind too many others are refused.
+type Passwords struct {
+	places, slots chan struct{}
+	derive        func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
+}
+
+const (
+	atOnce  = 2
+	waiting = 500 // some 10 seconds of work on a slow core
+)
 
 // NewPasswords makes Passwords.
-func NewPasswords() *Passwords { return &Passwords{slots: make(chan struct{}, 2)} }
+func NewPasswords() *Passwords {
+	return &Passwords{places: make(chan struct{}, atOnce+waiting), slots: make(chan struct{}, atOnce), derive: argon2.IDKey}
+}
 
 var encoding = base64.RawStdEncoding
 
@@ -36,7 +50,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if _, err := rand.Read(salt); err != nil {
 		return "", fmt.Errorf("read random bytes: %w", err)
 	}
-	sum, err := p.derive(ctx, password, salt, argonMemoryKiB, argonTime, argonThreads)
+	sum, err := p.run(ctx, password, salt, argonMemoryKiB, argonTime, argonThreads)
 	if err != nil {
 		return "", err
 	}
@@ -58,6 +72,9 @@ func (p *Passwords) Matches(ctx context.Context, password, phc string) (bool, er
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &threads); err != nil {
 		return false, fmt.Errorf("read the cost of a password hash: %w", err)
 	}
+	if memory < 1 || memory > 1<<21 || passes < 1 || passes > 100 || threads < 1 {
+		return false, errors.New("the stored password hash has an impossible cost")
+	}
 	salt, err := encoding.DecodeString(parts[4])
 	if err != nil {
 		return false, fmt.Errorf("read the salt of a password hash: %w", err)
@@ -66,16 +83,25 @@ func (p *Passwords) Matches(ctx context.Context, password, phc string) (bool, er
 	if err != nil {
 		return false, fmt.Errorf("read a password hash: %w", err)
 	}
-	got, err := p.derive(ctx, password, salt, uint32(memory), uint32(passes), threads) //nolint:gosec // our own small numbers
+	got, err := p.run(ctx, password, salt, uint32(memory), uint32(passes), threads) //nolint:gosec // our own small numbers
 	return err == nil && subtle.ConstantTimeCompare(got, want) == 1, err
 }
 
-func (p *Passwords) derive(ctx context.Context, password string, salt []byte, memory, passes uint32, threads uint8) ([]byte, error) {
+// run derives a key when it is this call's turn.
+func (p *Passwords) run(ctx context.Context, password string, salt []byte, memory, passes uint32, threads uint8) ([]byte, error) {
+	select {
+	case p.places <- struct{}{}:
+		defer func() { <-p.places }()
+	default:
+		busy := apperr.New(apperr.Unavailable, "Too many are signing in at the moment. Try again soon.")
+		busy.RetryAfter = 5 * time.Second
+		return nil, busy
+	}
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return argon2.IDKey([]byte(password), salt, passes, memory, threads, argonKeyLen), nil
+	return p.derive([]byte(password), salt, passes, memory, threads, argonKeyLen), nil
 }

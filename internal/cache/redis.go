@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,17 +39,35 @@ return 1`)
 
 // countScript adds to a counter and lets it expire after its first addition.
 var countScript = redis.NewScript(`
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 and ARGV[1] == '0' then return {0, 0} end
 local n = redis.call('INCRBY', KEYS[1], ARGV[1])
-if n == tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return {n, redis.call('PTTL', KEYS[1])}`)
+if left < 0 then
+  left = tonumber(ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], left)
+end
+return {n, left}`)
+
+// What a call waits for Redis before the caller goes on without it, unless the
+// URL says otherwise (dial_timeout, read_timeout, write_timeout, max_retries).
+const (
+	redisDial  = 2 * time.Second
+	redisReply = time.Second
+)
 
 // OpenRedis connects to a redis:// URL and checks that it answers. Keys begin
 // with "parley:".
 func OpenRedis(ctx context.Context, url string) (*Redis, error) {
+	useLog()
 	opts, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, fmt.Errorf("the Redis URL can't be read: %w", err)
+		return nil, errors.New("the Redis URL can't be read: write redis://[user:password@]host:port[/number]")
 	}
+	opts.ContextTimeoutEnabled = true
+	opts.DialTimeout = cmp.Or(opts.DialTimeout, redisDial)
+	opts.ReadTimeout = cmp.Or(opts.ReadTimeout, redisReply)
+	opts.WriteTimeout = cmp.Or(opts.WriteTimeout, redisReply)
+	opts.MaxRetries = cmp.Or(opts.MaxRetries, 1)
 	r := &Redis{client: redis.NewClient(opts), name: "redis at " + opts.Addr}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -59,11 +78,12 @@ func OpenRedis(ctx context.Context, url string) (*Redis, error) {
 	return r, nil
 }
 
-func (r *Redis) key(key string) string { return "parley:" + key }
+func rowKey(key string) string   { return "parley:row:" + key }
+func tallyKey(key string) string { return "parley:count:" + key }
 
 // Get implements Cache.
 func (r *Redis) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	data, err := r.client.HGet(ctx, r.key(key), "d").Bytes()
+	data, err := r.client.HGet(ctx, rowKey(key), "d").Bytes()
 	if errors.Is(err, redis.Nil) {
 		return nil, false, nil
 	}
@@ -75,7 +95,7 @@ func (r *Redis) Get(ctx context.Context, key string) ([]byte, bool, error) {
 
 // Put implements Cache.
 func (r *Redis) Put(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) error {
-	err := putScript.Run(ctx, r.client, []string{r.key(key)}, strconv.FormatInt(version, 10), value, ttl.Milliseconds()).Err()
+	err := putScript.Run(ctx, r.client, []string{rowKey(key)}, strconv.FormatInt(version, 10), value, max(ttl, Tombstone).Milliseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("cache put: %w", err)
 	}
@@ -84,7 +104,7 @@ func (r *Redis) Put(ctx context.Context, key string, version int64, value []byte
 
 // Invalidate implements Cache.
 func (r *Redis) Invalidate(ctx context.Context, key string, version int64) error {
-	err := invalidateScript.Run(ctx, r.client, []string{r.key(key)}, strconv.FormatInt(version, 10), Tombstone.Milliseconds()).Err()
+	err := invalidateScript.Run(ctx, r.client, []string{rowKey(key)}, strconv.FormatInt(version, 10), Tombstone.Milliseconds()).Err()
 	if err != nil {
 		return fmt.Errorf("cache invalidate: %w", err)
 	}
@@ -93,16 +113,22 @@ func (r *Redis) Invalidate(ctx context.Context, key string, version int64) error
 
 // Count implements Cache.
 func (r *Redis) Count(ctx context.Context, key string, n int64, ttl time.Duration) (int64, time.Duration, error) {
-	got, err := countScript.Run(ctx, r.client, []string{r.key("count:" + key)}, n, ttl.Milliseconds()).Int64Slice()
-	if err != nil || len(got) != 2 {
+	got, err := countScript.Run(ctx, r.client, []string{tallyKey(key)}, n, ttl.Milliseconds()).Int64Slice()
+	if err != nil {
 		return 0, 0, fmt.Errorf("cache count: %w", err)
+	}
+	if len(got) != 2 {
+		return 0, 0, fmt.Errorf("cache count: %d values came back instead of 2", len(got))
 	}
 	return got[0], time.Duration(got[1]) * time.Millisecond, nil
 }
 
 // Forget implements Cache.
 func (r *Redis) Forget(ctx context.Context, key string) error {
-	return r.client.Del(ctx, r.key("count:"+key)).Err()
+	if err := r.client.Del(ctx, tallyKey(key)).Err(); err != nil {
+		return fmt.Errorf("cache forget: %w", err)
+	}
+	return nil
 }
 
 // Describe implements Cache.

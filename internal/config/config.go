@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,7 +20,7 @@ type Config struct {
 	Listen string
 	Data   string
 	Models string
-	// Origins are the web origins whose pages may call; see Origins.Allows.
+	// Origins are the web origins whose pages may call; see AllowedOrigins.
 	Origins Origins
 
 	DatabaseURL, NATSURL, RedisURL, MediaURL string
@@ -55,6 +57,15 @@ func (c *Config) Database() string {
 	return "sqlite:" + filepath.Join(c.Data, "parley.db")
 }
 
+// AllowedOrigins gives the origins of the settings. When there are none, a
+// process for trying out (local) allows localhost on any port.
+func (c *Config) AllowedOrigins(local bool) Origins {
+	if len(c.Origins) == 0 && local {
+		return Origins{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*", "http://[::1]:*", "https://[::1]:*"}
+	}
+	return c.Origins
+}
+
 // EmbeddedNATS tells whether NATS runs inside the process.
 func (c *Config) EmbeddedNATS() bool { return c.NATSURL == "" }
 
@@ -76,8 +87,18 @@ func (c *Config) Validate() error {
 	bad := func(name, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s", name, fmt.Sprintf(format, args...)))
 	}
-	if _, port, err := net.SplitHostPort(c.Listen); err != nil || port == "" {
-		bad("listen", "%q is no host:port", c.Listen)
+	if _, port, err := net.SplitHostPort(c.Listen); err != nil || !isPort(port) {
+		bad("listen", "%q is no host:port such as 127.0.0.1:8080", c.Listen)
+	}
+	for _, name := range []struct{ name, value string }{{"data", c.Data}, {"models", c.Models}} {
+		if name.value == "" {
+			bad(name.name, "it must name a folder")
+		}
+	}
+	for _, origin := range c.Origins {
+		if err := checkOrigin(origin); err != nil {
+			bad("origins", "%q %v", origin, err)
+		}
 	}
 	for _, u := range []struct {
 		name, value string
@@ -108,19 +129,34 @@ func (c *Config) Validate() error {
 	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
 	oneOf("log-format", c.LogFormat, "text", "json")
 	for _, n := range []struct {
-		name string
-		ok   bool
+		name        string
+		value, most int
+		least       int
 	}{
-		{"db-conns", c.DBConns > 0}, {"cache-mb", c.CacheMB > 0}, {"jobs-per-user", c.JobsPerUser > 0},
-		{"max-attempts", c.MaxAttempts > 0}, {"worker-slots", c.WorkerSlots > 0}, {"worker-threads", c.WorkerThreads >= 0},
-		{"access-lifetime", c.AccessLifetime >= time.Second}, {"refresh-lifetime", c.RefreshLifetime >= time.Minute},
-		{"retry-base", c.RetryBase > 0}, {"ack-wait", c.AckWait >= 100*time.Millisecond}, {"grace", c.Grace > 0},
+		{"db-conns", c.DBConns, 10_000, 1}, {"cache-mb", c.CacheMB, 1 << 20, 1}, {"jobs-per-user", c.JobsPerUser, 1 << 30, 1},
+		{"max-attempts", c.MaxAttempts, 1000, 1}, {"worker-slots", c.WorkerSlots, 100_000, 1}, {"worker-threads", c.WorkerThreads, 1024, 0},
 	} {
-		if !n.ok {
-			bad(n.name, "it is too small")
+		if n.value < n.least || n.value > n.most {
+			bad(n.name, "%d is not from %d to %d", n.value, n.least, n.most)
+		}
+	}
+	for _, d := range []struct {
+		name         string
+		value, least time.Duration
+	}{
+		{"access-lifetime", c.AccessLifetime, time.Second}, {"refresh-lifetime", c.RefreshLifetime, time.Minute},
+		{"retry-base", c.RetryBase, time.Millisecond}, {"ack-wait", c.AckWait, 100 * time.Millisecond}, {"grace", c.Grace, time.Millisecond},
+	} {
+		if d.value < d.least {
+			bad(d.name, "%v is shorter than %v", d.value, d.least)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && strconv.FormatUint(n, 10) == port
 }
 
 func checkURL(value string, schemes []string) error {
@@ -128,15 +164,20 @@ func checkURL(value string, schemes []string) error {
 		return nil
 	}
 	// NATS takes several URLs joined by commas.
-	first, _, _ := strings.Cut(value, ",")
-	scheme, _, ok := strings.Cut(first, ":")
-	if _, err := url.Parse(first); err != nil || !ok {
-		return errors.New("it is no URL")
-	}
-	for _, s := range schemes {
-		if scheme == s {
-			return nil
+	for _, one := range strings.Split(value, ",") {
+		scheme, rest, ok := strings.Cut(strings.TrimSpace(one), ":")
+		if !ok || !slices.Contains(schemes, scheme) {
+			return fmt.Errorf("it must begin with one of %s:", strings.Join(schemes, ":, "))
+		}
+		if scheme == "sqlite" {
+			if rest == "" {
+				return errors.New("it names no file")
+			}
+			return nil // the rest is a path, whatever it holds
+		}
+		if u, err := url.Parse(strings.TrimSpace(one)); err != nil || u.Host == "" && u.Path == "" {
+			return errors.New("it is no URL") // the error would show its password
 		}
 	}
-	return fmt.Errorf("its scheme must be one of %s", strings.Join(schemes, ", "))
+	return nil
 }

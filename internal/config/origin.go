@@ -1,8 +1,10 @@
 package config
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -26,17 +28,32 @@ func SameOrigin(r *http.Request) bool {
 }
 
 func (o Origins) match(origin string) bool {
+	if slices.Contains(o, "*") {
+		return true // also a file's or a sandbox's "null"
+	}
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" {
 		return false
 	}
 	for _, entry := range o {
-		if entry == "*" || strings.EqualFold(entry, origin) {
+		if strings.EqualFold(entry, origin) {
 			return true
 		}
-		if anyPort, ok := strings.CutSuffix(entry, ":*"); ok && strings.EqualFold(anyPort, u.Scheme+"://"+u.Hostname()) {
+		if anyPort, ok := strings.CutSuffix(entry, ":*"); ok && strings.EqualFold(anyPort, strings.TrimSuffix(origin, ":"+u.Port())) {
 			return true
 		}
 	}
 	return false
+}
+
+// checkOrigin refuses an entry that no page's Origin could match.
+func checkOrigin(entry string) error {
+	if entry == "*" {
+		return nil
+	}
+	u, err := url.Parse(strings.TrimSuffix(entry, ":*"))
+	if err != nil || u.Host == "" || strings.TrimSuffix(entry, ":*") != u.Scheme+"://"+u.Host {
+		return errors.New("is no origin such as https://app.example.com, http://localhost:* or *")
+	}
+	return nil
 }

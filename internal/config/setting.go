@@ -1,10 +1,13 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -86,7 +89,7 @@ func Settings() []Setting {
 		setting("listen", "PARLEY_LISTEN", "127.0.0.1:8080", "host:port of the HTTP server", func(c *Config) *string { return &c.Listen }),
 		setting("data", "PARLEY_DATA", "./var", "folder of the embedded database, of embedded NATS and of the dev signing key", func(c *Config) *string { return &c.Data }),
 		setting("models", "PARLEY_MODELS", "./models", "folder whose subfolders are model bundles", func(c *Config) *string { return &c.Models }),
-		setting("origins", "PARLEY_ORIGINS", "http://localhost:*,http://127.0.0.1:*", "web origins whose pages may call, joined by commas; * for all (api allows none unless told)", func(c *Config) *Origins { return &c.Origins }),
+		setting("origins", "PARLEY_ORIGINS", "", "web origins whose pages may call, joined by commas, such as https://app.example.com or http://localhost:* for any port; * for all; when empty serve allows localhost on any port and api none", func(c *Config) *Origins { return &c.Origins }),
 		setting("database-url", "DATABASE_URL", "", "postgres://… or sqlite:<path>; SQLite in the data folder when empty", func(c *Config) *string { return &c.DatabaseURL }),
 		setting("nats-url", "NATS_URL", "", "nats://… of an external NATS with JetStream; embedded when empty", func(c *Config) *string { return &c.NATSURL }),
 		setting("redis-url", "REDIS_URL", "", "redis://… for the cache; serve uses memory and api none when empty", func(c *Config) *string { return &c.RedisURL }),
@@ -120,13 +123,15 @@ func Settings() []Setting {
 }
 
 // Load reads the settings: flags (those that were given) before the
-// environment before the file before the defaults. file may be empty.
+// environment before the file before the defaults. file may be empty. The error
+// names every setting that can't be.
 func Load(flags map[string]string, env func(string) string, file string) (*Config, error) {
 	fromFile, err := readFile(file)
 	if err != nil {
 		return nil, err
 	}
 	c := &Config{}
+	var errs []error
 	for _, s := range Settings() {
 		value, from := s.Default, "default"
 		if v, ok := fromFile[s.Name]; ok {
@@ -139,10 +144,13 @@ func Load(flags map[string]string, env func(string) string, file string) (*Confi
 			value, from = v, "--"+s.Name
 		}
 		if err := s.set(c, value); err != nil {
-			return nil, fmt.Errorf("%s (from %s): %w", s.Name, from, err)
+			errs = append(errs, fmt.Errorf("%s (from %s): %w", s.Name, from, err))
 		}
 	}
-	if err := c.Validate(); err != nil {
+	if len(errs) == 0 {
+		errs = append(errs, c.Validate())
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -156,20 +164,50 @@ func readFile(file string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the settings: %w", err)
 	}
-	values := map[string]string{}
-	if err := yaml.Unmarshal(data, &values); err != nil {
+	nodes := map[string]yaml.Node{}
+	if err := yaml.Unmarshal(data, &nodes); err != nil {
 		return nil, fmt.Errorf("the settings in %s can't be read: %w", file, err)
 	}
 	known := map[string]bool{}
 	for _, s := range Settings() {
 		known[s.Name] = true
 	}
-	for name := range values {
+	values := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(nodes)) {
 		if !known[name] {
 			return nil, fmt.Errorf("%s has the setting %q, which does not exist", file, name)
 		}
+		node := nodes[name]
+		value, err := plain(&node)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", file, name, err)
+		}
+		values[name] = value
 	}
 	return values, nil
+}
+
+// plain gives a value of the file as one would write it in the environment:
+// lists joined by commas, everything else as it stands there.
+func plain(node *yaml.Node) (string, error) {
+	switch {
+	case node.Kind == yaml.AliasNode:
+		return plain(node.Alias)
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+		return "", nil
+	case node.Kind == yaml.ScalarNode:
+		return node.Value, nil
+	case node.Kind == yaml.SequenceNode:
+		items := make([]string, len(node.Content))
+		for i, item := range node.Content {
+			if item.Kind != yaml.ScalarNode {
+				return "", errors.New("a list holds plain values only")
+			}
+			items[i] = item.Value
+		}
+		return strings.Join(items, ","), nil
+	}
+	return "", errors.New("it must be a plain value or a list of them")
 }
 
 // Print writes every setting as a table, secrets masked.
@@ -188,11 +226,35 @@ func (c *Config) Print(w io.Writer) error {
 
 func (s Setting) shown(c *Config) string {
 	value := s.get(c)
-	if !s.Secret || value == "" {
+	if !s.Secret {
 		return value
 	}
-	if u, err := url.Parse(value); err == nil && u.Scheme != "" && u.Host != "" {
-		return u.Redacted()
+	return mask(value)
+}
+
+// mask hides what is secret in a value: all of it, unless it is a path of
+// SQLite or a URL, which lose passwords and tokens only.
+func mask(value string) string {
+	if value == "" || strings.HasPrefix(value, "sqlite:") {
+		return value
 	}
-	return "(set)"
+	parts := strings.Split(value, ",") // NATS takes several URLs
+	for i, part := range parts {
+		u, err := url.Parse(strings.TrimSpace(part))
+		if err != nil || u.Scheme == "" || u.Host == "" {
+			return "(set)"
+		}
+		if _, ok := u.User.Password(); !ok && u.User != nil && (u.Scheme == "nats" || u.Scheme == "tls") {
+			u.User = url.User("xxxxx") // a token
+		}
+		query := u.Query()
+		for name := range query {
+			if strings.Contains(strings.ToLower(name), "password") {
+				query.Set(name, "xxxxx")
+				u.RawQuery = query.Encode()
+			}
+		}
+		parts[i] = u.Redacted()
+	}
+	return strings.Join(parts, ",")
 }

@@ -66,10 +66,11 @@ func ParseCursor(s string, path ...string) (Cursor, error) {
 	if !ok {
 		return Cursor{}, bad
 	}
-	epoch, number, ok := strings.Cut(rest, ".")
+	epoch, number, _ := strings.Cut(rest, ".")
 	position, err := strconv.ParseInt(number, 10, 64)
-	if !ok || err != nil || position < 0 {
+	c := Cursor{Epoch: epoch, Position: position}
+	if err != nil || position < 0 || c.String() != s {
 		return Cursor{}, bad
 	}
-	return Cursor{Epoch: epoch, Position: position}, nil
+	return c, nil
 }

@@ -116,7 +116,8 @@ type Filter struct {
 	Limit int
 }
 
-// Read gives events in the order of their positions.
+// Read gives events in the order of their positions. A reader that goes on
+// behind the last position it was given misses nothing that is committed later.
 func (l *Log) Read(ctx context.Context, f Filter) ([]jobspec.Event, error) {
 	query := "SELECT position, audience, topic, type, object_id, parent_id, version, state, created_at FROM events WHERE position > ?"
 	args := []any{f.After}
@@ -153,8 +154,9 @@ func (l *Log) Trimmed(ctx context.Context) (int64, error) {
 }
 
 // Position gives positions to committed events that lack one, at most limit of
-// them, and tells how many. Only the relay that leads calls it; should two
-// lead for a moment, the unique index lets one of them win.
+// them, and tells how many. A position is never given twice or changed, and
+// lies behind all that were committed before. Only the relay that leads calls
+// it; should two lead for a moment, the unique index lets one of them win.
 func (l *Log) Position(ctx context.Context, limit int) (int, error) {
 	if !l.store.Postgres() {
 		return 0, nil
@@ -163,7 +165,8 @@ func (l *Log) Position(ctx context.Context, limit int) (int, error) {
 			SELECT id, row_number() OVER (ORDER BY id) AS n FROM (
 				SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT ?) AS waiting),
 		head AS (SELECT COALESCE((SELECT MAX(position) FROM events), (SELECT trimmed FROM event_log WHERE id = 1), 0) AS position)
-		UPDATE events SET position = head.position + todo.n FROM todo, head WHERE events.id = todo.id`, limit)
+		UPDATE events SET position = head.position + todo.n FROM todo, head
+		WHERE events.id = todo.id AND events.position IS NULL`, limit)
 	return int(n), err
 }
 
@@ -194,24 +197,39 @@ func (l *Log) ShardHeads(ctx context.Context) (map[int]int64, error) {
 	return heads, err
 }
 
-// Trim deletes events that are older than age, and the oldest beyond rows.
+// trimStep is how many positions Trim deletes in one transaction, so that
+// nobody waits long for it.
+const trimStep = 5_000
+
+// Trim deletes events that are older than age, and the oldest beyond rows. It
+// gives the number of deleted rows.
 func (l *Log) Trim(ctx context.Context, age time.Duration, rows int64) (int64, error) {
-	var deleted int64
-	err := l.store.Tx(ctx, func(ctx context.Context) error {
-		head, err := l.Head(ctx)
+	var aged, least, deleted int64
+	head, err := l.Head(ctx)
+	if err == nil {
+		err = l.store.Query(ctx, func(r *sql.Rows) error { return r.Scan(&aged, &least) },
+			`SELECT COALESCE((SELECT MAX(position) FROM events WHERE created_at < ?), 0),
+				COALESCE((SELECT MIN(position) FROM events), 0)`, store.Now().Add(-age))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look what to trim of the event log: %w", err)
+	}
+	last := max(aged, head-rows)
+	for least > 0 && least <= last {
+		until := min(last, least+trimStep-1)
+		n, err := l.trimTo(ctx, until)
+		deleted += n
 		if err != nil {
-			return err
+			return deleted, fmt.Errorf("trim the event log: %w", err)
 		}
-		var aged int64
-		if err := l.store.Query(ctx, func(r *sql.Rows) error { return r.Scan(&aged) },
-			"SELECT COALESCE(MAX(position), 0) FROM events WHERE created_at < ?", store.Now().Add(-age)); err != nil {
-			return err
-		}
-		until := max(aged, head-rows)
-		if until <= 0 {
-			return nil
-		}
-		if deleted, err = l.store.Exec(ctx, "DELETE FROM events WHERE position <= ?", until); err != nil || deleted == 0 {
+		least = until + 1
+	}
+	return deleted, nil
+}
+
+func (l *Log) trimTo(ctx context.Context, until int64) (deleted int64, err error) {
+	err = l.store.Tx(ctx, func(ctx context.Context) error {
+		if deleted, err = l.store.Exec(ctx, "DELETE FROM events WHERE position <= ?", until); err != nil {
 			return err
 		}
 		_, err = l.store.Exec(ctx, "UPDATE event_log SET trimmed = ? WHERE id = 1 AND trimmed < ?", until, until)

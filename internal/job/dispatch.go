@@ -23,70 +23,84 @@ type Dispatch struct {
 	// Cancel is set when the run is to be taken back; otherwise Job is to be
 	// published.
 	Cancel bool
-	Job    jobspec.Job
+	// Job has no Pool when the run was never published.
+	Job jobspec.Job
 }
 
-// Due gives the outbox rows whose time has come, the oldest first, and when
-// the next one is due (zero for none). Rows that no longer matter are deleted
-// on the way; runs that no worker can do are put off.
+// Due gives the outbox rows whose time has come, the oldest first, and when to
+// look again (zero when the outbox is empty). Rows that no longer matter are
+// deleted on the way; runs that no worker can do are put off.
 func (s *Service) Due(ctx context.Context, limit int) ([]Dispatch, time.Time, error) {
 	ctx = auth.System(ctx, "job.dispatch")
-	var due []Dispatch
-	var next time.Time
-	rows, err := s.store.Client(ctx).Outbox.Query().Where(outbox.RunAtLTE(store.Now())).
+	now := store.Now()
+	rows, err := s.store.Client(ctx).Outbox.Query().Where(outbox.RunAtLTE(now)).
 		Order(gen.Asc(outbox.FieldID)).Limit(limit).All(ctx)
 	if err != nil {
-		return nil, next, fmt.Errorf("read the outbox: %w", err)
+		return nil, time.Time{}, fmt.Errorf("read the outbox: %w", err)
 	}
 	if len(rows) == 0 {
-		first, err := s.store.Client(ctx).Outbox.Query().Order(gen.Asc(outbox.FieldRunAt)).First(ctx)
-		if err == nil {
-			next = first.RunAt
-		} else if !gen.IsNotFound(err) {
-			return nil, next, fmt.Errorf("read the outbox: %w", err)
-		}
-		return nil, next, nil
+		next, err := s.nextDue(ctx)
+		return nil, next, err
 	}
 	runs, err := s.runsOf(ctx, rows)
 	if err != nil {
-		return nil, next, err
+		return nil, now, err
 	}
-	var stale []int64
+	var due []Dispatch
+	var stale, unrouted []*gen.Outbox
 	for _, row := range rows {
-		if row.Action == outbox.ActionCANCEL {
-			due = append(due, Dispatch{row: row.ID, Cancel: true, Job: jobspec.Job{Run: row.RunID, Attempt: row.Attempt}})
-			continue
-		}
 		r := runs[row.RunID]
-		if r == nil || r.State != run.StateQUEUED || r.Attempt != row.Attempt {
-			stale = append(stale, row.ID)
-			continue
-		}
-		if r.Pool == "" {
-			if r.Pool, err = s.routeLate(ctx, r, row); err != nil {
-				return nil, next, err
-			}
-			if r.Pool == "" {
-				continue
-			}
-		}
-		due = append(due, Dispatch{row: row.ID, Job: jobspec.Job{
-			Run: r.ID, Attempt: r.Attempt, Kind: r.Kind, Pool: r.Pool, Lane: jobspec.Lane(r.Lane),
-			Moved: r.PublishedAt != nil, Payload: r.Payload,
-		}})
-	}
-	if len(stale) > 0 {
-		if err := s.deleteOutbox(ctx, stale); err != nil {
-			return nil, next, err
+		switch {
+		case row.Action == outbox.ActionCANCEL:
+			due = append(due, cancelling(row, r))
+		case r == nil || r.State != run.StateQUEUED || r.Attempt != row.Attempt:
+			stale = append(stale, row)
+		case r.Pool == "":
+			unrouted = append(unrouted, row)
+		default:
+			due = append(due, publishing(row, r))
 		}
 	}
-	return due, next, nil
+	if err := s.deleteOutbox(ctx, stale); err != nil {
+		return nil, now, err
+	}
+	routed, err := s.routeLate(ctx, unrouted, runs)
+	if err != nil {
+		return nil, now, err
+	}
+	return append(due, routed...), now, nil
+}
+
+func (s *Service) nextDue(ctx context.Context) (time.Time, error) {
+	first, err := s.store.Client(ctx).Outbox.Query().Order(gen.Asc(outbox.FieldRunAt)).Limit(1).All(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the outbox: %w", err)
+	}
+	if len(first) == 0 {
+		return time.Time{}, nil
+	}
+	return first[0].RunAt, nil
+}
+
+func publishing(row *gen.Outbox, r *gen.Run) Dispatch {
+	return Dispatch{row: row.ID, Job: jobspec.Job{
+		Run: r.ID, Attempt: r.Attempt, Kind: r.Kind, Pool: r.Pool, Lane: jobspec.Lane(r.Lane),
+		Moved: r.PublishedAt != nil, Payload: r.Payload,
+	}}
+}
+
+func cancelling(row *gen.Outbox, r *gen.Run) Dispatch {
+	d := Dispatch{row: row.ID, Cancel: true, Job: jobspec.Job{Run: row.RunID, Attempt: row.Attempt}}
+	if r != nil {
+		d.Job.Kind, d.Job.Pool, d.Job.Lane = r.Kind, r.Pool, jobspec.Lane(r.Lane)
+	}
+	return d
 }
 
 func (s *Service) runsOf(ctx context.Context, rows []*gen.Outbox) (map[string]*gen.Run, error) {
-	ids := make([]string, 0, len(rows))
-	for _, row := range rows {
-		ids = append(ids, row.RunID)
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.RunID
 	}
 	found, err := s.store.Client(ctx).Run.Query().Where(run.IDIn(ids...)).All(ctx)
 	if err != nil {
@@ -99,23 +113,43 @@ func (s *Service) runsOf(ctx context.Context, rows []*gen.Outbox) (map[string]*g
 	return byID, nil
 }
 
-// routeLate looks for a pool again and puts the row off when there is none.
-func (s *Service) routeLate(ctx context.Context, r *gen.Run, row *gen.Outbox) (string, error) {
-	if _, err := s.Workers(ctx); err != nil {
-		return "", err
+// routeLate looks for pools again and puts off the rows for which there is
+// none.
+func (s *Service) routeLate(ctx context.Context, rows []*gen.Outbox, runs map[string]*gen.Run) ([]Dispatch, error) {
+	if len(rows) == 0 {
+		return nil, nil
 	}
-	pool := s.route(r.Kind, r.Payload)
+	if _, err := s.Workers(ctx); err != nil {
+		return nil, err
+	}
+	var routed []Dispatch
+	var later []int64
+	byPool := map[string][]string{}
+	for _, row := range rows {
+		r := runs[row.RunID]
+		if r.Pool = s.route(r.Kind, r.Payload); r.Pool == "" {
+			later = append(later, row.ID)
+			continue
+		}
+		byPool[r.Pool] = append(byPool[r.Pool], r.ID)
+		routed = append(routed, publishing(row, r))
+	}
 	err := s.store.Tx(ctx, func(ctx context.Context) error {
 		client := s.store.Client(ctx)
-		if pool != "" {
-			return client.Run.UpdateOneID(r.ID).SetPool(pool).Exec(ctx)
+		for pool, ids := range byPool {
+			if err := client.Run.Update().Where(run.IDIn(ids...)).SetPool(pool).Exec(ctx); err != nil {
+				return err
+			}
 		}
-		return client.Outbox.UpdateOneID(row.ID).SetRunAt(store.Now().Add(unroutedPause)).Exec(ctx)
+		if len(later) == 0 {
+			return nil
+		}
+		return client.Outbox.Update().Where(outbox.IDIn(later...)).SetRunAt(store.Now().Add(unroutedPause)).Exec(ctx)
 	})
 	if err != nil {
-		return "", fmt.Errorf("route run %s: %w", r.ID, err)
+		return nil, fmt.Errorf("route runs: %w", err)
 	}
-	return pool, nil
+	return routed, nil
 }
 
 // Dispatched forgets outbox rows that the broker has taken over and notes when.
@@ -125,28 +159,43 @@ func (s *Service) Dispatched(ctx context.Context, done []Dispatch) error {
 	}
 	ctx = auth.System(ctx, "job.dispatch")
 	rows := make([]int64, len(done))
-	var published []string
+	published := map[int][]string{}
 	for i, d := range done {
 		rows[i] = d.row
 		if !d.Cancel {
-			published = append(published, d.Job.Run)
+			published[d.Job.Attempt] = append(published[d.Job.Attempt], d.Job.Run)
 		}
 	}
+	now := store.Now()
 	return s.store.Tx(ctx, func(ctx context.Context) error {
-		if len(published) > 0 {
-			in, args := store.In(published)
-			if _, err := s.store.Exec(ctx, "UPDATE runs SET published_at = ? WHERE state = 'QUEUED' AND id IN "+in,
-				append([]any{store.Now()}, args...)...); err != nil {
+		client := s.store.Client(ctx)
+		for attempt, runs := range published {
+			// A worker may be done already, or the next attempt be waiting.
+			if err := client.Run.Update().Where(run.IDIn(runs...), run.StateEQ(run.StateQUEUED), run.Attempt(attempt)).
+				SetPublishedAt(now).Exec(ctx); err != nil {
 				return fmt.Errorf("note what was published: %w", err)
 			}
 		}
-		return s.deleteOutbox(ctx, rows)
+		if _, err := client.Outbox.Delete().Where(outbox.IDIn(rows...)).Exec(ctx); err != nil {
+			return fmt.Errorf("delete from the outbox: %w", err)
+		}
+		return nil
 	})
 }
 
-func (s *Service) deleteOutbox(ctx context.Context, rows []int64) error {
-	in, args := store.In(rows)
-	if _, err := s.store.Exec(ctx, "DELETE FROM outbox WHERE id IN "+in, args...); err != nil {
+func (s *Service) deleteOutbox(ctx context.Context, rows []*gen.Outbox) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	ids := make([]int64, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	err := s.store.Tx(ctx, func(ctx context.Context) error {
+		_, err := s.store.Client(ctx).Outbox.Delete().Where(outbox.IDIn(ids...)).Exec(ctx)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("delete from the outbox: %w", err)
 	}
 	return nil

@@ -97,8 +97,10 @@ func (s *Service) remembered(ctx context.Context, owner, operation, key, fingerp
 		return nil, err
 	}
 	row := rows[0]
-	if time.Since(row.CreatedAt) > keyLifetime {
-		return nil, s.store.Client(ctx).IdempotencyKey.DeleteOne(row).Exec(ctx)
+	if store.Now().Sub(row.CreatedAt) >= keyLifetime {
+		// Another call may delete it at the same time: no row is no failure.
+		_, err := s.store.Client(ctx).IdempotencyKey.Delete().Where(idempotencykey.ID(row.ID)).Exec(ctx)
+		return nil, err
 	}
 	if row.Fingerprint != fingerprint {
 		return nil, apperr.New(apperr.IdempotencyMismatch, "This idempotency key was used with another input.")

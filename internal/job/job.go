@@ -10,9 +10,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/ent/gen"
@@ -42,11 +41,12 @@ func Final(s State) bool { return s != Queued && s != Running }
 type Kind struct {
 	// Name is the jobspec kind.
 	Name string
-	// Apply writes what became of a job into the domain's rows, inside the
-	// transaction that ends the job, with the job's row as it was before.
-	// Returning ErrGone says that what the result was for no longer exists: the
-	// job then ends as CANCELLED.
-	Apply func(ctx context.Context, job *gen.Job, out Outcome) error
+	// Validate refuses a worker's result that Apply could not write; its
+	// attempt then counts as failed. Nil takes every result.
+	Validate func(payload json.RawMessage) error
+	// Apply writes what became of jobs into the domain's rows, inside the
+	// transaction that ends the jobs, and gives the events of that.
+	Apply func(ctx context.Context, ended []*Ended) ([]event.Change, error)
 	// Reopen prepares the domain's rows for another try and gives the payload
 	// for it, inside the transaction of retryJob.
 	Reopen func(ctx context.Context, job *gen.Job) (json.RawMessage, error)
@@ -63,8 +63,15 @@ type Outcome struct {
 	Message string
 }
 
-// ErrGone says that the row that a result was for no longer exists.
-var ErrGone = fmt.Errorf("job: what the result was for is gone")
+// Ended is a job that comes to its end.
+type Ended struct {
+	// Job is the row as it was before, Outcome what its run came to.
+	Job     *gen.Job
+	Outcome Outcome
+	// Gone is for Apply to set when what the result was for no longer exists;
+	// the job then ends as CANCELLED.
+	Gone bool
+}
 
 // Config bounds the engine; zero values mean the defaults.
 type Config struct {
@@ -112,14 +119,11 @@ type Service struct {
 	// wake tells the relay that rows were committed.
 	wake    func()
 	workers *directory
-	stats   Stats
+	stats   stats
 }
 
-// Stats counts what the engine had to put right.
-type Stats struct {
-	mu                      sync.Mutex
-	Stale, Rescued, Retried int64
-}
+// stats counts what the engine had to put right.
+type stats struct{ stale, rescued, retried atomic.Int64 }
 
 // New makes the engine. wake is called after every commit that leaves rows for
 // the relay and must not block.
@@ -160,17 +164,16 @@ func activeKey(kind string, payload json.RawMessage) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// changed is the event of a job's recorded change.
-func changed(j *gen.Job, version int64, state State) event.Change {
+// changed is the event of a job's recorded change: the row as it is now.
+func changed(j *gen.Job) event.Change {
 	return event.Change{
 		Audience: event.User(j.OwnerID), Topic: event.TopicJobs, Type: event.TypeJobChanged,
-		Object: j.ID, Parent: j.ParentID, Version: version, State: string(state),
+		Object: j.ID, Parent: j.ParentID, Version: j.Version, State: string(j.State),
 	}
 }
 
-func (s *Stats) add(field *int64, what string, args ...any) {
-	s.mu.Lock()
-	*field++
-	s.mu.Unlock()
-	slog.Debug("job: "+what, args...)
+// Counts tells since the process started how many reports were stale, how many
+// runs were rescued and how many attempts followed a failed one.
+func (s *Service) Counts() (stale, rescued, retried int64) {
+	return s.stats.stale.Load(), s.stats.rescued.Load(), s.stats.retried.Load()
 }

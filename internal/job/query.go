@@ -2,14 +2,12 @@ package job
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
-	"slices"
 
 	"parley/ent/gen"
-	"parley/ent/gen/attempt"
 	"parley/ent/gen/job"
 	"parley/ent/gen/predicate"
-	"parley/internal/auth"
 	"parley/internal/page"
 	"parley/internal/store"
 )
@@ -23,9 +21,8 @@ func (s *Service) Get(ctx context.Context, id string) (*gen.Job, error) {
 	return j, store.Found(err, "job")
 }
 
-// GetAll gives jobs of the viewer in the order of their ids; a missing one is
-// NOT_FOUND.
-func (s *Service) GetAll(ctx context.Context, ids []string) ([]*gen.Job, error) {
+// ByID gives those of the jobs that the viewer may see, by id.
+func (s *Service) ByID(ctx context.Context, ids []string) (map[string]*gen.Job, error) {
 	rows, err := s.store.Client(ctx).Job.Query().Where(job.IDIn(ids...)).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read jobs: %w", err)
@@ -33,6 +30,16 @@ func (s *Service) GetAll(ctx context.Context, ids []string) ([]*gen.Job, error) 
 	byID := make(map[string]*gen.Job, len(rows))
 	for _, j := range rows {
 		byID[j.ID] = j
+	}
+	return byID, nil
+}
+
+// GetAll gives jobs of the viewer in the order of their ids; a missing one is
+// NOT_FOUND.
+func (s *Service) GetAll(ctx context.Context, ids []string) ([]*gen.Job, error) {
+	byID, err := s.ByID(ctx, ids)
+	if err != nil {
+		return nil, err
 	}
 	jobs := make([]*gen.Job, len(ids))
 	for i, id := range ids {
@@ -77,37 +84,12 @@ func (s *Service) List(ctx context.Context, f Filter, args page.Args) (*page.Pag
 	)
 }
 
-// Try is an attempt as a job's owner sees it: numbered over all of the job's
-// runs.
-type Try struct {
-	Number int
-	*gen.Attempt
-}
-
-// Attempts gives the attempts of a job that the viewer was given, the oldest
-// first.
-func (s *Service) Attempts(ctx context.Context, j *gen.Job) ([]*Try, error) {
-	ctx = auth.System(ctx, "job.attempts")
-	runs := append(slices.Clone(j.EarlierRuns), j.RunID)
-	rows, err := s.store.Client(ctx).Attempt.Query().Where(attempt.RunIDIn(runs...)).
-		Order(gen.Asc(attempt.FieldStartedAt), gen.Asc(attempt.FieldID)).All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read attempts: %w", err)
-	}
-	tries := make([]*Try, 0, len(rows))
-	for _, row := range rows {
-		// A run may have gone on for others after this job left it.
-		if j.FinishedAt != nil && row.StartedAt.After(*j.FinishedAt) {
-			continue
-		}
-		tries = append(tries, &Try{Number: len(tries) + 1, Attempt: row})
-	}
-	return tries, nil
-}
-
-// Counts tells what the engine had to put right since the process started.
-func (s *Service) Counts() (stale, rescued, retried int64) {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	return s.stats.Stale, s.stats.Rescued, s.stats.Retried
+// inFlight counts the active jobs of an owner. The states are literals, as in
+// the partial index job_owner_active: with parameters neither database can use
+// it, and each mutation would walk all the jobs that the owner ever had.
+func (s *Service) inFlight(ctx context.Context, owner string) (int, error) {
+	var n int
+	err := s.store.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&n) },
+		"SELECT COUNT(*) FROM jobs WHERE owner_id = ? AND (state = 'QUEUED' OR state = 'RUNNING')", owner)
+	return n, err
 }

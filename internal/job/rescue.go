@@ -2,89 +2,158 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+
+	"entgo.io/ent/dialect/sql"
 
 	"parley/ent/gen"
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/outbox"
+	"parley/ent/gen/predicate"
 	"parley/ent/gen/run"
 	"parley/internal/auth"
 	"parley/internal/jobspec"
 	"parley/internal/store"
 )
 
-// Queue tells whether the broker still holds the message of a run.
+// Queue is what the rescuer asks the broker.
 type Queue interface {
-	Holds(ctx context.Context, runID string) (bool, error)
+	// Held gives the runs that the broker holds a message about: work that
+	// waits or is in a worker's hands, and reports that wait to be recorded.
+	Held(ctx context.Context) (work, reports map[string]bool, err error)
+	// Purge takes a run's work back from every queue.
+	Purge(ctx context.Context, runID string) error
 }
 
-// Rescue finds runs that are running without a sign of life and runs that are
-// queued without a message, and gives each a new attempt. It tells how many.
-// The leading relay calls it every 30 seconds; it makes good whatever the
-// broker or a worker lost.
+// lost is a run that was found without a sign of life, and why.
+type lost struct {
+	run    *gen.Run
+	reason string
+	held   bool
+}
+
+// Rescue finds runs that are running without a sign of life, runs that are
+// queued without a message, and runs whose queue no living worker takes from
+// although another one could do them. It gives each a new attempt and tells how
+// many. The leading relay calls it from time to time; it makes good whatever
+// the broker or a worker lost.
 func (s *Service) Rescue(ctx context.Context, queue Queue) (int, error) {
 	ctx = auth.System(ctx, "job.rescue")
-	const most = 500
 	before := store.Now().Add(-s.cfg.Lost)
-	silent, err := s.store.Client(ctx).Run.Query().
-		Where(run.StateEQ(run.StateRUNNING), run.HeartbeatAtLT(before)).Limit(most).All(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("find silent runs: %w", err)
-	}
-	waiting, err := s.store.Client(ctx).Run.Query().
-		Where(run.StateEQ(run.StateQUEUED), run.PublishedAtLT(before)).Order(gen.Asc(run.FieldPublishedAt)).Limit(most).All(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("find missing runs: %w", err)
-	}
 	rescued := 0
-	for _, r := range silent {
-		if err := s.rescue(ctx, r, "Its worker stopped giving signs of life."); err != nil {
-			return rescued, err
-		}
-		rescued++
+	// Asked once, after before: what is missing from it was not just published.
+	work, reports, err := queue.Held(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask the broker what it holds: %w", err)
 	}
-	for _, r := range waiting {
-		held, err := queue.Holds(ctx, r.ID)
+	pools, err := s.livingPools(ctx)
+	if err != nil {
+		return 0, err
+	}
+	silent := []predicate.Run{literally("state = 'RUNNING'"), run.HeartbeatAtLT(before)}
+	waiting := []predicate.Run{literally("state = 'QUEUED'"), run.PublishedAtLT(before)}
+	for _, where := range [][]predicate.Run{silent, waiting} {
+		err := s.eachRun(ctx, where, func(r *gen.Run) error {
+			if reports[r.ID] {
+				return nil
+			}
+			reason, err := s.whyLost(ctx, r, work[r.ID], pools)
+			if err != nil || reason == "" {
+				return err
+			}
+			done, err := s.rescue(ctx, queue, lost{r, reason, work[r.ID]})
+			if done {
+				rescued++
+			}
+			return err
+		})
 		if err != nil {
-			return rescued, fmt.Errorf("ask the broker for run %s: %w", r.ID, err)
-		}
-		if held {
-			continue
-		}
-		if err := s.rescue(ctx, r, "The broker lost its message."); err != nil {
 			return rescued, err
 		}
-		rescued++
 	}
 	return rescued, nil
 }
 
-func (s *Service) rescue(ctx context.Context, found *gen.Run, reason string) error {
-	return s.store.Tx(ctx, func(ctx context.Context) error {
-		runs, err := s.lockRuns(ctx, []report{{run: found.ID}})
+func (s *Service) whyLost(ctx context.Context, r *gen.Run, held bool, pools map[string]bool) (string, error) {
+	switch {
+	case r.State == run.StateRUNNING:
+		return "Its worker stopped giving signs of life.", nil
+	case !held:
+		return "The broker lost its message.", nil
+	case pools[r.Pool]:
+		return "", nil
+	}
+	whole, err := s.store.Client(ctx).Run.Get(ctx, r.ID)
+	if err != nil {
+		return "", fmt.Errorf("read run %s: %w", r.ID, err)
+	}
+	if pools[s.route(whole.Kind, whole.Payload)] {
+		return "Its workers are gone, others can do it.", nil
+	}
+	return "", nil
+}
+
+// eachRun calls do with every run that matches, page by page, without payloads.
+func (s *Service) eachRun(ctx context.Context, where []predicate.Run, do func(*gen.Run) error) error {
+	after := ""
+	for {
+		page, err := s.store.Client(ctx).Run.Query().Where(where...).Where(run.IDGT(after)).
+			Order(gen.Asc(run.FieldID)).Limit(rowsAtOnce).
+			Select(run.FieldID, run.FieldState, run.FieldAttempt, run.FieldHeartbeatAt, run.FieldPool).All(ctx)
+		if err != nil {
+			return fmt.Errorf("find lost runs: %w", err)
+		}
+		for _, r := range page {
+			if err := do(r); err != nil {
+				return err
+			}
+			after = r.ID
+		}
+		if len(page) < rowsAtOnce {
+			return nil
+		}
+	}
+}
+
+var errMovedOn = errors.New("the run moved on since it was found")
+
+func (s *Service) rescue(ctx context.Context, queue Queue, found lost) (bool, error) {
+	err := s.store.Tx(ctx, func(ctx context.Context) error {
+		l, err := s.open(ctx, found.run.ID)
 		if err != nil {
 			return err
 		}
-		// It may have moved on since it was found.
-		r := runs[found.ID]
-		if r == nil || r.Attempt != found.Attempt || r.State != found.State || moved(r, found) {
-			return nil
+		r := l.runs[found.run.ID]
+		if r == nil || r.Attempt != found.run.Attempt || r.State != found.run.State || moved(r, found.run) {
+			return errMovedOn
 		}
-		if waits, err := s.inOutbox(ctx, r); err != nil || waits {
+		if waits, err := s.inOutbox(ctx, r); err != nil {
+			return err
+		} else if waits {
+			return errMovedOn
+		}
+		if found.held {
+			// Nobody shall begin the old attempt any more.
+			if err := queue.Purge(ctx, r.ID); err != nil {
+				return fmt.Errorf("take run %s back: %w", r.ID, err)
+			}
+		}
+		if err := l.rescue(ctx, r, found.reason); err != nil {
 			return err
 		}
-		slog.Warn("run rescued", "run", r.ID, "attempt", r.Attempt, "state", r.State, "reason", reason)
-		s.stats.add(&s.stats.Rescued, "rescued", "run", r.ID)
-		rec := &recording{Service: s, client: s.store.Client(ctx), now: store.Now(), jobs: map[string][]*gen.Job{}}
-		if err := rec.loadJobs(ctx, r.ID); err != nil {
-			return err
-		}
-		if err := rec.rescue(ctx, r, reason); err != nil {
-			return err
-		}
-		return rec.finish(ctx)
+		return l.close(ctx)
 	})
+	if errors.Is(err, errMovedOn) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	s.stats.rescued.Add(1)
+	slog.Warn("run rescued", "run", found.run.ID, "attempt", found.run.Attempt, "state", found.run.State, "reason", found.reason)
+	return true, nil
 }
 
 func moved(now, found *gen.Run) bool {
@@ -99,21 +168,42 @@ func (s *Service) inOutbox(ctx context.Context, r *gen.Run) (bool, error) {
 		Where(outbox.RunID(r.ID), outbox.Attempt(r.Attempt), outbox.ActionEQ(outbox.ActionPUBLISH)).Exist(ctx)
 }
 
-func (rec *recording) rescue(ctx context.Context, r *gen.Run, reason string) error {
+// rescue gives the run another attempt, or ends it when it took down too many
+// workers. What the broker lost is not the run's fault: it costs a number, not
+// one of its attempts.
+func (l *ledger) rescue(ctx context.Context, r *gen.Run, reason string) error {
 	out := Outcome{State: Dead, Code: jobspec.CodeWorkerLost, Message: reason}
-	if r.State == run.StateRUNNING {
-		if err := rec.closeAttempt(ctx, r, attempt.OutcomeLOST, out); err != nil {
-			return err
+	if r.State == run.StateQUEUED {
+		l.begin(r, "", l.now)
+		l.closeAttempt(r, attempt.OutcomeLOST, out)
+		r.MaxAttempts++
+		for _, j := range l.jobs[r.ID] {
+			j.MaxAttempts++
 		}
-		lost, err := rec.client.Attempt.Query().Where(attempt.RunID(r.ID), attempt.OutcomeEQ(attempt.OutcomeLOST)).Count(ctx)
-		if err != nil {
-			return err
+		if r.Pool = l.route(r.Kind, r.Payload); r.Pool != "" {
+			if err := l.store.Client(ctx).Run.Update().Where(run.ID(r.ID)).SetPool(r.Pool).Exec(ctx); err != nil {
+				return fmt.Errorf("route run %s: %w", r.ID, err)
+			}
 		}
-		if lost >= maxLost || r.Attempt >= r.MaxAttempts {
-			_, err := rec.endRun(ctx, r, out)
-			return err
-		}
+		l.again(r, out, 0)
+		return nil
 	}
-	_, err := rec.again(ctx, r, out, 0)
-	return err
+	l.closeAttempt(r, attempt.OutcomeLOST, out)
+	before, err := l.store.Client(ctx).Attempt.Query().
+		Where(attempt.RunID(r.ID), attempt.OutcomeEQ(attempt.OutcomeLOST), attempt.WorkerNEQ("")).Count(ctx)
+	if err != nil {
+		return fmt.Errorf("count lost workers: %w", err)
+	}
+	if before+1 >= maxLost || r.Attempt >= r.MaxAttempts {
+		l.endRun(r, out)
+		return nil
+	}
+	l.again(r, out, 0)
+	return nil
+}
+
+// literally is a condition in the words of a partial index, which a parameter
+// would keep both databases from using.
+func literally(condition string) predicate.Run {
+	return func(s *sql.Selector) { s.Where(sql.ExprP(condition)) }
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/ent/gen"
@@ -19,10 +20,19 @@ import (
 // alive is how long after its last announcement a worker counts as there.
 const alive = 3 * jobspec.AnnounceInterval
 
-// directory remembers for a moment what the table of announcements says.
+// directory remembers for a second what the table of announcements says.
+// Whoever reads it inside a transaction must not wait for somebody who waits
+// for a connection: so readers never wait while there is an older copy.
 type directory struct {
-	mu      sync.Mutex
+	loading sync.Mutex
+	known   atomic.Pointer[known]
+	// news counts what made known old.
+	news atomic.Int64
+}
+
+type known struct {
 	read    time.Time
+	news    int64
 	workers []Worker
 }
 
@@ -98,24 +108,35 @@ func (s *Service) Workers(ctx context.Context) ([]Worker, error) {
 }
 
 func (d *directory) get(load func() ([]Worker, error)) ([]Worker, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if time.Since(d.read) < time.Second {
-		return d.workers, nil
+	k := d.known.Load()
+	if k != nil && k.news == d.news.Load() && time.Since(k.read) < time.Second {
+		return k.workers, nil
 	}
+	if k == nil {
+		d.loading.Lock()
+	} else if !d.loading.TryLock() {
+		return k.workers, nil
+	}
+	defer d.loading.Unlock()
+	news := d.news.Load()
 	workers, err := load()
 	if err != nil {
 		return nil, err
 	}
-	d.read, d.workers = time.Now(), workers
+	d.known.Store(&known{time.Now(), news, workers})
 	return workers, nil
 }
 
-func (d *directory) forget() {
-	d.mu.Lock()
-	d.read = time.Time{}
-	d.mu.Unlock()
+// last gives what was read last, however long ago.
+func (d *directory) last() []Worker {
+	if k := d.known.Load(); k != nil {
+		return k.workers
+	}
+	return nil
 }
+
+// forget makes the next reader look again.
+func (d *directory) forget() { d.news.Add(1) }
 
 // Bundles gives every bundle that was announced, those of living workers
 // first.
@@ -124,7 +145,11 @@ func (s *Service) Bundles(ctx context.Context) ([]jobspec.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	var living, gone []jobspec.Bundle
+	living, gone := bundlesOf(workers)
+	return append(living, gone...), nil
+}
+
+func bundlesOf(workers []Worker) (living, gone []jobspec.Bundle) {
 	for _, w := range workers {
 		if w.Alive() {
 			living = append(living, w.Bundles...)
@@ -132,50 +157,69 @@ func (s *Service) Bundles(ctx context.Context) ([]jobspec.Bundle, error) {
 			gone = append(gone, w.Bundles...)
 		}
 	}
-	return append(living, gone...), nil
+	return living, gone
 }
 
-// route gives the pool for a payload or "" when no announcement covers it. A
-// failed look-up leaves the run for the relay to route.
+// route gives the pool for a payload: of a living worker, else of one that is
+// gone and may come back, else "", which leaves the run for the relay to route.
 func (s *Service) route(kind string, payload json.RawMessage) string {
 	k, err := s.kind(kind)
 	if err != nil || k.Route == nil {
 		return ""
 	}
-	s.workers.mu.Lock()
-	workers := s.workers.workers
-	s.workers.mu.Unlock()
-	var bundles []jobspec.Bundle
-	for _, w := range workers {
-		bundles = append(bundles, w.Bundles...)
+	living, gone := bundlesOf(s.workers.last())
+	if pool := k.Route(payload, living); pool != "" {
+		return pool
 	}
-	return k.Route(payload, bundles)
+	return k.Route(payload, gone)
 }
 
-// WaitsForWorker tells whether a queued job waits because no living worker can
-// do it.
-func (s *Service) WaitsForWorker(ctx context.Context, j *gen.Job) (bool, error) {
-	if j.State != Queued {
-		return false, nil
-	}
+// WaitingOf tells of jobs that the viewer was given, by id, which of them wait
+// because no living worker can do them.
+func (s *Service) WaitingOf(ctx context.Context, jobs []*gen.Job) (map[string]bool, error) {
 	ctx = auth.System(ctx, "job.waiting")
-	r, err := s.store.Client(ctx).Run.Query().Where(run.ID(j.RunID)).Select(run.FieldPool).Only(ctx)
-	if err != nil {
-		return false, fmt.Errorf("read the run of job %s: %w", j.ID, err)
+	var runs []string
+	for _, j := range jobs {
+		if j.State == Queued {
+			runs = append(runs, j.RunID)
+		}
 	}
+	if len(runs) == 0 {
+		return nil, nil
+	}
+	rows, err := s.store.Client(ctx).Run.Query().Where(run.IDIn(runs...)).Select(run.FieldID, run.FieldPool).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read runs: %w", err)
+	}
+	living, err := s.livingPools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	served := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		served[r.ID] = living[r.Pool]
+	}
+	waiting := make(map[string]bool, len(runs))
+	for _, j := range jobs {
+		waiting[j.ID] = j.State == Queued && !served[j.RunID]
+	}
+	return waiting, nil
+}
+
+// livingPools gives the pools that a living worker takes work from.
+func (s *Service) livingPools(ctx context.Context) (map[string]bool, error) {
 	workers, err := s.Workers(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
+	pools := map[string]bool{}
 	for _, w := range workers {
 		if !w.Alive() {
 			continue
 		}
 		for _, b := range w.Bundles {
-			if r.Pool != "" && b.Pool == r.Pool {
-				return false, nil
-			}
+			pools[b.Pool] = b.Pool != ""
 		}
 	}
-	return true, nil
+	return pools, nil
 }

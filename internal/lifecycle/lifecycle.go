@@ -26,9 +26,10 @@ type member struct {
 	service Service
 }
 
-// Group runs services that depend on one another. They start in the order in
-// which they were added and stop in the reverse order, each one only after
-// those that were added later have returned.
+// Group runs services that depend on one another. Their Run is called in the
+// order in which they were added, without waiting until one is ready: what the
+// others need of it must be there before. They stop in the reverse order, each
+// one only after those that were added later have returned.
 type Group struct {
 	// Grace is how long one service may take to stop before the group goes on
 	// without it; 0 means 10 seconds.
@@ -41,7 +42,8 @@ func (g *Group) Add(name string, s Service) { g.members = append(g.members, memb
 
 // Run starts all services and blocks until ctx ends or one of them returns
 // early; then it stops the others. A service that ends by itself without an
-// error is a failure too: nothing here is meant to finish.
+// error is a failure too: nothing here is meant to finish. The error is that of
+// the service that failed first; a group is run once.
 func (g *Group) Run(ctx context.Context) error {
 	grace := g.Grace
 	if grace <= 0 {
@@ -58,10 +60,13 @@ func (g *Group) Run(ctx context.Context) error {
 		// Not derived from ctx: the end of ctx must stop them one by one.
 		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		cancels[i], done[i] = cancel, make(chan struct{})
+		called := make(chan struct{})
 		go func() {
 			defer close(done[i])
+			close(called)
 			exits <- exit{i, m.service.Run(own)}
 		}()
+		<-called
 	}
 	var failure error
 	select {

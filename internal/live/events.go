@@ -2,13 +2,13 @@ package live
 
 import (
 	"context"
-	"time"
 
 	"parley/ent/gen"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/jobspec"
+	"parley/internal/store"
 )
 
 // Event is one message of the subscription events.
@@ -35,33 +35,17 @@ func (s *Streams) Events(ctx context.Context, after *event.Cursor, topics []stri
 		w.Close()
 		return nil, err
 	}
-	trimmed, err := s.log.Trimmed(ctx)
-	if err != nil {
-		w.Close()
-		return nil, err
-	}
 	r := &eventReader{Streams: s, viewer: viewer, audiences: audiences, topics: map[string]bool{}, position: head}
 	for _, topic := range topics {
 		r.topics[topic] = true
-	}
-	reset := ""
-	switch {
-	case after == nil:
-	case after.Epoch != s.log.Epoch(), after.Position > head:
-		reset = "EPOCH"
-	case after.Position < trimmed:
-		reset = "EXPIRED"
-	default:
-		r.position = after.Position
 	}
 	out := make(chan *Event)
 	go func() {
 		defer close(out)
 		defer w.Close()
-		if reset != "" && !send(ctx, out, &Event{Cursor: s.log.Cursor(head), Event: jobspec.Event{At: time.Now().UTC()}, Reset: reset}) {
-			return
+		if r.begin(ctx, after, out) {
+			r.follow(ctx, w, out)
 		}
-		r.run(ctx, w, out)
 	}()
 	return out, nil
 }
@@ -71,15 +55,35 @@ type eventReader struct {
 	viewer    auth.Viewer
 	audiences []string
 	topics    map[string]bool
-	position  int64
+	// position is the place up to which the viewer has everything.
+	position int64
 }
 
-// run replays from the table, then goes on with what the watch brings; a
-// watch that overflowed sends it back to the table.
-func (r *eventReader) run(ctx context.Context, w *Watch, out chan<- *Event) {
-	if !r.replay(ctx, out) {
-		return
+// begin takes up the stream behind the cursor.
+func (r *eventReader) begin(ctx context.Context, after *event.Cursor, out chan<- *Event) bool {
+	switch {
+	case after == nil:
+		return true
+	case after.Epoch != r.log.Epoch(), after.Position > r.position:
+		return r.reset(ctx, "EPOCH", out)
 	}
+	r.position = after.Position
+	return r.replay(ctx, out)
+}
+
+// reset says that history is gone and goes on from the present.
+func (r *eventReader) reset(ctx context.Context, reason string, out chan<- *Event) bool {
+	head, err := persist(ctx, func() (int64, error) { return r.log.Head(ctx) })
+	if err != nil {
+		return false
+	}
+	r.position = head
+	return send(ctx, out, &Event{Cursor: r.log.Cursor(head), Event: jobspec.Event{At: store.Now()}, Reset: reason})
+}
+
+// follow goes on with what the watch brings; one that overflowed sends it back
+// to the table.
+func (r *eventReader) follow(ctx context.Context, w *Watch, out chan<- *Event) {
 	for wait(ctx, w) {
 		t := w.Take()
 		if t.Overflow {
@@ -96,22 +100,45 @@ func (r *eventReader) run(ctx context.Context, w *Watch, out chan<- *Event) {
 	}
 }
 
+// replay hands on everything between the position and the head of the log.
 func (r *eventReader) replay(ctx context.Context, out chan<- *Event) bool {
-	const page = 200
+	head, err := persist(ctx, func() (int64, error) { return r.log.Head(ctx) })
+	if err != nil {
+		return false
+	}
 	for {
-		events, err := r.log.Read(ctx, event.Filter{Audiences: r.audiences, Shard: -1, After: r.position, Limit: page})
+		events, trimmed, err := r.page(ctx)
 		if err != nil {
 			return false
+		}
+		if r.position < trimmed {
+			return r.reset(ctx, "EXPIRED", out)
 		}
 		for _, e := range events {
 			if !r.emit(ctx, e, out) {
 				return false
 			}
 		}
-		if len(events) < page {
+		if len(events) < replayPage {
+			r.position = max(r.position, head)
 			return true
 		}
 	}
+}
+
+const replayPage = 200
+
+// page reads the next events, and then what is deleted by now: so no deletion
+// goes unnoticed that comes in between.
+func (r *eventReader) page(ctx context.Context) (events []jobspec.Event, trimmed int64, err error) {
+	events, err = persist(ctx, func() ([]jobspec.Event, error) {
+		return r.log.Read(ctx, event.Filter{Audiences: r.audiences, Shard: -1, After: r.position, Limit: replayPage})
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	trimmed, err = persist(ctx, func() (int64, error) { return r.log.Trimmed(ctx) })
+	return events, trimmed, err
 }
 
 func (r *eventReader) emit(ctx context.Context, e jobspec.Event, out chan<- *Event) bool {
@@ -123,7 +150,7 @@ func (r *eventReader) emit(ctx context.Context, e jobspec.Event, out chan<- *Eve
 		return true
 	}
 	v := &Event{Event: e, Cursor: r.log.Cursor(e.Position)}
-	if err := r.load(ctx, v); err != nil {
+	if _, err := persist(ctx, func() (*Event, error) { return v, r.load(ctx, v) }); err != nil {
 		return false
 	}
 	return send(ctx, out, v)

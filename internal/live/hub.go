@@ -30,8 +30,7 @@ type Hub struct {
 	mu      sync.RWMutex
 	watches map[string]map[*Watch]struct{}
 
-	// shards holds the last position seen of each shard; only Run's goroutine
-	// uses it.
+	// shards holds the last position seen of each shard; only Run uses it.
 	shards   [jobspec.EventShards]int64
 	inbox    chan *nats.Msg
 	progress *lru.Cache[string, jobspec.Progress]
@@ -130,8 +129,10 @@ func (h *Hub) begin(ctx context.Context) error {
 		return fmt.Errorf("read the heads of the event log: %w", err)
 	}
 	for shard, position := range heads {
-		h.shards[shard] = position
+		h.shards[shard] = max(h.shards[shard], position)
 	}
+	// Watches may be older than the hub: what they missed lies in the database.
+	h.loseAll()
 	return nil
 }
 
@@ -175,22 +176,27 @@ func (h *Hub) receive(ctx context.Context, m *nats.Msg) error {
 	return nil
 }
 
-// heal hands on what the hub missed of a shard.
+// heal hands on what the hub missed of a shard. What was deleted with age is
+// lost: every reader must look for itself then, before it gets what is newer.
 func (h *Hub) heal(ctx context.Context, shard int, until int64) error {
 	for h.shards[shard] < until {
 		events, err := h.log.Read(ctx, event.Filter{Shard: shard, After: h.shards[shard], Limit: 500})
 		if err != nil {
 			return err
 		}
-		if len(events) == 0 {
-			// What is missing was deleted with age; readers notice by the cursor.
-			h.shards[shard] = until
+		trimmed, err := h.log.Trimmed(ctx)
+		if err != nil {
+			return err
+		}
+		if h.shards[shard] < trimmed {
 			h.loseAll()
-			return nil
 		}
 		h.healed.Add(int64(len(events)))
 		for _, e := range events {
 			h.hand(e)
+		}
+		if len(events) == 0 {
+			h.shards[shard] = until
 		}
 	}
 	return nil
@@ -247,17 +253,26 @@ func (h *Hub) report(m *nats.Msg) {
 	if err := json.Unmarshal(m.Data, &p); err != nil || p.Run == "" {
 		return
 	}
-	if old, ok := h.progress.Get(p.Run); ok && (old.Attempt > p.Attempt || old.Attempt == p.Attempt && old.Progress > p.Progress) {
-		return
+	if old, ok := h.progress.Get(p.Run); ok {
+		switch {
+		case old.Attempt > p.Attempt:
+			return
+		case old.Attempt == p.Attempt:
+			// Another worker may have begun the attempt anew: readers see it grow
+			// only, so they wait until it is further than the first one came.
+			if p.Progress <= old.Progress && len(p.Partial) <= len(old.Partial) {
+				return
+			}
+			p.Progress = max(p.Progress, old.Progress)
+			if len(p.Partial) < len(old.Partial) {
+				p.Partial = old.Partial
+			}
+		}
 	}
 	h.progress.Add(p.Run, p)
 	h.mu.RLock()
-	watching := make([]*Watch, 0, 4)
+	defer h.mu.RUnlock()
 	for w := range h.watches[p.Run] {
-		watching = append(watching, w)
-	}
-	h.mu.RUnlock()
-	for _, w := range watching {
 		w.report(p)
 	}
 }

@@ -55,16 +55,12 @@ type jobReader struct {
 }
 
 func (r *jobReader) run(ctx context.Context, w *Watch, out chan<- *JobUpdate) {
-	update := &JobUpdate{Cursor: r.cursor, Version: r.job.Version, Job: r.job}
-	if p, ok := r.hub.Progress(r.job.RunID); ok && r.job.State == job.Running {
-		update.report(p)
-	}
-	if !send(ctx, out, update) {
-		return
-	}
 	// Progress comes by run, and a retry hangs the job on another one.
 	progress := r.hub.Watch(r.job.RunID)
 	defer func() { progress.Close() }()
+	if !r.emit(ctx, out) {
+		return
+	}
 	for !job.Final(r.job.State) {
 		select {
 		case <-ctx.Done():
@@ -78,30 +74,30 @@ func (r *jobReader) run(ctx context.Context, w *Watch, out chan<- *JobUpdate) {
 				progress = r.hub.Watch(r.job.RunID)
 			}
 		case <-progress.C:
-			p := progress.Take().Progress
-			if p == nil || r.job.State != job.Running {
-				continue
-			}
-			u := &JobUpdate{Cursor: r.cursor, Version: r.job.Version, Job: r.job}
-			u.report(*p)
-			if !send(ctx, out, u) {
+			progress.Take()
+			if r.progress() != nil && !r.emit(ctx, out) {
 				return
 			}
 		}
 	}
 }
 
-func (u *JobUpdate) report(p jobspec.Progress) {
-	if p.Partial != "" {
+// emit hands on the job as it is known, with what its worker last reported.
+func (r *jobReader) emit(ctx context.Context, out chan<- *JobUpdate) bool {
+	u := &JobUpdate{Cursor: r.cursor, Version: r.job.Version, Job: r.job}
+	if p := r.progress(); p != nil && p.Partial != "" {
 		u.PartialText = &p.Partial
 	}
+	return send(ctx, out, u)
 }
 
-func (r *jobReader) load(ctx context.Context, version int64, overflow bool) (*gen.Job, error) {
-	if overflow {
-		return r.jobs.Get(ctx, r.job.ID)
+// progress is the last report of the attempt that the job is known to be at.
+func (r *jobReader) progress() *jobspec.Progress {
+	p, ok := r.hub.Progress(r.job.RunID)
+	if !ok || r.job.State != job.Running || p.Attempt != r.job.Attempt-r.job.AttemptBase {
+		return nil
 	}
-	return r.jobLoader.Get(ctx, r.job.ID, version)
+	return &p
 }
 
 // changed hands on the newest state and tells whether the stream goes on.
@@ -115,7 +111,18 @@ func (r *jobReader) changed(ctx context.Context, t Taken, out chan<- *JobUpdate)
 	if newest.Version <= r.job.Version && !t.Overflow {
 		return true
 	}
-	j, err := r.load(ctx, newest.Version, t.Overflow)
+	position := newest.Position
+	j, err := persist(ctx, func() (*gen.Job, error) {
+		if !t.Overflow {
+			return r.jobLoader.Get(ctx, r.job.ID, newest.Version)
+		}
+		head, err := r.log.Head(ctx)
+		if err != nil {
+			return nil, err
+		}
+		position = head
+		return r.jobs.Get(ctx, r.job.ID)
+	})
 	if err != nil || !r.viewer.Sees(j.OwnerID) {
 		return false
 	}
@@ -123,6 +130,6 @@ func (r *jobReader) changed(ctx context.Context, t Taken, out chan<- *JobUpdate)
 		return true
 	}
 	r.job = j
-	r.cursor.Position = max(r.cursor.Position, newest.Position)
-	return send(ctx, out, &JobUpdate{Cursor: r.cursor, Version: j.Version, Job: j})
+	r.cursor.Position = max(r.cursor.Position, position)
+	return r.emit(ctx, out)
 }

@@ -16,9 +16,10 @@ type Loader[T any] struct {
 	flight singleflight.Group
 }
 
-// NewLoader makes a Loader. load gets a context of the system.
-func NewLoader[T any](load func(ctx context.Context, id string) (T, error)) (*Loader[T], error) {
-	loaded, err := lru.New[string, T](4096)
+// NewLoader makes a Loader that remembers the last so many objects: those that
+// subscribers ask for at about the same time. load gets a context of the system.
+func NewLoader[T any](remembered int, load func(ctx context.Context, id string) (T, error)) (*Loader[T], error) {
+	loaded, err := lru.New[string, T](remembered)
 	if err != nil {
 		return nil, err
 	}

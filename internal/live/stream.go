@@ -2,11 +2,15 @@ package live
 
 import (
 	"context"
+	"log/slog"
+	"time"
 
 	"parley/ent/gen"
+	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/job"
+	"parley/internal/natsx"
 	"parley/internal/note"
 )
 
@@ -28,17 +32,17 @@ type Streams struct {
 func NewStreams(hub *Hub, log *event.Log, jobs *job.Service, notes *note.Service) (*Streams, error) {
 	s := &Streams{hub: hub, log: log, jobs: jobs, note: notes}
 	var err error
-	if s.jobLoader, err = NewLoader(func(ctx context.Context, id string) (*gen.Job, error) {
+	if s.jobLoader, err = NewLoader(1024, func(ctx context.Context, id string) (*gen.Job, error) {
 		return jobs.Get(auth.System(ctx, "live.load"), id)
 	}); err != nil {
 		return nil, err
 	}
-	if s.translationLoader, err = NewLoader(func(ctx context.Context, id string) (*gen.Translation, error) {
+	if s.translationLoader, err = NewLoader(256, func(ctx context.Context, id string) (*gen.Translation, error) {
 		return notes.Translation(auth.System(ctx, "live.load"), id)
 	}); err != nil {
 		return nil, err
 	}
-	s.noteLoader, err = NewLoader(func(ctx context.Context, id string) (*gen.Note, error) {
+	s.noteLoader, err = NewLoader(64, func(ctx context.Context, id string) (*gen.Note, error) {
 		return notes.Load(auth.System(ctx, "live.load"), id)
 	})
 	return s, err
@@ -63,4 +67,27 @@ func wait(ctx context.Context, w *Watch) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// persist reads until it gets an answer or ctx ends: a database that is away
+// for a moment must not end a stream as if there were nothing more to come.
+func persist[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	pause := natsx.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
+	for {
+		v, err := read()
+		if err == nil || answered(err) || ctx.Err() != nil {
+			return v, err
+		}
+		slog.WarnContext(ctx, "a stream can't read, it tries again", "error", err)
+		pause.Wait(ctx)
+	}
+}
+
+// answered tells whether asking again would give the same.
+func answered(err error) bool {
+	switch apperr.CodeOf(err) {
+	case apperr.NotFound, apperr.Forbidden, apperr.Unauthenticated, apperr.BadInput:
+		return true
+	}
+	return false
 }

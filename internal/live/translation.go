@@ -7,6 +7,7 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
+	"parley/internal/jobspec"
 )
 
 // TranslationUpdate is one message of the subscription translations.
@@ -53,11 +54,11 @@ func (s *Streams) Translations(ctx context.Context, noteID string, after *event.
 // sinceOf gives the ids of the note's translations that changed after the
 // cursor, or nil when the log no longer tells: then all of them count.
 func (s *Streams) sinceOf(ctx context.Context, after event.Cursor, n *gen.Note) map[string]bool {
-	trimmed, err := s.log.Trimmed(ctx)
-	if err != nil || after.Epoch != s.log.Epoch() || after.Position < trimmed {
+	if after.Epoch != s.log.Epoch() {
 		return nil
 	}
 	since := map[string]bool{}
+	from := after.Position
 	for {
 		events, err := s.log.Read(ctx, event.Filter{Audiences: []string{event.User(n.OwnerID)}, Shard: -1, After: after.Position, Limit: 500})
 		if err != nil {
@@ -70,9 +71,14 @@ func (s *Streams) sinceOf(ctx context.Context, after event.Cursor, n *gen.Note) 
 			after.Position = e.Position
 		}
 		if len(events) < 500 {
-			return since
+			break
 		}
 	}
+	// Asked last, so that no deletion in between goes unnoticed.
+	if trimmed, err := s.log.Trimmed(ctx); err != nil || from < trimmed {
+		return nil
+	}
+	return since
 }
 
 type translationReader struct {
@@ -91,45 +97,70 @@ func (r *translationReader) run(ctx context.Context, w *Watch, out chan<- *Trans
 	for wait(ctx, w) {
 		t := w.Take()
 		if t.Overflow {
-			r.since = nil
-			if !r.present(ctx, out) {
+			if !r.again(ctx, out) {
 				return
 			}
 		}
 		for _, e := range t.Events {
-			if e.Type == event.TypeNoteChanged && e.State == "DELETED" {
-				return
-			}
-			if e.Type != event.TypeTranslationChanged {
-				continue
-			}
-			tr, err := r.translationLoader.Get(ctx, e.Object, e.Version)
-			if apperr.Is(err, apperr.NotFound) {
-				continue // deleted with its note, whose event follows
-			}
-			if err != nil || !r.viewer.Sees(tr.OwnerID) {
-				return
-			}
-			r.cursor.Position = max(r.cursor.Position, e.Position)
-			if !r.emit(ctx, tr, out) {
+			if !r.changed(ctx, e, out) {
 				return
 			}
 		}
 	}
 }
 
-// present hands on the note's translations as they are now.
-func (r *translationReader) present(ctx context.Context, out chan<- *TranslationUpdate) bool {
-	byNote, err := r.Streams.note.Translations(ctx, []string{r.note.ID}, false)
+// again reads everything anew after the watch lost count.
+func (r *translationReader) again(ctx context.Context, out chan<- *TranslationUpdate) bool {
+	r.since = nil
+	head, err := persist(ctx, func() (int64, error) { return r.log.Head(ctx) })
 	if err != nil {
 		return false
 	}
+	r.cursor.Position = max(r.cursor.Position, head)
+	if _, err := persist(ctx, func() (*gen.Note, error) { return r.Streams.note.Load(ctx, r.note.ID) }); err != nil {
+		return false // its deletion was among what was lost
+	}
+	return r.present(ctx, out)
+}
+
+// changed hands on the translation of an event and tells whether the stream
+// goes on.
+func (r *translationReader) changed(ctx context.Context, e jobspec.Event, out chan<- *TranslationUpdate) bool {
+	if e.Type == event.TypeNoteChanged && e.State == "DELETED" {
+		return false
+	}
+	if e.Type != event.TypeTranslationChanged {
+		return true
+	}
+	t, err := persist(ctx, func() (*gen.Translation, error) { return r.translationLoader.Get(ctx, e.Object, e.Version) })
+	if apperr.Is(err, apperr.NotFound) {
+		return true // deleted with its note, whose event follows
+	}
+	if err != nil || !r.viewer.Sees(t.OwnerID) {
+		return false
+	}
+	r.cursor.Position = max(r.cursor.Position, e.Position)
+	return r.emit(ctx, t, out)
+}
+
+// present hands on the note's translations as they are now: the newest of each
+// language, or after a cursor all that changed since.
+func (r *translationReader) present(ctx context.Context, out chan<- *TranslationUpdate) bool {
+	byNote, err := persist(ctx, func() (map[string][]*gen.Translation, error) {
+		return r.Streams.note.Translations(ctx, []string{r.note.ID}, true)
+	})
+	if err != nil {
+		return false
+	}
+	language := ""
 	for _, t := range byNote[r.note.ID] {
-		if r.since != nil && !r.since[t.ID] {
-			r.versions[t.ID] = t.Version
-			continue
+		newest := t.Language != language
+		language = t.Language
+		wanted := newest || r.versions[t.ID] > 0
+		if r.since != nil {
+			wanted = r.since[t.ID]
 		}
-		if !r.emit(ctx, t, out) {
+		if wanted && !r.emit(ctx, t, out) {
 			return false
 		}
 	}

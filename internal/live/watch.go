@@ -4,7 +4,10 @@ import (
 	"slices"
 	"sync"
 
+	"parley/internal/event"
+	"parley/internal/job"
 	"parley/internal/jobspec"
+	"parley/internal/note"
 )
 
 // maxPending is how many events one watch holds before it says that it lost
@@ -28,7 +31,7 @@ type Watch struct {
 // Taken is what Take gives.
 type Taken struct {
 	// Events are in the order of their positions. A job's or translation's
-	// state that a newer one replaced is left out.
+	// state on its way that a newer one replaced is left out.
 	Events []jobspec.Event
 	// Overflow is true when events were dropped: read the log.
 	Overflow bool
@@ -51,7 +54,7 @@ func (w *Watch) Close() { w.hub.remove(w) }
 func (w *Watch) add(e jobspec.Event) {
 	w.mu.Lock()
 	// A slow reader gets the latest state of each object.
-	if i := slices.IndexFunc(w.events, func(o jobspec.Event) bool { return o.Object == e.Object && o.Type == e.Type }); i >= 0 {
+	if i := slices.IndexFunc(w.events, func(o jobspec.Event) bool { return o.Object == e.Object && passing(o) }); i >= 0 {
 		w.events = slices.Delete(w.events, i, i+1)
 	}
 	if len(w.events) >= maxPending {
@@ -60,6 +63,18 @@ func (w *Watch) add(e jobspec.Event) {
 	w.events = append(w.events, e)
 	w.mu.Unlock()
 	w.signal()
+}
+
+// passing tells whether an event is of no interest once a newer one of its
+// object is there. Final states are, and what happened to a note.
+func passing(e jobspec.Event) bool {
+	switch e.Type {
+	case event.TypeJobChanged:
+		return !job.Final(job.State(e.State))
+	case event.TypeTranslationChanged:
+		return e.State == string(note.Pending)
+	}
+	return false
 }
 
 func (w *Watch) lost() {

@@ -27,14 +27,14 @@ func (s *Service) Import(ctx context.Context, in Upload) (*Written, error) {
 	if !strings.EqualFold(path.Ext(name), ".txt") {
 		return nil, apperr.Input("file", "Only .txt files can be imported.")
 	}
-	if in.Size > MaxText {
-		e := apperr.New(apperr.TooLarge, "A text has at most %d bytes, this file has %d.", MaxText, in.Size)
-		e.Path = []string{"input", "file"}
-		return nil, e
-	}
 	data, err := io.ReadAll(io.LimitReader(in.File, MaxText+1))
 	if err != nil {
 		return nil, fmt.Errorf("read an upload: %w", err)
+	}
+	if size := max(in.Size, int64(len(data))); size > MaxText {
+		e := apperr.New(apperr.TooLarge, "A file has at most %d bytes, this one has %d or more.", MaxText, size)
+		e.Path = []string{"input", "file"}
+		return nil, e
 	}
 	if !utf8.Valid(data) {
 		return nil, apperr.Input("file", "The file is not UTF-8.")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/abadojack/whatlanggo"
 	"golang.org/x/text/language"
@@ -93,27 +94,61 @@ func (s *Service) languageOf(ctx context.Context, text string, given *string) (s
 	return detect(text, bundles), nil
 }
 
-// sure is the confidence from which a detection counts.
-const sure = 0.8
+// sure is the confidence from which a detection counts, and sample how many
+// bytes of a text are looked at.
+const (
+	sure   = 0.8
+	sample = 4 << 10
+)
+
+// rivals are always among the candidates of a detection: with a single
+// candidate every text of its script would surely be in that language.
+var rivals = []whatlanggo.Lang{
+	whatlanggo.Eng, whatlanggo.Spa, whatlanggo.Fra, whatlanggo.Deu, whatlanggo.Rus, whatlanggo.Ukr,
+	whatlanggo.Arb, whatlanggo.Pes, whatlanggo.Hin, whatlanggo.Mar,
+}
+
+// members names the member that the detector knows of a macrolanguage, by the
+// codes of ISO 639-3.
+var members = map[string]string{
+	"ara": "arb", "aze": "azj", "fas": "pes", "nor": "nob", "yid": "ydd", "zho": "cmn",
+}
+
+// candidate gives what the detector calls the language of a tag.
+func candidate(tag string) (whatlanggo.Lang, bool) {
+	base, err := language.ParseBase(Base(tag))
+	if err != nil {
+		return 0, false
+	}
+	code := base.ISO3()
+	if member, ok := members[code]; ok {
+		code = member
+	}
+	lang := whatlanggo.CodeToLang(code)
+	return lang, lang >= 0
+}
 
 // detect gives the language of a text among the announced sources, or
 // Undetermined when it is not sure.
 func detect(text string, bundles []jobspec.Bundle) string {
 	among := map[whatlanggo.Lang]string{}
-	for _, b := range bundles {
-		for _, d := range b.Directions {
-			base, _ := language.Make(d.Source).Base()
-			if lang := whatlanggo.CodeToLang(base.ISO3()); lang >= 0 {
-				among[lang] = d.Source
-			}
+	for _, tag := range sources(bundles) {
+		if lang, ok := candidate(tag); ok && among[lang] == "" {
+			among[lang] = tag
 		}
 	}
 	if len(among) == 0 {
 		return Undetermined
 	}
-	whitelist := make(map[whatlanggo.Lang]bool, len(among))
+	whitelist := make(map[whatlanggo.Lang]bool, len(among)+len(rivals))
 	for lang := range among {
 		whitelist[lang] = true
+	}
+	for _, lang := range rivals {
+		whitelist[lang] = true
+	}
+	if len(text) > sample {
+		text = strings.ToValidUTF8(text[:sample], "")
 	}
 	info := whatlanggo.DetectWithOptions(text, whatlanggo.Options{Whitelist: whitelist})
 	// A text of another script than all of the languages has no script here.
@@ -124,8 +159,26 @@ func detect(text string, bundles []jobspec.Bundle) string {
 	return tag
 }
 
-// checkTargets canonicalises the wanted languages of one note and refuses what
-// can't be.
+// sources gives the languages that bundles translate from, the shortest tags
+// first: "pt" comes before "pt-BR".
+func sources(bundles []jobspec.Bundle) []string {
+	seen := map[string]bool{}
+	var tags []string
+	for _, b := range bundles {
+		for _, d := range b.Directions {
+			if !seen[d.Source] {
+				seen[d.Source] = true
+				tags = append(tags, d.Source)
+			}
+		}
+	}
+	slices.SortFunc(tags, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	return tags
+}
+
+// checkTargets refuses wanted languages of one note that can't be.
 func checkTargets(bundles []jobspec.Bundle, source string, targets []string) error {
 	if source == Undetermined {
 		return apperr.Input("languages", "The note's language is unknown: set it with updateNote first.")

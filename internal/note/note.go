@@ -7,7 +7,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"parley/ent/gen"
@@ -179,14 +178,11 @@ func checkUTF8(field, text string) error {
 // case.
 func fold(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
 
-// Base is the language of a tag without script and region: "en" for "en-GB".
+// Base is the language of a canonical tag without script and region: "en" for
+// "en-GB".
 func Base(tag string) string {
-	t, err := language.Parse(tag)
-	if err != nil {
-		return tag
-	}
-	base, _ := t.Base()
-	return base.String()
+	base, _, _ := strings.Cut(tag, "-")
+	return base
 }
 
 // cached is a note as the cache keeps it.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"parley/ent/gen"
 	"parley/ent/gen/note"
@@ -37,6 +39,30 @@ func (s *Service) Get(ctx context.Context, id string) (*gen.Note, error) {
 		return nil, store.Found(&gen.NotFoundError{}, "note")
 	}
 	return n, nil
+}
+
+// ByID gives those of the notes that the viewer may see, by id. One note comes
+// from the cache where there is one; several are read together.
+func (s *Service) ByID(ctx context.Context, ids []string) (map[string]*gen.Note, error) {
+	if _, err := auth.Require(ctx); err != nil {
+		return nil, err
+	}
+	if len(ids) == 1 {
+		n, err := s.Get(ctx, ids[0])
+		if apperr.Is(err, apperr.NotFound) {
+			return nil, nil
+		}
+		return map[string]*gen.Note{ids[0]: n}, err
+	}
+	rows, err := s.store.Client(ctx).Note.Query().Where(note.IDIn(ids...)).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read notes: %w", err)
+	}
+	byID := make(map[string]*gen.Note, len(rows))
+	for _, n := range rows {
+		byID[n.ID] = n
+	}
+	return byID, nil
 }
 
 func (s *Service) read(ctx context.Context, id string) (*gen.Note, error) {
@@ -228,17 +254,88 @@ func (s *Service) group(ctx context.Context, table, column, where string, args [
 	return nil
 }
 
-// Invalidate keeps what the cache holds from being older than an event; the
-// relay calls it before it publishes the event.
-func (s *Service) Invalidate(ctx context.Context, e jobspec.Event) error {
+// revision is what a note counts: all changes of it or of its translations,
+// and those of its text.
+type revision struct {
+	revision    int64
+	textVersion int
+}
+
+// revise counts the revisions of notes up inside the transaction of the
+// context, and gives them by id. Notes that are gone are left out.
+func (s *Service) revise(ctx context.Context, ids []string) (map[string]revision, error) {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	revised := make(map[string]revision, len(ids))
+	for part := range slices.Chunk(ids, 500) {
+		in, args := store.In(part)
+		if s.store.Postgres() && len(part) > 1 {
+			// In one order, so that two recorders don't lock each other out.
+			if err := s.store.Query(ctx, func(*sql.Rows) error { return nil },
+				"SELECT id FROM notes WHERE id IN "+in+" ORDER BY id FOR UPDATE", args...); err != nil {
+				return nil, fmt.Errorf("lock notes: %w", err)
+			}
+		}
+		err := s.store.Query(ctx, func(rows *sql.Rows) error {
+			var id string
+			var r revision
+			if err := rows.Scan(&id, &r.revision, &r.textVersion); err != nil {
+				return err
+			}
+			revised[id] = r
+			return nil
+		}, "UPDATE notes SET revision = revision + 1 WHERE id IN "+in+" RETURNING id, revision, text_version", args...)
+		if err != nil {
+			return nil, fmt.Errorf("count revisions: %w", err)
+		}
+	}
+	s.refuseOlder(ctx, revised)
+	return revised, nil
+}
+
+// refuseOlder makes the cache refuse older revisions before the transaction of
+// the context commits: whoever can see the new one reads no older one from the
+// cache. Should the transaction fail, the note is read past the cache until
+// its next change or for the time of a tombstone.
+func (s *Service) refuseOlder(ctx context.Context, revised map[string]revision) {
+	if s.cache == nil {
+		return
+	}
+	// The writer holds locks: a cache that does not answer must not hold it up.
+	// The relay tries again.
+	ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
+	defer cancel()
+	for id, r := range revised {
+		if err := s.cache.Invalidate(ctx, cacheKey(id), r.revision); err != nil {
+			slog.WarnContext(ctx, "the cache does not answer", "error", err)
+			return
+		}
+	}
+}
+
+// Invalidate keeps what the cache holds from being older than events; the
+// relay calls it before it publishes them. Of several events of one note the
+// last one is enough.
+func (s *Service) Invalidate(ctx context.Context, events []jobspec.Event) error {
 	if s.cache == nil {
 		return nil
 	}
-	switch e.Type {
-	case event.TypeNoteChanged:
-		return s.cache.Invalidate(ctx, cacheKey(e.Object), e.Version)
-	case event.TypeTranslationChanged:
-		return s.cache.Invalidate(ctx, cacheKey(e.Parent), e.Version)
+	newest := map[string]int64{}
+	for _, e := range events {
+		id := ""
+		switch e.Type {
+		case event.TypeNoteChanged:
+			id = e.Object
+		case event.TypeTranslationChanged:
+			id = e.Parent
+		default:
+			continue
+		}
+		newest[id] = max(newest[id], e.Version)
+	}
+	for id, version := range newest {
+		if err := s.cache.Invalidate(ctx, cacheKey(id), version); err != nil {
+			return err
+		}
 	}
 	return nil
 }

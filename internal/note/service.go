@@ -82,14 +82,27 @@ func (s *Service) changed(ctx context.Context, n *gen.Note, state string) error 
 	})
 }
 
-// lock gives a note of the viewer for a change, or NOT_FOUND.
-func (s *Service) lock(ctx context.Context, id string) (*gen.Note, error) {
-	q := s.store.Client(ctx).Note.Query().Where(note.ID(id))
+// lock gives notes of the viewer by id for a change, or NOT_FOUND. Locks are
+// taken in the order of the ids.
+func (s *Service) lock(ctx context.Context, ids ...string) (map[string]*gen.Note, error) {
+	q := s.store.Client(ctx).Note.Query().Where(note.IDIn(ids...)).Order(gen.Asc(note.FieldID))
 	if s.store.Postgres() {
 		q = q.ForUpdate()
 	}
-	n, err := q.Only(ctx)
-	return n, store.Found(err, "note")
+	rows, err := q.All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read notes: %w", err)
+	}
+	byID := make(map[string]*gen.Note, len(rows))
+	for _, n := range rows {
+		byID[n.ID] = n
+	}
+	for _, id := range ids {
+		if byID[id] == nil {
+			return nil, store.Found(&gen.NotFoundError{}, "note")
+		}
+	}
+	return byID, nil
 }
 
 // Update edits a note of the viewer. A change of the text or of its language
@@ -110,10 +123,11 @@ func (s *Service) Update(ctx context.Context, in UpdateNoteInput) (*Written, err
 		if err != nil {
 			return err
 		}
-		n, err := s.lock(ctx, in.ID)
+		locked, err := s.lock(ctx, in.ID)
 		if err != nil {
 			return err
 		}
+		n := locked[in.ID]
 		if err := mayEdit(ctx, n); err != nil {
 			return err
 		}
@@ -125,6 +139,7 @@ func (s *Service) Update(ctx context.Context, in UpdateNoteInput) (*Written, err
 			return err
 		}
 		w = Written{n, s.log.Cursor(head)}
+		s.refuseOlder(ctx, map[string]revision{n.ID: {n.Revision, n.TextVersion}})
 		return s.changed(ctx, n, "UPDATED")
 	})
 	if err != nil {
@@ -201,24 +216,10 @@ func (s *Service) Delete(ctx context.Context, id string) (*Written, error) {
 		if err != nil {
 			return err
 		}
-		n, err := s.lock(ctx, id)
+		n, err := s.delete(ctx, id)
 		if err != nil {
 			return err
 		}
-		if err := mayEdit(ctx, n); err != nil {
-			return err
-		}
-		if err := s.jobs.CancelFor(ctx, id); err != nil {
-			return err
-		}
-		// The jobs' end counted the revision up.
-		if n, err = s.lock(ctx, id); err != nil {
-			return err
-		}
-		if err := s.store.Client(ctx).Note.DeleteOneID(id).Exec(ctx); err != nil {
-			return fmt.Errorf("delete a note: %w", err)
-		}
-		n.Revision++
 		w = Written{n, s.log.Cursor(head)}
 		return s.changed(ctx, n, "DELETED")
 	})
@@ -226,4 +227,34 @@ func (s *Service) Delete(ctx context.Context, id string) (*Written, error) {
 		return nil, err
 	}
 	return &w, nil
+}
+
+// delete ends the note's jobs before it locks the note, as the recorder does,
+// and again for those that somebody asked for in between.
+func (s *Service) delete(ctx context.Context, id string) (*gen.Note, error) {
+	n, err := s.store.Client(ctx).Note.Get(ctx, id)
+	if err != nil {
+		return nil, store.Found(err, "note")
+	}
+	if err := mayEdit(ctx, n); err != nil {
+		return nil, err
+	}
+	if err := s.jobs.CancelFor(ctx, id); err != nil {
+		return nil, err
+	}
+	locked, err := s.lock(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.jobs.CancelFor(ctx, id); err != nil {
+		return nil, err
+	}
+	n = locked[id]
+	if err := s.store.Client(ctx).Note.DeleteOneID(id).Exec(ctx); err != nil {
+		return nil, fmt.Errorf("delete a note: %w", err)
+	}
+	// The second round may have counted it up since.
+	n.Revision += 2
+	s.refuseOlder(ctx, map[string]revision{id: {n.Revision, n.TextVersion}})
+	return n, nil
 }

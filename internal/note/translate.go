@@ -3,7 +3,6 @@ package note
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -48,22 +47,14 @@ func (s *Service) translate(ctx context.Context, operation, field string, in Tra
 	if err != nil {
 		return nil, event.Cursor{}, err
 	}
-	targets := unique(in.Languages)
-	ids := unique(in.NoteIds)
-	fingerprint := TranslateNotesInput{NoteIds: ids, Languages: targets}
-	answer, err := s.jobs.Once(ctx, operation, in.IdempotencyKey, fingerprint, func(ctx context.Context) ([]string, error) {
-		var jobs []string
-		for _, id := range ids {
-			made, err := s.request(ctx, id, targets, bundles, lane)
-			if err != nil {
-				return nil, err
-			}
-			jobs = append(jobs, made...)
-		}
-		return jobs, nil
-	})
+	r := request{Service: s, bundles: bundles, notes: unique(in.NoteIds), targets: unique(in.Languages), lane: lane}
+	fingerprint := TranslateNotesInput{NoteIds: r.notes, Languages: r.targets}
+	answer, err := s.jobs.Once(ctx, operation, in.IdempotencyKey, fingerprint, r.run)
 	if err != nil {
 		return nil, event.Cursor{}, err
+	}
+	if !answer.Repeated && len(r.made) == len(answer.IDs) {
+		return r.made, answer.Cursor, nil
 	}
 	jobs, err := s.jobs.GetAll(ctx, answer.IDs)
 	return jobs, answer.Cursor, err
@@ -79,79 +70,146 @@ func unique(values []string) []string {
 	return seen
 }
 
-// request gives the ids of the jobs for one note: those that are under way or
-// done for its present text, and new ones for the rest.
-func (s *Service) request(ctx context.Context, id string, targets []string, bundles []jobspec.Bundle, lane jobspec.Lane) ([]string, error) {
-	n, err := s.lock(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := mayEdit(ctx, n); err != nil {
-		return nil, err
-	}
-	if err := checkTargets(bundles, n.Language, targets); err != nil {
-		return nil, err
-	}
-	existing, err := s.store.Client(ctx).Translation.Query().
-		Where(translation.NoteID(id), translation.TextVersion(n.TextVersion), translation.LanguageIn(targets...)).All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	byTarget := map[string]*gen.Translation{}
-	for _, t := range existing {
-		byTarget[t.Language] = t
-	}
-	jobs := make([]string, len(targets))
-	var wanted []string
-	for i, target := range targets {
-		if t := byTarget[target]; t != nil && t.State != Failed && t.State != Cancelled {
-			jobs[i] = t.JobID
-			continue
-		}
-		jobs[i] = store.NewID("job")
-		wanted = append(wanted, target)
-	}
-	if len(wanted) == 0 {
-		return jobs, nil
-	}
-	if n, err = n.Update().AddRevision(1).Save(ctx); err != nil {
-		return nil, err
-	}
-	var requests []job.Request
-	var changes []event.Change
-	for i, target := range targets {
-		if !slices.Contains(wanted, target) {
-			continue
-		}
-		t, err := s.pending(ctx, n, byTarget[target], target, jobs[i])
-		if err != nil {
-			return nil, err
-		}
-		payload, err := payloadFor(n, target, bundles)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, translationChanged(t, n.Revision, Pending))
-		requests = append(requests, job.Request{
-			ID: jobs[i], Owner: n.OwnerID, Kind: jobspec.KindTranslate, Payload: payload,
-			Subject: t.ID, Parent: n.ID, Lane: lane,
-		})
-	}
-	if err := s.log.Append(ctx, changes...); err != nil {
-		return nil, err
-	}
-	_, err = s.jobs.Enqueue(ctx, requests...)
-	return jobs, err
+// request is one call for translations of notes.
+type request struct {
+	*Service
+	bundles        []jobspec.Bundle
+	notes, targets []string
+	lane           jobspec.Lane
+
+	// made are the jobs that the call made, in the order of their answer.
+	made []*gen.Job
 }
 
-// pending gives the row that waits for the result: a new one, or the one of a
-// try that failed.
-func (s *Service) pending(ctx context.Context, n *gen.Note, failed *gen.Translation, target, jobID string) (*gen.Translation, error) {
-	if failed != nil {
-		return failed.Update().SetState(Pending).SetJobID(jobID).SetVersion(n.Revision).Save(ctx)
+// pair is a note's text in a language to be.
+type pair struct{ note, target string }
+
+// want is a pair that a new job is to make.
+type want struct {
+	pair
+	job string
+}
+
+// run gives the ids of the jobs: those that are under way or done for the
+// notes' present texts, and new ones for the rest.
+func (r *request) run(ctx context.Context) ([]string, error) {
+	r.made = nil
+	notes, err := r.check(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return s.store.Client(ctx).Translation.Create().SetID(store.NewID("tr")).SetNoteID(n.ID).SetOwnerID(n.OwnerID).
-		SetLanguage(target).SetTextVersion(n.TextVersion).SetJobID(jobID).SetVersion(n.Revision).Save(ctx)
+	present, err := r.present(ctx, notes)
+	if err != nil {
+		return nil, err
+	}
+	var answer, pending []string
+	var wanted []want
+	for _, id := range r.notes {
+		for _, target := range r.targets {
+			t := present[pair{id, target}]
+			if t == nil || t.State == Failed || t.State == Cancelled {
+				w := want{pair{id, target}, store.NewID("job")}
+				wanted, answer = append(wanted, w), append(answer, w.job)
+				continue
+			}
+			answer = append(answer, t.JobID)
+			if t.State == Pending {
+				pending = append(pending, t.JobID)
+			}
+		}
+	}
+	if r.lane == jobspec.LaneInteractive && len(pending) > 0 {
+		if err := r.jobs.Hasten(ctx, pending); err != nil {
+			return nil, err
+		}
+	}
+	if len(wanted) == 0 {
+		return answer, nil
+	}
+	return answer, r.enqueue(ctx, notes, present, wanted)
+}
+
+// check locks the notes and refuses what can't be translated.
+func (r *request) check(ctx context.Context) (map[string]*gen.Note, error) {
+	notes, err := r.lock(ctx, r.notes...)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range r.notes {
+		if err := mayEdit(ctx, notes[id]); err != nil {
+			return nil, err
+		}
+		if err := checkTargets(r.bundles, notes[id].Language, r.targets); err != nil {
+			return nil, err
+		}
+	}
+	return notes, nil
+}
+
+// present gives the translations of the notes' present texts.
+func (r *request) present(ctx context.Context, notes map[string]*gen.Note) (map[pair]*gen.Translation, error) {
+	var versions []int
+	for _, n := range notes {
+		versions = append(versions, n.TextVersion)
+	}
+	rows, err := r.store.Client(ctx).Translation.Query().Where(translation.NoteIDIn(r.notes...),
+		translation.LanguageIn(r.targets...), translation.TextVersionIn(versions...)).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read translations: %w", err)
+	}
+	present := make(map[pair]*gen.Translation, len(rows))
+	for _, t := range rows {
+		if t.TextVersion == notes[t.NoteID].TextVersion {
+			present[pair{t.NoteID, t.Language}] = t
+		}
+	}
+	return present, nil
+}
+
+// enqueue makes the wanted translations' rows and jobs.
+func (r *request) enqueue(ctx context.Context, notes map[string]*gen.Note, present map[pair]*gen.Translation, wanted []want) error {
+	var touched []string
+	for _, w := range wanted {
+		touched = append(touched, w.note)
+	}
+	revised, err := r.revise(ctx, touched)
+	if err != nil {
+		return err
+	}
+	client := r.store.Client(ctx)
+	requests := make([]job.Request, 0, len(wanted))
+	changes := make([]event.Change, 0, len(wanted))
+	var creates []*gen.TranslationCreate
+	for _, w := range wanted {
+		n, revision := notes[w.note], revised[w.note].revision
+		t := present[w.pair]
+		if t != nil { // the row of a try that failed
+			err := client.Translation.Update().Where(translation.ID(t.ID)).SetState(Pending).SetJobID(w.job).SetVersion(revision).Exec(ctx)
+			if err != nil {
+				return fmt.Errorf("reopen a translation: %w", err)
+			}
+		} else {
+			t = &gen.Translation{ID: store.NewID("tr"), NoteID: n.ID, OwnerID: n.OwnerID}
+			creates = append(creates, client.Translation.Create().SetID(t.ID).SetNoteID(n.ID).SetOwnerID(n.OwnerID).
+				SetLanguage(w.target).SetTextVersion(n.TextVersion).SetJobID(w.job).SetVersion(revision))
+		}
+		payload, err := payloadFor(n, w.target, r.bundles)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, translationChanged(t, revision, Pending))
+		requests = append(requests, job.Request{
+			ID: w.job, Owner: n.OwnerID, Kind: jobspec.KindTranslate, Payload: payload,
+			Subject: t.ID, Parent: n.ID, Lane: r.lane,
+		})
+	}
+	for part := range slices.Chunk(creates, 500) {
+		if err := client.Translation.CreateBulk(part...).Exec(ctx); err != nil {
+			return fmt.Errorf("make translations: %w", err)
+		}
+	}
+	r.made, err = r.jobs.Enqueue(ctx, requests, changes...)
+	return err
 }
 
 // payloadFor names the languages as the announced direction does.
@@ -167,64 +225,6 @@ func payloadFor(n *gen.Note, target string, bundles []jobspec.Bundle) (json.RawM
 	return data, nil
 }
 
-func (s *Service) translateKind() job.Kind {
-	return job.Kind{Name: jobspec.KindTranslate, Apply: s.apply, Reopen: s.reopen, Route: route}
-}
-
-// route gives the pool of a bundle that announced the direction.
-func route(payload json.RawMessage, bundles []jobspec.Bundle) string {
-	var work jobspec.Translate
-	if err := json.Unmarshal(payload, &work); err != nil {
-		return ""
-	}
-	b, _, ok := match(bundles, work.Source, work.Target)
-	if !ok {
-		return ""
-	}
-	return b.Pool
-}
-
-// apply writes only the translation, keyed by the version of the text that it
-// belongs to, so that nothing an owner edited meanwhile is touched.
-func (s *Service) apply(ctx context.Context, j *gen.Job, out job.Outcome) error {
-	client := s.store.Client(ctx)
-	t, err := client.Translation.Get(ctx, j.SubjectID)
-	if gen.IsNotFound(err) {
-		return job.ErrGone
-	} else if err != nil {
-		return err
-	}
-	if t.State != Pending || t.JobID != j.ID {
-		return job.ErrGone
-	}
-	n, err := client.Note.UpdateOneID(t.NoteID).AddRevision(1).Save(ctx)
-	if gen.IsNotFound(err) {
-		return job.ErrGone
-	} else if err != nil {
-		return err
-	}
-	state := Failed
-	u := t.Update()
-	switch out.State {
-	case job.Succeeded:
-		var done jobspec.Translated
-		if err := json.Unmarshal(out.Payload, &done); err != nil {
-			return fmt.Errorf("decode a translation: %w", err)
-		}
-		state = Ready
-		if n.TextVersion != t.TextVersion {
-			state = Stale
-		}
-		u.SetText(done.Text).SetModel(done.Model)
-	case job.Cancelled:
-		state = Cancelled
-	}
-	if err := u.SetState(state).SetVersion(n.Revision).Exec(ctx); err != nil {
-		return fmt.Errorf("store a translation: %w", err)
-	}
-	return s.log.Append(ctx, translationChanged(t, n.Revision, state))
-}
-
 func translationChanged(t *gen.Translation, revision int64, state translation.State) event.Change {
 	return event.Change{
 		Audience: event.User(t.OwnerID), Topic: event.TopicNotes, Type: event.TypeTranslationChanged,
@@ -237,26 +237,34 @@ func translationChanged(t *gen.Translation, revision int64, state translation.St
 func (s *Service) reopen(ctx context.Context, j *gen.Job) (json.RawMessage, error) {
 	gone := apperr.New(apperr.Conflict, "The note was changed or deleted since: ask for a new translation.")
 	client := s.store.Client(ctx)
+	q := client.Note.Query().Where(note.ID(j.ParentID))
+	if s.store.Postgres() {
+		q = q.ForUpdate()
+	}
+	n, err := q.Only(ctx)
+	if gen.IsNotFound(err) {
+		return nil, gone
+	} else if err != nil {
+		return nil, fmt.Errorf("read the note of job %s: %w", j.ID, err)
+	}
 	t, err := client.Translation.Get(ctx, j.SubjectID)
 	if gen.IsNotFound(err) {
 		return nil, gone
 	} else if err != nil {
-		return nil, err
-	}
-	n, err := client.Note.Query().Where(note.ID(t.NoteID)).Only(ctx)
-	if err != nil {
-		return nil, errors.Join(gone, err)
+		return nil, fmt.Errorf("read the translation of job %s: %w", j.ID, err)
 	}
 	if n.TextVersion != t.TextVersion || t.JobID != j.ID {
 		return nil, gone
 	}
-	if n, err = n.Update().AddRevision(1).Save(ctx); err != nil {
+	revised, err := s.revise(ctx, []string{n.ID})
+	if err != nil {
 		return nil, err
 	}
-	if err := t.Update().SetState(Pending).SetVersion(n.Revision).Exec(ctx); err != nil {
-		return nil, err
+	revision := revised[n.ID].revision
+	if err := client.Translation.Update().Where(translation.ID(t.ID)).SetState(Pending).SetVersion(revision).Exec(ctx); err != nil {
+		return nil, fmt.Errorf("reopen a translation: %w", err)
 	}
-	if err := s.log.Append(ctx, translationChanged(t, n.Revision, Pending)); err != nil {
+	if err := s.log.Append(ctx, translationChanged(t, revision, Pending)); err != nil {
 		return nil, err
 	}
 	bundles, err := s.jobs.Bundles(ctx)

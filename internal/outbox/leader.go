@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"parley/internal/store"
@@ -57,8 +58,10 @@ func (l *leader) term(ctx context.Context, work func(ctx context.Context) error)
 	slog.Info("this process leads the relay")
 	defer l.release(ctx, conn)
 	term, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer cancel()
-	go l.watch(term, conn, cancel)
+	watching.Go(func() { l.watch(term, conn, cancel) })
 	return work(term)
 }
 

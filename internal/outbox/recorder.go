@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 
@@ -41,7 +42,11 @@ func (r *Recorder) Run(ctx context.Context) error {
 	if err := r.Bus.Conn().Publish(jobspec.SubjectAnnouncePlease, nil); err != nil {
 		slog.Debug("the workers were not asked, they announce themselves", "error", err)
 	}
-	go r.keepAnnouncements(ctx, announced)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	keeping.Go(func() { r.keepAnnouncements(ctx, announced) })
 	return r.Bus.ConsumeResults(ctx, r.Jobs.Record)
 }
 

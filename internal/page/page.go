@@ -3,11 +3,7 @@
 package page
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"time"
 
 	"entgo.io/ent/dialect/sql"
 
@@ -32,7 +28,9 @@ type Order[T any] struct {
 	Name       string
 	Column     string
 	Descending bool
-	// Key gives the column's value (time.Time, []byte or string) and the id.
+	// Key gives the column's value (time.Time, []byte or string) and the id. It
+	// must work for a row without values, by which the type of the value is
+	// known.
 	Key func(T) (value any, id string)
 }
 
@@ -61,11 +59,11 @@ func Load[T any](args Args, order Order[T], rows func(Cut, int) ([]T, error), co
 	if err != nil {
 		return nil, err
 	}
-	after, err := parse(order.Name, order.Descending, args.After, "after")
+	after, err := order.parse(args.After, "after")
 	if err != nil {
 		return nil, err
 	}
-	before, err := parse(order.Name, order.Descending, args.Before, "before")
+	before, err := order.parse(args.Before, "before")
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +84,7 @@ func Load[T any](args Args, order Order[T], rows func(Cut, int) ([]T, error), co
 	}
 	for i, row := range found {
 		value, id := order.Key(row)
-		p.Edges[i] = Edge[T]{Node: row, Cursor: format(order.Name, order.Descending, value, id)}
+		p.Edges[i] = Edge[T]{Node: row, Cursor: order.format(value, id)}
 	}
 	return p, nil
 }
@@ -106,11 +104,6 @@ func (a Args) size() (size int, backward bool, err error) {
 		return 0, false, apperr.Argument(name, "A page has 0 to %d items.", Most)
 	}
 	return n, backward, nil
-}
-
-type position struct {
-	value any
-	id    string
 }
 
 func cut(column string, descending, backward bool, after, before *position) Cut {
@@ -135,67 +128,11 @@ func cut(column string, descending, backward bool, after, before *position) Cut 
 }
 
 func beyond(s *sql.Selector, column string, down bool, p position) *sql.Predicate {
-	op := ">"
+	op := sql.OpGT
 	if down {
-		op = "<"
+		op = sql.OpLT
 	}
-	return sql.ExprP(fmt.Sprintf("(%s, %s) %s (?, ?)", s.C(column), s.C("id"), op), p.value, p.id)
-}
-
-// cursor is the JSON inside a list cursor. Exactly one of the values is set.
-type cursor struct {
-	Order string     `json:"o"`
-	Time  *time.Time `json:"t,omitempty"`
-	Bytes []byte     `json:"b,omitempty"`
-	Text  *string    `json:"s,omitempty"`
-	ID    string     `json:"i"`
-}
-
-const cursorMark = "pg1."
-
-func format(name string, descending bool, value any, id string) string {
-	c := cursor{Order: direction(name, descending), ID: id}
-	switch v := value.(type) {
-	case time.Time:
-		v = v.UTC()
-		c.Time = &v
-	case []byte:
-		c.Bytes = v
-	case string:
-		c.Text = &v
-	}
-	data, err := json.Marshal(c)
-	if err != nil { // none of these types can fail
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString(append([]byte(cursorMark), data...))
-}
-
-func direction(name string, descending bool) string {
-	if descending {
-		return name + "-"
-	}
-	return name + "+"
-}
-
-func parse(name string, descending bool, s *string, argument string) (*position, error) {
-	if s == nil {
-		return nil, nil //nolint:nilnil // no cursor is a valid answer
-	}
-	bad := apperr.Argument(argument, "This is not a cursor of this list in this order.")
-	raw, err := base64.RawURLEncoding.DecodeString(*s)
-	if err != nil || len(raw) < len(cursorMark) || string(raw[:len(cursorMark)]) != cursorMark {
-		return nil, bad
-	}
-	var c cursor
-	if err := json.Unmarshal(raw[len(cursorMark):], &c); err != nil || c.ID == "" || c.Order != direction(name, descending) {
-		return nil, bad
-	}
-	switch {
-	case c.Time != nil:
-		return &position{*c.Time, c.ID}, nil
-	case c.Text != nil:
-		return &position{*c.Text, c.ID}, nil
-	}
-	return &position{c.Bytes, c.ID}, nil
+	return sql.P(func(b *sql.Builder) {
+		b.WriteString("("+s.C(column)+", "+s.C("id")+")").WriteOp(op).WriteString("(").Args(p.value, p.id).WriteString(")")
+	})
 }

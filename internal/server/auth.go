@@ -21,10 +21,12 @@ const cookieName = "parley_session"
 // expired one in the header. Whoever needs a viewer then says what was wrong.
 func (s *Server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := graph.WithCarrier(r.Context(), graph.Carrier{
-			Address:   clientAddress(r),
-			SetCookie: func(token string, expires time.Time) { setCookie(w, r, token, expires) },
-		})
+		carrier := graph.Carrier{Address: clientAddress(r)}
+		if !s.Sockets.Supports(r) {
+			// Not for sockets: their contexts would hold on to request and response.
+			carrier.SetCookie = func(token string, expires time.Time) { setCookie(w, r, token, expires) }
+		}
+		ctx := graph.WithCarrier(r.Context(), carrier)
 		if token := bearer(r); token != "" {
 			v, _, err := s.tokens.Verify(token)
 			if err != nil {
@@ -84,7 +86,6 @@ func clientAddress(r *http.Request) string {
 // initSocket authenticates connection_init. A socket without a token may sign
 // in; one with a token lives as long as the token.
 func (s *Server) initSocket(ctx context.Context, payload ws.InitPayload) (context.Context, map[string]any, error) {
-	ctx = graph.WithCarrier(ctx, graph.Carrier{Address: graph.ClientAddress(ctx)})
 	viewer, signedIn := auth.From(ctx) // by the cookie of the upgrade request
 	if token := payload.Bearer(); token != "" {
 		v, _, err := s.tokens.Verify(token)

@@ -2,8 +2,6 @@ package server
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 
 	"parley/internal/apperr"
 	"parley/schema"
@@ -36,7 +34,7 @@ func (s *Server) cors(next http.Handler) http.Handler {
 func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var limit int64 = maxBody
-		if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if mediaType(r) == "multipart/form-data" {
 			// A page of another site may send this type without asking first.
 			if r.Header.Get("Authorization") == "" && r.Header.Get("GraphQL-Require-Preflight") == "" && r.Header.Get("Apollo-Require-Preflight") == "" {
 				refuse(w, http.StatusBadRequest, apperr.New(apperr.BadInput,
@@ -52,13 +50,6 @@ func limitBody(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
-}
-
-// refuse answers a request that never became an operation.
-func refuse(w http.ResponseWriter, status int, e *apperr.Error) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(`{"errors":[{"message":` + strconv.Quote(e.Message) + `,"extensions":{"code":"` + string(e.Code) + `"}}]}` + "\n"))
 }
 
 // schemaHandler serves the contract.

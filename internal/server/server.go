@@ -16,7 +16,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"parley/graph"
@@ -32,14 +31,14 @@ const (
 	maxBody   = 1 << 20
 	maxUpload = 2 << 20
 	maxTokens = 15_000
-	// maxComplexity bounds the number of fields of one operation.
+	// maxFields bounds the fields that a document spells out.
+	maxFields = 1000
+	// maxComplexity bounds the fields of one operation, its fragments unfolded.
 	maxComplexity = 2000
 	queryCache    = 1000
-	// maxTime is how long an operation other than a subscription may take.
-	maxTime = 30 * time.Second
 )
 
-// Config of a Server. Everything is required but Introspection.
+// Config of a Server. Everything is required but Introspection and MaxTime.
 type Config struct {
 	Listen        string
 	Origins       config.Origins
@@ -52,6 +51,9 @@ type Config struct {
 	// Metrics is served at /metrics.
 	Metrics http.Handler
 	Hooks   ws.Hooks
+	// MaxTime is how long an operation other than a subscription may take; 30
+	// seconds when it is 0.
+	MaxTime time.Duration
 	// Grace is how long open requests may take once the server is to stop.
 	Grace time.Duration
 }
@@ -68,6 +70,9 @@ type Server struct {
 
 // New opens the port, so that one in use is told at once.
 func New(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.MaxTime <= 0 {
+		cfg.MaxTime = 30 * time.Second
+	}
 	s := &Server{cfg: cfg, tokens: cfg.Tokens}
 	s.Sockets = ws.New(ws.Config{
 		CheckOrigin: cfg.Origins.Allows, Init: s.initSocket, Hooks: cfg.Hooks,
@@ -119,17 +124,19 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) graphql() http.Handler {
 	h := handler.New(gen.NewExecutableSchema(gen.Config{Resolvers: s.cfg.Resolver}))
 	h.AddTransport(s.Sockets)
-	h.AddTransport(transport.MultipartForm{MaxUploadSize: maxUpload, MaxMemory: maxUpload})
-	h.AddTransport(transport.POST{})
-	h.AddTransport(transport.GET{})
+	for _, t := range []graphql.Transport{post{}, get{}, upload{}, other{}} {
+		h.AddTransport(t)
+	}
 	h.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
 	h.SetParserTokenLimit(maxTokens)
 	h.SetErrorPresenter(graph.PresentError)
 	h.SetRecoverFunc(graph.Recover)
-	h.AroundOperations(deadline)
+	h.AroundOperations(s.deadline)
 	h.AroundResponses(s.cfg.Resolver.Loaders)
+	h.Use(fieldLimit{maxFields})
 	h.Use(extension.FixedComplexityLimit(maxComplexity))
 	h.SetDisableSuggestion(true)
+	h.SetValidationRulesFn(validation)
 	if s.cfg.Introspection {
 		h.Use(extension.Introspection{})
 	}
@@ -137,11 +144,11 @@ func (s *Server) graphql() http.Handler {
 }
 
 // deadline stops queries and mutations that take too long.
-func deadline(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+func (s *Server) deadline(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	if op := graphql.GetOperationContext(ctx).Operation; op == nil || op.Operation == ast.Subscription {
 		return next(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.MaxTime)
 	respond := next(ctx)
 	return func(ctx context.Context) *graphql.Response {
 		defer cancel()

@@ -1,11 +1,17 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"strings"
 	"syscall"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/mattn/go-sqlite3"
 
@@ -18,6 +24,12 @@ const (
 	pgDeadlock      = "40P01"
 	pgUnique        = "23505"
 	pgDiskFull      = "53100"
+	pgLockTimeout   = "55P03"
+	// Classes: connection exception, insufficient resources, operator
+	// intervention.
+	pgConnection = "08"
+	pgResources  = "53"
+	pgOperator   = "57P"
 )
 
 func repeatable(err error) bool {
@@ -45,18 +57,51 @@ func translate(err error) error {
 	if already := new(apperr.Error); errors.As(err, &already) {
 		return err
 	}
-	var lite sqlite3.Error
-	var pg *pgconn.PgError
-	var connect *pgconn.ConnectError
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err // the caller's doing, not the database's
+	}
 	switch {
-	case errors.As(err, &lite) && (lite.Code == sqlite3.ErrFull || lite.SystemErrno == syscall.ENOSPC),
-		errors.As(err, &pg) && pg.Code == pgDiskFull,
-		errors.Is(err, syscall.ENOSPC):
+	case full(err):
 		return apperr.Wrap(err, apperr.Unavailable, "Nothing was saved: the server's disk is full.")
-	case errors.As(err, &lite) && lite.Code == sqlite3.ErrBusy,
-		errors.As(err, &pg) && strings.HasPrefix(pg.Code, "57P"),
-		errors.As(err, &connect), errors.Is(err, driver.ErrBadConn), errors.Is(err, syscall.ECONNREFUSED):
-		return apperr.Wrap(err, apperr.Unavailable, "Nothing was saved: the database does not answer. Try again in a moment.")
+	case unreachable(err):
+		return apperr.Wrap(err, apperr.Unavailable, "The database does not answer. Try again in a moment.")
 	}
 	return err
+}
+
+// commitFailure is translate for an answer to COMMIT that never came.
+func commitFailure(err error) error {
+	if errors.Is(err, pgx.ErrTxCommitRollback) {
+		return fmt.Errorf("a statement of the transaction had failed: %w", err)
+	}
+	if unreachable(err) && !full(err) {
+		return apperr.Wrap(err, apperr.Unavailable, "The database stopped answering while this was being saved: look whether it was before trying again.")
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+func full(err error) bool {
+	var lite sqlite3.Error
+	var pg *pgconn.PgError
+	return errors.As(err, &lite) && (lite.Code == sqlite3.ErrFull || lite.SystemErrno == syscall.ENOSPC) ||
+		errors.As(err, &pg) && pg.Code == pgDiskFull || errors.Is(err, syscall.ENOSPC)
+}
+
+func unreachable(err error) bool {
+	if pg := new(pgconn.PgError); errors.As(err, &pg) {
+		for _, class := range []string{pgConnection, pgResources, pgOperator, pgLockTimeout} {
+			if strings.HasPrefix(pg.Code, class) {
+				return true
+			}
+		}
+		return false
+	}
+	if lite := (sqlite3.Error{}); errors.As(err, &lite) {
+		return lite.Code == sqlite3.ErrBusy || lite.Code == sqlite3.ErrIoErr || lite.Code == sqlite3.ErrCantOpen
+	}
+	var connect *pgconn.ConnectError
+	var network *net.OpError
+	return errors.As(err, &connect) || errors.As(err, &network) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -13,13 +13,15 @@ import (
 // so that ids of one process sort by the time of their making.
 func NewID(prefix string) string { return prefix + "_" + ulid.Make().String() }
 
-// Prefix gives the kind of a well-formed id.
+// Prefix gives the kind of a well-formed id. Other spellings of a ULID, such as
+// lower case, are no ids: one row has one id, and one key in a cache.
 func Prefix(id string) (string, bool) {
 	prefix, rest, ok := strings.Cut(id, "_")
 	if !ok || prefix == "" {
 		return "", false
 	}
-	if _, err := ulid.ParseStrict(rest); err != nil {
+	parsed, err := ulid.ParseStrict(rest)
+	if err != nil || parsed.String() != rest {
 		return "", false
 	}
 	return prefix, true

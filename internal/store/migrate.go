@@ -3,188 +3,212 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"slices"
 	"time"
-
-	"ariga.io/atlas/sql/migrate"
-	"ariga.io/atlas/sql/postgres"
-	"ariga.io/atlas/sql/schema"
-	"ariga.io/atlas/sql/sqlite"
-
-	files "parley/ent/migrate"
 )
 
-// revisionTable remembers what was applied, one JSON revision a row.
-const revisionTable = `CREATE TABLE IF NOT EXISTS schema_revisions (version TEXT PRIMARY KEY, revision TEXT NOT NULL)`
+// appliedTable remembers which migrations were applied, and their checksums.
+const appliedTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
+	version TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at TEXT NOT NULL)`
 
-// Migrate applies the versioned migrations that the database lacks, under a
-// lock, so that several processes may start at once. It gives the versions
-// that it applied. A migration whose checksum differs from atlas.sum is
-// refused.
+// migrateLock is the advisory lock of Postgres that a migrating process holds.
+const migrateLock = 0x7061726d6967 // "parmig"
+
+// Migrate applies the versioned migrations that the database lacks and gives
+// their versions. They run in one transaction, all or none, and processes that
+// migrate at the same time wait for one another. A database whose migrations
+// differ from this binary's is refused.
 func (s *Store) Migrate(ctx context.Context) ([]string, error) {
-	var applied []string
-	err := s.migrator(ctx, func(driver migrate.Driver, ex *migrate.Executor) error {
-		unlock, err := lock(ctx, driver)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = unlock() }()
-		pending, err := pendingFiles(ctx, ex)
-		if err != nil || len(pending) == 0 {
-			return err
-		}
-		if err := ex.ExecuteN(ctx, 0); err != nil {
-			return fmt.Errorf("migrate %s: %w", s.Describe(), err)
-		}
-		for _, f := range pending {
-			applied = append(applied, f.Version())
-		}
-		return nil
-	})
-	return applied, translate(err)
+	known, err := migrations(s.Postgres())
+	if err != nil {
+		return nil, err
+	}
+	return s.migrate(ctx, known)
 }
 
-// CheckMigrated refuses a database that lacks a migration.
+// CheckMigrated refuses a database that lacks a migration, or whose migrations
+// differ from this binary's.
 func (s *Store) CheckMigrated(ctx context.Context) error {
-	return s.migrator(ctx, func(_ migrate.Driver, ex *migrate.Executor) error {
-		pending, err := pendingFiles(ctx, ex)
-		if err != nil {
+	known, err := migrations(s.Postgres())
+	if err != nil {
+		return err
+	}
+	return s.checkMigrated(ctx, known)
+}
+
+func (s *Store) checkMigrated(ctx context.Context, known []migration) error {
+	applied := map[string]string{}
+	there, err := s.hasTable(ctx, "schema_migrations")
+	if err == nil && there {
+		applied, err = appliedVersions(ctx, s.writer)
+	}
+	if err != nil {
+		return fmt.Errorf("look which migrations were applied to %s: %w", s.Describe(), err)
+	}
+	pending, err := s.pending(known, applied)
+	if err == nil && len(pending) > 0 {
+		err = fmt.Errorf("the database at %s lacks %d migration(s): run `parley migrate`, or start with AUTO_MIGRATE=1",
+			s.Describe(), len(pending))
+	}
+	return err
+}
+
+func (s *Store) migrate(ctx context.Context, known []migration) (versions []string, err error) {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate %s: %w", s.Describe(), translate(err))
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if !s.Postgres() {
+		// To change a table SQLite makes it anew and drops the old one, which
+		// with foreign keys on would delete what points to it. The setting can't
+		// change inside a transaction.
+		if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = off"); err != nil {
+			return nil, fmt.Errorf("migrate %s: %w", s.Describe(), translate(err))
+		}
+		defer func() {
+			_, back := conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA foreign_keys = on")
+			err = errors.Join(err, back)
+		}()
+	}
+	tx, err := conn.BeginTx(ctx, nil) // on SQLite takes the one write lock
+	if err != nil {
+		return nil, fmt.Errorf("migrate %s: %w", s.Describe(), translate(err))
+	}
+	defer func() { _ = tx.Rollback() }()
+	pending, err := s.applyPending(ctx, tx, known)
+	if err != nil || len(pending) == 0 {
+		return nil, err
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, fmt.Errorf("migrate %s: %w", s.Describe(), translate(err))
+	}
+	for _, m := range pending {
+		versions = append(versions, m.version)
+	}
+	return versions, nil
+}
+
+func (s *Store) applyPending(ctx context.Context, tx *sql.Tx, known []migration) ([]migration, error) {
+	if err := s.lockMigrations(ctx, tx); err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, appliedTable); err != nil {
+		return nil, fmt.Errorf("make the table of applied migrations: %w", translate(err))
+	}
+	applied, err := appliedVersions(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("look which migrations were applied: %w", translate(err))
+	}
+	pending, err := s.pending(known, applied)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range pending {
+		if err := s.apply(ctx, tx, m); err != nil {
+			return nil, fmt.Errorf("migrate %s by %s, nothing was changed: %w", s.Describe(), m.name, translate(err))
+		}
+	}
+	if s.Postgres() || len(pending) == 0 {
+		return pending, nil
+	}
+	return pending, checkForeignKeys(ctx, tx)
+}
+
+// lockMigrations makes processes migrate one after the other. The lock ends
+// with the transaction.
+func (s *Store) lockMigrations(ctx context.Context, tx *sql.Tx) error {
+	if !s.Postgres() {
+		return nil
+	}
+	for _, statement := range []string{
+		"SET LOCAL lock_timeout = '60s'", fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", migrateLock), "SET LOCAL lock_timeout = 0",
+	} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("wait for another process that migrates %s: %w", s.Describe(), translate(err))
+		}
+	}
+	return nil
+}
+
+func (s *Store) apply(ctx context.Context, tx *sql.Tx, m migration) error {
+	for _, statement := range m.statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return err
 		}
-		if len(pending) > 0 {
-			return fmt.Errorf("the database at %s lacks %d migration(s): run `parley migrate`, or start with AUTO_MIGRATE=1",
-				s.Describe(), len(pending))
-		}
-		return nil
-	})
+	}
+	_, err := tx.ExecContext(ctx, s.bind("INSERT INTO schema_migrations (version, checksum, applied_at) VALUES (?, ?, ?)"),
+		m.version, m.checksum, Now().Format(time.RFC3339Nano))
+	return err
 }
 
-func (s *Store) migrator(ctx context.Context, fn func(migrate.Driver, *migrate.Executor) error) error {
-	folder, open := "sqlite", sqlite.Open
-	if s.Postgres() {
-		folder, open = "postgres", postgres.Open
-	}
-	driver, err := open(s.writer)
-	if err != nil {
-		return fmt.Errorf("inspect %s: %w", s.Describe(), err)
-	}
-	dir, err := migrationDir(folder)
-	if err != nil {
-		return err
-	}
-	if _, err := s.writer.ExecContext(ctx, revisionTable); err != nil && !Duplicate(err) {
-		return fmt.Errorf("make the table of revisions: %w", err)
-	}
-	ex, err := migrate.NewExecutor(driver, dir, revisions{s}, migrate.WithAllowDirty(true))
-	if err != nil {
-		return err
-	}
-	return fn(driver, ex)
-}
-
-func lock(ctx context.Context, driver migrate.Driver) (schema.UnlockFunc, error) {
-	unlock, err := driver.Lock(ctx, "parley_migrate", time.Minute)
-	if err != nil {
-		return nil, fmt.Errorf("another process has been migrating the database for a minute: %w", err)
-	}
-	return unlock, nil
-}
-
-func pendingFiles(ctx context.Context, ex *migrate.Executor) ([]migrate.File, error) {
-	pending, err := ex.Pending(ctx)
-	if errors.Is(err, migrate.ErrNoPendingFiles) {
-		return nil, nil
-	}
-	return pending, err
-}
-
-func migrationDir(folder string) (migrate.Dir, error) {
-	src, err := files.Files(folder)
-	if err != nil {
-		return nil, err
-	}
-	dir := &migrate.MemDir{}
-	names, err := fs.Glob(src, "*")
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		data, err := fs.ReadFile(src, name)
-		if err != nil {
-			return nil, err
-		}
-		if err := dir.WriteFile(name, data); err != nil {
-			return nil, err
+// pending gives what of known was not applied, after checking that the history
+// of the database is this binary's.
+func (s *Store) pending(known []migration, applied map[string]string) ([]migration, error) {
+	var missing []migration
+	seen := 0
+	for _, m := range known {
+		checksum, ok := applied[m.version]
+		switch {
+		case !ok:
+			missing = append(missing, m)
+		case checksum != m.checksum:
+			return nil, fmt.Errorf("the migration %s is not the one that was applied to the database at %s: its checksum differs", m.name, s.Describe())
+		case len(missing) > 0:
+			return nil, fmt.Errorf("the database at %s has the migration %s but lacks the older %s", s.Describe(), m.name, missing[0].name)
+		default:
+			seen++
 		}
 	}
-	if err := migrate.Validate(dir); err != nil {
-		return nil, fmt.Errorf("the %s migrations in this binary do not match their checksums: %w", folder, err)
+	if seen < len(applied) {
+		return nil, fmt.Errorf("the database at %s has %d migration(s) that this version of parley does not know: run a newer parley",
+			s.Describe(), len(applied)-seen)
 	}
-	return dir, nil
+	return slices.Clip(missing), nil
 }
 
-// revisions keeps Atlas's revisions in schema_revisions.
-type revisions struct{ s *Store }
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
 
-// Ident names the table, so that Atlas leaves it alone.
-func (revisions) Ident() *migrate.TableIdent { return &migrate.TableIdent{Name: "schema_revisions"} }
-
-// ReadRevisions gives what was applied, the oldest first.
-func (r revisions) ReadRevisions(ctx context.Context) ([]*migrate.Revision, error) {
-	var all []*migrate.Revision
-	rows, err := r.s.writer.QueryContext(ctx, "SELECT revision FROM schema_revisions ORDER BY version")
+func appliedVersions(ctx context.Context, db querier) (map[string]string, error) {
+	rows, err := db.QueryContext(ctx, "SELECT version, checksum FROM schema_migrations")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
+	applied := map[string]string{}
 	for rows.Next() {
-		rev, err := scanRevision(rows.Scan)
-		if err != nil {
+		var version, checksum string
+		if err := rows.Scan(&version, &checksum); err != nil {
 			return nil, err
 		}
-		all = append(all, rev)
+		applied[version] = checksum
 	}
-	return all, rows.Err()
+	return applied, rows.Err()
 }
 
-// ReadRevision gives one revision or migrate.ErrRevisionNotExist.
-func (r revisions) ReadRevision(ctx context.Context, version string) (*migrate.Revision, error) {
-	row := r.s.writer.QueryRowContext(ctx, r.s.bind("SELECT revision FROM schema_revisions WHERE version = ?"), version)
-	rev, err := scanRevision(row.Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, migrate.ErrRevisionNotExist
+func (s *Store) hasTable(ctx context.Context, name string) (bool, error) {
+	query := "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)"
+	if s.Postgres() {
+		query = "SELECT to_regclass($1) IS NOT NULL"
 	}
-	return rev, err
+	var there bool
+	err := s.writer.QueryRowContext(ctx, query, name).Scan(&there)
+	return there, err
 }
 
-// WriteRevision stores or replaces a revision.
-func (r revisions) WriteRevision(ctx context.Context, rev *migrate.Revision) error {
-	data, err := json.Marshal(rev)
+// checkForeignKeys refuses a migration that left a row pointing nowhere.
+func checkForeignKeys(ctx context.Context, tx *sql.Tx) error {
+	rows, err := tx.QueryContext(ctx, "PRAGMA foreign_key_check")
 	if err != nil {
-		return err
+		return fmt.Errorf("check the foreign keys: %w", translate(err))
 	}
-	_, err = r.s.writer.ExecContext(ctx, r.s.bind(`INSERT INTO schema_revisions (version, revision) VALUES (?, ?)
-		ON CONFLICT (version) DO UPDATE SET revision = excluded.revision`), rev.Version, string(data))
-	return err
-}
-
-// DeleteRevision forgets a revision.
-func (r revisions) DeleteRevision(ctx context.Context, version string) error {
-	_, err := r.s.writer.ExecContext(ctx, r.s.bind("DELETE FROM schema_revisions WHERE version = ?"), version)
-	return err
-}
-
-func scanRevision(scan func(...any) error) (*migrate.Revision, error) {
-	var data string
-	if err := scan(&data); err != nil {
-		return nil, err
+	defer func() { _ = rows.Close() }()
+	if rows.Next() {
+		return errors.New("the migration would leave rows that point nowhere, nothing was changed")
 	}
-	rev := &migrate.Revision{}
-	if err := json.Unmarshal([]byte(data), rev); err != nil {
-		return nil, fmt.Errorf("read a revision: %w", err)
-	}
-	return rev, nil
+	return rows.Err()
 }

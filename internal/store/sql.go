@@ -41,7 +41,7 @@ func (s *Store) Query(ctx context.Context, scan func(rows *stdsql.Rows) error, q
 			return err
 		}
 	}
-	return rows.Err()
+	return translate(rows.Err())
 }
 
 // In gives "(?, ?, …)" and the arguments for it.

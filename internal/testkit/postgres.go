@@ -21,25 +21,47 @@ import (
 // process, and by all of `make test`; tests that kill it use PostgresServer.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	admin := os.Getenv(EnvPostgres)
-	if admin == "" {
-		server, err := sharedPostgres()
-		endOn(t, err)
-		admin = server.URL
+	return newDatabase(t, postgresAdmin(t), "")
+}
+
+// postgresAdmin is the URL of the shared server's own database.
+func postgresAdmin(t testing.TB) string {
+	t.Helper()
+	if admin := os.Getenv(EnvPostgres); admin != "" {
+		return admin
 	}
+	server, err := sharedPostgres()
+	endOn(t, err)
+	return server.URL
+}
+
+// newDatabase makes a database for the test, as a copy of template where one
+// is named.
+func newDatabase(t testing.TB, admin, template string) string {
+	t.Helper()
 	name := "parley_" + strings.ToLower(rand.Text()[:12])
-	endOn(t, onPostgres(admin, "CREATE DATABASE "+name))
+	create := "CREATE DATABASE " + name
+	if template != "" {
+		create += " TEMPLATE " + template
+	}
+	endOn(t, onPostgres(admin, create))
 	t.Cleanup(func() {
 		if err := onPostgres(admin, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Errorf("drop the test's database: %v", err)
 		}
 	})
+	own, err := databaseURL(admin, name)
+	endOn(t, err)
+	return own
+}
+
+func databaseURL(admin, name string) (string, error) {
 	u, err := url.Parse(admin)
 	if err != nil {
-		t.Fatalf("%s is not a URL: %v", EnvPostgres, err)
+		return "", fmt.Errorf("%s is not a URL: %w", EnvPostgres, err)
 	}
 	u.Path = "/" + name
-	return u.String()
+	return u.String(), nil
 }
 
 // PostgresServer gives a PostgreSQL server of the test's own, for tests that

@@ -184,7 +184,7 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{JobsColumns[3]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "state IN ('QUEUED', 'RUNNING')",
+					Where: "state = 'QUEUED' OR state = 'RUNNING'",
 				},
 			},
 			{

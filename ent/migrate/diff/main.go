@@ -73,7 +73,7 @@ func diff(ctx context.Context, db *sql.DB, name, folder, migration string) error
 		schema.WithDir(dir),
 		schema.WithMigrationMode(schema.ModeReplay),
 		schema.WithFormatter(migrate.DefaultFormatter),
-		schema.WithDropColumn(true), schema.WithDropIndex(true),
+		schema.WithDropColumn(true), schema.WithDropIndex(true), schema.WithErrNoPlan(true),
 	)
 	if err != nil {
 		return err

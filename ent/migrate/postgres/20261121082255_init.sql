@@ -33,7 +33,7 @@ CREATE UNIQUE INDEX "idempotencykey_owner_id_operation_key" ON "idempotency_keys
 -- Create "jobs" table
 CREATE TABLE "jobs" ("id" character varying NOT NULL, "created_at" timestamptz NOT NULL, "updated_at" timestamptz NOT NULL, "owner_id" character varying NOT NULL, "kind" character varying NOT NULL, "subject_id" character varying NOT NULL, "parent_id" character varying NOT NULL, "lane" character varying NOT NULL, "run_id" character varying NOT NULL, "earlier_runs" jsonb NULL, "state" character varying NOT NULL DEFAULT 'QUEUED', "attempt" bigint NOT NULL DEFAULT 0, "attempt_base" bigint NOT NULL DEFAULT 0, "max_attempts" bigint NOT NULL, "run_at" timestamptz NOT NULL, "error_code" character varying NULL, "error_message" character varying NULL, "finished_at" timestamptz NULL, "version" bigint NOT NULL DEFAULT 1, PRIMARY KEY ("id"));
 -- Create index "job_owner_active" to table: "jobs"
-CREATE INDEX "job_owner_active" ON "jobs" ("owner_id") WHERE ((state)::text = ANY ((ARRAY['QUEUED'::character varying, 'RUNNING'::character varying])::text[]));
+CREATE INDEX "job_owner_active" ON "jobs" ("owner_id") WHERE (((state)::text = 'QUEUED'::text) OR ((state)::text = 'RUNNING'::text));
 -- Create index "job_owner_id_created_at_id" to table: "jobs"
 CREATE INDEX "job_owner_id_created_at_id" ON "jobs" ("owner_id", "created_at", "id");
 -- Create index "job_parent_id" to table: "jobs"

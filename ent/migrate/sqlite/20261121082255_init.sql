@@ -35,7 +35,7 @@ CREATE INDEX `job_run_id` ON `jobs` (`run_id`);
 -- Create index "job_parent_id" to table: "jobs"
 CREATE INDEX `job_parent_id` ON `jobs` (`parent_id`);
 -- Create index "job_owner_active" to table: "jobs"
-CREATE INDEX `job_owner_active` ON `jobs` (`owner_id`) WHERE state IN ('QUEUED', 'RUNNING');
+CREATE INDEX `job_owner_active` ON `jobs` (`owner_id`) WHERE state = 'QUEUED' OR state = 'RUNNING';
 -- Create index "job_state_updated_at_id" to table: "jobs"
 CREATE INDEX `job_state_updated_at_id` ON `jobs` (`state`, `updated_at`, `id`);
 -- Create "notes" table

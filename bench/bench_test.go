@@ -1,0 +1,69 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTheClientReadsAnswersWithALengthAndInChunks(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 10_000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Authorization") != "Bearer token" || r.URL.Path != "/graphql" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		if string(body) == "long" { // without a length, so in chunks
+			_, _ = io.WriteString(w, long[:4000])
+			w.(http.Flusher).Flush()
+			_, _ = io.WriteString(w, long[4000:])
+			return
+		}
+		_, _ = w.Write(body)
+	}))
+	defer server.Close()
+	c, err := dial(t.Context(), strings.TrimPrefix(server.URL, "http://"), "token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	for _, body := range []string{"short", "long", "short again"} {
+		want := body
+		if body == "long" {
+			want = long
+		}
+		if got, err := c.do([]byte(body)); err != nil || string(got) != want {
+			t.Errorf("%s: got %d bytes, %v", body, len(got), err)
+		}
+	}
+	if _, err := c.do([]byte(`{"errors":[]}`)); err == nil {
+		t.Error("an answer with errors must fail")
+	}
+}
+
+func TestARowIsTheMedianOfItsRuns(t *testing.T) {
+	t.Parallel()
+	w := row{goal: "3/s", least: 3, runs: []sample{
+		{ops: 10, took: time.Second, p99: 7}, {ops: 2, took: time.Second, p99: 9}, {ops: 4, took: time.Second, p99: 8},
+	}}
+	if w.rate() != 4 || w.p99() != 8 || w.reached() != "yes" {
+		t.Errorf("got %v/s, p99 %v, reached %q", w.rate(), w.p99(), w.reached())
+	}
+	if got := quantile([]time.Duration{1, 2, 3, 4}, 0.99); got != 4 {
+		t.Errorf("p99 of 1 to 4 is %d", got)
+	}
+}
+
+func TestNumbersAreWrittenForReaders(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]string{3.14159: "3.1", 999.6: "1,000", 15000: "15,000", 1234567: "1,234,567"} {
+		if got := thousands(v); got != want {
+			t.Errorf("%v is written %q", v, got)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// row is one measured rate.
+type row struct {
+	name, stack, unit string
+	runs              []sample
+	// goal in words; least is the lowest rate and most the highest p99 that
+	// reach it.
+	goal  string
+	least float64
+	most  time.Duration
+}
+
+// idleRow is what one idle subscription costs, in bytes.
+type idleRow struct {
+	name                  string
+	sockets               int
+	resident, heap, stack float64
+	goroutines            float64
+}
+
+// tokenRow is the translation speed for one size of batch.
+type tokenRow struct {
+	batch int
+	model string
+	runs  []sample
+}
+
+// report collects the figures.
+type report struct {
+	o           options
+	args        []string
+	machine     string
+	commit      string
+	version     string
+	started     time.Time
+	took        time.Duration
+	rows        []row
+	idle        []idleRow
+	tokens      []tokenRow
+	binary      int64
+	startFresh  []time.Duration
+	startAgain  []time.Duration
+	startMemory []int64
+}
+
+func newReport(o options, args []string) *report {
+	return &report{o: o, args: args, machine: describeMachine(), commit: commit(o.root), version: version(o.binary), started: time.Now()}
+}
+
+func (w row) rate() float64 { return median(w.runs, sample.rate) }
+func (w row) p50() time.Duration {
+	return median(w.runs, func(s sample) time.Duration { return s.p50 })
+}
+func (w row) p99() time.Duration {
+	return median(w.runs, func(s sample) time.Duration { return s.p99 })
+}
+func (w row) server() time.Duration {
+	return median(w.runs, func(s sample) time.Duration { return s.server })
+}
+func (w row) client() time.Duration {
+	return median(w.runs, func(s sample) time.Duration { return s.client })
+}
+
+// reached tells whether the goal is met, in a word.
+func (w row) reached() string {
+	switch {
+	case w.goal == "":
+		return ""
+	case w.least > 0 && w.rate() >= w.least, w.most > 0 && w.p99() < w.most:
+		return "yes"
+	}
+	return "**no**"
+}
+
+func (r *report) add(w row) {
+	r.rows = append(r.rows, w)
+	fmt.Printf("%s (%s): %s/s, p50 %s ms, p99 %s ms; CPU per operation: server %s ms, load tool %s ms; load average %s\n", w.name, w.stack,
+		thousands(w.rate()), ms(w.p50()), ms(w.p99()), ms(w.server()), ms(w.client()), loads(w.runs))
+}
+
+func (r *report) addIdle(i idleRow) {
+	r.idle = append(r.idle, i)
+	fmt.Printf("%s: %.1f KiB resident (heap %.1f, stacks %.1f) and %.2f goroutines each, over %d\n",
+		i.name, i.resident/1024, i.heap/1024, i.stack/1024, i.goroutines, i.sockets)
+}
+
+func (r *report) addTokens(t tokenRow) {
+	r.tokens = append(r.tokens, t)
+	fmt.Printf("batch %d: %s tokens/s, CPU %s ms a token\n", t.batch, thousands(median(t.runs, sample.rate)),
+		ms(median(t.runs, func(s sample) time.Duration { return s.server })))
+}
+
+func loads(runs []sample) string {
+	all := make([]string, len(runs))
+	for i, s := range runs {
+		all[i] = fmt.Sprintf("%.1f", s.load)
+	}
+	return strings.Join(all, " ")
+}
+
+func ms(d time.Duration) string {
+	v := float64(d) / float64(time.Millisecond)
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+// thousands writes a rate with commas and without needless digits.
+func thousands(v float64) string {
+	if v < 100 {
+		return fmt.Sprintf("%.1f", v)
+	}
+	digits := fmt.Sprintf("%.0f", v)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}

@@ -1,0 +1,176 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"parley/internal/testkit"
+)
+
+// refused runs parley and expects one clear sentence and exit status 1.
+func refused(t *testing.T, environment []string, sentence string, args ...string) {
+	t.Helper()
+	status, _, stderr := finish(t, environment, args...)
+	if status != 1 {
+		t.Errorf("exit status %d, want 1; it said:\n%s", status, stderr)
+	}
+	lines := strings.Split(strings.TrimRight(stderr, "\n"), "\n")
+	last := lines[len(lines)-1]
+	if !strings.HasPrefix(last, "parley: ") || !regexp.MustCompile(sentence).MatchString(stderr) {
+		t.Errorf("it said\n%s\nwant a line that begins with parley: and %q", stderr, sentence)
+	}
+	if strings.Contains(stderr, "goroutine ") || strings.Contains(stderr, "Usage:") {
+		t.Errorf("it said more than a sentence:\n%s", stderr)
+	}
+}
+
+func TestAPortInUseIsToldInASentence(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	refused(t, env(t), regexp.QuoteMeta(l.Addr().String())+" is in use by another program: stop it, or choose another address with --listen",
+		"serve", "--data", t.TempDir(), "--models", models(), "--listen", l.Addr().String())
+}
+
+func TestAnUnreachableServiceIsToldInASentence(t *testing.T) {
+	t.Parallel()
+	nats := testkit.NATS(t).URL()
+	dead := deadPort(t)
+	for name, c := range map[string]struct {
+		env      []string
+		sentence string
+		args     []string
+	}{
+		"postgres": {
+			[]string{"DATABASE_URL=postgres://someone:secret@" + dead + "/parley"},
+			"the database at postgres://someone:xxxxx@" + dead + "/parley", []string{"serve"},
+		},
+		"nats, serve":            {[]string{"NATS_URL=nats://someone:secret@" + dead}, "NATS.*" + dead, []string{"serve"}},
+		"nats, worker":           {[]string{"NATS_URL=nats://" + dead}, "NATS.*" + dead, []string{"worker"}},
+		"redis":                  {[]string{"REDIS_URL=redis://:secret@" + dead + "/0"}, "redis at " + dead + " does not answer", []string{"serve"}},
+		"api without a database": {nil, "api needs a database that all processes share: set DATABASE_URL", []string{"api"}},
+		"worker without NATS":    {nil, "worker needs a NATS that all processes share: set NATS_URL", []string{"worker"}},
+		"unmigrated": {
+			[]string{"DATABASE_URL=" + testkit.Postgres(t), "NATS_URL=" + nats},
+			"lacks 1 migration\\(s\\): run `parley migrate`, or start with AUTO_MIGRATE=1", []string{"api"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append(c.args, "--data", t.TempDir(), "--models", models(), "--listen", "127.0.0.1:0")
+			refused(t, env(t, c.env...), c.sentence, args...)
+			_, _, stderr := finish(t, env(t, c.env...), args...)
+			if strings.Contains(stderr, "secret") {
+				t.Errorf("it shows the password: %s", stderr)
+			}
+		})
+	}
+}
+
+func TestADataFolderThatCantBeWrittenIsToldInASentence(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// A file where the folder should be stops root as well.
+	refused(t, env(t), regexp.QuoteMeta(file), "serve", "--data", filepath.Join(file, "var"), "--models", models(), "--listen", "127.0.0.1:0")
+	if os.Geteuid() == 0 {
+		return
+	}
+	closed := filepath.Join(t.TempDir(), "closed")
+	if err := os.Mkdir(closed, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, env(t), regexp.QuoteMeta(closed), "serve", "--data", closed, "--models", models(), "--listen", "127.0.0.1:0")
+}
+
+func TestADataFolderInUseIsToldInASentence(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	start(t, env(t), serveArgs(data)...).ready()
+	refused(t, env(t), regexp.QuoteMeta(data)+".*(in use|used by another)", "serve", "--data", data, "--models", models(), "--listen", "127.0.0.1:0")
+}
+
+func TestBrokenSettingsAreToldInASentence(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "settings.yaml")
+	if err := os.WriteFile(file, []byte("listenn: 127.0.0.1:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		env      []string
+		sentence string
+		args     []string
+	}{
+		{nil, `the settings are not right: listen: "nowhere" is no host:port`, []string{"--listen", "nowhere"}},
+		{[]string{"PARLEY_DB_CONNS=many"}, `db-conns \(from PARLEY_DB_CONNS\): "many" is no whole number`, nil},
+		{nil, `ack-wait \(from --ack-wait\): "soon" is no duration such as 15m or 30s`, []string{"--ack-wait", "soon"}},
+		{[]string{"DATABASE_URL=mysql://x"}, `database-url: its scheme must be one of postgres, postgresql, sqlite`, nil},
+		{[]string{"PARLEY_SIGNING_KEY=short"}, `signing-key: it has 5 characters and needs 32`, nil},
+		{nil, `has the setting "listenn", which does not exist`, []string{"--config", file}},
+		{nil, `read the settings: .*none.yaml`, []string{"--config", "none.yaml"}},
+		{nil, `unknown flag: --lissen`, []string{"--lissen", "x"}},
+	} {
+		for _, command := range []string{"serve", "config"} {
+			refused(t, env(t, c.env...), c.sentence, append([]string{command}, c.args...)...)
+		}
+	}
+	refused(t, env(t), `unknown command "server"`, "server")
+}
+
+// Without a usable model the API works and says so; jobs wait for a worker.
+func TestServeWithoutAUsableModelStartsAndJobsWait(t *testing.T) {
+	t.Parallel()
+	corrupt := corruptModels(t)
+	for name, c := range map[string]struct{ models, sentence string }{
+		"no folder": {filepath.Join(t.TempDir(), "none"), `there is no worker in this process.*look for models|there is no worker in this process.*no model in`},
+		"corrupt":   {corrupt, `a model can't be used.*decoder_model_merged.onnx`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, env(t), "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--models", c.models).ready()
+			p.waitLog(c.sentence)
+			p.waitLog(`there is no worker in this process, jobs wait for another one`)
+			a := signUp(t, p)
+			job, _ := a.translate(t, a.createNote(t, "The house is old."))
+			first := until(t, watch(t, a.MustDial(t), job), func(update) bool { return true })[0].Job.Job
+			if first.State != "QUEUED" || first.WaitingFor == nil || *first.WaitingFor != "WORKER" {
+				t.Errorf("the job is %+v, want it to wait for a WORKER", first)
+			}
+			nats := testkit.NATS(t)
+			refused(t, env(t, "NATS_URL="+nats.URL()), `there is no model in .* that can be used|look for models`, "worker", "--models", c.models)
+		})
+	}
+}
+
+// corruptModels gives a copy of models/ with one changed byte in a model.
+func corruptModels(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(models())); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, filepath.Join(dir, "translate-mini", "onnx", "decoder_model_merged.onnx"))
+	return dir
+}
+
+func flip(t testing.TB, file string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 0xff
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(fmt.Errorf("change %s: %w", file, err))
+	}
+}

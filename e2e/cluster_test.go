@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"sync"
+	"testing"
+
+	"parley/e2e/gqlclient"
+	"parley/internal/testkit"
+)
+
+// cluster is a set of processes on one Postgres, one NATS and one Redis.
+type cluster struct {
+	t   testing.TB
+	env []string
+	// nats can be killed by the test.
+	nats *testkit.NATSServer
+}
+
+const signingKey = "a key for the tests of several processes"
+
+func newCluster(t testing.TB) *cluster {
+	t.Helper()
+	nats := testkit.NATS(t)
+	c := &cluster{t: t, nats: nats, env: env(t, "DATABASE_URL="+testkit.Postgres(t), "NATS_URL="+nats.URL(), "REDIS_URL="+testkit.Redis(t),
+		"PARLEY_ACK_WAIT=1s", "PARLEY_SIGNING_KEY="+signingKey, "PARLEY_LOG_LEVEL=debug", "PARLEY_MODELS="+models())}
+	if status, out, errs := finish(t, c.env, "migrate"); status != 0 {
+		t.Fatalf("migrate: %s%s", out, errs)
+	}
+	return c
+}
+
+func (c *cluster) api(extra ...string) *process {
+	c.t.Helper()
+	return start(c.t, append(c.env[:len(c.env):len(c.env)], extra...), "api", "--listen", "127.0.0.1:0").ready()
+}
+
+func (c *cluster) worker() *process {
+	c.t.Helper()
+	p := start(c.t, c.env, "worker")
+	p.waitLog(`msg="worker ready"`)
+	return p
+}
+
+func TestAMutationOnOneProcessIsPushedByAnother(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	one, two := c.api(), c.api()
+	c.worker()
+	a := signUp(t, one)
+	elsewhere := &actor{Client: &gqlclient.Client{URL: two.URL, Token: a.Token}, ID: a.ID}
+	note := a.createNote(t, story(20))
+	// Reading on the other process first puts the note into the shared cache.
+	elsewhere.Must(t, `query($id: ID!) { note(id: $id) { text } }`, gqlclient.Vars{"id": note}, nil)
+	job, _ := a.translate(t, note)
+	text, _ := succeeded(t, watch(t, elsewhere.MustDial(t), job))
+	for _, reader := range []*actor{a, elsewhere} {
+		if state, stored := reader.readNote(t, note); state != "READY" || stored != text {
+			t.Errorf("the note has %s %.80q after its translation was pushed", state, stored)
+		}
+	}
+	// And back: an edit on the second is seen on the first.
+	events := a.MustDial(t).Subscribe(t, `subscription { events(topics: [NOTES]) { ... on NoteChanged { action note { title } } } }`, nil)
+	// The stream is registered once an own mutation comes through it.
+	elsewhere.Must(t, `mutation($i: UpdateNoteInput!) { updateNote(input: $i) { note { id } } }`,
+		gqlclient.Vars{"i": gqlclient.Vars{"id": note, "title": "Edited elsewhere"}}, nil)
+	var m struct {
+		Events struct {
+			Note struct{ Title string }
+		}
+	}
+	if !events.Read(t, &m) || m.Events.Note.Title != "Edited elsewhere" {
+		t.Errorf("the other process pushed %+v", m)
+	}
+}
+
+func TestAHundredUsersAtOnce(t *testing.T) {
+	t.Parallel()
+	p := serve(t)
+	const users = 100
+	var all sync.WaitGroup
+	for range users {
+		all.Go(func() {
+			a := signUp(t, p)
+			note := a.createNote(t, "The house is old and the garden is small.")
+			socket := a.MustDial(t)
+			job, _ := a.translate(t, note)
+			text, _ := succeeded(t, watch(t, socket, job))
+			if state, stored := a.readNote(t, note); state != "READY" || stored != text {
+				t.Errorf("%s has %s %.80q", a.Email, state, stored)
+			}
+		})
+	}
+	all.Wait()
+}

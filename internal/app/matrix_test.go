@@ -1,0 +1,283 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime/multipart"
+	"net/http"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"parley/e2e/gqlclient"
+	"parley/graph/gen"
+	"parley/internal/testkit/dbtest"
+)
+
+// What a cell of the matrix expects beside a code: an answer, or null.
+const (
+	fine = "an answer"
+	null = "null"
+)
+
+// row is one operation: what owner, stranger, analyst, service, admin and
+// nobody get. The operation is about a thing of the owner.
+type row struct {
+	query string
+	vars  func(t *testing.T, w *world) gqlclient.Vars
+	// prepare brings the thing into the state that the operation needs.
+	prepare                     string
+	owner, other, admin, nobody string
+	upload, subscription        bool
+}
+
+func about(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	own := w.make(t, w.Owner)
+	return gqlclient.Vars{"note": own.note, "job": own.job}
+}
+
+func withAccount(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	email, refresh := w.account(t)
+	return gqlclient.Vars{"email": email, "new": "new-" + email, "refresh": refresh}
+}
+
+// read is what everybody may ask for their own data, edit what only the owner
+// may do.
+func read(query string) row {
+	return row{query: query, owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED"}
+}
+
+func open(query string) row {
+	return row{query: query, vars: withAccount, owner: fine, other: fine, admin: fine, nobody: fine}
+}
+
+func thing(query string) row {
+	return row{query: query, vars: about, owner: fine, other: "NOT_FOUND", admin: fine, nobody: "UNAUTHENTICATED"}
+}
+
+func edit(query string) row {
+	return row{query: query, vars: about, owner: fine, other: "NOT_FOUND", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED"}
+}
+
+func maybe(query string) row {
+	return row{query: query, vars: about, owner: fine, other: null, admin: fine, nobody: "UNAUTHENTICATED"}
+}
+
+func streamed(r row) row { r.subscription = true; return r }
+
+func after(prepare string, r row) row { r.prepare = prepare; return r }
+
+var matrix = map[string]row{
+	"Query.viewer":    read(`{ viewer { id email role createdAt } }`),
+	"Query.notes":     read(`{ notes { totalCount nodes { id title text } edges { cursor node { id } } pageInfo { hasNextPage } } }`),
+	"Query.noteStats": read(`{ noteStats { total byLanguage { language count } byTarget { language count } byState { state count } } }`),
+	"Query.languages": read(`{ languages { source target pivot available } }`),
+	"Query.jobs":      read(`{ jobs { totalCount nodes { id state attempts { number } waitingFor } } }`),
+	"Query.note":      thing(`query($note: ID!) { note(id: $note) { id text translations(history: true) { id note { id } job { id } } } }`),
+	"Query.job":       thing(`query($job: ID!) { job(id: $job) { id state attempts { number } result { __typename } } }`),
+	"Query.node":      maybe(`query($note: ID!) { node(id: $note) { id } }`),
+	"Query.nodes":     maybe(`query($note: ID!) { nodes(ids: [$note]) { id } }`),
+
+	"Mutation.signUp":  open(`mutation($new: String!) { signUp(input: {email: $new, password: "correct horse"}) { accessToken } }`),
+	"Mutation.signIn":  open(`mutation($email: String!) { signIn(input: {email: $email, password: "correct horse"}) { accessToken } }`),
+	"Mutation.refresh": open(`mutation($refresh: String!) { refresh(input: {refreshToken: $refresh}) { accessToken } }`),
+	"Mutation.signOut": read(`mutation { signOut(input: {clientMutationId: "x"}) { clientMutationId } }`),
+
+	"Mutation.createNote":     read(`mutation { createNote(input: {title: "T", text: "Text", language: "en"}) { note { id } cursor } }`),
+	"Mutation.importNote":     {query: `mutation($file: Upload!) { importNote(input: {file: $file}) { note { id text } } }`, upload: true, owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED"},
+	"Mutation.updateNote":     edit(`mutation($note: ID!) { updateNote(input: {id: $note, title: "New"}) { note { title } } }`),
+	"Mutation.deleteNote":     edit(`mutation($note: ID!) { deleteNote(input: {id: $note}) { deletedId } }`),
+	"Mutation.translateNote":  edit(`mutation($note: ID!) { translateNote(input: {noteId: $note, languages: ["fr"]}) { jobs { id } } }`),
+	"Mutation.translateNotes": edit(`mutation($note: ID!) { translateNotes(input: {noteIds: [$note], languages: ["fr"]}) { jobs { id } } }`),
+	"Mutation.cancelJob":      thing(`mutation($job: ID!) { cancelJob(input: {id: $job}) { job { state } } }`),
+	"Mutation.retryJob": after(`mutation($job: ID!) { cancelJob(input: {id: $job}) { job { state } } }`,
+		thing(`mutation($job: ID!) { retryJob(input: {id: $job}) { job { state } } }`)),
+
+	"Subscription.job":          streamed(thing(`subscription($job: ID!) { job(id: $job) { cursor version job { id } } }`)),
+	"Subscription.translations": streamed(thing(`subscription($note: ID!) { translations(noteId: $note) { cursor translation { id } } }`)),
+	"Subscription.events":       streamed(read(`subscription { events { cursor at } }`)),
+}
+
+func TestEveryOperationOfTheSchemaIsInTheMatrix(t *testing.T) {
+	t.Parallel()
+	schema := gen.NewExecutableSchema(gen.Config{}).Schema()
+	seen := 0
+	for _, root := range []*ast.Definition{schema.Query, schema.Mutation, schema.Subscription} {
+		for _, f := range root.Fields {
+			if f.Name[:1] == "_" {
+				continue
+			}
+			seen++
+			if _, ok := matrix[root.Name+"."+f.Name]; !ok {
+				t.Errorf("%s.%s is in the schema and in no row of the matrix", root.Name, f.Name)
+			}
+		}
+	}
+	if seen != len(matrix) {
+		t.Errorf("the matrix has %d rows for %d operations", len(matrix), seen)
+	}
+}
+
+func TestEveryOperationAsEveryRoleOverHTTP(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		for name, r := range matrix {
+			if !r.subscription {
+				r.try(t, w, name, func(c *gqlclient.Client, vars gqlclient.Vars) *gqlclient.Response { return r.post(t, c, vars) })
+			}
+		}
+	})
+}
+
+func TestEveryOperationAsEveryRoleOverAWebsocket(t *testing.T) {
+	t.Parallel()
+	w := begin(t, dbtest.SQLite(t), Options{})
+	sockets := map[*gqlclient.Client]*gqlclient.Socket{}
+	for _, c := range w.cast() {
+		sockets[c] = c.MustDial(t)
+	}
+	for name, r := range matrix {
+		if r.upload {
+			continue // files come by HTTP alone
+		}
+		r.try(t, w, name, func(c *gqlclient.Client, vars gqlclient.Vars) *gqlclient.Response {
+			return r.subscribe(t, w, c, sockets[c], vars)
+		})
+	}
+}
+
+// cast lists everybody by name.
+func (w *world) cast() map[string]*gqlclient.Client {
+	return map[string]*gqlclient.Client{
+		"owner": w.Owner, "stranger": w.Stranger, "analyst": w.Analyst, "service": w.Service, "admin": w.Admin, "anonymous": w.Anonymous,
+	}
+}
+
+// try runs the row as everybody, each on fresh things of the owner.
+func (r row) try(t *testing.T, w *world, name string, ask func(*gqlclient.Client, gqlclient.Vars) *gqlclient.Response) {
+	t.Helper()
+	for who, c := range w.cast() {
+		want := map[string]string{"owner": r.owner, "admin": r.admin, "anonymous": r.nobody}[who]
+		if want == "" {
+			want = r.other
+		}
+		vars := gqlclient.Vars{}
+		if r.vars != nil {
+			vars = r.vars(t, w)
+		}
+		if r.prepare != "" {
+			w.Owner.Must(t, r.prepare, gqlclient.Vars{"job": vars["job"]}, nil)
+		}
+		if got, answer := outcome(t, ask(c, vars)); got != want {
+			t.Errorf("%s as %s: %s, want %s: %s", name, who, got, want, answer)
+		}
+	}
+}
+
+// outcome is the code, or fine, or null for an answer whose fields are null.
+func outcome(t *testing.T, r *gqlclient.Response) (what string, data json.RawMessage) {
+	t.Helper()
+	if len(r.Errors) > 0 {
+		body, _ := json.Marshal(r.Errors)
+		return r.Code(), body
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(r.Data, &fields); err != nil || len(fields) == 0 {
+		t.Fatalf("the data is %q: %v", r.Data, err)
+	}
+	for _, v := range fields {
+		list, _ := v.([]any)
+		if v == nil || len(list) == 1 && list[0] == nil {
+			return null, r.Data
+		}
+	}
+	return fine, r.Data
+}
+
+func (r row) post(t *testing.T, c *gqlclient.Client, vars gqlclient.Vars) *gqlclient.Response {
+	t.Helper()
+	var got *gqlclient.Response
+	var err error
+	if r.upload {
+		got, err = sendFile(t, c, r.query, "note.txt", "A text from a file", "GraphQL-Require-Preflight", "1")
+	} else {
+		got, err = c.Do(t.Context(), r.query, used(r.query, vars))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// used leaves only the variables that the operation declares.
+func used(query string, vars gqlclient.Vars) gqlclient.Vars {
+	kept := gqlclient.Vars{}
+	for name, v := range vars {
+		if bytes.Contains([]byte(query), []byte("$"+name)) {
+			kept[name] = v
+		}
+	}
+	return kept
+}
+
+func (r row) subscribe(t *testing.T, w *world, c *gqlclient.Client, s *gqlclient.Socket, vars gqlclient.Vars) *gqlclient.Response {
+	t.Helper()
+	stream := s.Subscribe(t, r.query, used(r.query, vars))
+	if r.subscription && r.vars == nil && c != w.Anonymous {
+		// The stream of events has nothing to say before something happens; it
+		// may register after the first note.
+		return w.provoke(t, c, stream)
+	}
+	got, _ := stream.Next(t)
+	if r.subscription && len(got.Errors) == 0 {
+		stream.Stop(t)
+	}
+	return got
+}
+
+// provoke makes notes until the stream shows one.
+func (w *world) provoke(t *testing.T, c *gqlclient.Client, stream *gqlclient.Stream) *gqlclient.Response {
+	t.Helper()
+	for {
+		w.make(t, c)
+		if got, ok := stream.Try(); ok {
+			stream.Stop(t)
+			return got
+		}
+	}
+}
+
+// sendFile sends an operation with the variable file by the multipart
+// convention.
+func sendFile(t *testing.T, c *gqlclient.Client, query, name, content string, header ...string) (*gqlclient.Response, error) {
+	t.Helper()
+	operations, err := json.Marshal(gqlclient.Vars{"query": query, "variables": gqlclient.Vars{"file": nil}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	_ = form.WriteField("operations", string(operations))
+	_ = form.WriteField("map", `{"0": ["variables.file"]}`)
+	file, err := form.CreateFormFile("0", name)
+	if err == nil {
+		_, err = file.Write([]byte(content))
+	}
+	if err == nil {
+		err = form.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.URL+"/graphql", &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return c.Send(r)
+}

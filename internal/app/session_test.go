@@ -1,0 +1,131 @@
+package app
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"parley/e2e/gqlclient"
+	"parley/internal/testkit/dbtest"
+)
+
+const whoAmI = `{"query":"{ viewer { id } }"}`
+
+func TestATokenThatIsNoGoodIsUnauthenticatedWithItsReason(t *testing.T) {
+	t.Parallel()
+	w := begin(t, dbtest.SQLite(t), Options{})
+	for name, c := range map[string]struct {
+		token, reason string
+	}{
+		"none":          {"", "Sign in first"},
+		"nonsense":      {"nonsense", "not valid here"},
+		"a changed one": {w.Owner.Token[:len(w.Owner.Token)-4] + "AAAA", "not valid here"},
+		"unsigned":      {"eyJhbGciOiJub25lIn0.eyJpc3MiOiJwYXJsZXkiLCJzdWIiOiJ1c2VyXzAxTTdZTjNKNDYyUlIxNkpETjk2N00yR004Iiwicm9sZSI6IkFETUlOIiwiZXhwIjo0MDAwMDAwMDAwfQ.", "not valid here"},
+		"expired":       {w.expired(t, w.Owner).Token, "has expired"},
+	} {
+		for _, query := range []string{"{ viewer { id } }", "{ jobs { totalCount } }", `{ node(id: "note_01M7YN3J462RR16JDN967M2GM8") { id } }`} {
+			r, err := w.Anonymous.As(c.token).Do(t.Context(), query, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Code() != "UNAUTHENTICATED" || !strings.Contains(r.Errors[0].Message, c.reason) {
+				t.Errorf("%s, %s: %s", name, query, r.Body)
+			}
+		}
+	}
+}
+
+func TestRefreshAndSignInWorkWithAnExpiredTokenInTheHeader(t *testing.T) {
+	t.Parallel()
+	w := begin(t, dbtest.SQLite(t), Options{})
+	email, refresh := w.account(t)
+	stale := w.expired(t, w.Owner)
+	stale.Must(t, `mutation($r: String!) { refresh(input: {refreshToken: $r}) { accessToken viewer { email } } }`, gqlclient.Vars{"r": refresh}, nil)
+	stale.Must(t, `mutation($e: String!) { signIn(input: {email: $e, password: "correct horse"}) { accessToken } }`, gqlclient.Vars{"e": email}, nil)
+}
+
+// signInWithCookie gives the cookie that signIn sets.
+func (w *world) signInWithCookie(t *testing.T) *http.Cookie {
+	t.Helper()
+	email, _ := w.account(t)
+	r, err := w.Anonymous.Do(t.Context(), `mutation($e: String!) { signIn(input: {email: $e, password: "correct horse", cookie: true}) { viewer { id } } }`, gqlclient.Vars{"e": email})
+	if err != nil || r.Err() != nil {
+		t.Fatal(err, r.Err())
+	}
+	cookies := (&http.Response{Header: r.Header}).Cookies()
+	if len(cookies) != 1 {
+		t.Fatalf("signIn set the cookies %v", cookies)
+	}
+	return cookies[0]
+}
+
+func TestTheCookieCountsForTheServersOwnPagesOnly(t *testing.T) {
+	t.Parallel()
+	w := begin(t, dbtest.SQLite(t), Options{})
+	cookie := w.signInWithCookie(t)
+	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" || cookie.Expires.IsZero() {
+		t.Errorf("the cookie is %s", cookie)
+	}
+	for name, c := range map[string]struct {
+		header []string
+		code   string
+	}{
+		"a program":                    {nil, ""},
+		"its own page":                 {[]string{"Origin", w.URL, "Sec-Fetch-Site", "same-origin"}, ""},
+		"its own page, old browser":    {[]string{"Origin", w.URL}, ""},
+		"typed into the address bar":   {[]string{"Sec-Fetch-Site", "none"}, ""},
+		"a foreign page":               {[]string{"Origin", "https://evil.org", "Sec-Fetch-Site", "cross-site"}, "UNAUTHENTICATED"},
+		"a foreign page, old browser":  {[]string{"Origin", "https://evil.org"}, "UNAUTHENTICATED"},
+		"another port, an allowed one": {[]string{"Origin", "http://localhost:3000", "Sec-Fetch-Site", "same-site"}, "UNAUTHENTICATED"},
+		"a page without origin":        {[]string{"Origin", "null"}, "UNAUTHENTICATED"},
+		"with a claim of the browser":  {[]string{"Origin", w.URL, "Sec-Fetch-Site", "cross-site"}, "UNAUTHENTICATED"},
+	} {
+		for _, method := range []string{http.MethodPost, http.MethodGet} {
+			target := w.URL + "/graphql"
+			if method == http.MethodGet {
+				target += "?query=" + url.QueryEscape("{ viewer { id } }")
+			}
+			r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(whoAmI))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			r.AddCookie(cookie)
+			for i := 0; i+1 < len(c.header); i += 2 {
+				r.Header.Set(c.header[i], c.header[i+1])
+			}
+			got, err := w.Anonymous.Send(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Code() != c.code {
+				t.Errorf("%s by %s: %q, want %q: %s", name, method, got.Code(), c.code, got.Body)
+			}
+		}
+	}
+	for origin, want := range map[string]string{w.URL: "", "http://localhost:3000": "UNAUTHENTICATED"} {
+		dial := *w.Anonymous
+		dial.Header = http.Header{"Cookie": {cookie.String()}, "Origin": {origin}}
+		got, _ := dial.MustDial(t).Subscribe(t, "{ viewer { id } }", nil).Next(t)
+		if got.Code() != want {
+			t.Errorf("a socket of %s: %q, want %q", origin, got.Code(), want)
+		}
+	}
+}
+
+func TestSignOutRemovesTheCookie(t *testing.T) {
+	t.Parallel()
+	w := begin(t, dbtest.SQLite(t), Options{})
+	cookie := w.signInWithCookie(t)
+	c := *w.Anonymous
+	c.Header = http.Header{"Cookie": {cookie.String()}}
+	r, err := c.Do(t.Context(), "mutation { signOut { clientMutationId } }", nil)
+	if err != nil || r.Err() != nil {
+		t.Fatal(err, r.Err())
+	}
+	cookies := (&http.Response{Header: r.Header}).Cookies()
+	if len(cookies) != 1 || cookies[0].Value != "" || cookies[0].Expires.Year() > 1970 {
+		t.Errorf("signOut set %v", cookies)
+	}
+}

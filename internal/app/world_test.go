@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"entgo.io/ent"
+	"github.com/99designs/gqlgen/graphql"
+
+	"parley/e2e/gqlclient"
+	"parley/ent/gen/user"
+	"parley/internal/auth"
+	"parley/internal/config"
+	"parley/internal/store"
+	"parley/internal/testkit/dbtest"
+)
+
+// world is a serve process inside the test, without a worker, so that jobs stay
+// queued; and a signed-in client for every role.
+type world struct {
+	*parts
+	URL string
+	// Owner, Stranger, Analyst, Admin and Service are users; Anonymous has no
+	// token.
+	Owner, Stranger, Analyst, Admin, Service, Anonymous *gqlclient.Client
+	// IDs holds the ids of the users by their clients.
+	IDs map[*gqlclient.Client]string
+	// queries counts what operations read, outside of transactions.
+	queries atomic.Int64
+}
+
+// begin starts a world on a migrated database.
+func begin(t *testing.T, database string, o Options, settings ...string) *world {
+	t.Helper()
+	flags := map[string]string{"database-url": database, "data": t.TempDir(), "models": t.TempDir(), "listen": "127.0.0.1:0", "grace": "2s"}
+	for i := 0; i+1 < len(settings); i += 2 {
+		flags[settings[i]] = settings[i+1]
+	}
+	cfg, err := config.Load(flags, func(string) string { return "" }, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openAPI(t.Context(), cfg, Serve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{parts: p, IDs: map[*gqlclient.Client]string{}}
+	countQueries(t, p.store, &w.queries)
+	address := make(chan string, 1)
+	o.Listening = func(a string) { address <- a }
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.run(ctx, o) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the process ended with %v", err)
+		}
+		if err := p.Close(); err != nil {
+			t.Errorf("close the process: %v", err)
+		}
+	})
+	select {
+	case a := <-address:
+		w.URL = "http://" + a
+	case err := <-ended:
+		t.Fatalf("the process did not start: %v", err)
+	}
+	w.Anonymous = &gqlclient.Client{URL: w.URL}
+	w.Owner, w.Stranger = w.user(t, auth.RoleUser), w.user(t, auth.RoleUser)
+	w.Analyst, w.Admin, w.Service = w.user(t, auth.RoleAnalyst), w.user(t, auth.RoleAdmin), w.user(t, auth.RoleService)
+	return w
+}
+
+// user makes an account past the password's slow hash.
+func (w *world) user(t *testing.T, role auth.Role) *gqlclient.Client {
+	t.Helper()
+	id := store.NewID("user")
+	ctx := auth.System(t.Context(), "test")
+	err := w.store.Tx(ctx, func(ctx context.Context) error {
+		return w.store.Client(ctx).User.Create().SetID(id).SetEmail(id + "@example.org").SetEmailKey(id + "@example.org").
+			SetPasswordHash("none").SetRole(user.Role(role)).Exec(ctx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := w.tokens.Issue(auth.Viewer{ID: id, Role: role, Session: store.NewID("sess")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.Anonymous.As(token)
+	w.IDs[c] = id
+	return c
+}
+
+// things are ids of one user's objects.
+type things struct{ note, job, translation string }
+
+// make gives the client a note with a queued translation.
+func (w *world) make(t *testing.T, c *gqlclient.Client) things {
+	t.Helper()
+	var note struct {
+		CreateNote struct{ Note struct{ ID string } }
+	}
+	c.Must(t, `mutation { createNote(input: {title: "Title", text: "A text", language: "en"}) { note { id } } }`, nil, &note)
+	made := things{note: note.CreateNote.Note.ID}
+	var asked struct {
+		TranslateNote struct{ Jobs []struct{ ID string } }
+	}
+	c.Must(t, `mutation($n: ID!) { translateNote(input: {noteId: $n, languages: ["es"]}) { jobs { id } } }`, gqlclient.Vars{"n": made.note}, &asked)
+	made.job = asked.TranslateNote.Jobs[0].ID
+	var read struct {
+		Note struct{ Translations []struct{ ID string } }
+	}
+	c.Must(t, `query($n: ID!) { note(id: $n) { translations { id } } }`, gqlclient.Vars{"n": made.note}, &read)
+	made.translation = read.Note.Translations[0].ID
+	return made
+}
+
+// account signs a new account up and gives its address and refresh token.
+func (w *world) account(t *testing.T) (email, refresh string) {
+	t.Helper()
+	email = fmt.Sprintf("%s@example.org", store.NewID("x"))
+	var got struct {
+		SignUp struct{ RefreshToken string }
+	}
+	w.Anonymous.Must(t, `mutation($e: String!) { signUp(input: {email: $e, password: "correct horse"}) { refreshToken } }`, gqlclient.Vars{"e": email}, &got)
+	return email, got.SignUp.RefreshToken
+}
+
+// expired gives the client a token that was good a while ago.
+func (w *world) expired(t *testing.T, c *gqlclient.Client) *gqlclient.Client {
+	t.Helper()
+	key, err := signingKey(w.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	past, err := auth.NewTokens(key, -time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := past.Issue(auth.Viewer{ID: w.IDs[c], Role: auth.RoleUser, Session: "sess_old"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Anonymous.As(token)
+}
+
+// onBoth runs a test on SQLite and on Postgres.
+func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	dbtest.URLs(t, func(t *testing.T, url string) { test(t, begin(t, url, Options{})) })
+}
+
+// countQueries counts the queries of entities that operations make; those of
+// relay and rescuer go on beside them.
+func countQueries(t *testing.T, s *store.Store, n *atomic.Int64) {
+	t.Helper()
+	s.Client(t.Context()).Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
+		return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {
+			if graphql.HasOperationContext(ctx) {
+				n.Add(1)
+			}
+			return next.Query(ctx, q)
+		})
+	}))
+}

@@ -1,0 +1,122 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"parley/internal/apperr"
+)
+
+func TestAPasswordMatchesItsHashAndNoOther(t *testing.T) {
+	t.Parallel()
+	p := NewPasswords()
+	hash, err := p.Hash(t.Context(), "correct horse")
+	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Fatalf("%s, %v", hash, err)
+	}
+	again, err := p.Hash(t.Context(), "correct horse")
+	if err != nil || again == hash {
+		t.Errorf("two hashes of one password are equal: the salt is missing")
+	}
+	for password, want := range map[string]bool{"correct horse": true, "Correct horse": false, "": false, "correct horse\x00": false} {
+		if ok, err := p.Matches(t.Context(), password, hash); ok != want || err != nil {
+			t.Errorf("%q: %v, %v", password, ok, err)
+		}
+	}
+}
+
+// The vector is that of the reference implementation's test.c: version 0x13,
+// t=2, m=2^8 KiB, p=1, "password", "somesalt".
+func TestMatchesReadsTheCostFromTheHash(t *testing.T) {
+	t.Parallel()
+	const known = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
+	if ok, err := NewPasswords().Matches(t.Context(), "password", known); !ok || err != nil {
+		t.Errorf("%v, %v", ok, err)
+	}
+}
+
+func TestADamagedHashIsAnErrorAndNoMatch(t *testing.T) {
+	t.Parallel()
+	const salt, sum = "c29tZXNhbHQ", "nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
+	for _, hash := range []string{
+		"", "x", "$2a$10$abcdefghijklmnopqrstuv", "$argon2i$v=19$m=256,t=2,p=1$" + salt + "$" + sum,
+		"$argon2id$v=16$m=256,t=2,p=1$" + salt + "$" + sum, "$argon2id$v=19$m=,t=2,p=1$" + salt + "$" + sum,
+		"$argon2id$v=19$m=256,t=0,p=1$" + salt + "$" + sum, "$argon2id$v=19$m=256,t=2,p=0$" + salt + "$" + sum,
+		"$argon2id$v=19$m=-1,t=2,p=1$" + salt + "$" + sum, "$argon2id$v=19$m=999999999,t=2,p=1$" + salt + "$" + sum,
+		"$argon2id$v=19$m=256,t=2,p=1$!$" + sum, "$argon2id$v=19$m=256,t=2,p=1$" + salt + "$!",
+	} {
+		if ok, err := NewPasswords().Matches(t.Context(), "password", hash); ok || err == nil {
+			t.Errorf("%s: %v, %v", hash, ok, err)
+		}
+	}
+	if ok, _ := NewPasswords().Matches(t.Context(), "password", "$argon2id$v=19$m=256,t=2,p=1$"+salt+"$"); ok {
+		t.Error("an empty sum matches")
+	}
+}
+
+func TestTwoPasswordsAreHashedAtATimeAndTooManyAreRefused(t *testing.T) {
+	t.Parallel()
+	p := NewPasswords()
+	begun, finish := make(chan struct{}), make(chan struct{})
+	var now, most atomic.Int32
+	p.derive = func(_, _ []byte, _, _ uint32, _ uint8, keyLen uint32) []byte {
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		begun <- struct{}{}
+		<-finish
+		return make([]byte, keyLen)
+	}
+	var group sync.WaitGroup
+	for range atOnce + waiting {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			if _, err := p.Hash(t.Context(), "x"); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	<-begun
+	<-begun
+	for len(p.places) < cap(p.places) { // the others are on their way into the queue
+		select {
+		case <-begun:
+			t.Fatal("a third one runs")
+		default:
+		}
+	}
+	_, err := p.Hash(t.Context(), "x")
+	if e := apperr.List(err); len(e) != 1 || e[0].Code != apperr.Unavailable || e[0].RetryAfter <= 0 {
+		t.Errorf("one too many gives %v", err)
+	}
+	go func() {
+		for range begun { //nolint:revive // lets the others go on
+		}
+	}()
+	close(finish)
+	group.Wait()
+	close(begun)
+	if most.Load() != atOnce {
+		t.Errorf("%d ran at once", most.Load())
+	}
+}
+
+func TestACancelledCallLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	p := NewPasswords()
+	for range atOnce {
+		p.slots <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Hash(ctx, "x"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if len(p.places) != 0 {
+		t.Error("it keeps its place")
+	}
+}

@@ -1,0 +1,214 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func none(string) string { return "" }
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "parley.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func setOf(t *testing.T, name string) Setting {
+	t.Helper()
+	all := Settings()
+	i := slices.IndexFunc(all, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		t.Fatalf("there is no setting %s", name)
+	}
+	return all[i]
+}
+
+// other gives a valid value that is not the default.
+func other(s Setting) []string {
+	words := map[string][]string{
+		"listen": {":1", ":2", ":3"}, "auto-migrate": {"0", "1", "true"}, "sqlite-sync": {"full", "full", "full"},
+		"introspection": {"off", "off", "off"}, "log-level": {"debug", "warn", "error"}, "log-format": {"json", "json", "json"},
+		"origins":      {"http://a:1", "http://b:2", "http://c:3"},
+		"database-url": {"sqlite:a", "sqlite:b", "sqlite:c"}, "nats-url": {"nats://a", "nats://b", "nats://c"}, "redis-url": {"redis://a", "redis://b", "redis://c"},
+		"signing-key": {strings.Repeat("a", 32), strings.Repeat("b", 32), strings.Repeat("c", 32)},
+	}
+	if w, ok := words[s.Name]; ok {
+		return w
+	}
+	if _, err := time.ParseDuration(s.Default); err == nil && s.Default != "0" {
+		return []string{"2m0s", "3m0s", "4m0s"}
+	}
+	return []string{"2", "3", "4"} // numbers, and names of files and folders
+}
+
+func TestAFlagGoesBeforeTheEnvironmentBeforeTheFileBeforeTheDefault(t *testing.T) {
+	t.Parallel()
+	for _, s := range Settings() {
+		values := other(s)
+		fromFile := file(t, s.Name+": \""+values[0]+"\"\n")
+		env := func(name string) string {
+			if name == s.Env {
+				return values[1]
+			}
+			return ""
+		}
+		flags := map[string]string{s.Name: values[2]}
+		for want, load := range map[string]func() (*Config, error){
+			"default " + s.Default: func() (*Config, error) { return Load(nil, none, "") },
+			"file " + values[0]:    func() (*Config, error) { return Load(nil, none, fromFile) },
+			"env " + values[1]:     func() (*Config, error) { return Load(nil, env, fromFile) },
+			"flag " + values[2]:    func() (*Config, error) { return Load(flags, env, fromFile) },
+		} {
+			c, err := load()
+			if err != nil {
+				t.Errorf("%s from %s: %v", s.Name, want, err)
+				continue
+			}
+			if _, value, _ := strings.Cut(want, " "); s.get(c) != value {
+				t.Errorf("%s is %q, want that of %s", s.Name, s.get(c), want)
+			}
+		}
+	}
+}
+
+func TestSettingsHaveNamesOfTheirOwnAndAHelp(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, s := range Settings() {
+		if s.Name == "" || s.Env == "" || s.Help == "" || seen[s.Name] || seen[s.Env] {
+			t.Errorf("%+v", s)
+		}
+		if !strings.HasPrefix(s.Env, "PARLEY_") && !slices.Contains([]string{"DATABASE_URL", "NATS_URL", "REDIS_URL", "MEDIA_URL", "AUTO_MIGRATE", "ONNXRUNTIME_LIB"}, s.Env) {
+			t.Errorf("%s is not named PARLEY_…", s.Env)
+		}
+		seen[s.Name], seen[s.Env] = true, true
+	}
+}
+
+func TestAFileMayHoldListsNumbersAndNothing(t *testing.T) {
+	t.Parallel()
+	c, err := Load(nil, none, file(t, "origins: [https://a.example.com, 'http://localhost:*']\ncache-mb: 7\nsigning-key:\nauto-migrate: true\ngrace: 3s\n"))
+	if err != nil || len(c.Origins) != 2 || c.CacheMB != 7 || c.SigningKey != "" || !c.Migrates(false) || c.Grace != 3*time.Second {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := Load(nil, none, file(t, "")); err != nil {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+func TestWhatIsWrongIsNamedWithWhereItComesFrom(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"cash-mb: 7\n":                        "has the setting \"cash-mb\", which does not exist",
+		"cache-mb: much\n":                    "cache-mb (from ",
+		"cache-mb: [1, 2]\n":                  "\"1,2\" is no whole number",
+		"listen: {a: b}\n":                    "listen: it must be a plain value or a list of them",
+		"origins: [[a]]\n":                    "a list holds plain values only",
+		"- a\n":                               "can't be read",
+		"cache-mb: 1\ncache-mb: 2\n":          "can't be read",
+		"\tlisten: x\n":                       "can't be read",
+		"cache-mb: 0\n":                       "cache-mb: 0 is not from 1 to",
+		"worker-threads: -1\n":                "worker-threads: -1 is not from 0 to",
+		"cache-mb: 9999999999999999\n":        "is not from 1 to",
+		"db-conns: 9999999999999999999999\n":  "is no whole number",
+		"grace: 10\n":                         "\"10\" is no duration such as 15m or 30s",
+		"grace: 0s\n":                         "grace: 0s is shorter than",
+		"access-lifetime: -1h\n":              "is shorter than 1s",
+		"listen: 8080\n":                      "\"8080\" is no host:port",
+		"listen: ':'\n":                       "is no host:port",
+		"listen: ':http'\n":                   "is no host:port",
+		"listen: ':70000'\n":                  "is no host:port",
+		"data: ''\n":                          "data: it must name a folder",
+		"log-level: loud\n":                   "\"loud\" is not one of debug, info, warn, error",
+		"auto-migrate: maybe\n":               "auto-migrate: \"maybe\" is not one of",
+		"signing-key: short\n":                "signing-key: it has 5 characters and needs 32",
+		"database-url: mysql://h\n":           "database-url: it must begin with one of postgres:",
+		"database-url: 'sqlite:'\n":           "database-url: it names no file",
+		"database-url: parley.db\n":           "must begin with one of",
+		"nats-url: 'nats://a,http://b'\n":     "nats-url: it must begin with one of nats:",
+		"nats-url: 'nats:'\n":                 "it is no URL",
+		"redis-url: 'redis://u:secret@h:x'\n": "redis-url: it is no URL",
+		"origins: localhost:3000\n":           "origins: \"localhost:3000\" is no origin",
+		"origins: https://a.b/\n":             "is no origin",
+		"origins: https://a.b/path\n":         "is no origin",
+		"origins: https://u@a.b\n":            "is no origin",
+		"origins: https://*.a.b:x\n":          "is no origin",
+	} {
+		_, err := Load(nil, none, file(t, text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q gives: %v\nwant: %s", text, err, want)
+		}
+	}
+	_, err := Load(map[string]string{"grace": "x", "cache-mb": "y"}, func(name string) string {
+		return map[string]string{"PARLEY_DB_CONNS": "z"}[name]
+	}, "")
+	for _, want := range []string{"grace (from --grace)", "cache-mb (from --cache-mb)", "db-conns (from PARLEY_DB_CONNS)"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want all of them: %s", err, want)
+		}
+	}
+	if _, err := Load(nil, none, "/does/not/exist.yaml"); err == nil || !strings.Contains(err.Error(), "read the settings") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPrintMasksWhatIsSecret(t *testing.T) {
+	t.Parallel()
+	c, err := Load(map[string]string{
+		"signing-key": strings.Repeat("secret", 6), "database-url": "postgres://u:secret@h/db?sslpassword=secret",
+		"nats-url": "nats://secret@a:4222,nats://u:secret@b:4222", "redis-url": "redis://:secret@h/1",
+		"media-url": "secret", "listen": "h:1",
+	}, none, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := c.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "secret") {
+		t.Errorf("a secret shows:\n%s", &out)
+	}
+	for _, want := range []string{
+		"postgres://u:xxxxx@h/db?sslpassword=xxxxx", "nats://xxxxx@a:4222,nats://u:xxxxx@b:4222", "redis://:xxxxx@h/1", "(set)", "h:1",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s does not show:\n%s", want, &out)
+		}
+	}
+	for _, s := range Settings() {
+		if !strings.Contains(out.String(), "--"+s.Name+" ") || !strings.Contains(out.String(), s.Env) {
+			t.Errorf("%s does not show", s.Name)
+		}
+	}
+	if got := mask("sqlite:./var/a b.db"); got != "sqlite:./var/a b.db" {
+		t.Errorf("a path shows as %s", got)
+	}
+}
+
+func TestDerivedSettings(t *testing.T) {
+	t.Parallel()
+	c := &Config{Data: "folder"}
+	if c.Database() != "sqlite:"+filepath.Join("folder", "parley.db") || !c.EmbeddedNATS() {
+		t.Errorf("the embedded default is %s", c.Database())
+	}
+	c.DatabaseURL, c.NATSURL = "postgres://h/db", "nats://h"
+	if c.Database() != "postgres://h/db" || c.EmbeddedNATS() {
+		t.Errorf("the external one is %s", c.Database())
+	}
+	for word, want := range map[string]string{"": "true false", "1": "true true", "true": "true true", "0": "false false", "false": "false false"} {
+		c.AutoMigrate = word
+		if got := fmt.Sprint(c.Migrates(true), " ", c.Migrates(false)); got != want {
+			t.Errorf("AUTO_MIGRATE=%s gives %s", word, got)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package event
+
+import (
+	"encoding/base64"
+	"math"
+	"slices"
+	"testing"
+
+	"parley/internal/apperr"
+	"parley/internal/jobspec"
+)
+
+func TestACursorReadsAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	for _, c := range []Cursor{{"01J", 0}, {"01J", 1}, {"", 5}, {newEpoch(), math.MaxInt64}} {
+		got, err := ParseCursor(c.String())
+		if err != nil || got != c {
+			t.Errorf("%+v reads as %+v, %v", c, got, err)
+		}
+	}
+}
+
+func TestWhatIsNoCursorOfTheLogIsBadInputAtItsPath(t *testing.T) {
+	t.Parallel()
+	raw := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+	for _, s := range []string{
+		"", "x", "!", "ev1.a.1", raw("ev1."), raw("ev1.a"), raw("ev1.a."), raw("ev1.a.-1"), raw("ev1.a.+1"), raw("ev1.a.01"),
+		raw("ev1.a.1.2"), raw("ev1.a.99999999999999999999"), raw("pg1.{}"), raw("ev2.a.1"), raw("ev1.a.1") + "=", raw("ev1.a.1") + "\n",
+	} {
+		_, err := ParseCursor(s, "input", "after")
+		all := apperr.List(err)
+		if len(all) != 1 || all[0].Code != apperr.BadInput || !slices.Equal(all[0].Path, []string{"input", "after"}) {
+			t.Errorf("%q gives %v", s, err)
+		}
+	}
+}
+
+func FuzzParseCursor(f *testing.F) {
+	f.Add(Cursor{"01J", 7}.String())
+	f.Add("ZXYx")
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := ParseCursor(s)
+		if err == nil && (c.String() != s || c.Position < 0) {
+			t.Errorf("%q gives %+v", s, c)
+		}
+	})
+}
+
+func TestAnAudienceHasOneShard(t *testing.T) {
+	t.Parallel()
+	if User("a") == Role("a") {
+		t.Error("a user and a role share an audience")
+	}
+	if shard := shardOf(User("a")); shard != jobspec.EventShard("u:a") || shard < 0 || shard >= jobspec.EventShards {
+		t.Errorf("shard %d", shard)
+	}
+}

@@ -1,0 +1,147 @@
+package jobspec
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// The messages travel between processes of different versions: a name that
+// changes here loses work in flight.
+func TestMessagesKeepTheirForm(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	for _, test := range []struct {
+		message any
+		want    string
+	}{
+		{Job{Run: "r", Attempt: 2, Kind: "translate", Pool: "p", Lane: LaneBulk, Moved: true, Payload: json.RawMessage(`{"a":1}`)},
+			`{"run":"r","attempt":2,"kind":"translate","pool":"p","lane":"bulk","payload":{"a":1}}`},
+		{Job{Run: "r", Deadline: at, Payload: json.RawMessage("null")},
+			`{"run":"r","attempt":0,"kind":"","pool":"","lane":"","deadline":"2026-01-02T03:04:05.000006Z","payload":null}`},
+		{Translate{Text: "t", Source: "en", Target: "es"}, `{"text":"t","source":"en","target":"es"}`},
+		{Translated{Text: "t", Model: "m"}, `{"text":"t","model":"m"}`},
+		{Result{Run: "r", Attempt: 1, Kind: "k", Type: ResultDone, Worker: "w", StartedAt: at, At: at, Payload: json.RawMessage("1")},
+			`{"run":"r","attempt":1,"kind":"k","type":"done","worker":"w","startedAt":"2026-01-02T03:04:05.000006Z","at":"2026-01-02T03:04:05.000006Z","payload":1}`},
+		{Result{Type: ResultFailed, Failure: &Failure{CodeWorkerLost, "m"}},
+			`{"run":"","attempt":0,"kind":"","type":"failed","worker":"","startedAt":"0001-01-01T00:00:00Z","at":"0001-01-01T00:00:00Z","failure":{"code":"WORKER_LOST","message":"m"}}`},
+		{Progress{Run: "r", Attempt: 1, Progress: 0.5, Partial: "p"}, `{"run":"r","attempt":1,"progress":0.5,"partial":"p"}`},
+		{Announcement{Worker: "w", At: at, Bundles: []Bundle{{Name: "n", Kind: "k", Pool: "p", Directions: []Direction{{"en", "es", true}, {"es", "en", false}}}}},
+			`{"worker":"w","at":"2026-01-02T03:04:05.000006Z","bundles":[{"name":"n","kind":"k","pool":"p","directions":[{"source":"en","target":"es","pivot":true},{"source":"es","target":"en"}]}]}`},
+		{EventBatch{Epoch: "e", Shard: 3, Previous: 7, Events: []Event{{Position: 8, Audience: "u:a", Topic: "JOBS", Type: "JobChanged", Object: "o", Parent: "p", Version: 2, State: "s", At: at}}},
+			`{"epoch":"e","shard":3,"previous":7,"events":[{"position":8,"audience":"u:a","topic":"JOBS","type":"JobChanged","object":"o","parent":"p","version":2,"state":"s","at":"2026-01-02T03:04:05.000006Z"}]}`},
+	} {
+		got, err := json.Marshal(test.message)
+		if err != nil || string(got) != test.want {
+			t.Errorf("%T is\n%s, want\n%s (%v)", test.message, got, test.want, err)
+		}
+	}
+}
+
+func TestAMessagesIDIsOneForEachAttemptAndReport(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(5)
+	for want, got := range map[string]string{
+		"r:1":             Job{Run: "r", Attempt: 1, Lane: LaneBulk}.MessageID(),
+		"r:2":             Job{Run: "r", Attempt: 2}.MessageID(),
+		"r:1:interactive": Job{Run: "r", Attempt: 1, Lane: LaneInteractive, Moved: true}.MessageID(),
+		"r:1:done":        Result{Run: "r", Attempt: 1, Type: ResultDone, At: at}.MessageID(),
+		"r:1:heartbeat:5": Result{Run: "r", Attempt: 1, Type: ResultHeartbeat, At: at}.MessageID(),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestSubjectsLieInTheirStreamsAndMatchTheirFilters(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ subject, filter string }{
+		{JobSubject("translate", "p", LaneBulk, "run_1"), SubjectJobsAll},
+		{JobSubject("translate", "p", LaneBulk, "run_1"), JobFilter("translate", "p", LaneBulk)},
+		{JobSubject("translate", "p", LaneInteractive, "run_1"), JobRunFilter("run_1")},
+		{ResultSubject("run_1", ResultDone), SubjectResultsAll},
+		{ProgressSubject("run_1"), SubjectProgressAll},
+		{CancelSubject("run_1"), SubjectCancelAll},
+		{EventSubject(63), SubjectEventsAll},
+	} {
+		if !matches(test.subject, test.filter) {
+			t.Errorf("%s does not match %s", test.subject, test.filter)
+		}
+	}
+	for _, test := range []struct{ subject, filter string }{
+		{JobSubject("translate", "p", LaneBulk, "run_1"), JobFilter("translate", "p", LaneInteractive)},
+		{JobSubject("translate", "q", LaneBulk, "run_1"), JobFilter("translate", "p", LaneBulk)},
+		{JobSubject("translate", "p", LaneBulk, "run_2"), JobRunFilter("run_1")},
+		{SubjectAnnounce, SubjectCancelAll}, {SubjectOutbox, SubjectEventsAll},
+	} {
+		if matches(test.subject, test.filter) {
+			t.Errorf("%s matches %s", test.subject, test.filter)
+		}
+	}
+	if name := JobConsumer("translate", "p", LaneBulk); strings.ContainsAny(name, ". *>") {
+		t.Errorf("%q is no consumer's name", name)
+	}
+}
+
+// matches is NATS's rule: * is one token, > the rest.
+func matches(subject, filter string) bool {
+	tokens := strings.Split(subject, ".")
+	for i, f := range strings.Split(filter, ".") {
+		switch {
+		case f == ">":
+			return len(tokens) > i
+		case i >= len(tokens) || f != "*" && f != tokens[i]:
+			return false
+		case i == strings.Count(filter, "."):
+			return len(tokens) == i+1
+		}
+	}
+	return false
+}
+
+func TestAnAudiencesShardNeverChanges(t *testing.T) {
+	t.Parallel()
+	used := map[int]bool{}
+	for i := range 10_000 {
+		shard := EventShard(fmt.Sprintf("u:%d", i))
+		if shard < 0 || shard >= EventShards {
+			t.Fatalf("shard %d", shard)
+		}
+		used[shard] = true
+	}
+	if len(used) != EventShards {
+		t.Errorf("%d of %d shards are used", len(used), EventShards)
+	}
+	// FNV-1a, 32 bits, of "" and "a": the published offset basis and vector.
+	if EventShard("") != 0x811c9dc5%EventShards || EventShard("a") != 0xe40c292c%EventShards {
+		t.Errorf("the hash is not FNV-1a: %d, %d", EventShard(""), EventShard("a"))
+	}
+}
+
+func TestOnlyFailuresThatAnotherTryCantMendAreFinal(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[Code]bool{
+		CodeInvalidInput: true, CodeUnsupportedLanguage: true, CodeDeadline: true,
+		CodeModelMissing: false, CodeModelBroken: false, CodeWorkerLost: false, CodeInternal: false, "UNKNOWN": false,
+	} {
+		if code.Final() != want {
+			t.Errorf("%s is final: %v", code, code.Final())
+		}
+	}
+}
+
+func FuzzToken(f *testing.F) {
+	for _, s := range []string{"opus-mt", "a.b", "a b", "*", ">", "ü", "\xff", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		token := Token(name)
+		if strings.ContainsAny(token, ". *>\t\r\n/\\") || utf8.RuneCountInString(token) != utf8.RuneCountInString(name) || Token(token) != token {
+			t.Errorf("%q becomes %q", name, token)
+		}
+	})
+}

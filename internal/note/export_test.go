@@ -1,0 +1,7 @@
+package note
+
+// For tests of this package.
+var (
+	Match  = match
+	Detect = detect
+)

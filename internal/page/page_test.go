@@ -1,0 +1,265 @@
+package page_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/ent/gen"
+	"parley/ent/gen/note"
+	"parley/ent/gen/predicate"
+	"parley/internal/apperr"
+	"parley/internal/auth"
+	"parley/internal/page"
+	"parley/internal/store"
+	"parley/internal/testkit/dbtest"
+)
+
+const rows = 23
+
+// orders are one by a time with ties and one by bytes with ties, some of them
+// empty and some beyond ASCII, both ways.
+func orders() []page.Order[*gen.Note] {
+	byTime := page.Order[*gen.Note]{Name: "TIME", Column: note.FieldCreatedAt, Key: func(n *gen.Note) (any, string) { return n.CreatedAt, n.ID }}
+	byBytes := page.Order[*gen.Note]{Name: "BYTES", Column: note.FieldTitleKey, Key: func(n *gen.Note) (any, string) { return n.TitleKey, n.ID }}
+	byText := page.Order[*gen.Note]{Name: "TEXT", Column: note.FieldLanguage, Key: func(n *gen.Note) (any, string) { return n.Language, n.ID }}
+	all := []page.Order[*gen.Note]{byTime, byBytes, byText}
+	for _, o := range all[:3] {
+		o.Descending = true
+		all = append(all, o)
+	}
+	return all
+}
+
+func fill(t *testing.T, s *store.Store) {
+	t.Helper()
+	keys := [][]byte{{}, []byte("a"), []byte("a"), []byte("\x00"), []byte("ä"), []byte("\xff\xff"), []byte("z")}
+	at := time.Date(2024, 2, 29, 23, 59, 59, 999_999_000, time.UTC)
+	err := s.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
+		for i := range rows {
+			when := at.Add(time.Duration(i/3) * time.Microsecond * 100_001)
+			err := s.Client(ctx).Note.Create().SetID(store.NewID("note")).SetOwnerID("u").SetTitle("t").SetTitleKey(keys[i%len(keys)]).
+				SetText("x").SetSearchKey("x").SetLanguage([]string{"en", "de"}[i%2]).SetCreatedAt(when).Exec(ctx)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func load(t testing.TB, s *store.Store, o page.Order[*gen.Note], args page.Args) (*page.Page[*gen.Note], error) {
+	ctx := auth.System(t.Context(), "test")
+	return page.Load(args, o, func(c page.Cut, limit int) ([]*gen.Note, error) {
+		return s.Client(ctx).Note.Query().Where(predicate.Note(c.Where)).Order(note.OrderOption(c.Order)).Limit(limit).All(ctx)
+	}, func() (int, error) { return s.Client(ctx).Note.Query().Count(ctx) })
+}
+
+func ids(edges []page.Edge[*gen.Note]) []string {
+	var ids []string
+	for _, e := range edges {
+		ids = append(ids, e.Node.ID)
+	}
+	return ids
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestPagesOfEverySizeGiveTheWholeListInBothDirections(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		fill(t, s)
+		for _, o := range orders() {
+			whole, err := load(t, s, o, page.Args{First: ptr(100)})
+			if err != nil || len(whole.Edges) != rows || whole.HasNext || whole.HasPrevious {
+				t.Fatalf("%s: %+v, %v", o.Name, whole, err)
+			}
+			if !sorted(whole.Edges, o) {
+				t.Errorf("%s descending %v is not in order", o.Name, o.Descending)
+			}
+			if n, err := whole.Count(); n != rows || err != nil {
+				t.Errorf("counted %d, %v", n, err)
+			}
+			want := ids(whole.Edges)
+			for _, size := range []int{1, 2, 5, rows - 1, rows, rows + 1} {
+				if got := walk(t, s, o, size, false); !slices.Equal(got, want) {
+					t.Errorf("%s descending %v forward by %d:\n%v, want\n%v", o.Name, o.Descending, size, got, want)
+				}
+				if got := walk(t, s, o, size, true); !slices.Equal(got, want) {
+					t.Errorf("%s descending %v backward by %d:\n%v, want\n%v", o.Name, o.Descending, size, got, want)
+				}
+			}
+			between, err := load(t, s, o, page.Args{First: ptr(50), After: &whole.Edges[3].Cursor, Before: &whole.Edges[9].Cursor})
+			if err != nil || !slices.Equal(ids(between.Edges), want[4:9]) || between.HasNext {
+				t.Errorf("%s between two cursors: %v, %v", o.Name, between, err)
+			}
+		}
+	})
+}
+
+// sorted compares as both databases must, so that they list alike.
+func sorted(edges []page.Edge[*gen.Note], o page.Order[*gen.Note]) bool {
+	compare := func(a, b page.Edge[*gen.Note]) int {
+		x, xid := o.Key(a.Node)
+		y, yid := o.Key(b.Node)
+		order := 0
+		switch x := x.(type) {
+		case time.Time:
+			order = x.Compare(y.(time.Time))
+		case []byte:
+			order = bytes.Compare(x, y.([]byte))
+		case string:
+			order = strings.Compare(x, y.(string))
+		}
+		return cmp.Or(order, strings.Compare(xid, yid))
+	}
+	for i := 1; i < len(edges); i++ {
+		if c := compare(edges[i-1], edges[i]); c == 0 || (c < 0) == o.Descending {
+			return false
+		}
+	}
+	return true
+}
+
+// walk follows the cursors from one end of the list to the other.
+func walk(t *testing.T, s *store.Store, o page.Order[*gen.Note], size int, backward bool) []string {
+	t.Helper()
+	var all []string
+	args := page.Args{First: &size}
+	if backward {
+		args = page.Args{Last: &size}
+	}
+	for range rows + 2 {
+		p, err := load(t, s, o, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if backward {
+			all = append(ids(p.Edges), all...)
+			if !p.HasPrevious {
+				return all
+			}
+			args.Before = &p.Edges[0].Cursor
+			continue
+		}
+		all = append(all, ids(p.Edges)...)
+		if !p.HasNext {
+			return all
+		}
+		args.After = &p.Edges[len(p.Edges)-1].Cursor
+	}
+	t.Fatal("the pages never end")
+	return nil
+}
+
+func TestAPageBehindADeletedRowGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		fill(t, s)
+		o := orders()[0]
+		whole, err := load(t, s, o, page.Args{First: ptr(100)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
+			return s.Client(ctx).Note.DeleteOneID(whole.Edges[4].Node.ID).Exec(ctx)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := load(t, s, o, page.Args{First: ptr(2), After: &whole.Edges[4].Cursor})
+		if err != nil || !slices.Equal(ids(p.Edges), ids(whole.Edges[5:7])) {
+			t.Errorf("%v, %v", p, err)
+		}
+	})
+}
+
+func TestSizesHaveADefaultAndALimit(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t, dbtest.SQLite(t))
+	fill(t, s)
+	for _, test := range []struct {
+		args page.Args
+		want int // or -1 for BAD_INPUT
+		path string
+	}{
+		{page.Args{}, page.Usual, ""}, {page.Args{First: ptr(0)}, 0, ""}, {page.Args{Last: ptr(0)}, 0, ""}, {page.Args{First: ptr(page.Most)}, rows, ""},
+		{page.Args{First: ptr(-1)}, -1, "first"}, {page.Args{Last: ptr(page.Most + 1)}, -1, "last"}, {page.Args{First: ptr(1), Last: ptr(1)}, -1, "last"},
+	} {
+		p, err := load(t, s, orders()[0], test.args)
+		if test.want < 0 {
+			if all := apperr.List(err); len(all) != 1 || all[0].Code != apperr.BadInput || all[0].Path[0] != test.path {
+				t.Errorf("%+v gives %v", test.args, err)
+			}
+			continue
+		}
+		if err != nil || len(p.Edges) != test.want || test.want == 0 && !p.HasNext && !p.HasPrevious {
+			t.Errorf("%+v gives %d, %v", test.args, len(p.Edges), err)
+		}
+	}
+}
+
+func TestCursorsOfAnotherOrderAndForgedOnesAreBadInput(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		fill(t, s)
+		raw := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+		cursors := []string{
+			"", "x", "!", "=", raw("pg1."), raw("pg1.{}"), raw("pg1.null"), raw("ev1.01J.5"), raw(`pg1.{"o":"TIME+","i":"a"}`),
+			raw(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00Z","i":""}`), raw(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00+02:00","i":"a"}`),
+			raw(`pg1.{"o":"TIME+","b":"YQ==","i":"a"}`), raw(`pg1.{"o":"TIME+","s":"now","i":"a"}`), raw(`pg1.{"o":"BYTES+","t":"2024-01-01T00:00:00Z","i":"a"}`),
+			raw(`pg1.{"o":"BYTES+","i":"a"}`), raw(`pg1.{"o":"TEXT+","s":"\u0000","i":"a"}`), raw(`pg1.{"o":"TEXT+","s":"a","i":"\u0000"}`),
+			raw(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00Z","i":"a","x":1}`), strings.Repeat("A", 1<<20),
+		}
+		for _, o := range orders() {
+			p, err := load(t, s, o, page.Args{First: ptr(1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			cursors = append(cursors, p.Edges[0].Cursor)
+		}
+		for i, o := range orders() {
+			for n, c := range cursors {
+				own := n == len(cursors)-len(orders())+i
+				for name, args := range map[string]page.Args{"after": {After: &c}, "before": {Before: &c}} {
+					_, err := load(t, s, o, args)
+					all := apperr.List(err)
+					refused := len(all) == 1 && all[0].Code == apperr.BadInput && all[0].Path[0] == name
+					if own != (err == nil) || !own && !refused {
+						t.Errorf("%s %.60q in %s descending %v: %v", name, c, o.Name, o.Descending, err)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Whatever a client sends as a cursor, the database never answers with an
+// error of its own.
+func FuzzCursor(f *testing.F) {
+	f.Add("x")
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00Z","i":"a"}`)))
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`pg1.{"o":"BYTES-","b":"","i":"a"}`)))
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`pg1.{"o":"TEXT-","s":"é","i":"a"}`)))
+	var stores []*store.Store
+	for _, url := range []string{dbtest.SQLite(f), dbtest.Postgres(f)} {
+		stores = append(stores, dbtest.Open(f, url))
+	}
+	f.Fuzz(func(t *testing.T, c string) {
+		for _, s := range stores {
+			for _, o := range orders() {
+				if _, err := load(t, s, o, page.Args{After: &c}); err != nil && !apperr.Is(err, apperr.BadInput) {
+					t.Errorf("%q: %v", c, err)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,104 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/e2e/gqlclient"
+	"parley/graph"
+	"parley/internal/auth"
+	"parley/internal/config"
+	"parley/internal/server"
+	"parley/internal/server/pages"
+)
+
+const key = "a signing key for the tests of the server"
+
+// run starts a server without services: what reaches a resolver that needs one
+// panics, which is itself tested.
+func run(t *testing.T, change func(c *server.Config)) *gqlclient.Client {
+	t.Helper()
+	tokens, err := auth.NewTokens([]byte(key), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := server.Config{
+		Listen: "127.0.0.1:0", Origins: config.Origins{"https://app.example.com"}, Introspection: true,
+		Resolver: &graph.Resolver{}, Tokens: tokens, Metrics: http.NotFoundHandler(), Grace: time.Second,
+		Status: func(context.Context) pages.Status { return pages.Status{} },
+		Ready:  func(context.Context) error { return nil },
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := server.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- s.Sockets.Run(ctx) }()
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Errorf("the server ended with %v", err)
+			}
+		}
+	})
+	return &gqlclient.Client{URL: "http://" + s.Addr()}
+}
+
+// token is a valid access token of a user whom nobody knows.
+func token(t *testing.T) string {
+	t.Helper()
+	tokens, err := auth.NewTokens([]byte(key), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, _, err := tokens.Issue(auth.Viewer{ID: "user_01M7YN3J462RR16JDN967M2GM8", Role: auth.RoleUser, Session: "sess"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// request sends one request and gives the answer.
+func request(t *testing.T, c *gqlclient.Client, method, path, body string, header ...string) *gqlclient.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, c.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		}
+		r.Header.Set(header[i], header[i+1])
+	}
+	got, err := c.Send(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func post(t *testing.T, c *gqlclient.Client, query string, vars gqlclient.Vars) *gqlclient.Response {
+	t.Helper()
+	got, err := c.Do(t.Context(), query, vars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func wantCode(t *testing.T, what string, r *gqlclient.Response, status int, code string) {
+	t.Helper()
+	if r.Status != status || r.Code() != code {
+		t.Errorf("%s: status %d, code %q, want %d, %q: %s", what, r.Status, r.Code(), status, code, r.Body)
+	}
+}

@@ -1,0 +1,196 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/internal/apperr"
+)
+
+// Media types of responses; see https://graphql.github.io/graphql-over-http/draft/
+const (
+	typeJSON     = "application/json"
+	typeResponse = "application/graphql-response+json"
+)
+
+// post takes operations by POST with a JSON body. gqlgen's own transport
+// answers without error codes, and with the body in its message.
+type post struct{}
+
+// Supports tells whether the request is one.
+func (post) Supports(r *http.Request) bool {
+	return r.Method == http.MethodPost && mediaType(r) == typeJSON && r.Header.Get("Upgrade") == ""
+}
+
+// Do answers it.
+func (post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	start := graphql.Now()
+	params := &graphql.RawParams{Headers: r.Header}
+	if err := decode(r.Body, params); err != nil {
+		refuseBody(w, err, "The body is not a GraphQL request in JSON.")
+		return
+	}
+	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	answer(w, r, exec, params)
+}
+
+// get takes queries, never mutations, by GET.
+type get struct{}
+
+// Supports tells whether the request is one.
+func (get) Supports(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.Header.Get("Upgrade") == ""
+}
+
+// Do answers it.
+func (get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, apperr.New(apperr.BadInput, "The URL's parameters can't be read."))
+		return
+	}
+	now := graphql.Now()
+	params := &graphql.RawParams{
+		Query: query.Get("query"), OperationName: query.Get("operationName"), Headers: r.Header,
+		ReadTime: graphql.TraceTiming{Start: now, End: now},
+	}
+	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
+		if text := query.Get(name); text != "" && decode(strings.NewReader(text), into) != nil {
+			refuse(w, http.StatusBadRequest, apperr.Argument(name, "The %s are not a JSON object.", name))
+			return
+		}
+	}
+	answer(w, r, exec, params)
+}
+
+// other answers what no transport takes.
+type other struct{}
+
+// Supports takes everything.
+func (other) Supports(*http.Request) bool { return true }
+
+// Do says what would have worked.
+func (other) Do(w http.ResponseWriter, r *http.Request, _ graphql.GraphExecutor) {
+	if r.Method == http.MethodPost {
+		refuse(w, http.StatusUnsupportedMediaType, apperr.New(apperr.BadInput, "Send application/json, or multipart/form-data with files."))
+		return
+	}
+	w.Header().Set("Allow", "GET, POST, OPTIONS")
+	refuse(w, http.StatusMethodNotAllowed, apperr.New(apperr.BadInput, "Use POST, GET for queries, or a websocket."))
+}
+
+func mediaType(r *http.Request) string {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return t
+}
+
+// decode reads exactly one JSON value; numbers keep their digits.
+func decode(from io.Reader, into any) error {
+	d := json.NewDecoder(from)
+	d.UseNumber()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.Join(errors.New("something follows the JSON value"), err)
+	}
+	return nil
+}
+
+// refuseBody tells a body that is too long from one that is wrong.
+func refuseBody(w http.ResponseWriter, err error, sentence string) {
+	var long *http.MaxBytesError
+	if errors.As(err, &long) {
+		refuse(w, http.StatusRequestEntityTooLarge, apperr.New(apperr.TooLarge, "A request has at most %d bytes.", long.Limit))
+		return
+	}
+	refuse(w, http.StatusBadRequest, apperr.Wrap(err, apperr.BadInput, "%s", sentence))
+}
+
+// answer executes an operation and writes its one response.
+func answer(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams) {
+	ctx := r.Context()
+	kind := responseType(r)
+	op, errs := exec.CreateOperationContext(ctx, params)
+	if len(errs) > 0 {
+		status := http.StatusOK
+		if kind == typeResponse || params.Query == "" {
+			status = http.StatusBadRequest
+		}
+		response := exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
+		// What was not executed has no data, not even null.
+		write(w, status, kind, struct {
+			Errors gqlerror.List `json:"errors"`
+		}{response.Errors})
+		return
+	}
+	switch what := op.Operation.Operation; {
+	case what == ast.Subscription:
+		refuse(w, http.StatusBadRequest, apperr.New(apperr.BadInput, "Subscriptions need a websocket (graphql-transport-ws)."))
+		return
+	case what == ast.Mutation && r.Method == http.MethodGet:
+		w.Header().Set("Allow", http.MethodPost)
+		refuse(w, http.StatusMethodNotAllowed, apperr.New(apperr.BadInput, "Mutations need POST."))
+		return
+	}
+	respond, ctx := exec.DispatchOperation(ctx, op)
+	response := respond(ctx)
+	if response == nil { // the time was up before anything was done
+		response = exec.DispatchError(graphql.WithOperationContext(r.Context(), op), gqlerror.List{gqlerror.Wrap(ctx.Err())})
+	}
+	write(w, http.StatusOK, kind, response)
+}
+
+// responseType is the first type of the Accept header that we can give.
+func responseType(r *http.Request) string {
+	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		switch t, _, _ := mime.ParseMediaType(strings.TrimSpace(part)); t {
+		case typeResponse:
+			return typeResponse
+		case typeJSON, "application/*", "*/*":
+			return typeJSON
+		}
+	}
+	return typeJSON
+}
+
+func write(w http.ResponseWriter, status int, kind string, response any) {
+	body, err := json.Marshal(response)
+	if err != nil {
+		slog.Error("a response could not be encoded", "error", err)
+		refuse(w, http.StatusInternalServerError, apperr.New(apperr.Internal, "Something went wrong on our side."))
+		return
+	}
+	w.Header().Set("Content-Type", kind+"; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// refuse answers a request that never became an operation.
+func refuse(w http.ResponseWriter, status int, e *apperr.Error) {
+	var body bytes.Buffer
+	extensions := map[string]any{"code": e.Code}
+	if len(e.Path) > 0 {
+		extensions["argument"] = e.Path
+	}
+	_ = json.NewEncoder(&body).Encode(map[string]any{
+		"errors": []any{map[string]any{"message": e.Message, "extensions": extensions}},
+	})
+	w.Header().Set("Content-Type", typeJSON+"; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+}

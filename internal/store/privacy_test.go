@@ -1,0 +1,320 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/ent/gen"
+	"parley/ent/gen/note"
+	"parley/ent/gen/privacy"
+	"parley/internal/auth"
+	"parley/internal/store"
+	"parley/internal/testkit/dbtest"
+)
+
+const owner = "user_owner"
+
+// entity says of one table who may do what; id makes its row, set is a setter
+// of an update with its value.
+type entity struct {
+	create func(ctx context.Context, c *gen.Client) (id any, err error)
+	rule   string
+	set    string
+	value  any
+}
+
+// The rules: who sees a row, who may change it.
+const (
+	owned      = "its owner and admins see it, its owner changes it"
+	account    = "it sees itself, admins see it, only the system changes it"
+	systemOnly = "only the system"
+)
+
+func entities() map[string]entity {
+	now := store.Now()
+	return map[string]entity{
+		"User": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return owner, c.User.Create().SetID(owner).SetEmail("e").SetEmailKey("e").SetPasswordHash("h").Exec(ctx)
+		}, account, "SetRole", "ADMIN"},
+		"Note":        {func(ctx context.Context, c *gen.Client) (any, error) { return addNote(ctx, c, "note_1", owner) }, owned, "SetTitle", "new"},
+		"Translation": {addTranslation, owned, "SetText", "new"},
+		"Job": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "job_1", c.Job.Create().SetID("job_1").SetOwnerID(owner).SetKind("k").SetSubjectID("s").SetParentID("p").
+				SetLane("l").SetRunID("r").SetMaxAttempts(1).SetRunAt(now).Exec(ctx)
+		}, owned, "SetLane", "bulk"},
+		"ApiKey": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "key_1", c.ApiKey.Create().SetID("key_1").SetOwnerID(owner).SetName("n").SetKeyHash([]byte("h")).SetScopes([]string{}).Exec(ctx)
+		}, owned, "SetName", "new"},
+		"IdempotencyKey": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "idem_1", c.IdempotencyKey.Create().SetID("idem_1").SetOwnerID(owner).SetOperation("o").SetKey("k").
+				SetFingerprint("f").SetAnswer([]string{}).SetPosition(1).Exec(ctx)
+		}, owned, "", nil},
+		"RefreshToken": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "rt_1", c.RefreshToken.Create().SetID("rt_1").SetUserID(owner).SetSessionID("s").SetTokenHash([]byte("h")).SetExpiresAt(now).Exec(ctx)
+		}, systemOnly, "SetUsedAt", now},
+		"Run": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "run_1", c.Run.Create().SetID("run_1").SetKind("k").SetLane("l").SetPayload(json.RawMessage("{}")).SetMaxAttempts(1).SetRunAt(now).Exec(ctx)
+		}, systemOnly, "SetLane", "bulk"},
+		"Attempt": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "at_1", c.Attempt.Create().SetID("at_1").SetRunID("r").SetNumber(1).SetWorker("w").SetStartedAt(now).Exec(ctx)
+		}, systemOnly, "SetReason", "new"},
+		"Outbox": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.Outbox.Create().SetID(1).SetAction("PUBLISH").SetRunID("r").SetAttempt(1).SetRunAt(now).Exec(ctx)
+		}, systemOnly, "SetRunAt", now.Add(time.Hour)},
+		"EventRow": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.EventRow.Create().SetID(1).SetShard(1).SetAudience("u:" + owner).SetTopic("t").SetType("t").
+				SetObjectID("o").SetVersion(1).SetCreatedAt(now).Exec(ctx)
+		}, systemOnly, "SetPosition", int64(9)},
+		"EventLog": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return 1, c.EventLog.Create().SetID(1).SetEpoch("e").Exec(ctx)
+		}, systemOnly, "SetEpoch", "new"},
+		"WorkerAnnouncement": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "w_1", c.WorkerAnnouncement.Create().SetID("w_1").SetSeenAt(now).SetAnnouncement(json.RawMessage("{}")).Exec(ctx)
+		}, systemOnly, "SetSeenAt", now.Add(time.Hour)},
+	}
+}
+
+func addNote(ctx context.Context, c *gen.Client, id, owner string) (any, error) {
+	return id, c.Note.Create().SetID(id).SetOwnerID(owner).SetTitle("t").SetTitleKey([]byte("t")).SetText("x").SetSearchKey("x").SetLanguage("en").Exec(ctx)
+}
+
+func addTranslation(ctx context.Context, c *gen.Client) (any, error) {
+	if _, err := addNote(auth.System(ctx, "test"), c, "note_1", owner); err != nil {
+		return nil, err
+	}
+	return "tr_1", c.Translation.Create().SetID("tr_1").SetNoteID("note_1").SetOwnerID(owner).SetLanguage("es").SetTextVersion(1).SetJobID("j").Exec(ctx)
+}
+
+// viewers gives everybody who could ask.
+func viewers(t *testing.T) map[string]context.Context {
+	as := func(id string, role auth.Role) context.Context {
+		return auth.With(t.Context(), auth.Viewer{ID: id, Role: role, Session: "sess_1"})
+	}
+	return map[string]context.Context{
+		"owner": as(owner, auth.RoleUser), "stranger": as("user_other", auth.RoleUser), "analyst": as("user_other", auth.RoleAnalyst),
+		"service": as("user_other", auth.RoleService), "admin": as("user_other", auth.RoleAdmin),
+		"anonymous": t.Context(), "empty viewer": as("", auth.RoleUser), "empty admin": as("", auth.RoleAdmin), "system": system(t),
+	}
+}
+
+// Outcomes of an operation on one row.
+const (
+	done    = "done"
+	missing = "nothing there"
+	denied  = "denied"
+)
+
+// wanted gives what a viewer's read and change of a row come to.
+func wanted(rule, viewer string) (read, change string) {
+	switch {
+	case viewer == "system":
+		return done, done
+	case rule == systemOnly, viewer == "anonymous", strings.HasPrefix(viewer, "empty"):
+		return denied, denied
+	}
+	read, change = missing, missing
+	if viewer == "owner" || viewer == "admin" {
+		read = done
+	}
+	if viewer == "owner" {
+		change = done
+	}
+	if rule == account {
+		change = denied
+	}
+	return read, change
+}
+
+func TestPrivacyOfEveryEntityForEveryViewer(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		all := entities()
+		for _, name := range clientsOf(t, s.Client(t.Context())) {
+			e, ok := all[name]
+			if !ok {
+				t.Errorf("the entity %s is not tested", name)
+				continue
+			}
+			for viewer, ctx := range viewers(t) {
+				read, change := wanted(e.rule, viewer)
+				for operation, want := range map[string]string{
+					"Get": read, "Query.Count": read, "Query.All": read, "UpdateOneID": change, "Update": change, "DeleteOneID": change, "Delete": change,
+				} {
+					if e.set == "" && strings.HasPrefix(operation, "Update") {
+						continue // no field of it can change
+					}
+					if got := attempt(t, s, ctx, name, e, operation); got != want {
+						t.Errorf("%s of %s by %s: %s, want %s (%s)", operation, name, viewer, got, want, e.rule)
+					}
+				}
+			}
+		}
+	})
+}
+
+// attempt tries one operation on a fresh row and rolls everything back.
+func attempt(t *testing.T, s *store.Store, viewer context.Context, name string, e entity, operation string) (outcome string) {
+	t.Helper()
+	err := s.Tx(viewer, func(ctx context.Context) error {
+		c := s.Client(ctx)
+		id, err := e.create(auth.System(ctx, "test"), c)
+		if err != nil {
+			return err
+		}
+		client := reflect.ValueOf(c).Elem().FieldByName(name)
+		n, err := operate(ctx, client, operation, id, e)
+		switch {
+		case errors.Is(err, privacy.Deny):
+			outcome = denied
+		case gen.IsNotFound(err), err == nil && n == 0:
+			outcome = missing
+		case err == nil && n == 1:
+			outcome = done
+		default:
+			t.Errorf("%s of %s: %d rows, %v", operation, name, n, err)
+		}
+		return errOops
+	})
+	if !errors.Is(err, errOops) {
+		t.Errorf("%s of %s: %v", operation, name, err)
+	}
+	return outcome
+}
+
+// operate calls a method of ent's generated client and tells how many rows it
+// touched.
+func operate(ctx context.Context, client reflect.Value, operation string, id any, e entity) (int, error) {
+	call := func(v reflect.Value, method string, args ...any) []reflect.Value {
+		m := v.MethodByName(method)
+		in := make([]reflect.Value, len(args))
+		for i, a := range args {
+			in[i] = reflect.ValueOf(a)
+			if !m.Type().IsVariadic() {
+				in[i] = in[i].Convert(m.Type().In(i))
+			}
+		}
+		return m.Call(in)
+	}
+	result := func(out []reflect.Value) (int, error) {
+		err, _ := out[len(out)-1].Interface().(error)
+		n := 1
+		if len(out) > 1 {
+			switch v := out[0]; v.Kind() { //nolint:exhaustive // the rest is one row
+			case reflect.Int:
+				n = int(v.Int())
+			case reflect.Slice:
+				n = v.Len()
+			}
+		}
+		return n, err
+	}
+	switch operation {
+	case "Get":
+		return result(call(client, "Get", ctx, id))
+	case "Query.Count":
+		return result(call(call(client, "Query")[0], "Count", ctx))
+	case "Query.All":
+		return result(call(call(client, "Query")[0], "All", ctx))
+	case "UpdateOneID":
+		return result(call(call(call(client, "UpdateOneID", id)[0], e.set, e.value)[0], "Exec", ctx))
+	case "Update":
+		return result(call(call(call(client, "Update")[0], e.set, e.value)[0], "Save", ctx))
+	case "DeleteOneID":
+		return result(call(call(client, "DeleteOneID", id)[0], "Exec", ctx))
+	default:
+		return result(call(call(client, "Delete")[0], "Exec", ctx))
+	}
+}
+
+// clientsOf lists the entities by the fields of ent's client.
+func clientsOf(t *testing.T, c *gen.Client) []string {
+	t.Helper()
+	var names []string
+	v := reflect.TypeOf(c).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.IsExported() && f.Type.String() == "*gen."+f.Name+"Client" {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) < 13 {
+		t.Fatalf("only %v were found", names)
+	}
+	return names
+}
+
+func TestOnlyOnesOwnRowsCanBeMade(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		for name, e := range entities() {
+			for viewer, ctx := range viewers(t) {
+				err := s.Tx(ctx, func(ctx context.Context) error {
+					if _, err := e.create(ctx, s.Client(ctx)); err != nil {
+						return err
+					}
+					return errOops
+				})
+				allowed := viewer == "system" || viewer == "owner" && e.rule == owned
+				if allowed && !errors.Is(err, errOops) || !allowed && !errors.Is(err, privacy.Deny) {
+					t.Errorf("%s made by %s: %v", name, viewer, err)
+				}
+			}
+		}
+	})
+}
+
+func TestEdgesShowNoRowsOfOthers(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		err := s.Tx(system(t), func(ctx context.Context) error {
+			c := s.Client(ctx)
+			if _, err := addTranslation(ctx, c); err != nil {
+				return err
+			}
+			// A row that no service would make: a stranger's below the owner's note.
+			return c.Translation.Create().SetID("tr_2").SetNoteID("note_1").SetOwnerID("user_other").SetLanguage("fr").
+				SetTextVersion(1).SetJobID("j").Exec(ctx)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s.Client(t.Context())
+		for viewer, want := range map[string][2]int{"owner": {1, 1}, "stranger": {0, 0}, "analyst": {0, 0}, "admin": {2, 2}, "system": {2, 2}} {
+			ctx := viewers(t)[viewer]
+			n := c.Note.GetX(system(t), "note_1")
+			if got, err := n.QueryTranslations().Count(ctx); err != nil || (viewer != "stranger" && viewer != "analyst" && got != want[0]) || got > 2 {
+				t.Errorf("%s follows the edge to %d translations, %v", viewer, got, err)
+			}
+			notes, err := c.Note.Query().Where(note.ID("note_1")).WithTranslations().All(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			loaded := 0
+			for _, n := range notes {
+				loaded += len(n.Edges.Translations)
+			}
+			if loaded != want[1] {
+				t.Errorf("%s loads %d translations with the note, want %d", viewer, loaded, want[1])
+			}
+		}
+		stranger := viewers(t)["stranger"]
+		theirs := c.Translation.GetX(stranger, "tr_2")
+		if n, err := theirs.QueryNote().Only(stranger); !gen.IsNotFound(err) {
+			t.Errorf("a stranger follows the edge to %v, %v", n, err)
+		}
+		with, err := c.Translation.Query().WithNote().All(stranger)
+		if err != nil || len(with) != 1 || with[0].Edges.Note != nil {
+			t.Errorf("a stranger loads %v, %v", with, err)
+		}
+		if got, err := c.Note.Query().Where(note.HasTranslations()).QueryTranslations().Count(stranger); err != nil || got > 1 {
+			t.Errorf("a stranger reaches %d translations through the notes, %v", got, err)
+		}
+		if _, err := c.Note.GetX(system(t), "note_1").QueryTranslations().Count(t.Context()); !errors.Is(err, privacy.Deny) {
+			t.Errorf("nobody follows an edge: %v", err)
+		}
+	})
+}
