@@ -2,5 +2,5 @@
 // from the root (ent's generator breaks on its second run inside ent/).
 package parley
 
-//go:generate go run -mod=mod entgo.io/ent/cmd/ent generate --feature privacy,entql,sql/upsert,sql/execquery,sql/modifier,sql/lock,sql/versioned-migration --target ./ent/gen ./ent/schema
-//go:generate go run -mod=mod github.com/99designs/gqlgen generate
+//go:generate go tool ent generate --feature privacy,entql,sql/upsert,sql/execquery,sql/modifier,sql/lock,sql/versioned-migration --target ./ent/gen ./ent/schema
+//go:generate go tool gqlgen generate

@@ -39,6 +39,7 @@ the minute before each run.
   pushed with the translated text: HTTP mutation, relay, JOBS, worker, RESULTS, recorder, relay, push. *End to end* keeps 256
   jobs under way; *at 200/s* sends at even intervals whatever the answers do, and its latency counts from the moment at
   which the mutation was due.
+- The external stack has the no-op worker for all of its loads, and its "CPU" is parley's alone, without the database's.
 `
 
 func (r *report) writeRows(b *strings.Builder) {

@@ -219,9 +219,10 @@ func models() string { return filepath.Join(testkit.Root(), "models") }
 // finish runs parley to its end and gives its exit status and output.
 func finish(t testing.TB, environment []string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	program := binary(t)
 	ctx, cancel := context.WithTimeout(t.Context(), gqlclient.Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary(t), args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = testkit.Root()
 	cmd.Env = environment
 	var out, errs bytes.Buffer

@@ -47,6 +47,9 @@ func (c *Client) Dial(ctx context.Context) (*Socket, error) {
 		header[name] = values
 	}
 	conn, answer, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(c.URL, "http")+"/graphql", header)
+	if answer != nil {
+		defer answer.Body.Close()
+	}
 	if err != nil {
 		if answer != nil {
 			err = fmt.Errorf("status %d: %w", answer.StatusCode, err)

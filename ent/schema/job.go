@@ -48,7 +48,6 @@ func (Job) Indexes() []ent.Index {
 		index.Fields("run_id"),
 		index.Fields("parent_id"),
 		index.Fields("owner_id").Annotations(entsql.IndexWhere("state = 'QUEUED' OR state = 'RUNNING'")).StorageKey("job_owner_active"),
-		index.Fields("state", "updated_at", "id"),
 	}
 }
 

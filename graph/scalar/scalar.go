@@ -34,7 +34,11 @@ func UnmarshalTime(v any) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, apperr.New(apperr.BadInput, "%q is not a time by RFC 3339.", s)
 	}
-	return t.UTC().Truncate(time.Microsecond), nil
+	t = t.UTC().Truncate(time.Microsecond)
+	if y := t.Year(); y < 1 || y > 9999 { // RFC 3339 writes four digits
+		return time.Time{}, apperr.New(apperr.BadInput, "%q lies outside the years 1 to 9999.", s)
+	}
+	return t, nil
 }
 
 // MarshalEventCursor writes an EventCursor.

@@ -129,3 +129,45 @@ func TestSignOutRemovesTheCookie(t *testing.T) {
 		t.Errorf("signOut set %v", cookies)
 	}
 }
+
+// serve is for a developer's machine, api for the open: it allows foreign pages
+// only when it is told which.
+func TestServeAllowsLocalPagesAndApiOnlyThoseItIsTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		mode    Mode
+		setting string
+		origin  string
+		allowed bool
+	}{
+		{Serve, "", "http://localhost:3000", true},
+		{Serve, "", "https://evil.org", false},
+		{Serve, "https://app.example.com", "http://localhost:3000", false},
+		{API, "", "http://localhost:3000", false},
+		{API, "https://app.example.com", "https://app.example.com", true},
+	} {
+		w := begin(t, dbtest.SQLite(t), Options{}, "origins", c.setting, "mode", string(c.mode))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/graphql", strings.NewReader(`{"query":"{__typename}"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", c.origin)
+		got, err := w.Anonymous.Send(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if allowed := got.Header.Get("Access-Control-Allow-Origin") == c.origin; allowed != c.allowed {
+			t.Errorf("%s with origins %q: a page of %s is allowed: %v", c.mode, c.setting, c.origin, allowed)
+		}
+		dial := *w.Anonymous
+		dial.Header = http.Header{"Origin": {c.origin}}
+		s, err := dial.Dial(t.Context())
+		if (err == nil) != c.allowed {
+			t.Errorf("%s with origins %q: a socket of %s: %v", c.mode, c.setting, c.origin, err)
+		}
+		if err == nil {
+			s.Close()
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/config"
 	"parley/internal/store"
+	"parley/internal/testkit"
 	"parley/internal/testkit/dbtest"
 )
 
@@ -32,18 +33,24 @@ type world struct {
 	queries atomic.Int64
 }
 
-// begin starts a world on a migrated database.
+// begin starts a world on a migrated database. The settings are pairs of name
+// and value; "mode" is serve or api.
 func begin(t *testing.T, database string, o Options, settings ...string) *world {
 	t.Helper()
 	flags := map[string]string{"database-url": database, "data": t.TempDir(), "models": t.TempDir(), "listen": "127.0.0.1:0", "grace": "2s"}
 	for i := 0; i+1 < len(settings); i += 2 {
 		flags[settings[i]] = settings[i+1]
 	}
+	mode := Serve
+	if flags["mode"] == string(API) {
+		mode, flags["nats-url"] = API, testkit.NATS(t).URL()
+	}
+	delete(flags, "mode")
 	cfg, err := config.Load(flags, func(string) string { return "" }, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := openAPI(t.Context(), cfg, Serve)
+	p, err := openAPI(t.Context(), cfg, mode)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func TestTwoPasswordsAreHashedAtATimeAndTooManyAreRefused(t *testing.T) {
 		t.Errorf("one too many gives %v", err)
 	}
 	go func() {
-		for range begun { //nolint:revive // lets the others go on
+		for range begun { // lets the others go on
 		}
 	}()
 	close(finish)

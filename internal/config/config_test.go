@@ -22,16 +22,6 @@ func file(t *testing.T, text string) string {
 	return path
 }
 
-func setOf(t *testing.T, name string) Setting {
-	t.Helper()
-	all := Settings()
-	i := slices.IndexFunc(all, func(s Setting) bool { return s.Name == name })
-	if i < 0 {
-		t.Fatalf("there is no setting %s", name)
-	}
-	return all[i]
-}
-
 // other gives a valid value that is not the default.
 func other(s Setting) []string {
 	words := map[string][]string{

@@ -36,9 +36,12 @@ type Change struct {
 	State    string
 }
 
-// User is the audience of one user, Role that of everybody with a role.
-func User(id string) string       { return "u:" + id }
-func Role(role string) string     { return "r:" + role }
+// User is the audience of one user.
+func User(id string) string { return "u:" + id }
+
+// Role is the audience of everybody with a role.
+func Role(role string) string { return "r:" + role }
+
 func shardOf(audience string) int { return jobspec.EventShard(audience) }
 
 // Cursor is a place in the event log.

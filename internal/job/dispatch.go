@@ -14,8 +14,15 @@ import (
 )
 
 // unroutedPause is how long the outbox leaves a run alone that no worker can
-// do; an announcement wakes it earlier.
-const unroutedPause = time.Hour
+// do: about as long as it has waited, so that what an announcement just misses
+// does not wait for the next one. Announcements wake it earlier.
+func unroutedPause(since time.Time) time.Duration {
+	pause := time.Second
+	for age := time.Since(since); pause < age && pause < time.Hour; {
+		pause *= 2
+	}
+	return pause
+}
 
 // Dispatch is one outbox row with what the relay needs to act on it.
 type Dispatch struct {
@@ -123,12 +130,13 @@ func (s *Service) routeLate(ctx context.Context, rows []*gen.Outbox, runs map[st
 		return nil, err
 	}
 	var routed []Dispatch
-	var later []int64
+	later := map[time.Duration][]int64{}
 	byPool := map[string][]string{}
 	for _, row := range rows {
 		r := runs[row.RunID]
 		if r.Pool = s.route(r.Kind, r.Payload); r.Pool == "" {
-			later = append(later, row.ID)
+			pause := unroutedPause(r.CreatedAt)
+			later[pause] = append(later[pause], row.ID)
 			continue
 		}
 		byPool[r.Pool] = append(byPool[r.Pool], r.ID)
@@ -141,10 +149,12 @@ func (s *Service) routeLate(ctx context.Context, rows []*gen.Outbox, runs map[st
 				return err
 			}
 		}
-		if len(later) == 0 {
-			return nil
+		for pause, ids := range later {
+			if err := client.Outbox.Update().Where(outbox.IDIn(ids...)).SetRunAt(store.Now().Add(pause)).Exec(ctx); err != nil {
+				return err
+			}
 		}
-		return client.Outbox.Update().Where(outbox.IDIn(later...)).SetRunAt(store.Now().Add(unroutedPause)).Exec(ctx)
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("route runs: %w", err)

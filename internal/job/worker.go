@@ -58,6 +58,8 @@ func (s *Service) Announce(ctx context.Context, a jobspec.Announcement) error {
 	now := store.Now()
 	err = s.store.Tx(ctx, func(ctx context.Context) error {
 		client := s.store.Client(ctx)
+		// Before the relay is woken, which would look at what was known before.
+		store.AfterCommit(ctx, s.workers.forget)
 		if err := client.WorkerAnnouncement.Create().SetID(a.Worker).SetSeenAt(now).SetAnnouncement(data).
 			OnConflictColumns(workerannouncement.FieldID).UpdateNewValues().Exec(ctx); err != nil {
 			return err
@@ -71,7 +73,6 @@ func (s *Service) Announce(ctx context.Context, a jobspec.Announcement) error {
 	if err != nil {
 		return fmt.Errorf("keep an announcement: %w", err)
 	}
-	s.workers.forget()
 	return nil
 }
 

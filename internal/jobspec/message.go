@@ -79,8 +79,8 @@ type Failure struct {
 // Code is a stable word for why an attempt failed.
 type Code string
 
-// The codes. Only CodeInvalidInput and CodeUnsupportedLanguage end a run at
-// once; the others are tried again until the attempts are used up.
+// The codes. CodeInvalidInput, CodeUnsupportedLanguage and CodeDeadline end a
+// run at once; the others are tried again until the attempts are used up.
 const (
 	CodeInvalidInput        Code = "INVALID_INPUT"
 	CodeUnsupportedLanguage Code = "UNSUPPORTED_LANGUAGE"

@@ -107,3 +107,20 @@ func TestInMakesAPlaceholderForEachValue(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// N4: one row has one id, so a cache has one key for it.
+func TestN4OtherSpellingsOfAnIDAreNoIDs(t *testing.T) {
+	t.Parallel()
+	const id = "note_01J0ABCDEFGHJKMNPQRSTVWXYZ"
+	if err := CheckID("note", id); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{
+		strings.ToLower(id), "note_" + strings.ToLower(id[5:]), strings.Replace(id, "01J0", "O1J0", 1), strings.Replace(id, "01J0", "0IJ0", 1),
+		"note_0" + id[5:], " " + id, id + " ", "note__" + id[5:],
+	} {
+		if err := CheckID("note", other); err == nil {
+			t.Errorf("%q is taken for an id", other)
+		}
+	}
+}

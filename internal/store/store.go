@@ -117,7 +117,7 @@ func openSQLite(cfg Config) (*Store, error) {
 	// A checkpoint happens inside somebody's commit: one every 16 MiB instead of 4.
 	if _, err := writer.Exec("PRAGMA wal_autocheckpoint = 4096"); err != nil {
 		_ = writer.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("the database at %s can't be used: %w", cfg.URL, err)
 	}
 	reader, err := sql.Open("sqlite3", base+"&_query_only=1")
 	if err != nil {

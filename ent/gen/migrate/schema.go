@@ -187,11 +187,6 @@ var (
 					Where: "state = 'QUEUED' OR state = 'RUNNING'",
 				},
 			},
-			{
-				Name:    "job_state_updated_at_id",
-				Unique:  false,
-				Columns: []*schema.Column{JobsColumns[10], JobsColumns[2], JobsColumns[0]},
-			},
 		},
 	}
 	// NotesColumns holds the columns for the "notes" table.

@@ -40,8 +40,6 @@ CREATE INDEX "job_owner_id_created_at_id" ON "jobs" ("owner_id", "created_at", "
 CREATE INDEX "job_parent_id" ON "jobs" ("parent_id");
 -- Create index "job_run_id" to table: "jobs"
 CREATE INDEX "job_run_id" ON "jobs" ("run_id");
--- Create index "job_state_updated_at_id" to table: "jobs"
-CREATE INDEX "job_state_updated_at_id" ON "jobs" ("state", "updated_at", "id");
 -- Create "api_keys" table
 CREATE TABLE "api_keys" ("id" character varying NOT NULL, "created_at" timestamptz NOT NULL, "owner_id" character varying NOT NULL, "name" character varying NOT NULL, "key_hash" bytea NOT NULL, "scopes" jsonb NOT NULL, "last_used_at" timestamptz NULL, "revoked_at" timestamptz NULL, PRIMARY KEY ("id"));
 -- Create index "api_keys_key_hash_key" to table: "api_keys"

@@ -36,8 +36,6 @@ CREATE INDEX `job_run_id` ON `jobs` (`run_id`);
 CREATE INDEX `job_parent_id` ON `jobs` (`parent_id`);
 -- Create index "job_owner_active" to table: "jobs"
 CREATE INDEX `job_owner_active` ON `jobs` (`owner_id`) WHERE state = 'QUEUED' OR state = 'RUNNING';
--- Create index "job_state_updated_at_id" to table: "jobs"
-CREATE INDEX `job_state_updated_at_id` ON `jobs` (`state`, `updated_at`, `id`);
 -- Create "notes" table
 CREATE TABLE `notes` (`id` text NOT NULL, `created_at` datetime NOT NULL, `updated_at` datetime NOT NULL, `owner_id` text NOT NULL, `title` text NOT NULL, `title_key` blob NOT NULL, `text` text NOT NULL, `search_key` text NOT NULL, `language` text NOT NULL, `version` integer NOT NULL DEFAULT (1), `text_version` integer NOT NULL DEFAULT (1), `revision` integer NOT NULL DEFAULT (1), PRIMARY KEY (`id`));
 -- Create index "note_owner_id_created_at_id" to table: "notes"
