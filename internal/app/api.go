@@ -51,6 +51,12 @@ func (p *parts) run(ctx context.Context, o Options) error {
 	group := lifecycle.Group{Grace: p.cfg.Grace}
 	if p.embedded != nil {
 		group.Add("embedded NATS", p.embedded)
+		// The connection ends before its server, which it would otherwise miss.
+		group.Add("NATS connection", lifecycle.Func(func(ctx context.Context) error {
+			<-ctx.Done()
+			p.bus.Close()
+			return nil
+		}))
 	}
 	group.Add("recorder", &outbox.Recorder{Jobs: p.jobs, Bus: p.bus})
 	group.Add("relay", p.relay())

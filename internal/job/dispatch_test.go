@@ -41,7 +41,7 @@ func TestOutboxRowsThatNoLongerMatterAreDropped(t *testing.T) {
 	onBoth(t, job.Config{RetryBase: time.Nanosecond}, func(t *testing.T, e *engine) {
 		e.announce("w", "pool", "x", "y")
 		x, y := e.ask("user_a", "x"), e.ask("user_a", "y")
-		e.record(done(e.run(x), "w"))                           // the message came before the row was deleted
+		e.record(done(e.run(x), "w"))                            // the message came before the row was deleted
 		e.record(failed(e.run(y), "w", jobspec.CodeModelBroken)) // and here with a new attempt
 		due := e.relay()
 		require.Len(t, due, 1)

@@ -140,7 +140,9 @@ func (e *engine) system() context.Context { return auth.System(e.t.Context(), "t
 func (e *engine) inTx(ctx context.Context) context.Context { return auth.System(ctx, "test") }
 
 // ask enqueues one job for the work, in the interactive lane.
-func (e *engine) ask(owner, work string) *gen.Job { return e.askIn(jobspec.LaneInteractive, owner, work) }
+func (e *engine) ask(owner, work string) *gen.Job {
+	return e.askIn(jobspec.LaneInteractive, owner, work)
+}
 
 func (e *engine) askIn(lane jobspec.Lane, owner, work string) *gen.Job {
 	e.t.Helper()

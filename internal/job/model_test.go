@@ -65,7 +65,9 @@ type play struct {
 	trace  []string
 }
 
-func (p *play) note(format string, args ...any) { p.trace = append(p.trace, fmt.Sprintf(format, args...)) }
+func (p *play) note(format string, args ...any) {
+	p.trace = append(p.trace, fmt.Sprintf(format, args...))
+}
 
 func (p *play) step() {
 	switch n := p.rand.IntN(100); {

@@ -1,0 +1,288 @@
+package live_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"parley/ent/gen"
+	"parley/internal/apperr"
+	"parley/internal/auth"
+	"parley/internal/event"
+	"parley/internal/job"
+	"parley/internal/jobspec"
+	"parley/internal/live"
+	"parley/internal/natsx"
+	"parley/internal/note"
+	"parley/internal/outbox"
+	"parley/internal/store"
+	"parley/internal/testkit/dbtest"
+)
+
+// patience is how long a test waits for a signal before it fails.
+const patience = 30 * time.Second
+
+const owner = "user_a"
+
+// house is an API process without a worker: the tests say what workers report.
+type house struct {
+	t       testing.TB
+	store   *store.Store
+	log     *event.Log
+	jobs    *job.Service
+	notes   *note.Service
+	bus     *natsx.Bus
+	relay   *outbox.Relay
+	hub     *live.Hub
+	streams *live.Streams
+}
+
+func newHouse(t testing.TB, s *store.Store, bus *natsx.Bus) *house {
+	t.Helper()
+	log, err := event.Open(t.Context(), s)
+	require.NoError(t, err)
+	h := &house{t: t, store: s, log: log, bus: bus}
+	waker := outbox.NewWaker(bus)
+	h.jobs = job.New(s, log, job.Config{MaxAttempts: 3, RetryBase: time.Millisecond}, waker.Wake)
+	h.notes = note.New(s, log, h.jobs, nil)
+	h.relay = &outbox.Relay{
+		Store: s, Log: log, Jobs: h.jobs, Bus: bus, Waker: waker, Invalidate: h.notes.Invalidate,
+		Config: outbox.Config{Poll: 10 * time.Millisecond, RescueEvery: time.Hour},
+	}
+	h.hub, err = live.NewHub(log, bus)
+	require.NoError(t, err)
+	h.hub.CheckEvery(time.Hour)
+	h.streams, err = live.NewStreams(h.hub, log, h.jobs, h.notes)
+	require.NoError(t, err)
+	return h
+}
+
+func embedded(t testing.TB) *natsx.Bus {
+	t.Helper()
+	e, err := natsx.StartEmbedded(natsx.EmbeddedConfig{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(e.Close)
+	b, err := e.Connect(natsx.Options{})
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	require.NoError(t, b.EnsureStreams(t.Context()))
+	return b
+}
+
+// onBoth runs a test on SQLite and on Postgres; nothing runs yet.
+func onBoth(t *testing.T, test func(t *testing.T, h *house)) {
+	t.Helper()
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) { test(t, newHouse(t, s, embedded(t))) })
+}
+
+// background runs f until stop or the test's end.
+func background(t testing.TB, f func(ctx context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("it ended with %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("it does not stop")
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// run starts hub and relay.
+func (h *house) run() {
+	h.runHub()
+	background(h.t, h.relay.Run)
+}
+
+func (h *house) runHub() (stop func()) { return background(h.t, h.hub.Run) }
+
+// position gives events their positions without a relay.
+func (h *house) position() int64 {
+	h.t.Helper()
+	_, err := h.log.Position(h.t.Context(), 100_000)
+	require.NoError(h.t, err)
+	head, err := h.log.Head(h.t.Context())
+	require.NoError(h.t, err)
+	return head
+}
+
+// read gives all events behind a position.
+func (h *house) read(after int64) []jobspec.Event {
+	h.t.Helper()
+	h.position()
+	all, err := h.log.Read(h.t.Context(), event.Filter{Shard: -1, After: after, Limit: 100_000})
+	require.NoError(h.t, err)
+	return all
+}
+
+// publish does as a relay whose batch follows that position.
+func (h *house) publish(previous int64, events ...jobspec.Event) {
+	h.t.Helper()
+	h.publishTo(h.log.Epoch(), jobspec.EventShard(event.User(owner)), previous, events...)
+}
+
+func (h *house) publishTo(epoch string, shard int, previous int64, events ...jobspec.Event) {
+	h.t.Helper()
+	data, err := json.Marshal(jobspec.EventBatch{Epoch: epoch, Shard: shard, Previous: previous, Events: events})
+	require.NoError(h.t, err)
+	require.NoError(h.t, h.bus.Conn().Publish(jobspec.EventSubject(shard), data))
+}
+
+// ready waits until the hub listens: it hands on a progress report.
+func (h *house) ready() {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool {
+		h.progress("run_ready", 1, 0.5, "")
+		_, ok := h.hub.Progress("run_ready")
+		return ok
+	}, patience, 2*time.Millisecond)
+	// The last of its start is to make every watch look for itself.
+	w := h.hub.Watch("nothing")
+	defer w.Close()
+	h.publishTo(h.log.Epoch(), 0, 0, jobspec.Event{Position: 1 << 40, Audience: audienceOf(0), Object: "nothing"})
+	for t := range takes(h.t, w) {
+		if len(t.Events) > 0 {
+			return
+		}
+	}
+}
+
+// audienceOf gives an audience of that shard which is nobody's.
+func audienceOf(shard int) string {
+	for i := 0; ; i++ {
+		if a := fmt.Sprintf("nobody-%d", i); jobspec.EventShard(a) == shard {
+			return a
+		}
+	}
+}
+
+// takes gives what a watch brings until the loop ends.
+func takes(t testing.TB, w *live.Watch) func(yield func(live.Taken) bool) {
+	return func(yield func(live.Taken) bool) {
+		t.Helper()
+		for {
+			select {
+			case <-w.C:
+				if !yield(w.Take()) {
+					return
+				}
+			case <-time.After(patience):
+				t.Fatal("the watch brings nothing")
+			}
+		}
+	}
+}
+
+func (h *house) progress(run string, attempt int, share float64, partial string) {
+	h.t.Helper()
+	data, err := json.Marshal(jobspec.Progress{Run: run, Attempt: attempt, Progress: share, Partial: partial})
+	require.NoError(h.t, err)
+	require.NoError(h.t, h.bus.Conn().PublishMsg(&nats.Msg{Subject: jobspec.ProgressSubject(run), Data: data}))
+}
+
+func as(t testing.TB, user string) context.Context {
+	return auth.With(t.Context(), auth.Viewer{ID: user, Role: auth.RoleUser})
+}
+
+func asAdmin(t testing.TB) context.Context {
+	return auth.With(t.Context(), auth.Viewer{ID: "user_admin", Role: auth.RoleAdmin})
+}
+
+func (h *house) note(text string) *gen.Note { return h.noteOf(owner, text) }
+
+func (h *house) noteOf(user, text string) *gen.Note {
+	h.t.Helper()
+	lang := "en"
+	w, err := h.notes.Create(as(h.t, user), note.CreateNoteInput{Title: "t", Text: text, Language: &lang})
+	require.NoError(h.t, err)
+	return w.Note
+}
+
+func (h *house) translate(n *gen.Note, languages ...string) ([]*gen.Job, event.Cursor) {
+	h.t.Helper()
+	jobs, cursor, err := h.notes.Translate(as(h.t, n.OwnerID), note.TranslateNoteInput{NoteID: n.ID, Languages: languages})
+	require.NoError(h.t, err)
+	return jobs, cursor
+}
+
+// ask makes a note and asks for one translation.
+func (h *house) ask(text string) *gen.Job {
+	h.t.Helper()
+	jobs, _ := h.translate(h.note(text), "es")
+	return jobs[0]
+}
+
+func (h *house) runOf(j *gen.Job) *gen.Run {
+	h.t.Helper()
+	system := auth.System(h.t.Context(), "test")
+	now, err := h.jobs.Get(system, j.ID)
+	require.NoError(h.t, err)
+	r, err := h.store.Client(system).Run.Get(system, now.RunID)
+	require.NoError(h.t, err)
+	return r
+}
+
+// report says what a worker does with the present attempt of the job.
+func (h *house) report(j *gen.Job, typ jobspec.ResultType, code jobspec.Code) {
+	h.t.Helper()
+	r := h.runOf(j)
+	res := jobspec.Result{Run: r.ID, Attempt: r.Attempt, Kind: r.Kind, Type: typ, Worker: "w", StartedAt: time.Now(), At: time.Now()}
+	if typ == jobspec.ResultDone {
+		res.Payload, _ = json.Marshal(jobspec.Translated{Text: "hecho", Model: "m"})
+	}
+	if code != "" {
+		res.Failure = &jobspec.Failure{Code: code, Message: "No."}
+	}
+	require.NoError(h.t, h.jobs.Record(h.t.Context(), []jobspec.Result{res}))
+}
+
+func (h *house) start(j *gen.Job)  { h.report(j, jobspec.ResultStarted, "") }
+func (h *house) finish(j *gen.Job) { h.report(j, jobspec.ResultDone, "") }
+
+// next gives the next message of a stream.
+func next[T any](t testing.TB, from <-chan T) T {
+	t.Helper()
+	select {
+	case v, open := <-from:
+		if !open {
+			t.Fatal("the stream ended")
+		}
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+// ends waits for the end of a stream that has nothing more to say.
+func ends[T any](t testing.TB, from <-chan T) {
+	t.Helper()
+	select {
+	case v, open := <-from:
+		if open {
+			t.Fatalf("it went on with %+v", v)
+		}
+	case <-time.After(patience):
+		t.Fatal("it does not end")
+	}
+}
+
+func notFound(t *testing.T, err error) {
+	t.Helper()
+	require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
+}
