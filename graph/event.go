@@ -15,22 +15,7 @@ func (r *Resolver) events(ctx context.Context, after *internalevent.Cursor, topi
 	for i, t := range topics {
 		words[i] = string(t)
 	}
-	in, err := r.Streams.Events(ctx, after, words)
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan node.Event)
-	go func() {
-		defer close(out)
-		for e := range in {
-			select {
-			case out <- eventNode(e):
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	return live.Events(ctx, r.Streams, after, words, eventNode)
 }
 
 func eventNode(e *live.Event) node.Event {

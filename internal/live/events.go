@@ -22,8 +22,9 @@ type Event struct {
 	Reset string
 }
 
-// Events streams the viewer's events after the cursor, or from now on.
-func (s *Streams) Events(ctx context.Context, after *event.Cursor, topics []string) (<-chan *Event, error) {
+// Events streams the viewer's events after the cursor, or from now on, each as
+// show gives it.
+func Events[T any](ctx context.Context, s *Streams, after *event.Cursor, topics []string, show func(*Event) T) (<-chan T, error) {
 	viewer, err := auth.Require(ctx)
 	if err != nil {
 		return nil, err
@@ -39,12 +40,13 @@ func (s *Streams) Events(ctx context.Context, after *event.Cursor, topics []stri
 	for _, topic := range topics {
 		r.topics[topic] = true
 	}
-	out := make(chan *Event)
+	out := make(chan T)
+	r.send = func(e *Event) bool { return send(ctx, out, show(e)) }
 	go func() {
 		defer close(out)
 		defer w.Close()
-		if r.begin(ctx, after, out) {
-			r.follow(ctx, w, out)
+		if r.begin(ctx, after) {
+			r.follow(ctx, w)
 		}
 	}()
 	return out, nil
@@ -55,45 +57,47 @@ type eventReader struct {
 	viewer    auth.Viewer
 	audiences []string
 	topics    map[string]bool
+	// send hands an event to the subscriber and tells whether the stream goes on.
+	send func(*Event) bool
 	// position is the place up to which the viewer has everything.
 	position int64
 }
 
 // begin takes up the stream behind the cursor.
-func (r *eventReader) begin(ctx context.Context, after *event.Cursor, out chan<- *Event) bool {
+func (r *eventReader) begin(ctx context.Context, after *event.Cursor) bool {
 	switch {
 	case after == nil:
 		return true
 	case after.Epoch != r.log.Epoch(), after.Position > r.position:
-		return r.reset(ctx, "EPOCH", out)
+		return r.reset(ctx, "EPOCH")
 	}
 	r.position = after.Position
-	return r.replay(ctx, out)
+	return r.replay(ctx)
 }
 
 // reset says that history is gone and goes on from the present.
-func (r *eventReader) reset(ctx context.Context, reason string, out chan<- *Event) bool {
+func (r *eventReader) reset(ctx context.Context, reason string) bool {
 	head, err := persist(ctx, func() (int64, error) { return r.log.Head(ctx) })
 	if err != nil {
 		return false
 	}
 	r.position = head
-	return send(ctx, out, &Event{Cursor: r.log.Cursor(head), Event: jobspec.Event{At: store.Now()}, Reset: reason})
+	return r.send(&Event{Cursor: r.log.Cursor(head), Event: jobspec.Event{At: store.Now()}, Reset: reason})
 }
 
 // follow goes on with what the watch brings; one that overflowed sends it back
 // to the table.
-func (r *eventReader) follow(ctx context.Context, w *Watch, out chan<- *Event) {
+func (r *eventReader) follow(ctx context.Context, w *Watch) {
 	for wait(ctx, w) {
 		t := w.Take()
 		if t.Overflow {
-			if !r.replay(ctx, out) {
+			if !r.replay(ctx) {
 				return
 			}
 			continue
 		}
 		for _, e := range t.Events {
-			if !r.emit(ctx, e, out) {
+			if !r.emit(ctx, e) {
 				return
 			}
 		}
@@ -101,7 +105,7 @@ func (r *eventReader) follow(ctx context.Context, w *Watch, out chan<- *Event) {
 }
 
 // replay hands on everything between the position and the head of the log.
-func (r *eventReader) replay(ctx context.Context, out chan<- *Event) bool {
+func (r *eventReader) replay(ctx context.Context) bool {
 	head, err := persist(ctx, func() (int64, error) { return r.log.Head(ctx) })
 	if err != nil {
 		return false
@@ -112,10 +116,10 @@ func (r *eventReader) replay(ctx context.Context, out chan<- *Event) bool {
 			return false
 		}
 		if r.position < trimmed {
-			return r.reset(ctx, "EXPIRED", out)
+			return r.reset(ctx, "EXPIRED")
 		}
 		for _, e := range events {
-			if !r.emit(ctx, e, out) {
+			if !r.emit(ctx, e) {
 				return false
 			}
 		}
@@ -141,7 +145,7 @@ func (r *eventReader) page(ctx context.Context) (events []jobspec.Event, trimmed
 	return events, trimmed, err
 }
 
-func (r *eventReader) emit(ctx context.Context, e jobspec.Event, out chan<- *Event) bool {
+func (r *eventReader) emit(ctx context.Context, e jobspec.Event) bool {
 	if e.Position <= r.position {
 		return true
 	}
@@ -153,7 +157,7 @@ func (r *eventReader) emit(ctx context.Context, e jobspec.Event, out chan<- *Eve
 	if _, err := persist(ctx, func() (*Event, error) { return v, r.load(ctx, v) }); err != nil {
 		return false
 	}
-	return send(ctx, out, v)
+	return r.send(v)
 }
 
 // load fills in the event's object as far as it still exists and the viewer

@@ -154,7 +154,7 @@ func (h *house) ready() {
 	// The last of its start is to make every watch look for itself.
 	w := h.hub.Watch("nothing")
 	defer w.Close()
-	h.publishTo(h.log.Epoch(), 0, 0, jobspec.Event{Position: 1 << 40, Audience: audienceOf(0), Object: "nothing"})
+	h.publishTo(h.log.Epoch(), 0, 0, jobspec.Event{Position: time.Now().UnixNano(), Audience: audienceOf(0), Object: "nothing"})
 	for t := range takes(h.t, w) {
 		if len(t.Events) > 0 {
 			return

@@ -34,19 +34,22 @@ type Hub struct {
 	shards   [jobspec.EventShards]int64
 	inbox    chan *nats.Msg
 	progress *lru.Cache[string, jobspec.Progress]
-	healed   atomic.Int64
+	// partial is the size of the texts that progress holds, in bytes, and
+	// maxPartial its bound.
+	partial    atomic.Int64
+	maxPartial int64
+	healed     atomic.Int64
 }
 
 // NewHub makes a hub; nothing happens before Run.
 func NewHub(log *event.Log, bus *natsx.Bus) (*Hub, error) {
-	progress, err := lru.New[string, jobspec.Progress](8192)
-	if err != nil {
-		return nil, err
-	}
-	return &Hub{
+	h := &Hub{
 		log: log, bus: bus, check: 5 * time.Second, watches: map[string]map[*Watch]struct{}{},
-		inbox: make(chan *nats.Msg, 4096), progress: progress,
-	}, nil
+		inbox: make(chan *nats.Msg, 4096), maxPartial: 64 << 20,
+	}
+	var err error
+	h.progress, err = lru.NewWithEvict(8192, func(_ string, p jobspec.Progress) { h.partial.Add(-int64(len(p.Partial))) })
+	return h, err
 }
 
 // Watch registers for the keys. Register first, then read the state: whatever
@@ -110,6 +113,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		slog.Warn("NATS did not confirm a subscription, the database will fill the gap", "error", err)
 	}
 	if err := h.begin(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	back := make(chan struct{}, 1)
@@ -159,8 +165,11 @@ func (h *Hub) loop(ctx context.Context, back <-chan struct{}) error {
 
 func (h *Hub) receive(ctx context.Context, m *nats.Msg) error {
 	var b jobspec.EventBatch
-	if err := json.Unmarshal(m.Data, &b); err != nil || b.Shard < 0 || b.Shard >= jobspec.EventShards {
-		return fmt.Errorf("an event batch could not be read: %w", err)
+	if err := json.Unmarshal(m.Data, &b); err != nil {
+		return fmt.Errorf("decode an event batch: %w", err)
+	}
+	if b.Shard < 0 || b.Shard >= jobspec.EventShards {
+		return fmt.Errorf("an event batch is of shard %d, which does not exist", b.Shard)
 	}
 	if b.Epoch != h.log.Epoch() {
 		return nil // another database's
@@ -196,7 +205,10 @@ func (h *Hub) heal(ctx context.Context, shard int, until int64) error {
 			h.hand(e)
 		}
 		if len(events) == 0 {
-			h.shards[shard] = until
+			// Only what was deleted may be passed over unseen: a batch that claims
+			// more must not make the hub deaf to what is still to come.
+			h.shards[shard] = max(h.shards[shard], min(until, trimmed))
+			return nil
 		}
 	}
 	return nil
@@ -253,7 +265,8 @@ func (h *Hub) report(m *nats.Msg) {
 	if err := json.Unmarshal(m.Data, &p); err != nil || p.Run == "" {
 		return
 	}
-	if old, ok := h.progress.Get(p.Run); ok {
+	old, ok := h.progress.Get(p.Run)
+	if ok {
 		switch {
 		case old.Attempt > p.Attempt:
 			return
@@ -269,10 +282,19 @@ func (h *Hub) report(m *nats.Msg) {
 			}
 		}
 	}
-	h.progress.Add(p.Run, p)
+	h.keep(p, old)
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for w := range h.watches[p.Run] {
 		w.report(p)
+	}
+}
+
+// keep remembers a report in place of the run's last one.
+func (h *Hub) keep(p, old jobspec.Progress) {
+	h.progress.Add(p.Run, p)
+	h.partial.Add(int64(len(p.Partial) - len(old.Partial)))
+	for h.partial.Load() > h.maxPartial && h.progress.Len() > 1 {
+		h.progress.RemoveOldest()
 	}
 }

@@ -34,72 +34,74 @@ func (s *Streams) Translations(ctx context.Context, noteID string, after *event.
 		w.Close()
 		return nil, err
 	}
-	if after != nil && after.Position > head {
-		after = nil
-	}
 	out := make(chan *TranslationUpdate)
 	go func() {
 		defer close(out)
 		defer w.Close()
-		r := &translationReader{Streams: s, viewer: viewer, note: n, cursor: s.log.Cursor(head), versions: map[string]int64{}}
+		r := &translationReader{Streams: s, viewer: viewer, note: n, cursor: s.log.Cursor(0), versions: map[string]int64{}}
+		wanted := newest
 		if after != nil {
-			// What is older than the cursor was delivered before.
-			r.since = s.sinceOf(ctx, *after, n)
+			// A place that this log does not have is as good as its beginning.
+			if after.Epoch == s.log.Epoch() && after.Position <= head {
+				r.cursor = *after
+			}
+			wanted = r.since(ctx)
 		}
-		r.run(ctx, w, out)
+		if r.present(ctx, head, wanted, out) {
+			r.follow(ctx, w, out)
+		}
 	}()
 	return out, nil
 }
 
-// sinceOf gives the ids of the note's translations that changed after the
-// cursor, or nil when the log no longer tells: then all of them count.
-func (s *Streams) sinceOf(ctx context.Context, after event.Cursor, n *gen.Note) map[string]bool {
-	if after.Epoch != s.log.Epoch() {
-		return nil
-	}
-	since := map[string]bool{}
-	from := after.Position
-	for {
-		events, err := s.log.Read(ctx, event.Filter{Audiences: []string{event.User(n.OwnerID)}, Shard: -1, After: after.Position, Limit: 500})
+// choice tells which of a note's translations to hand on.
+type choice func(t *gen.Translation, newest bool) bool
+
+func newest(_ *gen.Translation, newest bool) bool { return newest }
+
+type translationReader struct {
+	*Streams
+	viewer auth.Viewer
+	note   *gen.Note
+	// cursor is the place up to which the subscriber has everything.
+	cursor event.Cursor
+	// versions are those that the subscriber was given, by translation.
+	versions map[string]int64
+}
+
+// since chooses the translations that changed after the cursor, all of them
+// when the log no longer tells.
+func (r *translationReader) since(ctx context.Context) choice {
+	all := func(*gen.Translation, bool) bool { return true }
+	changed := map[string]bool{}
+	owner := []string{event.User(r.note.OwnerID)}
+	for at := r.cursor.Position; ; {
+		events, err := r.log.Read(ctx, event.Filter{Audiences: owner, Shard: -1, After: at, Limit: replayPage})
 		if err != nil {
-			return nil
+			return all
 		}
 		for _, e := range events {
-			if e.Type == event.TypeTranslationChanged && e.Parent == n.ID {
-				since[e.Object] = true
+			if e.Type == event.TypeTranslationChanged && e.Parent == r.note.ID {
+				changed[e.Object] = true
 			}
-			after.Position = e.Position
+			at = e.Position
 		}
-		if len(events) < 500 {
+		if len(events) < replayPage {
 			break
 		}
 	}
 	// Asked last, so that no deletion in between goes unnoticed.
-	if trimmed, err := s.log.Trimmed(ctx); err != nil || from < trimmed {
-		return nil
+	if trimmed, err := r.log.Trimmed(ctx); err != nil || r.cursor.Position < trimmed {
+		return all
 	}
-	return since
+	return func(t *gen.Translation, _ bool) bool { return changed[t.ID] }
 }
 
-type translationReader struct {
-	*Streams
-	viewer   auth.Viewer
-	note     *gen.Note
-	cursor   event.Cursor
-	since    map[string]bool
-	versions map[string]int64
-}
-
-func (r *translationReader) run(ctx context.Context, w *Watch, out chan<- *TranslationUpdate) {
-	if !r.present(ctx, out) {
-		return
-	}
+func (r *translationReader) follow(ctx context.Context, w *Watch, out chan<- *TranslationUpdate) {
 	for wait(ctx, w) {
 		t := w.Take()
-		if t.Overflow {
-			if !r.again(ctx, out) {
-				return
-			}
+		if t.Overflow && !r.again(ctx, out) {
+			return
 		}
 		for _, e := range t.Events {
 			if !r.changed(ctx, e, out) {
@@ -109,18 +111,16 @@ func (r *translationReader) run(ctx context.Context, w *Watch, out chan<- *Trans
 	}
 }
 
-// again reads everything anew after the watch lost count.
+// again reads what changed while the watch lost count.
 func (r *translationReader) again(ctx context.Context, out chan<- *TranslationUpdate) bool {
-	r.since = nil
 	head, err := persist(ctx, func() (int64, error) { return r.log.Head(ctx) })
 	if err != nil {
 		return false
 	}
-	r.cursor.Position = max(r.cursor.Position, head)
 	if _, err := persist(ctx, func() (*gen.Note, error) { return r.Streams.note.Load(ctx, r.note.ID) }); err != nil {
 		return false // its deletion was among what was lost
 	}
-	return r.present(ctx, out)
+	return r.present(ctx, head, r.since(ctx), out)
 }
 
 // changed hands on the translation of an event and tells whether the stream
@@ -129,7 +129,7 @@ func (r *translationReader) changed(ctx context.Context, e jobspec.Event, out ch
 	if e.Type == event.TypeNoteChanged && e.State == "DELETED" {
 		return false
 	}
-	if e.Type != event.TypeTranslationChanged {
+	if e.Type != event.TypeTranslationChanged || e.Position <= r.cursor.Position {
 		return true
 	}
 	t, err := persist(ctx, func() (*gen.Translation, error) { return r.translationLoader.Get(ctx, e.Object, e.Version) })
@@ -139,31 +139,37 @@ func (r *translationReader) changed(ctx context.Context, e jobspec.Event, out ch
 	if err != nil || !r.viewer.Sees(t.OwnerID) {
 		return false
 	}
-	r.cursor.Position = max(r.cursor.Position, e.Position)
+	r.cursor.Position = e.Position
 	return r.emit(ctx, t, out)
 }
 
-// present hands on the note's translations as they are now: the newest of each
-// language, or after a cursor all that changed since.
-func (r *translationReader) present(ctx context.Context, out chan<- *TranslationUpdate) bool {
+// present hands on the chosen translations as they are now, at the head or
+// later. Only the last one carries the head's cursor: whoever resumes from one
+// before it must get the rest.
+func (r *translationReader) present(ctx context.Context, head int64, wanted choice, out chan<- *TranslationUpdate) bool {
 	byNote, err := persist(ctx, func() (map[string][]*gen.Translation, error) {
 		return r.Streams.note.Translations(ctx, []string{r.note.ID}, true)
 	})
 	if err != nil {
 		return false
 	}
+	var chosen []*gen.Translation
 	language := ""
 	for _, t := range byNote[r.note.ID] {
-		newest := t.Language != language
-		language = t.Language
-		wanted := newest || r.versions[t.ID] > 0
-		if r.since != nil {
-			wanted = r.since[t.ID]
+		if t.Version > r.versions[t.ID] && wanted(t, t.Language != language) {
+			chosen = append(chosen, t)
 		}
-		if wanted && !r.emit(ctx, t, out) {
+		language = t.Language
+	}
+	for i, t := range chosen {
+		if i == len(chosen)-1 {
+			r.cursor.Position = max(r.cursor.Position, head)
+		}
+		if !r.emit(ctx, t, out) {
 			return false
 		}
 	}
+	r.cursor.Position = max(r.cursor.Position, head)
 	return true
 }
 

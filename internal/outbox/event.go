@@ -32,10 +32,7 @@ func (p *eventPump) run(ctx context.Context) error {
 	}
 	for {
 		n, err := p.relay(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("relay events: %w", err)
 		}
 		if n == batch {

@@ -19,12 +19,9 @@ type jobPump struct {
 
 func (p *jobPump) run(ctx context.Context) error {
 	pause := natsx.Backoff{First: 50 * time.Millisecond, Most: 5 * time.Second}
-	for {
+	for ctx.Err() == nil {
 		next, err := p.relay(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			slog.Warn("the outbox waits", "error", err)
 			pause.Wait(ctx)
 			continue
@@ -44,6 +41,7 @@ func (p *jobPump) run(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 	}
+	return nil
 }
 
 // relay acts on the rows that are due and tells when to look again. A crash
