@@ -129,8 +129,10 @@ func (h *Hub) Run(ctx context.Context) error {
 	return h.loop(ctx, back)
 }
 
+// begin waits for a database that is away: the process must outlive that at
+// its start as it does later.
 func (h *Hub) begin(ctx context.Context) error {
-	heads, err := h.log.ShardHeads(ctx)
+	heads, err := persist(ctx, func() (map[int]int64, error) { return h.log.ShardHeads(ctx) })
 	if err != nil {
 		return fmt.Errorf("read the heads of the event log: %w", err)
 	}

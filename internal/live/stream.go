@@ -78,7 +78,7 @@ func persist[T any](ctx context.Context, read func() (T, error)) (T, error) {
 		if err == nil || answered(err) || ctx.Err() != nil {
 			return v, err
 		}
-		slog.WarnContext(ctx, "a stream can't read, it tries again", "error", err)
+		slog.WarnContext(ctx, "the database does not answer live readers, they try again", "error", err)
 		pause.Wait(ctx)
 	}
 }
