@@ -1,0 +1,59 @@
+package langtag_test
+
+import (
+	"strings"
+	"testing"
+
+	"parley/internal/apperr"
+	"parley/internal/langtag"
+)
+
+func TestTagsBecomeCanonical(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"en": "en", "EN": "en", "eng": "en", "de": "de", "deu": "de", "ger": "de", "PT-br": "pt-BR", "pt_BR": "pt-BR", "und": "und",
+		"zh-hant-tw": "zh-Hant-TW", "zh-cmn-hans": "zh-Hans", "iw": "he", "sr-Latn": "sr-Latn", "es-419": "es-419", "de-DE-1996": "de-DE-1996",
+		"en-Latn": "en", "x-private": "x-private", "i-klingon": "tlh", "en-u-co-phonebk": "en-u-co-phonebk",
+	} {
+		if got, err := langtag.Canonical(in); err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", in, got, err, want)
+		}
+	}
+}
+
+func TestWhatIsNoTagIsBadInput(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{
+		"", " ", "e", "-", "en-", "-en", "en--us", "en us", " en", "english", "english language", "../../etc/passwd", "xx-yy-zz-aa",
+		"en\x00", "en\xff", "ｅｎ", "💥", "de;q=0.5", "*", strings.Repeat("en-", 40), "en-" + strings.Repeat("abcdefgh-", 4) + "x", strings.Repeat("x", 1<<20),
+	} {
+		got, err := langtag.Canonical(in)
+		if e := apperr.List(err); got != "" || len(e) != 1 || e[0].Code != apperr.BadInput || len(e[0].Message) > 300 {
+			t.Errorf("%.40q: %q, %.400v", in, got, err)
+		}
+	}
+}
+
+// A tag that is taken stays what it is, fits its column, and is safe anywhere.
+func FuzzCanonical(f *testing.F) {
+	for _, s := range []string{"en", "pt-BR", "zh-Hant-TW", "x-private", "i-klingon", "en-u-co-phonebk", "a", "und-x-y", "EN_us", "sgn-BE-FR", "art-lojban"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		tag, err := langtag.Canonical(in)
+		if err != nil {
+			if tag != "" || !apperr.Is(err, apperr.BadInput) {
+				t.Fatalf("%q: %q, %v", in, tag, err)
+			}
+			return
+		}
+		if again, err := langtag.Canonical(tag); err != nil || again != tag {
+			t.Fatalf("%q became %q, which becomes %q, %v", in, tag, again, err)
+		}
+		if tag == "" || len(tag) > 35 || strings.ContainsFunc(tag, func(r rune) bool {
+			return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		}) {
+			t.Fatalf("%q became %q", in, tag)
+		}
+	})
+}
