@@ -10,19 +10,58 @@ import (
 	"parley/internal/apperr"
 )
 
-// position is the place of a row in an order.
+// position is the place of a row in an order: the value of the order's column,
+// and what breaks ties, which without a Tie is the id.
 type position struct {
-	value any
-	id    string
+	value, tie any
 }
 
-// cursor is the JSON inside a list cursor. Exactly one of the values is set.
+// cursor is the JSON inside a list cursor. Of ID and Tie the order has one.
 type cursor struct {
-	Order string     `json:"o"`
-	Time  *time.Time `json:"t,omitempty"`
-	Bytes *[]byte    `json:"b,omitempty"`
-	Text  *string    `json:"s,omitempty"`
-	ID    string     `json:"i"`
+	Order string `json:"o"`
+	value
+	ID  string `json:"i,omitempty"`
+	Tie *value `json:"k,omitempty"`
+}
+
+// value is one of the types that a list can be sorted by.
+type value struct {
+	Time   *time.Time `json:"t,omitempty"`
+	Bytes  *[]byte    `json:"b,omitempty"`
+	Text   *string    `json:"s,omitempty"`
+	Number *int64     `json:"n,omitempty"`
+}
+
+func valueOf(v any) (out value) {
+	switch v := v.(type) {
+	case time.Time:
+		v = v.UTC()
+		out.Time = &v
+	case []byte:
+		if v == nil {
+			v = []byte{}
+		}
+		out.Bytes = &v
+	case string:
+		out.Text = &v
+	case int64:
+		out.Number = &v
+	}
+	return out
+}
+
+func (v value) any() any {
+	switch {
+	case v.Time != nil:
+		return *v.Time
+	case v.Bytes != nil:
+		return *v.Bytes
+	case v.Text != nil:
+		return *v.Text
+	case v.Number != nil:
+		return *v.Number
+	}
+	return nil
 }
 
 const cursorMark = "pg1."
@@ -36,19 +75,13 @@ func (o Order[T]) mark() string {
 }
 
 // format gives the cursor of a place.
-func (o Order[T]) format(value any, id string) string {
-	c := cursor{Order: o.mark(), ID: id}
-	switch v := value.(type) {
-	case time.Time:
-		v = v.UTC()
-		c.Time = &v
-	case []byte:
-		if v == nil {
-			v = []byte{}
-		}
-		c.Bytes = &v
-	case string:
-		c.Text = &v
+func (o Order[T]) format(p position) string {
+	c := cursor{Order: o.mark(), value: valueOf(p.value)}
+	if o.Tie == nil {
+		c.ID, _ = p.tie.(string)
+	} else {
+		tie := valueOf(p.tie)
+		c.Tie = &tie
 	}
 	data, err := json.Marshal(c)
 	if err != nil { // a time beyond the year 9999
@@ -73,22 +106,22 @@ func (o Order[T]) parse(s *string, argument string) (*position, error) {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return nil, bad
 	}
-	p := position{id: c.ID}
-	switch {
-	case c.Time != nil:
-		p.value = *c.Time
-	case c.Bytes != nil:
-		p.value = *c.Bytes
-	case c.Text != nil:
-		p.value = *c.Text
+	p := position{value: c.any(), tie: c.ID}
+	if o.Tie != nil && c.Tie != nil {
+		p.tie = c.Tie.any()
 	}
-	usual, _ := o.Key(blank[T]())
-	// Postgres keeps no NUL in texts.
-	if p.id == "" || reflect.TypeOf(p.value) != reflect.TypeOf(usual) || o.format(p.value, p.id) != *s ||
-		strings.ContainsRune(p.id, 0) || c.Text != nil && strings.ContainsRune(*c.Text, 0) {
+	usual := o.place(blank[T]())
+	if !alike(p.value, usual.value) || !alike(p.tie, usual.tie) || o.Tie == nil && c.ID == "" || o.format(p) != *s {
 		return nil, bad
 	}
 	return &p, nil
+}
+
+// alike tells whether a value has the type of the usual one and can be stored:
+// Postgres keeps no NUL in texts.
+func alike(v, usual any) bool {
+	text, _ := v.(string)
+	return reflect.TypeOf(v) == reflect.TypeOf(usual) && !strings.ContainsRune(text, 0)
 }
 
 // blank gives a row without values; T is mostly a pointer.

@@ -1,5 +1,5 @@
 // Package page is the one keyset pagination that every list uses: rows in the
-// order of a value and, among equals, of their id.
+// order of a value and, among equals, of their id or another value.
 package page
 
 import (
@@ -28,10 +28,39 @@ type Order[T any] struct {
 	Name       string
 	Column     string
 	Descending bool
-	// Key gives the column's value (time.Time, []byte or string) and the id. It
-	// must work for a row without values, by which the type of the value is
-	// known.
+	// Key gives the column's value (time.Time, []byte, string or int64) and the
+	// id. It must work for a row without values, by which the type of the value
+	// is known.
 	Key func(T) (value any, id string)
+	// Tie orders rows of equal value by another column than the id, which is
+	// then not used. Nil means the id, in the direction of Descending.
+	Tie *Tie[T]
+}
+
+// Tie is a second column with a direction of its own. No two rows of a list
+// may be equal in both.
+type Tie[T any] struct {
+	Column     string
+	Descending bool
+	// Key gives the column's value, as Order.Key does.
+	Key func(T) any
+}
+
+// place is where a row lies in the order.
+func (o Order[T]) place(row T) position {
+	value, id := o.Key(row)
+	if o.Tie != nil {
+		return position{value, o.Tie.Key(row)}
+	}
+	return position{value, id}
+}
+
+// tie gives the column that breaks ties and its direction.
+func (o Order[T]) tie() (column string, descending bool) {
+	if o.Tie != nil {
+		return o.Tie.Column, o.Tie.Descending
+	}
+	return "id", o.Descending
 }
 
 // Cut is what a query adds to read one page.
@@ -67,7 +96,7 @@ func Load[T any](args Args, order Order[T], rows func(Cut, int) ([]T, error), co
 	if err != nil {
 		return nil, err
 	}
-	found, err := rows(cut(order.Column, order.Descending, backward, after, before), size+1)
+	found, err := rows(order.cut(backward, after, before), size+1)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +112,7 @@ func Load[T any](args Args, order Order[T], rows func(Cut, int) ([]T, error), co
 		p.HasNext, p.HasPrevious = more, after != nil
 	}
 	for i, row := range found {
-		value, id := order.Key(row)
-		p.Edges[i] = Edge[T]{Node: row, Cursor: order.format(value, id)}
+		p.Edges[i] = Edge[T]{Node: row, Cursor: order.format(order.place(row))}
 	}
 	return p, nil
 }
@@ -106,33 +134,50 @@ func (a Args) size() (size int, backward bool, err error) {
 	return n, backward, nil
 }
 
-func cut(column string, descending, backward bool, after, before *position) Cut {
-	down := descending != backward
+func (o Order[T]) cut(backward bool, after, before *position) Cut {
+	tie, tieDown := o.tie()
 	return Cut{
 		Where: func(s *sql.Selector) {
 			if after != nil {
-				s.Where(beyond(s, column, descending, *after))
+				s.Where(beyond(s.C(o.Column), o.Descending, s.C(tie), tieDown, *after))
 			}
 			if before != nil {
-				s.Where(beyond(s, column, !descending, *before))
+				s.Where(beyond(s.C(o.Column), !o.Descending, s.C(tie), !tieDown, *before))
 			}
 		},
 		Order: func(s *sql.Selector) {
-			direction := sql.Asc
-			if down {
-				direction = sql.Desc
-			}
-			s.OrderBy(direction(s.C(column)), direction(s.C("id")))
+			s.OrderBy(direction(o.Descending != backward)(s.C(o.Column)), direction(tieDown != backward)(s.C(tie)))
 		},
 	}
 }
 
-func beyond(s *sql.Selector, column string, down bool, p position) *sql.Predicate {
-	op := sql.OpGT
+func direction(down bool) func(string) string {
 	if down {
-		op = sql.OpLT
+		return sql.Desc
 	}
+	return sql.Asc
+}
+
+// beyond keeps the rows that lie behind p when the columns are read in the
+// directions. Its first comparison alone lets an index skip to the place.
+func beyond(column string, down bool, tie string, tieDown bool, p position) *sql.Predicate {
 	return sql.P(func(b *sql.Builder) {
-		b.WriteString("("+s.C(column)+", "+s.C("id")+")").WriteOp(op).WriteString("(").Args(p.value, p.id).WriteString(")")
+		if down == tieDown {
+			b.WriteString("("+column+", "+tie+")").WriteOp(further(down)).WriteString("(").Args(p.value, p.tie).WriteString(")")
+			return
+		}
+		orEqual := sql.OpGTE
+		if down {
+			orEqual = sql.OpLTE
+		}
+		b.WriteString("(" + column).WriteOp(orEqual).Arg(p.value).WriteString(" AND (" + column).WriteOp(further(down)).Arg(p.value).
+			WriteString(" OR " + tie).WriteOp(further(tieDown)).Arg(p.tie).WriteString("))")
 	})
+}
+
+func further(down bool) sql.Op {
+	if down {
+		return sql.OpLT
+	}
+	return sql.OpGT
 }

@@ -23,7 +23,8 @@ import (
 const rows = 23
 
 // orders are one by a time with ties and one by bytes with ties, some of them
-// empty and some beyond ASCII, both ways.
+// empty and some beyond ASCII, both ways; and two with a tie-break of their own
+// in each of the four pairs of directions.
 func orders() []page.Order[*gen.Note] {
 	byTime := page.Order[*gen.Note]{Name: "TIME", Column: note.FieldCreatedAt, Key: func(n *gen.Note) (any, string) { return n.CreatedAt, n.ID }}
 	byBytes := page.Order[*gen.Note]{Name: "BYTES", Column: note.FieldTitleKey, Key: func(n *gen.Note) (any, string) { return n.TitleKey, n.ID }}
@@ -33,18 +34,32 @@ func orders() []page.Order[*gen.Note] {
 		o.Descending = true
 		all = append(all, o)
 	}
+	for i := range 4 {
+		down, tieDown := i&1 != 0, i&2 != 0
+		all = append(all, page.Order[*gen.Note]{
+			Name: "NUMBER" + []string{"", "TIEDOWN"}[i>>1], Column: note.FieldRevision, Descending: down,
+			Key: func(n *gen.Note) (any, string) { return n.Revision, "" },
+			Tie: &page.Tie[*gen.Note]{Column: note.FieldCreatedAt, Descending: tieDown, Key: func(n *gen.Note) any { return n.CreatedAt }},
+		}, page.Order[*gen.Note]{
+			Name: "TIMEBYTES" + []string{"", "TIEDOWN"}[i>>1], Column: note.FieldCreatedAt, Descending: down,
+			Key: func(n *gen.Note) (any, string) { return n.CreatedAt, n.ID },
+			Tie: &page.Tie[*gen.Note]{Column: note.FieldTitleKey, Descending: tieDown, Key: func(n *gen.Note) any { return n.TitleKey }},
+		})
+	}
 	return all
 }
 
 func fill(t *testing.T, s *store.Store) {
 	t.Helper()
-	keys := [][]byte{{}, []byte("a"), []byte("a"), []byte("\x00"), []byte("ä"), []byte("\xff\xff"), []byte("z")}
+	keys := [][]byte{{}, []byte("a"), []byte("a\x00"), []byte("\x00"), []byte("ä"), []byte("\xff\xff"), []byte("z")}
+	// No two rows are equal in number and time, nor in time and key.
 	at := time.Date(2024, 2, 29, 23, 59, 59, 999_999_000, time.UTC)
 	err := s.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
 		for i := range rows {
 			when := at.Add(time.Duration(i/3) * time.Microsecond * 100_001)
 			err := s.Client(ctx).Note.Create().SetID(store.NewID("note")).SetOwnerID("u").SetTitle("t").SetTitleKey(keys[i%len(keys)]).
-				SetText("x").SetSearchKey("x").SetLanguage([]string{"en", "de"}[i%2]).SetCreatedAt(when).Exec(ctx)
+				SetText("x").SetSearchKey("x").
+				SetRevision(int64(i%4)<<53 - 2).SetLanguage([]string{"en", "de"}[i%2]).SetCreatedAt(when).Exec(ctx)
 			if err != nil {
 				return err
 			}
@@ -107,26 +122,39 @@ func TestPagesOfEverySizeGiveTheWholeListInBothDirections(t *testing.T) {
 
 // sorted compares as both databases must, so that they list alike.
 func sorted(edges []page.Edge[*gen.Note], o page.Order[*gen.Note]) bool {
-	compare := func(a, b page.Edge[*gen.Note]) int {
-		x, xid := o.Key(a.Node)
-		y, yid := o.Key(b.Node)
-		order := 0
-		switch x := x.(type) {
-		case time.Time:
-			order = x.Compare(y.(time.Time))
-		case []byte:
-			order = bytes.Compare(x, y.([]byte))
-		case string:
-			order = strings.Compare(x, y.(string))
+	compare := func(a, b *gen.Note) int {
+		x, xid := o.Key(a)
+		y, yid := o.Key(b)
+		order, down := compareValues(x, y), o.Descending
+		switch {
+		case order == 0 && o.Tie != nil:
+			order, down = compareValues(o.Tie.Key(a), o.Tie.Key(b)), o.Tie.Descending
+		case order == 0:
+			order = strings.Compare(xid, yid)
 		}
-		return cmp.Or(order, strings.Compare(xid, yid))
+		if down {
+			return -order
+		}
+		return order
 	}
 	for i := 1; i < len(edges); i++ {
-		if c := compare(edges[i-1], edges[i]); c == 0 || (c < 0) == o.Descending {
+		if compare(edges[i-1].Node, edges[i].Node) >= 0 {
 			return false
 		}
 	}
 	return true
+}
+
+func compareValues(x, y any) int {
+	switch x := x.(type) {
+	case time.Time:
+		return x.Compare(y.(time.Time))
+	case []byte:
+		return bytes.Compare(x, y.([]byte))
+	case int64:
+		return cmp.Compare(x, y.(int64))
+	}
+	return strings.Compare(x.(string), y.(string))
 }
 
 // walk follows the cursors from one end of the list to the other.
@@ -217,7 +245,12 @@ func TestCursorsOfAnotherOrderAndForgedOnesAreBadInput(t *testing.T) {
 			raw(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00Z","i":""}`), raw(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00+02:00","i":"a"}`),
 			raw(`pg1.{"o":"TIME+","b":"YQ==","i":"a"}`), raw(`pg1.{"o":"TIME+","s":"now","i":"a"}`), raw(`pg1.{"o":"BYTES+","t":"2024-01-01T00:00:00Z","i":"a"}`),
 			raw(`pg1.{"o":"BYTES+","i":"a"}`), raw(`pg1.{"o":"TEXT+","s":"\u0000","i":"a"}`), raw(`pg1.{"o":"TEXT+","s":"a","i":"\u0000"}`),
-			raw(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00Z","i":"a","x":1}`), strings.Repeat("A", 1<<20),
+			raw(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00Z","i":"a","x":1}`), raw(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00Z","i":"a","k":{}}`),
+			raw(`pg1.{"o":"NUMBER+","n":1,"i":"a"}`), raw(`pg1.{"o":"NUMBER+","n":1,"k":{}}`), raw(`pg1.{"o":"NUMBER+","n":1,"k":{"n":1}}`),
+			raw(`pg1.{"o":"NUMBER+","n":1e2,"k":{"t":"2024-01-01T00:00:00Z"}}`), raw(`pg1.{"o":"NUMBER+","n":9223372036854775808,"k":{"t":"2024-01-01T00:00:00Z"}}`),
+			raw(`pg1.{"o":"NUMBER+","s":"1","k":{"t":"2024-01-01T00:00:00Z"}}`), raw(`pg1.{"o":"NUMBER+","n":1,"i":"a","k":{"t":"2024-01-01T00:00:00Z"}}`),
+			raw(`pg1.{"o":"TIMEBYTES+","t":"2024-01-01T00:00:00Z","k":{"s":"YQ=="}}`), raw(`pg1.{"o":"TIMEBYTES+","t":"2024-01-01T00:00:00Z","k":null}`),
+			strings.Repeat("A", 1<<20),
 		}
 		for _, o := range orders() {
 			p, err := load(t, s, o, page.Args{First: ptr(1)})
@@ -249,6 +282,8 @@ func FuzzCursor(f *testing.F) {
 	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`pg1.{"o":"TIME+","t":"2024-01-01T00:00:00Z","i":"a"}`)))
 	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`pg1.{"o":"BYTES-","b":"","i":"a"}`)))
 	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`pg1.{"o":"TEXT-","s":"é","i":"a"}`)))
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`pg1.{"o":"NUMBER-","n":-1,"k":{"t":"2024-01-01T00:00:00Z"}}`)))
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`pg1.{"o":"TIMEBYTES-","t":"2024-01-01T00:00:00Z","k":{"b":""}}`)))
 	var stores []*store.Store
 	for _, url := range []string{dbtest.SQLite(f), dbtest.Postgres(f)} {
 		stores = append(stores, dbtest.Open(f, url))
