@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"parley/ent/gen/idempotencykey"
 	"parley/internal/apperr"
@@ -78,8 +80,8 @@ func checkKey(key *string, input any) (string, error) {
 	if key == nil {
 		return "", nil
 	}
-	if *key == "" || len(*key) > 200 {
-		return "", apperr.Input("idempotencyKey", "An idempotency key has 1 to 200 bytes.")
+	if *key == "" || len(*key) > 200 || !utf8.ValidString(*key) || strings.ContainsRune(*key, 0) {
+		return "", apperr.Input("idempotencyKey", "An idempotency key has 1 to 200 bytes of UTF-8 without NUL characters.")
 	}
 	data, err := json.Marshal(input)
 	if err != nil {

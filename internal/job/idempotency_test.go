@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,7 +150,7 @@ func TestKeyIsOptionalAndChecked(t *testing.T) {
 			require.NoError(t, err)
 			require.False(t, answer.Repeated)
 		}
-		for _, key := range []string{"", string(make([]byte, 201))} {
+		for _, key := range []string{"", strings.Repeat("x", 201), "a\x00b", "\xff"} {
 			_, err := e.once("user_a", "op", key, "x")
 			require.True(t, apperr.Is(err, apperr.BadInput))
 		}
