@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -94,10 +95,19 @@ func (t *Tokens) Verify(token string) (Viewer, time.Time, error) {
 	return v.viewer, v.expires, nil
 }
 
+// KeyPrefix begins the secret of every API key.
+const KeyPrefix = "pak_"
+
+// IsKey tells whether a token claims to be the secret of an API key.
+func IsKey(token string) bool { return strings.HasPrefix(token, KeyPrefix) }
+
+// SecretBytes is how many random bytes a secret from NewSecret holds.
+const SecretBytes = 32
+
 // NewSecret makes a random secret of 256 bits, URL-safe, behind a prefix that
 // tells secret scanners what it is.
 func NewSecret(prefix string) (string, error) {
-	var raw [32]byte
+	var raw [SecretBytes]byte
 	if _, err := rand.Read(raw[:]); err != nil {
 		return "", fmt.Errorf("read random bytes: %w", err)
 	}

@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"parley/internal/apperr"
@@ -32,13 +33,18 @@ func (r Role) Valid() bool {
 	return false
 }
 
-// Viewer is who asks: a user with a session, or a named part of the system.
+// Viewer is who asks: a user with a session, a machine with an API key, or a
+// named part of the system.
 type Viewer struct {
-	// ID is the user's id; empty for the system.
+	// ID is the user's id, of a key its owner's; empty for the system.
 	ID      string
 	Role    Role
 	Session string
-	// Expires is when the access token ends; zero for the system.
+	// Key is the id of the API key, and Scopes what it may do; empty for people.
+	Key    string
+	Scopes Scopes
+	// Expires is when the token ends; zero for the system and for keys without
+	// an end.
 	Expires time.Time
 	// system names the part of parley that works on nobody's behalf.
 	system string
@@ -54,6 +60,10 @@ func (v Viewer) System() bool { return v.system != "" }
 func (v Viewer) Sees(owner string) bool {
 	return v.System() || v.Admin() || v.ID != "" && v.ID == owner
 }
+
+// For is the viewer in whose name a machine acts for one of its own users. It
+// has that user's rights and none of the machine's.
+func (v Viewer) For(user string) Viewer { return Viewer{ID: user, Role: RoleUser, Expires: v.Expires} }
 
 type viewerKey struct{}
 
@@ -82,8 +92,33 @@ func Refused(ctx context.Context, why error) context.Context {
 	return context.WithValue(ctx, refusedKey{}, why)
 }
 
-// Require gives the signed-in viewer or UNAUTHENTICATED.
+// Require gives the signed-in user or UNAUTHENTICATED. A key is FORBIDDEN: it
+// does what its scopes name and nothing that its owner may do.
 func Require(ctx context.Context) (Viewer, error) {
+	v, err := RequireAny(ctx)
+	if err != nil {
+		return Viewer{}, err
+	}
+	if v.Key != "" {
+		return Viewer{}, apperr.New(apperr.Forbidden, "An API key can't do this: sign in as a user.")
+	}
+	return v, nil
+}
+
+// RequireRole gives the signed-in user if they have one of the roles.
+func RequireRole(ctx context.Context, roles ...Role) (Viewer, error) {
+	v, err := Require(ctx)
+	if err != nil {
+		return Viewer{}, err
+	}
+	if !slices.Contains(roles, v.Role) {
+		return Viewer{}, apperr.New(apperr.Forbidden, "Your role %s may not do this.", v.Role)
+	}
+	return v, nil
+}
+
+// RequireAny gives the user or the key that asks, or UNAUTHENTICATED.
+func RequireAny(ctx context.Context) (Viewer, error) {
 	v, ok := From(ctx)
 	if !ok || v.ID == "" {
 		if why, ok := ctx.Value(refusedKey{}).(error); ok {
