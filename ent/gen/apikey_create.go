@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"parley/ent/gen/apikey"
+	"parley/internal/auth"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -55,9 +56,37 @@ func (_c *ApiKeyCreate) SetKeyHash(v []byte) *ApiKeyCreate {
 	return _c
 }
 
+// SetHint sets the "hint" field.
+func (_c *ApiKeyCreate) SetHint(v string) *ApiKeyCreate {
+	_c.mutation.SetHint(v)
+	return _c
+}
+
+// SetNillableHint sets the "hint" field if the given value is not nil.
+func (_c *ApiKeyCreate) SetNillableHint(v *string) *ApiKeyCreate {
+	if v != nil {
+		_c.SetHint(*v)
+	}
+	return _c
+}
+
 // SetScopes sets the "scopes" field.
-func (_c *ApiKeyCreate) SetScopes(v []string) *ApiKeyCreate {
+func (_c *ApiKeyCreate) SetScopes(v []auth.Scope) *ApiKeyCreate {
 	_c.mutation.SetScopes(v)
+	return _c
+}
+
+// SetExpiresAt sets the "expires_at" field.
+func (_c *ApiKeyCreate) SetExpiresAt(v time.Time) *ApiKeyCreate {
+	_c.mutation.SetExpiresAt(v)
+	return _c
+}
+
+// SetNillableExpiresAt sets the "expires_at" field if the given value is not nil.
+func (_c *ApiKeyCreate) SetNillableExpiresAt(v *time.Time) *ApiKeyCreate {
+	if v != nil {
+		_c.SetExpiresAt(*v)
+	}
 	return _c
 }
 
@@ -139,6 +168,10 @@ func (_c *ApiKeyCreate) defaults() error {
 		v := apikey.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
 	}
+	if _, ok := _c.mutation.Hint(); !ok {
+		v := apikey.DefaultHint
+		_c.mutation.SetHint(v)
+	}
 	return nil
 }
 
@@ -160,6 +193,9 @@ func (_c *ApiKeyCreate) check() error {
 	}
 	if _, ok := _c.mutation.KeyHash(); !ok {
 		return &ValidationError{Name: "key_hash", err: errors.New(`gen: missing required field "ApiKey.key_hash"`)}
+	}
+	if _, ok := _c.mutation.Hint(); !ok {
+		return &ValidationError{Name: "hint", err: errors.New(`gen: missing required field "ApiKey.hint"`)}
 	}
 	if _, ok := _c.mutation.Scopes(); !ok {
 		return &ValidationError{Name: "scopes", err: errors.New(`gen: missing required field "ApiKey.scopes"`)}
@@ -221,9 +257,17 @@ func (_c *ApiKeyCreate) createSpec() (*ApiKey, *sqlgraph.CreateSpec) {
 		_spec.SetField(apikey.FieldKeyHash, field.TypeBytes, value)
 		_node.KeyHash = value
 	}
+	if value, ok := _c.mutation.Hint(); ok {
+		_spec.SetField(apikey.FieldHint, field.TypeString, value)
+		_node.Hint = value
+	}
 	if value, ok := _c.mutation.Scopes(); ok {
 		_spec.SetField(apikey.FieldScopes, field.TypeJSON, value)
 		_node.Scopes = value
+	}
+	if value, ok := _c.mutation.ExpiresAt(); ok {
+		_spec.SetField(apikey.FieldExpiresAt, field.TypeTime, value)
+		_node.ExpiresAt = &value
 	}
 	if value, ok := _c.mutation.LastUsedAt(); ok {
 		_spec.SetField(apikey.FieldLastUsedAt, field.TypeTime, value)
@@ -297,18 +341,6 @@ func (u *ApiKeyUpsert) UpdateName() *ApiKeyUpsert {
 	return u
 }
 
-// SetScopes sets the "scopes" field.
-func (u *ApiKeyUpsert) SetScopes(v []string) *ApiKeyUpsert {
-	u.Set(apikey.FieldScopes, v)
-	return u
-}
-
-// UpdateScopes sets the "scopes" field to the value that was provided on create.
-func (u *ApiKeyUpsert) UpdateScopes() *ApiKeyUpsert {
-	u.SetExcluded(apikey.FieldScopes)
-	return u
-}
-
 // SetLastUsedAt sets the "last_used_at" field.
 func (u *ApiKeyUpsert) SetLastUsedAt(v time.Time) *ApiKeyUpsert {
 	u.Set(apikey.FieldLastUsedAt, v)
@@ -371,6 +403,15 @@ func (u *ApiKeyUpsertOne) UpdateNewValues() *ApiKeyUpsertOne {
 		if _, exists := u.create.mutation.KeyHash(); exists {
 			s.SetIgnore(apikey.FieldKeyHash)
 		}
+		if _, exists := u.create.mutation.Hint(); exists {
+			s.SetIgnore(apikey.FieldHint)
+		}
+		if _, exists := u.create.mutation.Scopes(); exists {
+			s.SetIgnore(apikey.FieldScopes)
+		}
+		if _, exists := u.create.mutation.ExpiresAt(); exists {
+			s.SetIgnore(apikey.FieldExpiresAt)
+		}
 	}))
 	return u
 }
@@ -413,20 +454,6 @@ func (u *ApiKeyUpsertOne) SetName(v string) *ApiKeyUpsertOne {
 func (u *ApiKeyUpsertOne) UpdateName() *ApiKeyUpsertOne {
 	return u.Update(func(s *ApiKeyUpsert) {
 		s.UpdateName()
-	})
-}
-
-// SetScopes sets the "scopes" field.
-func (u *ApiKeyUpsertOne) SetScopes(v []string) *ApiKeyUpsertOne {
-	return u.Update(func(s *ApiKeyUpsert) {
-		s.SetScopes(v)
-	})
-}
-
-// UpdateScopes sets the "scopes" field to the value that was provided on create.
-func (u *ApiKeyUpsertOne) UpdateScopes() *ApiKeyUpsertOne {
-	return u.Update(func(s *ApiKeyUpsert) {
-		s.UpdateScopes()
 	})
 }
 
@@ -664,6 +691,15 @@ func (u *ApiKeyUpsertBulk) UpdateNewValues() *ApiKeyUpsertBulk {
 			if _, exists := b.mutation.KeyHash(); exists {
 				s.SetIgnore(apikey.FieldKeyHash)
 			}
+			if _, exists := b.mutation.Hint(); exists {
+				s.SetIgnore(apikey.FieldHint)
+			}
+			if _, exists := b.mutation.Scopes(); exists {
+				s.SetIgnore(apikey.FieldScopes)
+			}
+			if _, exists := b.mutation.ExpiresAt(); exists {
+				s.SetIgnore(apikey.FieldExpiresAt)
+			}
 		}
 	}))
 	return u
@@ -707,20 +743,6 @@ func (u *ApiKeyUpsertBulk) SetName(v string) *ApiKeyUpsertBulk {
 func (u *ApiKeyUpsertBulk) UpdateName() *ApiKeyUpsertBulk {
 	return u.Update(func(s *ApiKeyUpsert) {
 		s.UpdateName()
-	})
-}
-
-// SetScopes sets the "scopes" field.
-func (u *ApiKeyUpsertBulk) SetScopes(v []string) *ApiKeyUpsertBulk {
-	return u.Update(func(s *ApiKeyUpsert) {
-		s.SetScopes(v)
-	})
-}
-
-// UpdateScopes sets the "scopes" field to the value that was provided on create.
-func (u *ApiKeyUpsertBulk) UpdateScopes() *ApiKeyUpsertBulk {
-	return u.Update(func(s *ApiKeyUpsert) {
-		s.UpdateScopes()
 	})
 }
 

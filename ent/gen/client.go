@@ -13,16 +13,26 @@ import (
 
 	"parley/ent/gen/apikey"
 	"parley/ent/gen/attempt"
+	"parley/ent/gen/auditentry"
+	"parley/ent/gen/consentchange"
+	"parley/ent/gen/conversation"
+	"parley/ent/gen/dialog"
+	"parley/ent/gen/dialogmessage"
+	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
+	"parley/ent/gen/externaluser"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
+	"parley/ent/gen/learnererror"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
+	"parley/ent/gen/utterance"
 	"parley/ent/gen/workerannouncement"
 
 	"entgo.io/ent"
@@ -42,14 +52,32 @@ type Client struct {
 	ApiKey *ApiKeyClient
 	// Attempt is the client for interacting with the Attempt builders.
 	Attempt *AttemptClient
+	// AuditEntry is the client for interacting with the AuditEntry builders.
+	AuditEntry *AuditEntryClient
+	// ConsentChange is the client for interacting with the ConsentChange builders.
+	ConsentChange *ConsentChangeClient
+	// Conversation is the client for interacting with the Conversation builders.
+	Conversation *ConversationClient
+	// Dialog is the client for interacting with the Dialog builders.
+	Dialog *DialogClient
+	// DialogMessage is the client for interacting with the DialogMessage builders.
+	DialogMessage *DialogMessageClient
+	// DialogTombstone is the client for interacting with the DialogTombstone builders.
+	DialogTombstone *DialogTombstoneClient
+	// ErrorFrequency is the client for interacting with the ErrorFrequency builders.
+	ErrorFrequency *ErrorFrequencyClient
 	// EventLog is the client for interacting with the EventLog builders.
 	EventLog *EventLogClient
 	// EventRow is the client for interacting with the EventRow builders.
 	EventRow *EventRowClient
+	// ExternalUser is the client for interacting with the ExternalUser builders.
+	ExternalUser *ExternalUserClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
 	// Job is the client for interacting with the Job builders.
 	Job *JobClient
+	// LearnerError is the client for interacting with the LearnerError builders.
+	LearnerError *LearnerErrorClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
 	// Outbox is the client for interacting with the Outbox builders.
@@ -62,6 +90,8 @@ type Client struct {
 	Translation *TranslationClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
+	// Utterance is the client for interacting with the Utterance builders.
+	Utterance *UtteranceClient
 	// WorkerAnnouncement is the client for interacting with the WorkerAnnouncement builders.
 	WorkerAnnouncement *WorkerAnnouncementClient
 }
@@ -77,16 +107,26 @@ func (c *Client) init() {
 	c.Schema = migrate.NewSchema(c.driver)
 	c.ApiKey = NewApiKeyClient(c.config)
 	c.Attempt = NewAttemptClient(c.config)
+	c.AuditEntry = NewAuditEntryClient(c.config)
+	c.ConsentChange = NewConsentChangeClient(c.config)
+	c.Conversation = NewConversationClient(c.config)
+	c.Dialog = NewDialogClient(c.config)
+	c.DialogMessage = NewDialogMessageClient(c.config)
+	c.DialogTombstone = NewDialogTombstoneClient(c.config)
+	c.ErrorFrequency = NewErrorFrequencyClient(c.config)
 	c.EventLog = NewEventLogClient(c.config)
 	c.EventRow = NewEventRowClient(c.config)
+	c.ExternalUser = NewExternalUserClient(c.config)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
 	c.Job = NewJobClient(c.config)
+	c.LearnerError = NewLearnerErrorClient(c.config)
 	c.Note = NewNoteClient(c.config)
 	c.Outbox = NewOutboxClient(c.config)
 	c.RefreshToken = NewRefreshTokenClient(c.config)
 	c.Run = NewRunClient(c.config)
 	c.Translation = NewTranslationClient(c.config)
 	c.User = NewUserClient(c.config)
+	c.Utterance = NewUtteranceClient(c.config)
 	c.WorkerAnnouncement = NewWorkerAnnouncementClient(c.config)
 }
 
@@ -182,16 +222,26 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		config:             cfg,
 		ApiKey:             NewApiKeyClient(cfg),
 		Attempt:            NewAttemptClient(cfg),
+		AuditEntry:         NewAuditEntryClient(cfg),
+		ConsentChange:      NewConsentChangeClient(cfg),
+		Conversation:       NewConversationClient(cfg),
+		Dialog:             NewDialogClient(cfg),
+		DialogMessage:      NewDialogMessageClient(cfg),
+		DialogTombstone:    NewDialogTombstoneClient(cfg),
+		ErrorFrequency:     NewErrorFrequencyClient(cfg),
 		EventLog:           NewEventLogClient(cfg),
 		EventRow:           NewEventRowClient(cfg),
+		ExternalUser:       NewExternalUserClient(cfg),
 		IdempotencyKey:     NewIdempotencyKeyClient(cfg),
 		Job:                NewJobClient(cfg),
+		LearnerError:       NewLearnerErrorClient(cfg),
 		Note:               NewNoteClient(cfg),
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
+		Utterance:          NewUtteranceClient(cfg),
 		WorkerAnnouncement: NewWorkerAnnouncementClient(cfg),
 	}, nil
 }
@@ -214,16 +264,26 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		config:             cfg,
 		ApiKey:             NewApiKeyClient(cfg),
 		Attempt:            NewAttemptClient(cfg),
+		AuditEntry:         NewAuditEntryClient(cfg),
+		ConsentChange:      NewConsentChangeClient(cfg),
+		Conversation:       NewConversationClient(cfg),
+		Dialog:             NewDialogClient(cfg),
+		DialogMessage:      NewDialogMessageClient(cfg),
+		DialogTombstone:    NewDialogTombstoneClient(cfg),
+		ErrorFrequency:     NewErrorFrequencyClient(cfg),
 		EventLog:           NewEventLogClient(cfg),
 		EventRow:           NewEventRowClient(cfg),
+		ExternalUser:       NewExternalUserClient(cfg),
 		IdempotencyKey:     NewIdempotencyKeyClient(cfg),
 		Job:                NewJobClient(cfg),
+		LearnerError:       NewLearnerErrorClient(cfg),
 		Note:               NewNoteClient(cfg),
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
+		Utterance:          NewUtteranceClient(cfg),
 		WorkerAnnouncement: NewWorkerAnnouncementClient(cfg),
 	}, nil
 }
@@ -254,8 +314,11 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.ApiKey, c.Attempt, c.EventLog, c.EventRow, c.IdempotencyKey, c.Job, c.Note,
-		c.Outbox, c.RefreshToken, c.Run, c.Translation, c.User, c.WorkerAnnouncement,
+		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
+		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
+		c.ExternalUser, c.IdempotencyKey, c.Job, c.LearnerError, c.Note, c.Outbox,
+		c.RefreshToken, c.Run, c.Translation, c.User, c.Utterance,
+		c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
 	}
@@ -265,8 +328,11 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.ApiKey, c.Attempt, c.EventLog, c.EventRow, c.IdempotencyKey, c.Job, c.Note,
-		c.Outbox, c.RefreshToken, c.Run, c.Translation, c.User, c.WorkerAnnouncement,
+		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
+		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
+		c.ExternalUser, c.IdempotencyKey, c.Job, c.LearnerError, c.Note, c.Outbox,
+		c.RefreshToken, c.Run, c.Translation, c.User, c.Utterance,
+		c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -279,14 +345,32 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.ApiKey.mutate(ctx, m)
 	case *AttemptMutation:
 		return c.Attempt.mutate(ctx, m)
+	case *AuditEntryMutation:
+		return c.AuditEntry.mutate(ctx, m)
+	case *ConsentChangeMutation:
+		return c.ConsentChange.mutate(ctx, m)
+	case *ConversationMutation:
+		return c.Conversation.mutate(ctx, m)
+	case *DialogMutation:
+		return c.Dialog.mutate(ctx, m)
+	case *DialogMessageMutation:
+		return c.DialogMessage.mutate(ctx, m)
+	case *DialogTombstoneMutation:
+		return c.DialogTombstone.mutate(ctx, m)
+	case *ErrorFrequencyMutation:
+		return c.ErrorFrequency.mutate(ctx, m)
 	case *EventLogMutation:
 		return c.EventLog.mutate(ctx, m)
 	case *EventRowMutation:
 		return c.EventRow.mutate(ctx, m)
+	case *ExternalUserMutation:
+		return c.ExternalUser.mutate(ctx, m)
 	case *IdempotencyKeyMutation:
 		return c.IdempotencyKey.mutate(ctx, m)
 	case *JobMutation:
 		return c.Job.mutate(ctx, m)
+	case *LearnerErrorMutation:
+		return c.LearnerError.mutate(ctx, m)
 	case *NoteMutation:
 		return c.Note.mutate(ctx, m)
 	case *OutboxMutation:
@@ -299,6 +383,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Translation.mutate(ctx, m)
 	case *UserMutation:
 		return c.User.mutate(ctx, m)
+	case *UtteranceMutation:
+		return c.Utterance.mutate(ctx, m)
 	case *WorkerAnnouncementMutation:
 		return c.WorkerAnnouncement.mutate(ctx, m)
 	default:
@@ -574,6 +660,992 @@ func (c *AttemptClient) mutate(ctx context.Context, m *AttemptMutation) (Value, 
 	}
 }
 
+// AuditEntryClient is a client for the AuditEntry schema.
+type AuditEntryClient struct {
+	config
+}
+
+// NewAuditEntryClient returns a client for the AuditEntry from the given config.
+func NewAuditEntryClient(c config) *AuditEntryClient {
+	return &AuditEntryClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `auditentry.Hooks(f(g(h())))`.
+func (c *AuditEntryClient) Use(hooks ...Hook) {
+	c.hooks.AuditEntry = append(c.hooks.AuditEntry, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `auditentry.Intercept(f(g(h())))`.
+func (c *AuditEntryClient) Intercept(interceptors ...Interceptor) {
+	c.inters.AuditEntry = append(c.inters.AuditEntry, interceptors...)
+}
+
+// Create returns a builder for creating a AuditEntry entity.
+func (c *AuditEntryClient) Create() *AuditEntryCreate {
+	mutation := newAuditEntryMutation(c.config, OpCreate)
+	return &AuditEntryCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of AuditEntry entities.
+func (c *AuditEntryClient) CreateBulk(builders ...*AuditEntryCreate) *AuditEntryCreateBulk {
+	return &AuditEntryCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *AuditEntryClient) MapCreateBulk(slice any, setFunc func(*AuditEntryCreate, int)) *AuditEntryCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &AuditEntryCreateBulk{err: fmt.Errorf("calling to AuditEntryClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*AuditEntryCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &AuditEntryCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for AuditEntry.
+func (c *AuditEntryClient) Update() *AuditEntryUpdate {
+	mutation := newAuditEntryMutation(c.config, OpUpdate)
+	return &AuditEntryUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *AuditEntryClient) UpdateOne(_m *AuditEntry) *AuditEntryUpdateOne {
+	mutation := newAuditEntryMutation(c.config, OpUpdateOne, withAuditEntry(_m))
+	return &AuditEntryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *AuditEntryClient) UpdateOneID(id string) *AuditEntryUpdateOne {
+	mutation := newAuditEntryMutation(c.config, OpUpdateOne, withAuditEntryID(id))
+	return &AuditEntryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for AuditEntry.
+func (c *AuditEntryClient) Delete() *AuditEntryDelete {
+	mutation := newAuditEntryMutation(c.config, OpDelete)
+	return &AuditEntryDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *AuditEntryClient) DeleteOne(_m *AuditEntry) *AuditEntryDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *AuditEntryClient) DeleteOneID(id string) *AuditEntryDeleteOne {
+	builder := c.Delete().Where(auditentry.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &AuditEntryDeleteOne{builder}
+}
+
+// Query returns a query builder for AuditEntry.
+func (c *AuditEntryClient) Query() *AuditEntryQuery {
+	return &AuditEntryQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeAuditEntry},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a AuditEntry entity by its id.
+func (c *AuditEntryClient) Get(ctx context.Context, id string) (*AuditEntry, error) {
+	return c.Query().Where(auditentry.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *AuditEntryClient) GetX(ctx context.Context, id string) *AuditEntry {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *AuditEntryClient) Hooks() []Hook {
+	hooks := c.hooks.AuditEntry
+	return append(hooks[:len(hooks):len(hooks)], auditentry.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *AuditEntryClient) Interceptors() []Interceptor {
+	return c.inters.AuditEntry
+}
+
+func (c *AuditEntryClient) mutate(ctx context.Context, m *AuditEntryMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&AuditEntryCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&AuditEntryUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&AuditEntryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&AuditEntryDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown AuditEntry mutation op: %q", m.Op())
+	}
+}
+
+// ConsentChangeClient is a client for the ConsentChange schema.
+type ConsentChangeClient struct {
+	config
+}
+
+// NewConsentChangeClient returns a client for the ConsentChange from the given config.
+func NewConsentChangeClient(c config) *ConsentChangeClient {
+	return &ConsentChangeClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `consentchange.Hooks(f(g(h())))`.
+func (c *ConsentChangeClient) Use(hooks ...Hook) {
+	c.hooks.ConsentChange = append(c.hooks.ConsentChange, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `consentchange.Intercept(f(g(h())))`.
+func (c *ConsentChangeClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ConsentChange = append(c.inters.ConsentChange, interceptors...)
+}
+
+// Create returns a builder for creating a ConsentChange entity.
+func (c *ConsentChangeClient) Create() *ConsentChangeCreate {
+	mutation := newConsentChangeMutation(c.config, OpCreate)
+	return &ConsentChangeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ConsentChange entities.
+func (c *ConsentChangeClient) CreateBulk(builders ...*ConsentChangeCreate) *ConsentChangeCreateBulk {
+	return &ConsentChangeCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ConsentChangeClient) MapCreateBulk(slice any, setFunc func(*ConsentChangeCreate, int)) *ConsentChangeCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ConsentChangeCreateBulk{err: fmt.Errorf("calling to ConsentChangeClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ConsentChangeCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ConsentChangeCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ConsentChange.
+func (c *ConsentChangeClient) Update() *ConsentChangeUpdate {
+	mutation := newConsentChangeMutation(c.config, OpUpdate)
+	return &ConsentChangeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ConsentChangeClient) UpdateOne(_m *ConsentChange) *ConsentChangeUpdateOne {
+	mutation := newConsentChangeMutation(c.config, OpUpdateOne, withConsentChange(_m))
+	return &ConsentChangeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ConsentChangeClient) UpdateOneID(id string) *ConsentChangeUpdateOne {
+	mutation := newConsentChangeMutation(c.config, OpUpdateOne, withConsentChangeID(id))
+	return &ConsentChangeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ConsentChange.
+func (c *ConsentChangeClient) Delete() *ConsentChangeDelete {
+	mutation := newConsentChangeMutation(c.config, OpDelete)
+	return &ConsentChangeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ConsentChangeClient) DeleteOne(_m *ConsentChange) *ConsentChangeDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ConsentChangeClient) DeleteOneID(id string) *ConsentChangeDeleteOne {
+	builder := c.Delete().Where(consentchange.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ConsentChangeDeleteOne{builder}
+}
+
+// Query returns a query builder for ConsentChange.
+func (c *ConsentChangeClient) Query() *ConsentChangeQuery {
+	return &ConsentChangeQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeConsentChange},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ConsentChange entity by its id.
+func (c *ConsentChangeClient) Get(ctx context.Context, id string) (*ConsentChange, error) {
+	return c.Query().Where(consentchange.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ConsentChangeClient) GetX(ctx context.Context, id string) *ConsentChange {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ConsentChangeClient) Hooks() []Hook {
+	hooks := c.hooks.ConsentChange
+	return append(hooks[:len(hooks):len(hooks)], consentchange.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ConsentChangeClient) Interceptors() []Interceptor {
+	return c.inters.ConsentChange
+}
+
+func (c *ConsentChangeClient) mutate(ctx context.Context, m *ConsentChangeMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ConsentChangeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ConsentChangeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ConsentChangeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ConsentChangeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown ConsentChange mutation op: %q", m.Op())
+	}
+}
+
+// ConversationClient is a client for the Conversation schema.
+type ConversationClient struct {
+	config
+}
+
+// NewConversationClient returns a client for the Conversation from the given config.
+func NewConversationClient(c config) *ConversationClient {
+	return &ConversationClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `conversation.Hooks(f(g(h())))`.
+func (c *ConversationClient) Use(hooks ...Hook) {
+	c.hooks.Conversation = append(c.hooks.Conversation, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `conversation.Intercept(f(g(h())))`.
+func (c *ConversationClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Conversation = append(c.inters.Conversation, interceptors...)
+}
+
+// Create returns a builder for creating a Conversation entity.
+func (c *ConversationClient) Create() *ConversationCreate {
+	mutation := newConversationMutation(c.config, OpCreate)
+	return &ConversationCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Conversation entities.
+func (c *ConversationClient) CreateBulk(builders ...*ConversationCreate) *ConversationCreateBulk {
+	return &ConversationCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ConversationClient) MapCreateBulk(slice any, setFunc func(*ConversationCreate, int)) *ConversationCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ConversationCreateBulk{err: fmt.Errorf("calling to ConversationClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ConversationCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ConversationCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Conversation.
+func (c *ConversationClient) Update() *ConversationUpdate {
+	mutation := newConversationMutation(c.config, OpUpdate)
+	return &ConversationUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ConversationClient) UpdateOne(_m *Conversation) *ConversationUpdateOne {
+	mutation := newConversationMutation(c.config, OpUpdateOne, withConversation(_m))
+	return &ConversationUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ConversationClient) UpdateOneID(id string) *ConversationUpdateOne {
+	mutation := newConversationMutation(c.config, OpUpdateOne, withConversationID(id))
+	return &ConversationUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Conversation.
+func (c *ConversationClient) Delete() *ConversationDelete {
+	mutation := newConversationMutation(c.config, OpDelete)
+	return &ConversationDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ConversationClient) DeleteOne(_m *Conversation) *ConversationDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ConversationClient) DeleteOneID(id string) *ConversationDeleteOne {
+	builder := c.Delete().Where(conversation.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ConversationDeleteOne{builder}
+}
+
+// Query returns a query builder for Conversation.
+func (c *ConversationClient) Query() *ConversationQuery {
+	return &ConversationQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeConversation},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Conversation entity by its id.
+func (c *ConversationClient) Get(ctx context.Context, id string) (*Conversation, error) {
+	return c.Query().Where(conversation.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ConversationClient) GetX(ctx context.Context, id string) *Conversation {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryUtterances queries the utterances edge of a Conversation.
+func (c *ConversationClient) QueryUtterances(_m *Conversation) *UtteranceQuery {
+	query := (&UtteranceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(conversation.Table, conversation.FieldID, id),
+			sqlgraph.To(utterance.Table, utterance.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, conversation.UtterancesTable, conversation.UtterancesColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ConversationClient) Hooks() []Hook {
+	hooks := c.hooks.Conversation
+	return append(hooks[:len(hooks):len(hooks)], conversation.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ConversationClient) Interceptors() []Interceptor {
+	return c.inters.Conversation
+}
+
+func (c *ConversationClient) mutate(ctx context.Context, m *ConversationMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ConversationCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ConversationUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ConversationUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ConversationDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Conversation mutation op: %q", m.Op())
+	}
+}
+
+// DialogClient is a client for the Dialog schema.
+type DialogClient struct {
+	config
+}
+
+// NewDialogClient returns a client for the Dialog from the given config.
+func NewDialogClient(c config) *DialogClient {
+	return &DialogClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `dialog.Hooks(f(g(h())))`.
+func (c *DialogClient) Use(hooks ...Hook) {
+	c.hooks.Dialog = append(c.hooks.Dialog, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `dialog.Intercept(f(g(h())))`.
+func (c *DialogClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Dialog = append(c.inters.Dialog, interceptors...)
+}
+
+// Create returns a builder for creating a Dialog entity.
+func (c *DialogClient) Create() *DialogCreate {
+	mutation := newDialogMutation(c.config, OpCreate)
+	return &DialogCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Dialog entities.
+func (c *DialogClient) CreateBulk(builders ...*DialogCreate) *DialogCreateBulk {
+	return &DialogCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DialogClient) MapCreateBulk(slice any, setFunc func(*DialogCreate, int)) *DialogCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DialogCreateBulk{err: fmt.Errorf("calling to DialogClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DialogCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DialogCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Dialog.
+func (c *DialogClient) Update() *DialogUpdate {
+	mutation := newDialogMutation(c.config, OpUpdate)
+	return &DialogUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DialogClient) UpdateOne(_m *Dialog) *DialogUpdateOne {
+	mutation := newDialogMutation(c.config, OpUpdateOne, withDialog(_m))
+	return &DialogUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DialogClient) UpdateOneID(id string) *DialogUpdateOne {
+	mutation := newDialogMutation(c.config, OpUpdateOne, withDialogID(id))
+	return &DialogUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Dialog.
+func (c *DialogClient) Delete() *DialogDelete {
+	mutation := newDialogMutation(c.config, OpDelete)
+	return &DialogDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DialogClient) DeleteOne(_m *Dialog) *DialogDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DialogClient) DeleteOneID(id string) *DialogDeleteOne {
+	builder := c.Delete().Where(dialog.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DialogDeleteOne{builder}
+}
+
+// Query returns a query builder for Dialog.
+func (c *DialogClient) Query() *DialogQuery {
+	return &DialogQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDialog},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Dialog entity by its id.
+func (c *DialogClient) Get(ctx context.Context, id string) (*Dialog, error) {
+	return c.Query().Where(dialog.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DialogClient) GetX(ctx context.Context, id string) *Dialog {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryMessages queries the messages edge of a Dialog.
+func (c *DialogClient) QueryMessages(_m *Dialog) *DialogMessageQuery {
+	query := (&DialogMessageClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(dialog.Table, dialog.FieldID, id),
+			sqlgraph.To(dialogmessage.Table, dialogmessage.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, dialog.MessagesTable, dialog.MessagesColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DialogClient) Hooks() []Hook {
+	hooks := c.hooks.Dialog
+	return append(hooks[:len(hooks):len(hooks)], dialog.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DialogClient) Interceptors() []Interceptor {
+	return c.inters.Dialog
+}
+
+func (c *DialogClient) mutate(ctx context.Context, m *DialogMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DialogCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DialogUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DialogUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DialogDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Dialog mutation op: %q", m.Op())
+	}
+}
+
+// DialogMessageClient is a client for the DialogMessage schema.
+type DialogMessageClient struct {
+	config
+}
+
+// NewDialogMessageClient returns a client for the DialogMessage from the given config.
+func NewDialogMessageClient(c config) *DialogMessageClient {
+	return &DialogMessageClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `dialogmessage.Hooks(f(g(h())))`.
+func (c *DialogMessageClient) Use(hooks ...Hook) {
+	c.hooks.DialogMessage = append(c.hooks.DialogMessage, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `dialogmessage.Intercept(f(g(h())))`.
+func (c *DialogMessageClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DialogMessage = append(c.inters.DialogMessage, interceptors...)
+}
+
+// Create returns a builder for creating a DialogMessage entity.
+func (c *DialogMessageClient) Create() *DialogMessageCreate {
+	mutation := newDialogMessageMutation(c.config, OpCreate)
+	return &DialogMessageCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DialogMessage entities.
+func (c *DialogMessageClient) CreateBulk(builders ...*DialogMessageCreate) *DialogMessageCreateBulk {
+	return &DialogMessageCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DialogMessageClient) MapCreateBulk(slice any, setFunc func(*DialogMessageCreate, int)) *DialogMessageCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DialogMessageCreateBulk{err: fmt.Errorf("calling to DialogMessageClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DialogMessageCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DialogMessageCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DialogMessage.
+func (c *DialogMessageClient) Update() *DialogMessageUpdate {
+	mutation := newDialogMessageMutation(c.config, OpUpdate)
+	return &DialogMessageUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DialogMessageClient) UpdateOne(_m *DialogMessage) *DialogMessageUpdateOne {
+	mutation := newDialogMessageMutation(c.config, OpUpdateOne, withDialogMessage(_m))
+	return &DialogMessageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DialogMessageClient) UpdateOneID(id string) *DialogMessageUpdateOne {
+	mutation := newDialogMessageMutation(c.config, OpUpdateOne, withDialogMessageID(id))
+	return &DialogMessageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DialogMessage.
+func (c *DialogMessageClient) Delete() *DialogMessageDelete {
+	mutation := newDialogMessageMutation(c.config, OpDelete)
+	return &DialogMessageDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DialogMessageClient) DeleteOne(_m *DialogMessage) *DialogMessageDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DialogMessageClient) DeleteOneID(id string) *DialogMessageDeleteOne {
+	builder := c.Delete().Where(dialogmessage.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DialogMessageDeleteOne{builder}
+}
+
+// Query returns a query builder for DialogMessage.
+func (c *DialogMessageClient) Query() *DialogMessageQuery {
+	return &DialogMessageQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDialogMessage},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DialogMessage entity by its id.
+func (c *DialogMessageClient) Get(ctx context.Context, id string) (*DialogMessage, error) {
+	return c.Query().Where(dialogmessage.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DialogMessageClient) GetX(ctx context.Context, id string) *DialogMessage {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryDialog queries the dialog edge of a DialogMessage.
+func (c *DialogMessageClient) QueryDialog(_m *DialogMessage) *DialogQuery {
+	query := (&DialogClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(dialogmessage.Table, dialogmessage.FieldID, id),
+			sqlgraph.To(dialog.Table, dialog.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, dialogmessage.DialogTable, dialogmessage.DialogColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *DialogMessageClient) Hooks() []Hook {
+	hooks := c.hooks.DialogMessage
+	return append(hooks[:len(hooks):len(hooks)], dialogmessage.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DialogMessageClient) Interceptors() []Interceptor {
+	return c.inters.DialogMessage
+}
+
+func (c *DialogMessageClient) mutate(ctx context.Context, m *DialogMessageMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DialogMessageCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DialogMessageUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DialogMessageUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DialogMessageDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown DialogMessage mutation op: %q", m.Op())
+	}
+}
+
+// DialogTombstoneClient is a client for the DialogTombstone schema.
+type DialogTombstoneClient struct {
+	config
+}
+
+// NewDialogTombstoneClient returns a client for the DialogTombstone from the given config.
+func NewDialogTombstoneClient(c config) *DialogTombstoneClient {
+	return &DialogTombstoneClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `dialogtombstone.Hooks(f(g(h())))`.
+func (c *DialogTombstoneClient) Use(hooks ...Hook) {
+	c.hooks.DialogTombstone = append(c.hooks.DialogTombstone, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `dialogtombstone.Intercept(f(g(h())))`.
+func (c *DialogTombstoneClient) Intercept(interceptors ...Interceptor) {
+	c.inters.DialogTombstone = append(c.inters.DialogTombstone, interceptors...)
+}
+
+// Create returns a builder for creating a DialogTombstone entity.
+func (c *DialogTombstoneClient) Create() *DialogTombstoneCreate {
+	mutation := newDialogTombstoneMutation(c.config, OpCreate)
+	return &DialogTombstoneCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of DialogTombstone entities.
+func (c *DialogTombstoneClient) CreateBulk(builders ...*DialogTombstoneCreate) *DialogTombstoneCreateBulk {
+	return &DialogTombstoneCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *DialogTombstoneClient) MapCreateBulk(slice any, setFunc func(*DialogTombstoneCreate, int)) *DialogTombstoneCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &DialogTombstoneCreateBulk{err: fmt.Errorf("calling to DialogTombstoneClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*DialogTombstoneCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &DialogTombstoneCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for DialogTombstone.
+func (c *DialogTombstoneClient) Update() *DialogTombstoneUpdate {
+	mutation := newDialogTombstoneMutation(c.config, OpUpdate)
+	return &DialogTombstoneUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *DialogTombstoneClient) UpdateOne(_m *DialogTombstone) *DialogTombstoneUpdateOne {
+	mutation := newDialogTombstoneMutation(c.config, OpUpdateOne, withDialogTombstone(_m))
+	return &DialogTombstoneUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *DialogTombstoneClient) UpdateOneID(id int64) *DialogTombstoneUpdateOne {
+	mutation := newDialogTombstoneMutation(c.config, OpUpdateOne, withDialogTombstoneID(id))
+	return &DialogTombstoneUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for DialogTombstone.
+func (c *DialogTombstoneClient) Delete() *DialogTombstoneDelete {
+	mutation := newDialogTombstoneMutation(c.config, OpDelete)
+	return &DialogTombstoneDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *DialogTombstoneClient) DeleteOne(_m *DialogTombstone) *DialogTombstoneDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *DialogTombstoneClient) DeleteOneID(id int64) *DialogTombstoneDeleteOne {
+	builder := c.Delete().Where(dialogtombstone.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &DialogTombstoneDeleteOne{builder}
+}
+
+// Query returns a query builder for DialogTombstone.
+func (c *DialogTombstoneClient) Query() *DialogTombstoneQuery {
+	return &DialogTombstoneQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeDialogTombstone},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a DialogTombstone entity by its id.
+func (c *DialogTombstoneClient) Get(ctx context.Context, id int64) (*DialogTombstone, error) {
+	return c.Query().Where(dialogtombstone.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *DialogTombstoneClient) GetX(ctx context.Context, id int64) *DialogTombstone {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *DialogTombstoneClient) Hooks() []Hook {
+	hooks := c.hooks.DialogTombstone
+	return append(hooks[:len(hooks):len(hooks)], dialogtombstone.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *DialogTombstoneClient) Interceptors() []Interceptor {
+	return c.inters.DialogTombstone
+}
+
+func (c *DialogTombstoneClient) mutate(ctx context.Context, m *DialogTombstoneMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&DialogTombstoneCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&DialogTombstoneUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&DialogTombstoneUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&DialogTombstoneDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown DialogTombstone mutation op: %q", m.Op())
+	}
+}
+
+// ErrorFrequencyClient is a client for the ErrorFrequency schema.
+type ErrorFrequencyClient struct {
+	config
+}
+
+// NewErrorFrequencyClient returns a client for the ErrorFrequency from the given config.
+func NewErrorFrequencyClient(c config) *ErrorFrequencyClient {
+	return &ErrorFrequencyClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `errorfrequency.Hooks(f(g(h())))`.
+func (c *ErrorFrequencyClient) Use(hooks ...Hook) {
+	c.hooks.ErrorFrequency = append(c.hooks.ErrorFrequency, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `errorfrequency.Intercept(f(g(h())))`.
+func (c *ErrorFrequencyClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ErrorFrequency = append(c.inters.ErrorFrequency, interceptors...)
+}
+
+// Create returns a builder for creating a ErrorFrequency entity.
+func (c *ErrorFrequencyClient) Create() *ErrorFrequencyCreate {
+	mutation := newErrorFrequencyMutation(c.config, OpCreate)
+	return &ErrorFrequencyCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ErrorFrequency entities.
+func (c *ErrorFrequencyClient) CreateBulk(builders ...*ErrorFrequencyCreate) *ErrorFrequencyCreateBulk {
+	return &ErrorFrequencyCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ErrorFrequencyClient) MapCreateBulk(slice any, setFunc func(*ErrorFrequencyCreate, int)) *ErrorFrequencyCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ErrorFrequencyCreateBulk{err: fmt.Errorf("calling to ErrorFrequencyClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ErrorFrequencyCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ErrorFrequencyCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ErrorFrequency.
+func (c *ErrorFrequencyClient) Update() *ErrorFrequencyUpdate {
+	mutation := newErrorFrequencyMutation(c.config, OpUpdate)
+	return &ErrorFrequencyUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ErrorFrequencyClient) UpdateOne(_m *ErrorFrequency) *ErrorFrequencyUpdateOne {
+	mutation := newErrorFrequencyMutation(c.config, OpUpdateOne, withErrorFrequency(_m))
+	return &ErrorFrequencyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ErrorFrequencyClient) UpdateOneID(id string) *ErrorFrequencyUpdateOne {
+	mutation := newErrorFrequencyMutation(c.config, OpUpdateOne, withErrorFrequencyID(id))
+	return &ErrorFrequencyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ErrorFrequency.
+func (c *ErrorFrequencyClient) Delete() *ErrorFrequencyDelete {
+	mutation := newErrorFrequencyMutation(c.config, OpDelete)
+	return &ErrorFrequencyDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ErrorFrequencyClient) DeleteOne(_m *ErrorFrequency) *ErrorFrequencyDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ErrorFrequencyClient) DeleteOneID(id string) *ErrorFrequencyDeleteOne {
+	builder := c.Delete().Where(errorfrequency.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ErrorFrequencyDeleteOne{builder}
+}
+
+// Query returns a query builder for ErrorFrequency.
+func (c *ErrorFrequencyClient) Query() *ErrorFrequencyQuery {
+	return &ErrorFrequencyQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeErrorFrequency},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ErrorFrequency entity by its id.
+func (c *ErrorFrequencyClient) Get(ctx context.Context, id string) (*ErrorFrequency, error) {
+	return c.Query().Where(errorfrequency.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ErrorFrequencyClient) GetX(ctx context.Context, id string) *ErrorFrequency {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ErrorFrequencyClient) Hooks() []Hook {
+	hooks := c.hooks.ErrorFrequency
+	return append(hooks[:len(hooks):len(hooks)], errorfrequency.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ErrorFrequencyClient) Interceptors() []Interceptor {
+	return c.inters.ErrorFrequency
+}
+
+func (c *ErrorFrequencyClient) mutate(ctx context.Context, m *ErrorFrequencyMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ErrorFrequencyCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ErrorFrequencyUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ErrorFrequencyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ErrorFrequencyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown ErrorFrequency mutation op: %q", m.Op())
+	}
+}
+
 // EventLogClient is a client for the EventLog schema.
 type EventLogClient struct {
 	config
@@ -842,6 +1914,140 @@ func (c *EventRowClient) mutate(ctx context.Context, m *EventRowMutation) (Value
 	}
 }
 
+// ExternalUserClient is a client for the ExternalUser schema.
+type ExternalUserClient struct {
+	config
+}
+
+// NewExternalUserClient returns a client for the ExternalUser from the given config.
+func NewExternalUserClient(c config) *ExternalUserClient {
+	return &ExternalUserClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `externaluser.Hooks(f(g(h())))`.
+func (c *ExternalUserClient) Use(hooks ...Hook) {
+	c.hooks.ExternalUser = append(c.hooks.ExternalUser, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `externaluser.Intercept(f(g(h())))`.
+func (c *ExternalUserClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ExternalUser = append(c.inters.ExternalUser, interceptors...)
+}
+
+// Create returns a builder for creating a ExternalUser entity.
+func (c *ExternalUserClient) Create() *ExternalUserCreate {
+	mutation := newExternalUserMutation(c.config, OpCreate)
+	return &ExternalUserCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ExternalUser entities.
+func (c *ExternalUserClient) CreateBulk(builders ...*ExternalUserCreate) *ExternalUserCreateBulk {
+	return &ExternalUserCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ExternalUserClient) MapCreateBulk(slice any, setFunc func(*ExternalUserCreate, int)) *ExternalUserCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ExternalUserCreateBulk{err: fmt.Errorf("calling to ExternalUserClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ExternalUserCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ExternalUserCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ExternalUser.
+func (c *ExternalUserClient) Update() *ExternalUserUpdate {
+	mutation := newExternalUserMutation(c.config, OpUpdate)
+	return &ExternalUserUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ExternalUserClient) UpdateOne(_m *ExternalUser) *ExternalUserUpdateOne {
+	mutation := newExternalUserMutation(c.config, OpUpdateOne, withExternalUser(_m))
+	return &ExternalUserUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ExternalUserClient) UpdateOneID(id string) *ExternalUserUpdateOne {
+	mutation := newExternalUserMutation(c.config, OpUpdateOne, withExternalUserID(id))
+	return &ExternalUserUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ExternalUser.
+func (c *ExternalUserClient) Delete() *ExternalUserDelete {
+	mutation := newExternalUserMutation(c.config, OpDelete)
+	return &ExternalUserDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ExternalUserClient) DeleteOne(_m *ExternalUser) *ExternalUserDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ExternalUserClient) DeleteOneID(id string) *ExternalUserDeleteOne {
+	builder := c.Delete().Where(externaluser.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ExternalUserDeleteOne{builder}
+}
+
+// Query returns a query builder for ExternalUser.
+func (c *ExternalUserClient) Query() *ExternalUserQuery {
+	return &ExternalUserQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeExternalUser},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ExternalUser entity by its id.
+func (c *ExternalUserClient) Get(ctx context.Context, id string) (*ExternalUser, error) {
+	return c.Query().Where(externaluser.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ExternalUserClient) GetX(ctx context.Context, id string) *ExternalUser {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ExternalUserClient) Hooks() []Hook {
+	hooks := c.hooks.ExternalUser
+	return append(hooks[:len(hooks):len(hooks)], externaluser.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ExternalUserClient) Interceptors() []Interceptor {
+	return c.inters.ExternalUser
+}
+
+func (c *ExternalUserClient) mutate(ctx context.Context, m *ExternalUserMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ExternalUserCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ExternalUserUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ExternalUserUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ExternalUserDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown ExternalUser mutation op: %q", m.Op())
+	}
+}
+
 // IdempotencyKeyClient is a client for the IdempotencyKey schema.
 type IdempotencyKeyClient struct {
 	config
@@ -1107,6 +2313,140 @@ func (c *JobClient) mutate(ctx context.Context, m *JobMutation) (Value, error) {
 		return (&JobDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("gen: unknown Job mutation op: %q", m.Op())
+	}
+}
+
+// LearnerErrorClient is a client for the LearnerError schema.
+type LearnerErrorClient struct {
+	config
+}
+
+// NewLearnerErrorClient returns a client for the LearnerError from the given config.
+func NewLearnerErrorClient(c config) *LearnerErrorClient {
+	return &LearnerErrorClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `learnererror.Hooks(f(g(h())))`.
+func (c *LearnerErrorClient) Use(hooks ...Hook) {
+	c.hooks.LearnerError = append(c.hooks.LearnerError, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `learnererror.Intercept(f(g(h())))`.
+func (c *LearnerErrorClient) Intercept(interceptors ...Interceptor) {
+	c.inters.LearnerError = append(c.inters.LearnerError, interceptors...)
+}
+
+// Create returns a builder for creating a LearnerError entity.
+func (c *LearnerErrorClient) Create() *LearnerErrorCreate {
+	mutation := newLearnerErrorMutation(c.config, OpCreate)
+	return &LearnerErrorCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of LearnerError entities.
+func (c *LearnerErrorClient) CreateBulk(builders ...*LearnerErrorCreate) *LearnerErrorCreateBulk {
+	return &LearnerErrorCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *LearnerErrorClient) MapCreateBulk(slice any, setFunc func(*LearnerErrorCreate, int)) *LearnerErrorCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &LearnerErrorCreateBulk{err: fmt.Errorf("calling to LearnerErrorClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*LearnerErrorCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &LearnerErrorCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for LearnerError.
+func (c *LearnerErrorClient) Update() *LearnerErrorUpdate {
+	mutation := newLearnerErrorMutation(c.config, OpUpdate)
+	return &LearnerErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *LearnerErrorClient) UpdateOne(_m *LearnerError) *LearnerErrorUpdateOne {
+	mutation := newLearnerErrorMutation(c.config, OpUpdateOne, withLearnerError(_m))
+	return &LearnerErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *LearnerErrorClient) UpdateOneID(id string) *LearnerErrorUpdateOne {
+	mutation := newLearnerErrorMutation(c.config, OpUpdateOne, withLearnerErrorID(id))
+	return &LearnerErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for LearnerError.
+func (c *LearnerErrorClient) Delete() *LearnerErrorDelete {
+	mutation := newLearnerErrorMutation(c.config, OpDelete)
+	return &LearnerErrorDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *LearnerErrorClient) DeleteOne(_m *LearnerError) *LearnerErrorDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *LearnerErrorClient) DeleteOneID(id string) *LearnerErrorDeleteOne {
+	builder := c.Delete().Where(learnererror.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &LearnerErrorDeleteOne{builder}
+}
+
+// Query returns a query builder for LearnerError.
+func (c *LearnerErrorClient) Query() *LearnerErrorQuery {
+	return &LearnerErrorQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeLearnerError},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a LearnerError entity by its id.
+func (c *LearnerErrorClient) Get(ctx context.Context, id string) (*LearnerError, error) {
+	return c.Query().Where(learnererror.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *LearnerErrorClient) GetX(ctx context.Context, id string) *LearnerError {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *LearnerErrorClient) Hooks() []Hook {
+	hooks := c.hooks.LearnerError
+	return append(hooks[:len(hooks):len(hooks)], learnererror.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *LearnerErrorClient) Interceptors() []Interceptor {
+	return c.inters.LearnerError
+}
+
+func (c *LearnerErrorClient) mutate(ctx context.Context, m *LearnerErrorMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&LearnerErrorCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&LearnerErrorUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&LearnerErrorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&LearnerErrorDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown LearnerError mutation op: %q", m.Op())
 	}
 }
 
@@ -1946,6 +3286,156 @@ func (c *UserClient) mutate(ctx context.Context, m *UserMutation) (Value, error)
 	}
 }
 
+// UtteranceClient is a client for the Utterance schema.
+type UtteranceClient struct {
+	config
+}
+
+// NewUtteranceClient returns a client for the Utterance from the given config.
+func NewUtteranceClient(c config) *UtteranceClient {
+	return &UtteranceClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `utterance.Hooks(f(g(h())))`.
+func (c *UtteranceClient) Use(hooks ...Hook) {
+	c.hooks.Utterance = append(c.hooks.Utterance, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `utterance.Intercept(f(g(h())))`.
+func (c *UtteranceClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Utterance = append(c.inters.Utterance, interceptors...)
+}
+
+// Create returns a builder for creating a Utterance entity.
+func (c *UtteranceClient) Create() *UtteranceCreate {
+	mutation := newUtteranceMutation(c.config, OpCreate)
+	return &UtteranceCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Utterance entities.
+func (c *UtteranceClient) CreateBulk(builders ...*UtteranceCreate) *UtteranceCreateBulk {
+	return &UtteranceCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *UtteranceClient) MapCreateBulk(slice any, setFunc func(*UtteranceCreate, int)) *UtteranceCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &UtteranceCreateBulk{err: fmt.Errorf("calling to UtteranceClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*UtteranceCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &UtteranceCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Utterance.
+func (c *UtteranceClient) Update() *UtteranceUpdate {
+	mutation := newUtteranceMutation(c.config, OpUpdate)
+	return &UtteranceUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *UtteranceClient) UpdateOne(_m *Utterance) *UtteranceUpdateOne {
+	mutation := newUtteranceMutation(c.config, OpUpdateOne, withUtterance(_m))
+	return &UtteranceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *UtteranceClient) UpdateOneID(id string) *UtteranceUpdateOne {
+	mutation := newUtteranceMutation(c.config, OpUpdateOne, withUtteranceID(id))
+	return &UtteranceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Utterance.
+func (c *UtteranceClient) Delete() *UtteranceDelete {
+	mutation := newUtteranceMutation(c.config, OpDelete)
+	return &UtteranceDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *UtteranceClient) DeleteOne(_m *Utterance) *UtteranceDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *UtteranceClient) DeleteOneID(id string) *UtteranceDeleteOne {
+	builder := c.Delete().Where(utterance.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &UtteranceDeleteOne{builder}
+}
+
+// Query returns a query builder for Utterance.
+func (c *UtteranceClient) Query() *UtteranceQuery {
+	return &UtteranceQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeUtterance},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Utterance entity by its id.
+func (c *UtteranceClient) Get(ctx context.Context, id string) (*Utterance, error) {
+	return c.Query().Where(utterance.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *UtteranceClient) GetX(ctx context.Context, id string) *Utterance {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryConversation queries the conversation edge of a Utterance.
+func (c *UtteranceClient) QueryConversation(_m *Utterance) *ConversationQuery {
+	query := (&ConversationClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(utterance.Table, utterance.FieldID, id),
+			sqlgraph.To(conversation.Table, conversation.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, utterance.ConversationTable, utterance.ConversationColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *UtteranceClient) Hooks() []Hook {
+	hooks := c.hooks.Utterance
+	return append(hooks[:len(hooks):len(hooks)], utterance.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *UtteranceClient) Interceptors() []Interceptor {
+	return c.inters.Utterance
+}
+
+func (c *UtteranceClient) mutate(ctx context.Context, m *UtteranceMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&UtteranceCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&UtteranceUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&UtteranceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&UtteranceDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Utterance mutation op: %q", m.Op())
+	}
+}
+
 // WorkerAnnouncementClient is a client for the WorkerAnnouncement schema.
 type WorkerAnnouncementClient struct {
 	config
@@ -2083,12 +3573,16 @@ func (c *WorkerAnnouncementClient) mutate(ctx context.Context, m *WorkerAnnounce
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		ApiKey, Attempt, EventLog, EventRow, IdempotencyKey, Job, Note, Outbox,
-		RefreshToken, Run, Translation, User, WorkerAnnouncement []ent.Hook
+		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
+		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser,
+		IdempotencyKey, Job, LearnerError, Note, Outbox, RefreshToken, Run,
+		Translation, User, Utterance, WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
-		ApiKey, Attempt, EventLog, EventRow, IdempotencyKey, Job, Note, Outbox,
-		RefreshToken, Run, Translation, User, WorkerAnnouncement []ent.Interceptor
+		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
+		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser,
+		IdempotencyKey, Job, LearnerError, Note, Outbox, RefreshToken, Run,
+		Translation, User, Utterance, WorkerAnnouncement []ent.Interceptor
 	}
 )
 

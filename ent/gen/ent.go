@@ -8,16 +8,26 @@ import (
 	"fmt"
 	"parley/ent/gen/apikey"
 	"parley/ent/gen/attempt"
+	"parley/ent/gen/auditentry"
+	"parley/ent/gen/consentchange"
+	"parley/ent/gen/conversation"
+	"parley/ent/gen/dialog"
+	"parley/ent/gen/dialogmessage"
+	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
+	"parley/ent/gen/externaluser"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
+	"parley/ent/gen/learnererror"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
+	"parley/ent/gen/utterance"
 	"parley/ent/gen/workerannouncement"
 	"reflect"
 	"sync"
@@ -87,16 +97,26 @@ func checkColumn(t, c string) error {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
 			apikey.Table:             apikey.ValidColumn,
 			attempt.Table:            attempt.ValidColumn,
+			auditentry.Table:         auditentry.ValidColumn,
+			consentchange.Table:      consentchange.ValidColumn,
+			conversation.Table:       conversation.ValidColumn,
+			dialog.Table:             dialog.ValidColumn,
+			dialogmessage.Table:      dialogmessage.ValidColumn,
+			dialogtombstone.Table:    dialogtombstone.ValidColumn,
+			errorfrequency.Table:     errorfrequency.ValidColumn,
 			eventlog.Table:           eventlog.ValidColumn,
 			eventrow.Table:           eventrow.ValidColumn,
+			externaluser.Table:       externaluser.ValidColumn,
 			idempotencykey.Table:     idempotencykey.ValidColumn,
 			job.Table:                job.ValidColumn,
+			learnererror.Table:       learnererror.ValidColumn,
 			note.Table:               note.ValidColumn,
 			outbox.Table:             outbox.ValidColumn,
 			refreshtoken.Table:       refreshtoken.ValidColumn,
 			run.Table:                run.ValidColumn,
 			translation.Table:        translation.ValidColumn,
 			user.Table:               user.ValidColumn,
+			utterance.Table:          utterance.ValidColumn,
 			workerannouncement.Table: workerannouncement.ValidColumn,
 		})
 	})

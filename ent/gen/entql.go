@@ -5,10 +5,19 @@ package gen
 import (
 	"parley/ent/gen/apikey"
 	"parley/ent/gen/attempt"
+	"parley/ent/gen/auditentry"
+	"parley/ent/gen/consentchange"
+	"parley/ent/gen/conversation"
+	"parley/ent/gen/dialog"
+	"parley/ent/gen/dialogmessage"
+	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
+	"parley/ent/gen/externaluser"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
+	"parley/ent/gen/learnererror"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/predicate"
@@ -16,6 +25,7 @@ import (
 	"parley/ent/gen/run"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
+	"parley/ent/gen/utterance"
 	"parley/ent/gen/workerannouncement"
 
 	"entgo.io/ent/dialect/sql"
@@ -26,7 +36,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 13)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 23)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -42,7 +52,9 @@ var schemaGraph = func() *sqlgraph.Schema {
 			apikey.FieldOwnerID:    {Type: field.TypeString, Column: apikey.FieldOwnerID},
 			apikey.FieldName:       {Type: field.TypeString, Column: apikey.FieldName},
 			apikey.FieldKeyHash:    {Type: field.TypeBytes, Column: apikey.FieldKeyHash},
+			apikey.FieldHint:       {Type: field.TypeString, Column: apikey.FieldHint},
 			apikey.FieldScopes:     {Type: field.TypeJSON, Column: apikey.FieldScopes},
+			apikey.FieldExpiresAt:  {Type: field.TypeTime, Column: apikey.FieldExpiresAt},
 			apikey.FieldLastUsedAt: {Type: field.TypeTime, Column: apikey.FieldLastUsedAt},
 			apikey.FieldRevokedAt:  {Type: field.TypeTime, Column: apikey.FieldRevokedAt},
 		},
@@ -70,6 +82,132 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[2] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   auditentry.Table,
+			Columns: auditentry.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: auditentry.FieldID,
+			},
+		},
+		Type: "AuditEntry",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			auditentry.FieldCreatedAt: {Type: field.TypeTime, Column: auditentry.FieldCreatedAt},
+			auditentry.FieldReaderID:  {Type: field.TypeString, Column: auditentry.FieldReaderID},
+			auditentry.FieldKeyID:     {Type: field.TypeString, Column: auditentry.FieldKeyID},
+			auditentry.FieldAction:    {Type: field.TypeEnum, Column: auditentry.FieldAction},
+			auditentry.FieldDialogs:   {Type: field.TypeBytes, Column: auditentry.FieldDialogs},
+		},
+	}
+	graph.Nodes[3] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   consentchange.Table,
+			Columns: consentchange.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: consentchange.FieldID,
+			},
+		},
+		Type: "ConsentChange",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			consentchange.FieldCreatedAt: {Type: field.TypeTime, Column: consentchange.FieldCreatedAt},
+			consentchange.FieldDialogID:  {Type: field.TypeInt64, Column: consentchange.FieldDialogID},
+			consentchange.FieldOwnerID:   {Type: field.TypeString, Column: consentchange.FieldOwnerID},
+			consentchange.FieldState:     {Type: field.TypeEnum, Column: consentchange.FieldState},
+			consentchange.FieldActorID:   {Type: field.TypeString, Column: consentchange.FieldActorID},
+			consentchange.FieldKeyID:     {Type: field.TypeString, Column: consentchange.FieldKeyID},
+		},
+	}
+	graph.Nodes[4] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   conversation.Table,
+			Columns: conversation.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: conversation.FieldID,
+			},
+		},
+		Type: "Conversation",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			conversation.FieldCreatedAt: {Type: field.TypeTime, Column: conversation.FieldCreatedAt},
+			conversation.FieldUserID:    {Type: field.TypeString, Column: conversation.FieldUserID},
+			conversation.FieldLanguage:  {Type: field.TypeString, Column: conversation.FieldLanguage},
+		},
+	}
+	graph.Nodes[5] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   dialog.Table,
+			Columns: dialog.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: dialog.FieldID,
+			},
+		},
+		Type: "Dialog",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			dialog.FieldCreatedAt:      {Type: field.TypeTime, Column: dialog.FieldCreatedAt},
+			dialog.FieldDialogID:       {Type: field.TypeInt64, Column: dialog.FieldDialogID},
+			dialog.FieldCustomerID:     {Type: field.TypeInt64, Column: dialog.FieldCustomerID},
+			dialog.FieldOwnerID:        {Type: field.TypeString, Column: dialog.FieldOwnerID},
+			dialog.FieldLanguage:       {Type: field.TypeString, Column: dialog.FieldLanguage},
+			dialog.FieldText:           {Type: field.TypeString, Column: dialog.FieldText},
+			dialog.FieldApproved:       {Type: field.TypeBool, Column: dialog.FieldApproved},
+			dialog.FieldApprovedAt:     {Type: field.TypeTime, Column: dialog.FieldApprovedAt},
+			dialog.FieldIdempotencyKey: {Type: field.TypeString, Column: dialog.FieldIdempotencyKey},
+		},
+	}
+	graph.Nodes[6] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   dialogmessage.Table,
+			Columns: dialogmessage.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: dialogmessage.FieldID,
+			},
+		},
+		Type: "DialogMessage",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			dialogmessage.FieldCreatedAt:      {Type: field.TypeTime, Column: dialogmessage.FieldCreatedAt},
+			dialogmessage.FieldParentID:       {Type: field.TypeString, Column: dialogmessage.FieldParentID},
+			dialogmessage.FieldText:           {Type: field.TypeString, Column: dialogmessage.FieldText},
+			dialogmessage.FieldIdempotencyKey: {Type: field.TypeString, Column: dialogmessage.FieldIdempotencyKey},
+		},
+	}
+	graph.Nodes[7] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   dialogtombstone.Table,
+			Columns: dialogtombstone.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeInt64,
+				Column: dialogtombstone.FieldID,
+			},
+		},
+		Type: "DialogTombstone",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			dialogtombstone.FieldOwnerID:  {Type: field.TypeString, Column: dialogtombstone.FieldOwnerID},
+			dialogtombstone.FieldErasedAt: {Type: field.TypeTime, Column: dialogtombstone.FieldErasedAt},
+		},
+	}
+	graph.Nodes[8] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   errorfrequency.Table,
+			Columns: errorfrequency.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: errorfrequency.FieldID,
+			},
+		},
+		Type: "ErrorFrequency",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			errorfrequency.FieldUserID:      {Type: field.TypeString, Column: errorfrequency.FieldUserID},
+			errorfrequency.FieldCategory:    {Type: field.TypeString, Column: errorfrequency.FieldCategory},
+			errorfrequency.FieldSubcategory: {Type: field.TypeString, Column: errorfrequency.FieldSubcategory},
+			errorfrequency.FieldPair:        {Type: field.TypeBytes, Column: errorfrequency.FieldPair},
+			errorfrequency.FieldFrequency:   {Type: field.TypeInt64, Column: errorfrequency.FieldFrequency},
+			errorfrequency.FieldLastAt:      {Type: field.TypeTime, Column: errorfrequency.FieldLastAt},
+		},
+	}
+	graph.Nodes[9] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   eventlog.Table,
 			Columns: eventlog.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -83,7 +221,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			eventlog.FieldTrimmed: {Type: field.TypeInt64, Column: eventlog.FieldTrimmed},
 		},
 	}
-	graph.Nodes[3] = &sqlgraph.Node{
+	graph.Nodes[10] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   eventrow.Table,
 			Columns: eventrow.Columns,
@@ -106,7 +244,23 @@ var schemaGraph = func() *sqlgraph.Schema {
 			eventrow.FieldCreatedAt: {Type: field.TypeTime, Column: eventrow.FieldCreatedAt},
 		},
 	}
-	graph.Nodes[4] = &sqlgraph.Node{
+	graph.Nodes[11] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   externaluser.Table,
+			Columns: externaluser.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: externaluser.FieldID,
+			},
+		},
+		Type: "ExternalUser",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			externaluser.FieldCreatedAt:  {Type: field.TypeTime, Column: externaluser.FieldCreatedAt},
+			externaluser.FieldOwnerID:    {Type: field.TypeString, Column: externaluser.FieldOwnerID},
+			externaluser.FieldExternalID: {Type: field.TypeString, Column: externaluser.FieldExternalID},
+		},
+	}
+	graph.Nodes[12] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   idempotencykey.Table,
 			Columns: idempotencykey.Columns,
@@ -126,7 +280,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			idempotencykey.FieldPosition:    {Type: field.TypeInt64, Column: idempotencykey.FieldPosition},
 		},
 	}
-	graph.Nodes[5] = &sqlgraph.Node{
+	graph.Nodes[13] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   job.Table,
 			Columns: job.Columns,
@@ -157,7 +311,30 @@ var schemaGraph = func() *sqlgraph.Schema {
 			job.FieldVersion:      {Type: field.TypeInt64, Column: job.FieldVersion},
 		},
 	}
-	graph.Nodes[6] = &sqlgraph.Node{
+	graph.Nodes[14] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   learnererror.Table,
+			Columns: learnererror.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: learnererror.FieldID,
+			},
+		},
+		Type: "LearnerError",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			learnererror.FieldCreatedAt:   {Type: field.TypeTime, Column: learnererror.FieldCreatedAt},
+			learnererror.FieldUserID:      {Type: field.TypeString, Column: learnererror.FieldUserID},
+			learnererror.FieldUtteranceID: {Type: field.TypeString, Column: learnererror.FieldUtteranceID},
+			learnererror.FieldClientKey:   {Type: field.TypeString, Column: learnererror.FieldClientKey},
+			learnererror.FieldOrdinal:     {Type: field.TypeInt, Column: learnererror.FieldOrdinal},
+			learnererror.FieldCategory:    {Type: field.TypeString, Column: learnererror.FieldCategory},
+			learnererror.FieldSubcategory: {Type: field.TypeString, Column: learnererror.FieldSubcategory},
+			learnererror.FieldStartOffset: {Type: field.TypeInt, Column: learnererror.FieldStartOffset},
+			learnererror.FieldEndOffset:   {Type: field.TypeInt, Column: learnererror.FieldEndOffset},
+			learnererror.FieldSource:      {Type: field.TypeEnum, Column: learnererror.FieldSource},
+		},
+	}
+	graph.Nodes[15] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   note.Table,
 			Columns: note.Columns,
@@ -181,7 +358,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			note.FieldRevision:    {Type: field.TypeInt64, Column: note.FieldRevision},
 		},
 	}
-	graph.Nodes[7] = &sqlgraph.Node{
+	graph.Nodes[16] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   outbox.Table,
 			Columns: outbox.Columns,
@@ -198,7 +375,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			outbox.FieldRunAt:   {Type: field.TypeTime, Column: outbox.FieldRunAt},
 		},
 	}
-	graph.Nodes[8] = &sqlgraph.Node{
+	graph.Nodes[17] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   refreshtoken.Table,
 			Columns: refreshtoken.Columns,
@@ -218,7 +395,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			refreshtoken.FieldRevokedAt: {Type: field.TypeTime, Column: refreshtoken.FieldRevokedAt},
 		},
 	}
-	graph.Nodes[9] = &sqlgraph.Node{
+	graph.Nodes[18] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   run.Table,
 			Columns: run.Columns,
@@ -245,7 +422,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			run.FieldWorker:      {Type: field.TypeString, Column: run.FieldWorker},
 		},
 	}
-	graph.Nodes[10] = &sqlgraph.Node{
+	graph.Nodes[19] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -269,7 +446,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:     {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[11] = &sqlgraph.Node{
+	graph.Nodes[20] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -288,7 +465,25 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[12] = &sqlgraph.Node{
+	graph.Nodes[21] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   utterance.Table,
+			Columns: utterance.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: utterance.FieldID,
+			},
+		},
+		Type: "Utterance",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			utterance.FieldCreatedAt:      {Type: field.TypeTime, Column: utterance.FieldCreatedAt},
+			utterance.FieldConversationID: {Type: field.TypeString, Column: utterance.FieldConversationID},
+			utterance.FieldUserID:         {Type: field.TypeString, Column: utterance.FieldUserID},
+			utterance.FieldText:           {Type: field.TypeString, Column: utterance.FieldText},
+			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
+		},
+	}
+	graph.Nodes[22] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -303,6 +498,42 @@ var schemaGraph = func() *sqlgraph.Schema {
 			workerannouncement.FieldAnnouncement: {Type: field.TypeJSON, Column: workerannouncement.FieldAnnouncement},
 		},
 	}
+	graph.MustAddE(
+		"utterances",
+		&sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   conversation.UtterancesTable,
+			Columns: []string{conversation.UtterancesColumn},
+			Bidi:    false,
+		},
+		"Conversation",
+		"Utterance",
+	)
+	graph.MustAddE(
+		"messages",
+		&sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   dialog.MessagesTable,
+			Columns: []string{dialog.MessagesColumn},
+			Bidi:    false,
+		},
+		"Dialog",
+		"DialogMessage",
+	)
+	graph.MustAddE(
+		"dialog",
+		&sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: true,
+			Table:   dialogmessage.DialogTable,
+			Columns: []string{dialogmessage.DialogColumn},
+			Bidi:    false,
+		},
+		"DialogMessage",
+		"Dialog",
+	)
 	graph.MustAddE(
 		"translations",
 		&sqlgraph.EdgeSpec{
@@ -326,6 +557,18 @@ var schemaGraph = func() *sqlgraph.Schema {
 		},
 		"Translation",
 		"Note",
+	)
+	graph.MustAddE(
+		"conversation",
+		&sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: true,
+			Table:   utterance.ConversationTable,
+			Columns: []string{utterance.ConversationColumn},
+			Bidi:    false,
+		},
+		"Utterance",
+		"Conversation",
 	)
 	return graph
 }()
@@ -396,9 +639,19 @@ func (f *ApiKeyFilter) WhereKeyHash(p entql.BytesP) {
 	f.Where(p.Field(apikey.FieldKeyHash))
 }
 
+// WhereHint applies the entql string predicate on the hint field.
+func (f *ApiKeyFilter) WhereHint(p entql.StringP) {
+	f.Where(p.Field(apikey.FieldHint))
+}
+
 // WhereScopes applies the entql json.RawMessage predicate on the scopes field.
 func (f *ApiKeyFilter) WhereScopes(p entql.BytesP) {
 	f.Where(p.Field(apikey.FieldScopes))
+}
+
+// WhereExpiresAt applies the entql time.Time predicate on the expires_at field.
+func (f *ApiKeyFilter) WhereExpiresAt(p entql.TimeP) {
+	f.Where(p.Field(apikey.FieldExpiresAt))
 }
 
 // WhereLastUsedAt applies the entql time.Time predicate on the last_used_at field.
@@ -492,6 +745,503 @@ func (f *AttemptFilter) WhereReason(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *AuditEntryQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the AuditEntryQuery builder.
+func (_q *AuditEntryQuery) Filter() *AuditEntryFilter {
+	return &AuditEntryFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *AuditEntryMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the AuditEntryMutation builder.
+func (m *AuditEntryMutation) Filter() *AuditEntryFilter {
+	return &AuditEntryFilter{config: m.config, predicateAdder: m}
+}
+
+// AuditEntryFilter provides a generic filtering capability at runtime for AuditEntryQuery.
+type AuditEntryFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *AuditEntryFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[2].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *AuditEntryFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(auditentry.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *AuditEntryFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(auditentry.FieldCreatedAt))
+}
+
+// WhereReaderID applies the entql string predicate on the reader_id field.
+func (f *AuditEntryFilter) WhereReaderID(p entql.StringP) {
+	f.Where(p.Field(auditentry.FieldReaderID))
+}
+
+// WhereKeyID applies the entql string predicate on the key_id field.
+func (f *AuditEntryFilter) WhereKeyID(p entql.StringP) {
+	f.Where(p.Field(auditentry.FieldKeyID))
+}
+
+// WhereAction applies the entql string predicate on the action field.
+func (f *AuditEntryFilter) WhereAction(p entql.StringP) {
+	f.Where(p.Field(auditentry.FieldAction))
+}
+
+// WhereDialogs applies the entql []byte predicate on the dialogs field.
+func (f *AuditEntryFilter) WhereDialogs(p entql.BytesP) {
+	f.Where(p.Field(auditentry.FieldDialogs))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *ConsentChangeQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the ConsentChangeQuery builder.
+func (_q *ConsentChangeQuery) Filter() *ConsentChangeFilter {
+	return &ConsentChangeFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *ConsentChangeMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the ConsentChangeMutation builder.
+func (m *ConsentChangeMutation) Filter() *ConsentChangeFilter {
+	return &ConsentChangeFilter{config: m.config, predicateAdder: m}
+}
+
+// ConsentChangeFilter provides a generic filtering capability at runtime for ConsentChangeQuery.
+type ConsentChangeFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *ConsentChangeFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[3].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *ConsentChangeFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(consentchange.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *ConsentChangeFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(consentchange.FieldCreatedAt))
+}
+
+// WhereDialogID applies the entql int64 predicate on the dialog_id field.
+func (f *ConsentChangeFilter) WhereDialogID(p entql.Int64P) {
+	f.Where(p.Field(consentchange.FieldDialogID))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *ConsentChangeFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(consentchange.FieldOwnerID))
+}
+
+// WhereState applies the entql string predicate on the state field.
+func (f *ConsentChangeFilter) WhereState(p entql.StringP) {
+	f.Where(p.Field(consentchange.FieldState))
+}
+
+// WhereActorID applies the entql string predicate on the actor_id field.
+func (f *ConsentChangeFilter) WhereActorID(p entql.StringP) {
+	f.Where(p.Field(consentchange.FieldActorID))
+}
+
+// WhereKeyID applies the entql string predicate on the key_id field.
+func (f *ConsentChangeFilter) WhereKeyID(p entql.StringP) {
+	f.Where(p.Field(consentchange.FieldKeyID))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *ConversationQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the ConversationQuery builder.
+func (_q *ConversationQuery) Filter() *ConversationFilter {
+	return &ConversationFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *ConversationMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the ConversationMutation builder.
+func (m *ConversationMutation) Filter() *ConversationFilter {
+	return &ConversationFilter{config: m.config, predicateAdder: m}
+}
+
+// ConversationFilter provides a generic filtering capability at runtime for ConversationQuery.
+type ConversationFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *ConversationFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[4].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *ConversationFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(conversation.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *ConversationFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(conversation.FieldCreatedAt))
+}
+
+// WhereUserID applies the entql string predicate on the user_id field.
+func (f *ConversationFilter) WhereUserID(p entql.StringP) {
+	f.Where(p.Field(conversation.FieldUserID))
+}
+
+// WhereLanguage applies the entql string predicate on the language field.
+func (f *ConversationFilter) WhereLanguage(p entql.StringP) {
+	f.Where(p.Field(conversation.FieldLanguage))
+}
+
+// WhereHasUtterances applies a predicate to check if query has an edge utterances.
+func (f *ConversationFilter) WhereHasUtterances() {
+	f.Where(entql.HasEdge("utterances"))
+}
+
+// WhereHasUtterancesWith applies a predicate to check if query has an edge utterances with a given conditions (other predicates).
+func (f *ConversationFilter) WhereHasUtterancesWith(preds ...predicate.Utterance) {
+	f.Where(entql.HasEdgeWith("utterances", sqlgraph.WrapFunc(func(s *sql.Selector) {
+		for _, p := range preds {
+			p(s)
+		}
+	})))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *DialogQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the DialogQuery builder.
+func (_q *DialogQuery) Filter() *DialogFilter {
+	return &DialogFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *DialogMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the DialogMutation builder.
+func (m *DialogMutation) Filter() *DialogFilter {
+	return &DialogFilter{config: m.config, predicateAdder: m}
+}
+
+// DialogFilter provides a generic filtering capability at runtime for DialogQuery.
+type DialogFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *DialogFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[5].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *DialogFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(dialog.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *DialogFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(dialog.FieldCreatedAt))
+}
+
+// WhereDialogID applies the entql int64 predicate on the dialog_id field.
+func (f *DialogFilter) WhereDialogID(p entql.Int64P) {
+	f.Where(p.Field(dialog.FieldDialogID))
+}
+
+// WhereCustomerID applies the entql int64 predicate on the customer_id field.
+func (f *DialogFilter) WhereCustomerID(p entql.Int64P) {
+	f.Where(p.Field(dialog.FieldCustomerID))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *DialogFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(dialog.FieldOwnerID))
+}
+
+// WhereLanguage applies the entql string predicate on the language field.
+func (f *DialogFilter) WhereLanguage(p entql.StringP) {
+	f.Where(p.Field(dialog.FieldLanguage))
+}
+
+// WhereText applies the entql string predicate on the text field.
+func (f *DialogFilter) WhereText(p entql.StringP) {
+	f.Where(p.Field(dialog.FieldText))
+}
+
+// WhereApproved applies the entql bool predicate on the approved field.
+func (f *DialogFilter) WhereApproved(p entql.BoolP) {
+	f.Where(p.Field(dialog.FieldApproved))
+}
+
+// WhereApprovedAt applies the entql time.Time predicate on the approved_at field.
+func (f *DialogFilter) WhereApprovedAt(p entql.TimeP) {
+	f.Where(p.Field(dialog.FieldApprovedAt))
+}
+
+// WhereIdempotencyKey applies the entql string predicate on the idempotency_key field.
+func (f *DialogFilter) WhereIdempotencyKey(p entql.StringP) {
+	f.Where(p.Field(dialog.FieldIdempotencyKey))
+}
+
+// WhereHasMessages applies a predicate to check if query has an edge messages.
+func (f *DialogFilter) WhereHasMessages() {
+	f.Where(entql.HasEdge("messages"))
+}
+
+// WhereHasMessagesWith applies a predicate to check if query has an edge messages with a given conditions (other predicates).
+func (f *DialogFilter) WhereHasMessagesWith(preds ...predicate.DialogMessage) {
+	f.Where(entql.HasEdgeWith("messages", sqlgraph.WrapFunc(func(s *sql.Selector) {
+		for _, p := range preds {
+			p(s)
+		}
+	})))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *DialogMessageQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the DialogMessageQuery builder.
+func (_q *DialogMessageQuery) Filter() *DialogMessageFilter {
+	return &DialogMessageFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *DialogMessageMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the DialogMessageMutation builder.
+func (m *DialogMessageMutation) Filter() *DialogMessageFilter {
+	return &DialogMessageFilter{config: m.config, predicateAdder: m}
+}
+
+// DialogMessageFilter provides a generic filtering capability at runtime for DialogMessageQuery.
+type DialogMessageFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *DialogMessageFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[6].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *DialogMessageFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(dialogmessage.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *DialogMessageFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(dialogmessage.FieldCreatedAt))
+}
+
+// WhereParentID applies the entql string predicate on the parent_id field.
+func (f *DialogMessageFilter) WhereParentID(p entql.StringP) {
+	f.Where(p.Field(dialogmessage.FieldParentID))
+}
+
+// WhereText applies the entql string predicate on the text field.
+func (f *DialogMessageFilter) WhereText(p entql.StringP) {
+	f.Where(p.Field(dialogmessage.FieldText))
+}
+
+// WhereIdempotencyKey applies the entql string predicate on the idempotency_key field.
+func (f *DialogMessageFilter) WhereIdempotencyKey(p entql.StringP) {
+	f.Where(p.Field(dialogmessage.FieldIdempotencyKey))
+}
+
+// WhereHasDialog applies a predicate to check if query has an edge dialog.
+func (f *DialogMessageFilter) WhereHasDialog() {
+	f.Where(entql.HasEdge("dialog"))
+}
+
+// WhereHasDialogWith applies a predicate to check if query has an edge dialog with a given conditions (other predicates).
+func (f *DialogMessageFilter) WhereHasDialogWith(preds ...predicate.Dialog) {
+	f.Where(entql.HasEdgeWith("dialog", sqlgraph.WrapFunc(func(s *sql.Selector) {
+		for _, p := range preds {
+			p(s)
+		}
+	})))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *DialogTombstoneQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the DialogTombstoneQuery builder.
+func (_q *DialogTombstoneQuery) Filter() *DialogTombstoneFilter {
+	return &DialogTombstoneFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *DialogTombstoneMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the DialogTombstoneMutation builder.
+func (m *DialogTombstoneMutation) Filter() *DialogTombstoneFilter {
+	return &DialogTombstoneFilter{config: m.config, predicateAdder: m}
+}
+
+// DialogTombstoneFilter provides a generic filtering capability at runtime for DialogTombstoneQuery.
+type DialogTombstoneFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *DialogTombstoneFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[7].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql int64 predicate on the id field.
+func (f *DialogTombstoneFilter) WhereID(p entql.Int64P) {
+	f.Where(p.Field(dialogtombstone.FieldID))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *DialogTombstoneFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(dialogtombstone.FieldOwnerID))
+}
+
+// WhereErasedAt applies the entql time.Time predicate on the erased_at field.
+func (f *DialogTombstoneFilter) WhereErasedAt(p entql.TimeP) {
+	f.Where(p.Field(dialogtombstone.FieldErasedAt))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *ErrorFrequencyQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the ErrorFrequencyQuery builder.
+func (_q *ErrorFrequencyQuery) Filter() *ErrorFrequencyFilter {
+	return &ErrorFrequencyFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *ErrorFrequencyMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the ErrorFrequencyMutation builder.
+func (m *ErrorFrequencyMutation) Filter() *ErrorFrequencyFilter {
+	return &ErrorFrequencyFilter{config: m.config, predicateAdder: m}
+}
+
+// ErrorFrequencyFilter provides a generic filtering capability at runtime for ErrorFrequencyQuery.
+type ErrorFrequencyFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *ErrorFrequencyFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[8].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *ErrorFrequencyFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(errorfrequency.FieldID))
+}
+
+// WhereUserID applies the entql string predicate on the user_id field.
+func (f *ErrorFrequencyFilter) WhereUserID(p entql.StringP) {
+	f.Where(p.Field(errorfrequency.FieldUserID))
+}
+
+// WhereCategory applies the entql string predicate on the category field.
+func (f *ErrorFrequencyFilter) WhereCategory(p entql.StringP) {
+	f.Where(p.Field(errorfrequency.FieldCategory))
+}
+
+// WhereSubcategory applies the entql string predicate on the subcategory field.
+func (f *ErrorFrequencyFilter) WhereSubcategory(p entql.StringP) {
+	f.Where(p.Field(errorfrequency.FieldSubcategory))
+}
+
+// WherePair applies the entql []byte predicate on the pair field.
+func (f *ErrorFrequencyFilter) WherePair(p entql.BytesP) {
+	f.Where(p.Field(errorfrequency.FieldPair))
+}
+
+// WhereFrequency applies the entql int64 predicate on the frequency field.
+func (f *ErrorFrequencyFilter) WhereFrequency(p entql.Int64P) {
+	f.Where(p.Field(errorfrequency.FieldFrequency))
+}
+
+// WhereLastAt applies the entql time.Time predicate on the last_at field.
+func (f *ErrorFrequencyFilter) WhereLastAt(p entql.TimeP) {
+	f.Where(p.Field(errorfrequency.FieldLastAt))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *EventLogQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -520,7 +1270,7 @@ type EventLogFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EventLogFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[2].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[9].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -570,7 +1320,7 @@ type EventRowFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EventRowFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[3].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[10].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -632,6 +1382,61 @@ func (f *EventRowFilter) WhereCreatedAt(p entql.TimeP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *ExternalUserQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the ExternalUserQuery builder.
+func (_q *ExternalUserQuery) Filter() *ExternalUserFilter {
+	return &ExternalUserFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *ExternalUserMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the ExternalUserMutation builder.
+func (m *ExternalUserMutation) Filter() *ExternalUserFilter {
+	return &ExternalUserFilter{config: m.config, predicateAdder: m}
+}
+
+// ExternalUserFilter provides a generic filtering capability at runtime for ExternalUserQuery.
+type ExternalUserFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *ExternalUserFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[11].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *ExternalUserFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(externaluser.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *ExternalUserFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(externaluser.FieldCreatedAt))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *ExternalUserFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(externaluser.FieldOwnerID))
+}
+
+// WhereExternalID applies the entql string predicate on the external_id field.
+func (f *ExternalUserFilter) WhereExternalID(p entql.StringP) {
+	f.Where(p.Field(externaluser.FieldExternalID))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *IdempotencyKeyQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -660,7 +1465,7 @@ type IdempotencyKeyFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *IdempotencyKeyFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[4].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -735,7 +1540,7 @@ type JobFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *JobFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[5].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -837,6 +1642,96 @@ func (f *JobFilter) WhereVersion(p entql.Int64P) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *LearnerErrorQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the LearnerErrorQuery builder.
+func (_q *LearnerErrorQuery) Filter() *LearnerErrorFilter {
+	return &LearnerErrorFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *LearnerErrorMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the LearnerErrorMutation builder.
+func (m *LearnerErrorMutation) Filter() *LearnerErrorFilter {
+	return &LearnerErrorFilter{config: m.config, predicateAdder: m}
+}
+
+// LearnerErrorFilter provides a generic filtering capability at runtime for LearnerErrorQuery.
+type LearnerErrorFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *LearnerErrorFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *LearnerErrorFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(learnererror.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *LearnerErrorFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(learnererror.FieldCreatedAt))
+}
+
+// WhereUserID applies the entql string predicate on the user_id field.
+func (f *LearnerErrorFilter) WhereUserID(p entql.StringP) {
+	f.Where(p.Field(learnererror.FieldUserID))
+}
+
+// WhereUtteranceID applies the entql string predicate on the utterance_id field.
+func (f *LearnerErrorFilter) WhereUtteranceID(p entql.StringP) {
+	f.Where(p.Field(learnererror.FieldUtteranceID))
+}
+
+// WhereClientKey applies the entql string predicate on the client_key field.
+func (f *LearnerErrorFilter) WhereClientKey(p entql.StringP) {
+	f.Where(p.Field(learnererror.FieldClientKey))
+}
+
+// WhereOrdinal applies the entql int predicate on the ordinal field.
+func (f *LearnerErrorFilter) WhereOrdinal(p entql.IntP) {
+	f.Where(p.Field(learnererror.FieldOrdinal))
+}
+
+// WhereCategory applies the entql string predicate on the category field.
+func (f *LearnerErrorFilter) WhereCategory(p entql.StringP) {
+	f.Where(p.Field(learnererror.FieldCategory))
+}
+
+// WhereSubcategory applies the entql string predicate on the subcategory field.
+func (f *LearnerErrorFilter) WhereSubcategory(p entql.StringP) {
+	f.Where(p.Field(learnererror.FieldSubcategory))
+}
+
+// WhereStartOffset applies the entql int predicate on the start_offset field.
+func (f *LearnerErrorFilter) WhereStartOffset(p entql.IntP) {
+	f.Where(p.Field(learnererror.FieldStartOffset))
+}
+
+// WhereEndOffset applies the entql int predicate on the end_offset field.
+func (f *LearnerErrorFilter) WhereEndOffset(p entql.IntP) {
+	f.Where(p.Field(learnererror.FieldEndOffset))
+}
+
+// WhereSource applies the entql string predicate on the source field.
+func (f *LearnerErrorFilter) WhereSource(p entql.StringP) {
+	f.Where(p.Field(learnererror.FieldSource))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *NoteQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -865,7 +1760,7 @@ type NoteFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *NoteFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[6].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -974,7 +1869,7 @@ type OutboxFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *OutboxFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[7].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1034,7 +1929,7 @@ type RefreshTokenFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RefreshTokenFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[8].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1109,7 +2004,7 @@ type RunFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RunFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[9].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1219,7 +2114,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[10].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1328,7 +2223,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[11].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1370,6 +2265,85 @@ func (f *UserFilter) WhereRole(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *UtteranceQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the UtteranceQuery builder.
+func (_q *UtteranceQuery) Filter() *UtteranceFilter {
+	return &UtteranceFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *UtteranceMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the UtteranceMutation builder.
+func (m *UtteranceMutation) Filter() *UtteranceFilter {
+	return &UtteranceFilter{config: m.config, predicateAdder: m}
+}
+
+// UtteranceFilter provides a generic filtering capability at runtime for UtteranceQuery.
+type UtteranceFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *UtteranceFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *UtteranceFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(utterance.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *UtteranceFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(utterance.FieldCreatedAt))
+}
+
+// WhereConversationID applies the entql string predicate on the conversation_id field.
+func (f *UtteranceFilter) WhereConversationID(p entql.StringP) {
+	f.Where(p.Field(utterance.FieldConversationID))
+}
+
+// WhereUserID applies the entql string predicate on the user_id field.
+func (f *UtteranceFilter) WhereUserID(p entql.StringP) {
+	f.Where(p.Field(utterance.FieldUserID))
+}
+
+// WhereText applies the entql string predicate on the text field.
+func (f *UtteranceFilter) WhereText(p entql.StringP) {
+	f.Where(p.Field(utterance.FieldText))
+}
+
+// WhereClientKey applies the entql string predicate on the client_key field.
+func (f *UtteranceFilter) WhereClientKey(p entql.StringP) {
+	f.Where(p.Field(utterance.FieldClientKey))
+}
+
+// WhereHasConversation applies a predicate to check if query has an edge conversation.
+func (f *UtteranceFilter) WhereHasConversation() {
+	f.Where(entql.HasEdge("conversation"))
+}
+
+// WhereHasConversationWith applies a predicate to check if query has an edge conversation with a given conditions (other predicates).
+func (f *UtteranceFilter) WhereHasConversationWith(preds ...predicate.Conversation) {
+	f.Where(entql.HasEdgeWith("conversation", sqlgraph.WrapFunc(func(s *sql.Selector) {
+		for _, p := range preds {
+			p(s)
+		}
+	})))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *WorkerAnnouncementQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -1398,7 +2372,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

@@ -18,14 +18,32 @@ type Tx struct {
 	ApiKey *ApiKeyClient
 	// Attempt is the client for interacting with the Attempt builders.
 	Attempt *AttemptClient
+	// AuditEntry is the client for interacting with the AuditEntry builders.
+	AuditEntry *AuditEntryClient
+	// ConsentChange is the client for interacting with the ConsentChange builders.
+	ConsentChange *ConsentChangeClient
+	// Conversation is the client for interacting with the Conversation builders.
+	Conversation *ConversationClient
+	// Dialog is the client for interacting with the Dialog builders.
+	Dialog *DialogClient
+	// DialogMessage is the client for interacting with the DialogMessage builders.
+	DialogMessage *DialogMessageClient
+	// DialogTombstone is the client for interacting with the DialogTombstone builders.
+	DialogTombstone *DialogTombstoneClient
+	// ErrorFrequency is the client for interacting with the ErrorFrequency builders.
+	ErrorFrequency *ErrorFrequencyClient
 	// EventLog is the client for interacting with the EventLog builders.
 	EventLog *EventLogClient
 	// EventRow is the client for interacting with the EventRow builders.
 	EventRow *EventRowClient
+	// ExternalUser is the client for interacting with the ExternalUser builders.
+	ExternalUser *ExternalUserClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
 	// Job is the client for interacting with the Job builders.
 	Job *JobClient
+	// LearnerError is the client for interacting with the LearnerError builders.
+	LearnerError *LearnerErrorClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
 	// Outbox is the client for interacting with the Outbox builders.
@@ -38,6 +56,8 @@ type Tx struct {
 	Translation *TranslationClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
+	// Utterance is the client for interacting with the Utterance builders.
+	Utterance *UtteranceClient
 	// WorkerAnnouncement is the client for interacting with the WorkerAnnouncement builders.
 	WorkerAnnouncement *WorkerAnnouncementClient
 
@@ -173,16 +193,26 @@ func (tx *Tx) Client() *Client {
 func (tx *Tx) init() {
 	tx.ApiKey = NewApiKeyClient(tx.config)
 	tx.Attempt = NewAttemptClient(tx.config)
+	tx.AuditEntry = NewAuditEntryClient(tx.config)
+	tx.ConsentChange = NewConsentChangeClient(tx.config)
+	tx.Conversation = NewConversationClient(tx.config)
+	tx.Dialog = NewDialogClient(tx.config)
+	tx.DialogMessage = NewDialogMessageClient(tx.config)
+	tx.DialogTombstone = NewDialogTombstoneClient(tx.config)
+	tx.ErrorFrequency = NewErrorFrequencyClient(tx.config)
 	tx.EventLog = NewEventLogClient(tx.config)
 	tx.EventRow = NewEventRowClient(tx.config)
+	tx.ExternalUser = NewExternalUserClient(tx.config)
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
 	tx.Job = NewJobClient(tx.config)
+	tx.LearnerError = NewLearnerErrorClient(tx.config)
 	tx.Note = NewNoteClient(tx.config)
 	tx.Outbox = NewOutboxClient(tx.config)
 	tx.RefreshToken = NewRefreshTokenClient(tx.config)
 	tx.Run = NewRunClient(tx.config)
 	tx.Translation = NewTranslationClient(tx.config)
 	tx.User = NewUserClient(tx.config)
+	tx.Utterance = NewUtteranceClient(tx.config)
 	tx.WorkerAnnouncement = NewWorkerAnnouncementClient(tx.config)
 }
 

@@ -5,6 +5,8 @@ import (
 	"entgo.io/ent/schema"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
+
+	"parley/internal/auth"
 )
 
 // User is an account.
@@ -73,16 +75,18 @@ func (ApiKey) Annotations() []schema.Annotation { return []schema.Annotation{tab
 func (ApiKey) Fields() []ent.Field {
 	return []ent.Field{
 		field.String("owner_id").Immutable(),
-		field.String("name").NotEmpty().MaxLen(100),
+		field.String("name").NotEmpty().MaxRuneLen(100),
 		field.Bytes("key_hash").Unique().Immutable().Sensitive(),
-		field.JSON("scopes", []string{}),
+		field.String("hint").Immutable().Default("").Comment("the key's last characters, by which people tell their keys apart"),
+		field.JSON("scopes", []auth.Scope{}).Immutable(),
+		field.Time("expires_at").Optional().Nillable().Immutable(),
 		field.Time("last_used_at").Optional().Nillable(),
 		field.Time("revoked_at").Optional().Nillable(),
 	}
 }
 
 // Indexes of ApiKey.
-func (ApiKey) Indexes() []ent.Index { return []ent.Index{index.Fields("owner_id")} }
+func (ApiKey) Indexes() []ent.Index { return []ent.Index{index.Fields("owner_id", "created_at", "id")} }
 
 // Policy of ApiKey.
 func (ApiKey) Policy() ent.Policy { return ownedBy("owner_id") }

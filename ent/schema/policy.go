@@ -10,16 +10,57 @@ import (
 	"parley/internal/auth"
 )
 
-// ownedBy lets a viewer reach only the rows whose field holds their id; admins
-// read all rows, the system reads and writes all.
+// ownedBy lets a user reach only the rows whose field holds their id; admins
+// read all rows, the system reads and writes all. An API key reaches none.
 func ownedBy(field string) ent.Policy {
 	return privacy.Policy{
 		Query: privacy.QueryPolicy{
-			denyWithoutViewer(), allowSystem(), allowAdmin(), filterOwner(field),
+			denyWithoutViewer(), allowSystem(), denyKey(), allowAdmin(), filterOwner(field),
 		},
 		Mutation: privacy.MutationPolicy{
-			denyWithoutViewer(), allowSystem(), createOwn(field), filterOwner(field),
+			denyWithoutViewer(), allowSystem(), denyKey(), createOwn(field), filterOwner(field),
 		},
+	}
+}
+
+// readByOwner is ownedBy for what parley alone writes, and what the owner's
+// keys may read.
+func readByOwner(field string) ent.Policy {
+	return privacy.Policy{
+		Query:    privacy.QueryPolicy{denyWithoutViewer(), allowSystem(), allowAdmin(), filterOwner(field)},
+		Mutation: privacy.MutationPolicy{denyWithoutViewer(), allowSystem(), privacy.AlwaysDenyRule()},
+	}
+}
+
+// consented lets analysts and admins read the dialogs that their customers
+// agreed to, and an owner's keys their own; parley alone writes.
+func consented() ent.Policy {
+	return privacy.Policy{
+		Query: privacy.QueryPolicy{
+			denyWithoutViewer(), allowSystem(), filterConsented(),
+		},
+		Mutation: privacy.MutationPolicy{denyWithoutViewer(), allowSystem(), privacy.AlwaysDenyRule()},
+	}
+}
+
+// filterConsented narrows to what was agreed to, or to what the viewer pushed.
+func filterConsented() privacy.FilterFunc {
+	return func(ctx context.Context, f privacy.Filter) error {
+		v, _ := auth.From(ctx)
+		if v.Role == auth.RoleAnalyst || v.Admin() {
+			f.Where(entql.FieldEQ("approved", true))
+		} else {
+			f.Where(entql.FieldEQ("owner_id", v.ID))
+		}
+		return privacy.Allow
+	}
+}
+
+// adminOnly lets admins read and parley write.
+func adminOnly() ent.Policy {
+	return privacy.Policy{
+		Query:    privacy.QueryPolicy{denyWithoutViewer(), allowSystem(), allowAdmin(), privacy.AlwaysDenyRule()},
+		Mutation: privacy.MutationPolicy{denyWithoutViewer(), allowSystem(), privacy.AlwaysDenyRule()},
 	}
 }
 
@@ -27,7 +68,7 @@ func ownedBy(field string) ent.Policy {
 // themselves a role or another password behind the back of the account service.
 func accountPolicy() ent.Policy {
 	return privacy.Policy{
-		Query: privacy.QueryPolicy{denyWithoutViewer(), allowSystem(), allowAdmin(), filterOwner("id")},
+		Query: privacy.QueryPolicy{denyWithoutViewer(), allowSystem(), denyKey(), allowAdmin(), filterOwner("id")},
 		Mutation: privacy.MutationPolicy{
 			denyWithoutViewer(), allowSystem(), privacy.AlwaysDenyRule(),
 		},
@@ -46,6 +87,16 @@ func denyWithoutViewer() privacy.QueryMutationRule {
 	return privacy.ContextQueryMutationRule(func(ctx context.Context) error {
 		if v, _ := auth.From(ctx); v.ID == "" && !v.System() {
 			return privacy.Denyf("no viewer in the context")
+		}
+		return privacy.Skip
+	})
+}
+
+// denyKey keeps an API key, which bears its owner's id, from its owner's data.
+func denyKey() privacy.QueryMutationRule {
+	return privacy.ContextQueryMutationRule(func(ctx context.Context) error {
+		if v, _ := auth.From(ctx); v.Key != "" {
+			return privacy.Denyf("an API key may not reach its owner's data")
 		}
 		return privacy.Skip
 	})

@@ -32,6 +32,90 @@ func (f AttemptFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, err
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.AttemptMutation", m)
 }
 
+// The AuditEntryFunc type is an adapter to allow the use of ordinary
+// function as AuditEntry mutator.
+type AuditEntryFunc func(context.Context, *gen.AuditEntryMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f AuditEntryFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.AuditEntryMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.AuditEntryMutation", m)
+}
+
+// The ConsentChangeFunc type is an adapter to allow the use of ordinary
+// function as ConsentChange mutator.
+type ConsentChangeFunc func(context.Context, *gen.ConsentChangeMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ConsentChangeFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.ConsentChangeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ConsentChangeMutation", m)
+}
+
+// The ConversationFunc type is an adapter to allow the use of ordinary
+// function as Conversation mutator.
+type ConversationFunc func(context.Context, *gen.ConversationMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ConversationFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.ConversationMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ConversationMutation", m)
+}
+
+// The DialogFunc type is an adapter to allow the use of ordinary
+// function as Dialog mutator.
+type DialogFunc func(context.Context, *gen.DialogMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DialogFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.DialogMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.DialogMutation", m)
+}
+
+// The DialogMessageFunc type is an adapter to allow the use of ordinary
+// function as DialogMessage mutator.
+type DialogMessageFunc func(context.Context, *gen.DialogMessageMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DialogMessageFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.DialogMessageMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.DialogMessageMutation", m)
+}
+
+// The DialogTombstoneFunc type is an adapter to allow the use of ordinary
+// function as DialogTombstone mutator.
+type DialogTombstoneFunc func(context.Context, *gen.DialogTombstoneMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f DialogTombstoneFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.DialogTombstoneMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.DialogTombstoneMutation", m)
+}
+
+// The ErrorFrequencyFunc type is an adapter to allow the use of ordinary
+// function as ErrorFrequency mutator.
+type ErrorFrequencyFunc func(context.Context, *gen.ErrorFrequencyMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ErrorFrequencyFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.ErrorFrequencyMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ErrorFrequencyMutation", m)
+}
+
 // The EventLogFunc type is an adapter to allow the use of ordinary
 // function as EventLog mutator.
 type EventLogFunc func(context.Context, *gen.EventLogMutation) (gen.Value, error)
@@ -56,6 +140,18 @@ func (f EventRowFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, er
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.EventRowMutation", m)
 }
 
+// The ExternalUserFunc type is an adapter to allow the use of ordinary
+// function as ExternalUser mutator.
+type ExternalUserFunc func(context.Context, *gen.ExternalUserMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ExternalUserFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.ExternalUserMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ExternalUserMutation", m)
+}
+
 // The IdempotencyKeyFunc type is an adapter to allow the use of ordinary
 // function as IdempotencyKey mutator.
 type IdempotencyKeyFunc func(context.Context, *gen.IdempotencyKeyMutation) (gen.Value, error)
@@ -78,6 +174,18 @@ func (f JobFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) 
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.JobMutation", m)
+}
+
+// The LearnerErrorFunc type is an adapter to allow the use of ordinary
+// function as LearnerError mutator.
+type LearnerErrorFunc func(context.Context, *gen.LearnerErrorMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f LearnerErrorFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.LearnerErrorMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.LearnerErrorMutation", m)
 }
 
 // The NoteFunc type is an adapter to allow the use of ordinary
@@ -150,6 +258,18 @@ func (f UserFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error)
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.UserMutation", m)
+}
+
+// The UtteranceFunc type is an adapter to allow the use of ordinary
+// function as Utterance mutator.
+type UtteranceFunc func(context.Context, *gen.UtteranceMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f UtteranceFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.UtteranceMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.UtteranceMutation", m)
 }
 
 // The WorkerAnnouncementFunc type is an adapter to allow the use of ordinary

@@ -16,7 +16,9 @@ var (
 		{Name: "owner_id", Type: field.TypeString},
 		{Name: "name", Type: field.TypeString, Size: 100},
 		{Name: "key_hash", Type: field.TypeBytes, Unique: true},
+		{Name: "hint", Type: field.TypeString, Default: ""},
 		{Name: "scopes", Type: field.TypeJSON},
+		{Name: "expires_at", Type: field.TypeTime, Nullable: true},
 		{Name: "last_used_at", Type: field.TypeTime, Nullable: true},
 		{Name: "revoked_at", Type: field.TypeTime, Nullable: true},
 	}
@@ -27,9 +29,9 @@ var (
 		PrimaryKey: []*schema.Column{APIKeysColumns[0]},
 		Indexes: []*schema.Index{
 			{
-				Name:    "apikey_owner_id",
+				Name:    "apikey_owner_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{APIKeysColumns[2]},
+				Columns: []*schema.Column{APIKeysColumns[2], APIKeysColumns[1], APIKeysColumns[0]},
 			},
 		},
 	}
@@ -55,6 +57,222 @@ var (
 				Name:    "attempt_run_id_number",
 				Unique:  true,
 				Columns: []*schema.Column{AttemptsColumns[1], AttemptsColumns[2]},
+			},
+		},
+	}
+	// AuditEntriesColumns holds the columns for the "audit_entries" table.
+	AuditEntriesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "reader_id", Type: field.TypeString},
+		{Name: "key_id", Type: field.TypeString, Nullable: true},
+		{Name: "action", Type: field.TypeEnum, Enums: []string{"LIST", "READ", "EXPORT"}},
+		{Name: "dialogs", Type: field.TypeBytes},
+	}
+	// AuditEntriesTable holds the schema information for the "audit_entries" table.
+	AuditEntriesTable = &schema.Table{
+		Name:       "audit_entries",
+		Columns:    AuditEntriesColumns,
+		PrimaryKey: []*schema.Column{AuditEntriesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "auditentry_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{AuditEntriesColumns[1], AuditEntriesColumns[0]},
+			},
+			{
+				Name:    "auditentry_reader_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{AuditEntriesColumns[2], AuditEntriesColumns[1], AuditEntriesColumns[0]},
+			},
+		},
+	}
+	// ConsentChangesColumns holds the columns for the "consent_changes" table.
+	ConsentChangesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "dialog_id", Type: field.TypeInt64},
+		{Name: "owner_id", Type: field.TypeString},
+		{Name: "state", Type: field.TypeEnum, Enums: []string{"APPROVED", "WITHDRAWN", "ERASED", "EXPIRED"}},
+		{Name: "actor_id", Type: field.TypeString},
+		{Name: "key_id", Type: field.TypeString, Nullable: true},
+	}
+	// ConsentChangesTable holds the schema information for the "consent_changes" table.
+	ConsentChangesTable = &schema.Table{
+		Name:       "consent_changes",
+		Columns:    ConsentChangesColumns,
+		PrimaryKey: []*schema.Column{ConsentChangesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "consentchange_dialog_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{ConsentChangesColumns[2], ConsentChangesColumns[1], ConsentChangesColumns[0]},
+			},
+		},
+	}
+	// ConversationsColumns holds the columns for the "conversations" table.
+	ConversationsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "user_id", Type: field.TypeString},
+		{Name: "language", Type: field.TypeString, Nullable: true, Size: 35},
+	}
+	// ConversationsTable holds the schema information for the "conversations" table.
+	ConversationsTable = &schema.Table{
+		Name:       "conversations",
+		Columns:    ConversationsColumns,
+		PrimaryKey: []*schema.Column{ConversationsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "conversation_user_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{ConversationsColumns[2], ConversationsColumns[1], ConversationsColumns[0]},
+			},
+		},
+	}
+	// DialogsColumns holds the columns for the "dialogs" table.
+	DialogsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "dialog_id", Type: field.TypeInt64, Unique: true},
+		{Name: "customer_id", Type: field.TypeInt64},
+		{Name: "owner_id", Type: field.TypeString},
+		{Name: "language", Type: field.TypeString, Size: 35},
+		{Name: "text", Type: field.TypeString, Size: 2147483647},
+		{Name: "approved", Type: field.TypeBool, Default: false},
+		{Name: "approved_at", Type: field.TypeTime, Nullable: true},
+		{Name: "idempotency_key", Type: field.TypeString, Nullable: true, Size: 200},
+	}
+	// DialogsTable holds the schema information for the "dialogs" table.
+	DialogsTable = &schema.Table{
+		Name:       "dialogs",
+		Columns:    DialogsColumns,
+		PrimaryKey: []*schema.Column{DialogsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "dialog_approved",
+				Unique:  false,
+				Columns: []*schema.Column{DialogsColumns[1], DialogsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "approved",
+				},
+			},
+			{
+				Name:    "dialog_approved_language",
+				Unique:  false,
+				Columns: []*schema.Column{DialogsColumns[5], DialogsColumns[1], DialogsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "approved",
+				},
+			},
+			{
+				Name:    "dialog_approved_customer",
+				Unique:  false,
+				Columns: []*schema.Column{DialogsColumns[3], DialogsColumns[1], DialogsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "approved",
+				},
+			},
+			{
+				Name:    "dialog_waiting",
+				Unique:  false,
+				Columns: []*schema.Column{DialogsColumns[1]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "NOT approved",
+				},
+			},
+			{
+				Name:    "dialog_waiting_customer",
+				Unique:  false,
+				Columns: []*schema.Column{DialogsColumns[3], DialogsColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "NOT approved",
+				},
+			},
+			{
+				Name:    "dialog_owner_id_idempotency_key",
+				Unique:  true,
+				Columns: []*schema.Column{DialogsColumns[4], DialogsColumns[9]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "idempotency_key IS NOT NULL",
+				},
+			},
+		},
+	}
+	// DialogMessagesColumns holds the columns for the "dialog_messages" table.
+	DialogMessagesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "text", Type: field.TypeString, Size: 2147483647},
+		{Name: "idempotency_key", Type: field.TypeString, Nullable: true, Size: 200},
+		{Name: "parent_id", Type: field.TypeString, Size: 64},
+	}
+	// DialogMessagesTable holds the schema information for the "dialog_messages" table.
+	DialogMessagesTable = &schema.Table{
+		Name:       "dialog_messages",
+		Columns:    DialogMessagesColumns,
+		PrimaryKey: []*schema.Column{DialogMessagesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "dialog_messages_dialogs_messages",
+				Columns:    []*schema.Column{DialogMessagesColumns[4]},
+				RefColumns: []*schema.Column{DialogsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "dialogmessage_parent_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{DialogMessagesColumns[4], DialogMessagesColumns[1], DialogMessagesColumns[0]},
+			},
+			{
+				Name:    "dialogmessage_parent_id_idempotency_key",
+				Unique:  true,
+				Columns: []*schema.Column{DialogMessagesColumns[4], DialogMessagesColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "idempotency_key IS NOT NULL",
+				},
+			},
+		},
+	}
+	// DialogTombstonesColumns holds the columns for the "dialog_tombstones" table.
+	DialogTombstonesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "owner_id", Type: field.TypeString},
+		{Name: "erased_at", Type: field.TypeTime},
+	}
+	// DialogTombstonesTable holds the schema information for the "dialog_tombstones" table.
+	DialogTombstonesTable = &schema.Table{
+		Name:       "dialog_tombstones",
+		Columns:    DialogTombstonesColumns,
+		PrimaryKey: []*schema.Column{DialogTombstonesColumns[0]},
+	}
+	// ErrorFrequenciesColumns holds the columns for the "error_frequencies" table.
+	ErrorFrequenciesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "user_id", Type: field.TypeString},
+		{Name: "category", Type: field.TypeString, Size: 200},
+		{Name: "subcategory", Type: field.TypeString, Size: 200},
+		{Name: "pair", Type: field.TypeBytes},
+		{Name: "frequency", Type: field.TypeInt64, Default: 0},
+		{Name: "last_at", Type: field.TypeTime},
+	}
+	// ErrorFrequenciesTable holds the schema information for the "error_frequencies" table.
+	ErrorFrequenciesTable = &schema.Table{
+		Name:       "error_frequencies",
+		Columns:    ErrorFrequenciesColumns,
+		PrimaryKey: []*schema.Column{ErrorFrequenciesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "errorfrequency_user_id_frequency_pair",
+				Unique:  false,
+				Columns: []*schema.Column{ErrorFrequenciesColumns[1], ErrorFrequenciesColumns[5], ErrorFrequenciesColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					DescColumns: map[string]bool{
+						ErrorFrequenciesColumns[5].Name: true,
+					},
+				},
 			},
 		},
 	}
@@ -104,6 +322,26 @@ var (
 				Name:    "eventrow_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{EventsColumns[10]},
+			},
+		},
+	}
+	// ExternalUsersColumns holds the columns for the "external_users" table.
+	ExternalUsersColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "owner_id", Type: field.TypeString},
+		{Name: "external_id", Type: field.TypeString, Size: 128},
+	}
+	// ExternalUsersTable holds the schema information for the "external_users" table.
+	ExternalUsersTable = &schema.Table{
+		Name:       "external_users",
+		Columns:    ExternalUsersColumns,
+		PrimaryKey: []*schema.Column{ExternalUsersColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "externaluser_owner_id_external_id",
+				Unique:  true,
+				Columns: []*schema.Column{ExternalUsersColumns[2], ExternalUsersColumns[3]},
 			},
 		},
 	}
@@ -186,6 +424,38 @@ var (
 				Annotation: &entsql.IndexAnnotation{
 					Where: "state = 'QUEUED' OR state = 'RUNNING'",
 				},
+			},
+		},
+	}
+	// LearnerErrorsColumns holds the columns for the "learner_errors" table.
+	LearnerErrorsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "user_id", Type: field.TypeString},
+		{Name: "utterance_id", Type: field.TypeString},
+		{Name: "client_key", Type: field.TypeString, Size: 128},
+		{Name: "ordinal", Type: field.TypeInt},
+		{Name: "category", Type: field.TypeString, Size: 200},
+		{Name: "subcategory", Type: field.TypeString, Size: 200},
+		{Name: "start_offset", Type: field.TypeInt, Nullable: true},
+		{Name: "end_offset", Type: field.TypeInt, Nullable: true},
+		{Name: "source", Type: field.TypeEnum, Enums: []string{"LEARNER_APP", "MODEL"}, Default: "LEARNER_APP"},
+	}
+	// LearnerErrorsTable holds the schema information for the "learner_errors" table.
+	LearnerErrorsTable = &schema.Table{
+		Name:       "learner_errors",
+		Columns:    LearnerErrorsColumns,
+		PrimaryKey: []*schema.Column{LearnerErrorsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "learnererror_utterance_id_client_key_ordinal",
+				Unique:  true,
+				Columns: []*schema.Column{LearnerErrorsColumns[3], LearnerErrorsColumns[4], LearnerErrorsColumns[5]},
+			},
+			{
+				Name:    "learnererror_user_id_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{LearnerErrorsColumns[2], LearnerErrorsColumns[1]},
 			},
 		},
 	}
@@ -391,6 +661,41 @@ var (
 		Columns:    UsersColumns,
 		PrimaryKey: []*schema.Column{UsersColumns[0]},
 	}
+	// UtterancesColumns holds the columns for the "utterances" table.
+	UtterancesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "user_id", Type: field.TypeString},
+		{Name: "text", Type: field.TypeString, Size: 2147483647},
+		{Name: "client_key", Type: field.TypeString, Nullable: true, Size: 128},
+		{Name: "conversation_id", Type: field.TypeString, Size: 64},
+	}
+	// UtterancesTable holds the schema information for the "utterances" table.
+	UtterancesTable = &schema.Table{
+		Name:       "utterances",
+		Columns:    UtterancesColumns,
+		PrimaryKey: []*schema.Column{UtterancesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "utterances_conversations_utterances",
+				Columns:    []*schema.Column{UtterancesColumns[5]},
+				RefColumns: []*schema.Column{ConversationsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "utterance_conversation_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{UtterancesColumns[5], UtterancesColumns[1], UtterancesColumns[0]},
+			},
+			{
+				Name:    "utterance_conversation_id_client_key",
+				Unique:  true,
+				Columns: []*schema.Column{UtterancesColumns[5], UtterancesColumns[4]},
+			},
+		},
+	}
 	// WorkerAnnouncementsColumns holds the columns for the "worker_announcements" table.
 	WorkerAnnouncementsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -407,16 +712,26 @@ var (
 	Tables = []*schema.Table{
 		APIKeysTable,
 		AttemptsTable,
+		AuditEntriesTable,
+		ConsentChangesTable,
+		ConversationsTable,
+		DialogsTable,
+		DialogMessagesTable,
+		DialogTombstonesTable,
+		ErrorFrequenciesTable,
 		EventLogTable,
 		EventsTable,
+		ExternalUsersTable,
 		IdempotencyKeysTable,
 		JobsTable,
+		LearnerErrorsTable,
 		NotesTable,
 		OutboxTable,
 		RefreshTokensTable,
 		RunsTable,
 		TranslationsTable,
 		UsersTable,
+		UtterancesTable,
 		WorkerAnnouncementsTable,
 	}
 )
@@ -428,17 +743,45 @@ func init() {
 	AttemptsTable.Annotation = &entsql.Annotation{
 		Table: "attempts",
 	}
+	AuditEntriesTable.Annotation = &entsql.Annotation{
+		Table: "audit_entries",
+	}
+	ConsentChangesTable.Annotation = &entsql.Annotation{
+		Table: "consent_changes",
+	}
+	ConversationsTable.Annotation = &entsql.Annotation{
+		Table: "conversations",
+	}
+	DialogsTable.Annotation = &entsql.Annotation{
+		Table: "dialogs",
+	}
+	DialogMessagesTable.ForeignKeys[0].RefTable = DialogsTable
+	DialogMessagesTable.Annotation = &entsql.Annotation{
+		Table: "dialog_messages",
+	}
+	DialogTombstonesTable.Annotation = &entsql.Annotation{
+		Table: "dialog_tombstones",
+	}
+	ErrorFrequenciesTable.Annotation = &entsql.Annotation{
+		Table: "error_frequencies",
+	}
 	EventLogTable.Annotation = &entsql.Annotation{
 		Table: "event_log",
 	}
 	EventsTable.Annotation = &entsql.Annotation{
 		Table: "events",
 	}
+	ExternalUsersTable.Annotation = &entsql.Annotation{
+		Table: "external_users",
+	}
 	IdempotencyKeysTable.Annotation = &entsql.Annotation{
 		Table: "idempotency_keys",
 	}
 	JobsTable.Annotation = &entsql.Annotation{
 		Table: "jobs",
+	}
+	LearnerErrorsTable.Annotation = &entsql.Annotation{
+		Table: "learner_errors",
 	}
 	NotesTable.Annotation = &entsql.Annotation{
 		Table: "notes",
@@ -458,6 +801,10 @@ func init() {
 	}
 	UsersTable.Annotation = &entsql.Annotation{
 		Table: "users",
+	}
+	UtterancesTable.ForeignKeys[0].RefTable = ConversationsTable
+	UtterancesTable.Annotation = &entsql.Annotation{
+		Table: "utterances",
 	}
 	WorkerAnnouncementsTable.Annotation = &entsql.Annotation{
 		Table: "worker_announcements",

@@ -12,17 +12,44 @@ type ApiKey func(*sql.Selector)
 // Attempt is the predicate function for attempt builders.
 type Attempt func(*sql.Selector)
 
+// AuditEntry is the predicate function for auditentry builders.
+type AuditEntry func(*sql.Selector)
+
+// ConsentChange is the predicate function for consentchange builders.
+type ConsentChange func(*sql.Selector)
+
+// Conversation is the predicate function for conversation builders.
+type Conversation func(*sql.Selector)
+
+// Dialog is the predicate function for dialog builders.
+type Dialog func(*sql.Selector)
+
+// DialogMessage is the predicate function for dialogmessage builders.
+type DialogMessage func(*sql.Selector)
+
+// DialogTombstone is the predicate function for dialogtombstone builders.
+type DialogTombstone func(*sql.Selector)
+
+// ErrorFrequency is the predicate function for errorfrequency builders.
+type ErrorFrequency func(*sql.Selector)
+
 // EventLog is the predicate function for eventlog builders.
 type EventLog func(*sql.Selector)
 
 // EventRow is the predicate function for eventrow builders.
 type EventRow func(*sql.Selector)
 
+// ExternalUser is the predicate function for externaluser builders.
+type ExternalUser func(*sql.Selector)
+
 // IdempotencyKey is the predicate function for idempotencykey builders.
 type IdempotencyKey func(*sql.Selector)
 
 // Job is the predicate function for job builders.
 type Job func(*sql.Selector)
+
+// LearnerError is the predicate function for learnererror builders.
+type LearnerError func(*sql.Selector)
 
 // Note is the predicate function for note builders.
 type Note func(*sql.Selector)
@@ -41,6 +68,9 @@ type Translation func(*sql.Selector)
 
 // User is the predicate function for user builders.
 type User func(*sql.Selector)
+
+// Utterance is the predicate function for utterance builders.
+type Utterance func(*sql.Selector)
 
 // WorkerAnnouncement is the predicate function for workerannouncement builders.
 type WorkerAnnouncement func(*sql.Selector)

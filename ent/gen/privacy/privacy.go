@@ -159,6 +159,174 @@ func (f AttemptMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutatio
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.AttemptMutation", m)
 }
 
+// The AuditEntryQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type AuditEntryQueryRuleFunc func(context.Context, *gen.AuditEntryQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f AuditEntryQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.AuditEntryQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.AuditEntryQuery", q)
+}
+
+// The AuditEntryMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type AuditEntryMutationRuleFunc func(context.Context, *gen.AuditEntryMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f AuditEntryMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.AuditEntryMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.AuditEntryMutation", m)
+}
+
+// The ConsentChangeQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ConsentChangeQueryRuleFunc func(context.Context, *gen.ConsentChangeQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ConsentChangeQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.ConsentChangeQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.ConsentChangeQuery", q)
+}
+
+// The ConsentChangeMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ConsentChangeMutationRuleFunc func(context.Context, *gen.ConsentChangeMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ConsentChangeMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.ConsentChangeMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ConsentChangeMutation", m)
+}
+
+// The ConversationQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ConversationQueryRuleFunc func(context.Context, *gen.ConversationQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ConversationQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.ConversationQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.ConversationQuery", q)
+}
+
+// The ConversationMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ConversationMutationRuleFunc func(context.Context, *gen.ConversationMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ConversationMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.ConversationMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ConversationMutation", m)
+}
+
+// The DialogQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type DialogQueryRuleFunc func(context.Context, *gen.DialogQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f DialogQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.DialogQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.DialogQuery", q)
+}
+
+// The DialogMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type DialogMutationRuleFunc func(context.Context, *gen.DialogMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f DialogMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.DialogMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.DialogMutation", m)
+}
+
+// The DialogMessageQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type DialogMessageQueryRuleFunc func(context.Context, *gen.DialogMessageQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f DialogMessageQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.DialogMessageQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.DialogMessageQuery", q)
+}
+
+// The DialogMessageMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type DialogMessageMutationRuleFunc func(context.Context, *gen.DialogMessageMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f DialogMessageMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.DialogMessageMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.DialogMessageMutation", m)
+}
+
+// The DialogTombstoneQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type DialogTombstoneQueryRuleFunc func(context.Context, *gen.DialogTombstoneQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f DialogTombstoneQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.DialogTombstoneQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.DialogTombstoneQuery", q)
+}
+
+// The DialogTombstoneMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type DialogTombstoneMutationRuleFunc func(context.Context, *gen.DialogTombstoneMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f DialogTombstoneMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.DialogTombstoneMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.DialogTombstoneMutation", m)
+}
+
+// The ErrorFrequencyQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ErrorFrequencyQueryRuleFunc func(context.Context, *gen.ErrorFrequencyQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ErrorFrequencyQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.ErrorFrequencyQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.ErrorFrequencyQuery", q)
+}
+
+// The ErrorFrequencyMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ErrorFrequencyMutationRuleFunc func(context.Context, *gen.ErrorFrequencyMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ErrorFrequencyMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.ErrorFrequencyMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ErrorFrequencyMutation", m)
+}
+
 // The EventLogQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type EventLogQueryRuleFunc func(context.Context, *gen.EventLogQuery) error
@@ -207,6 +375,30 @@ func (f EventRowMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutati
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.EventRowMutation", m)
 }
 
+// The ExternalUserQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ExternalUserQueryRuleFunc func(context.Context, *gen.ExternalUserQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ExternalUserQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.ExternalUserQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.ExternalUserQuery", q)
+}
+
+// The ExternalUserMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ExternalUserMutationRuleFunc func(context.Context, *gen.ExternalUserMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ExternalUserMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.ExternalUserMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ExternalUserMutation", m)
+}
+
 // The IdempotencyKeyQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type IdempotencyKeyQueryRuleFunc func(context.Context, *gen.IdempotencyKeyQuery) error
@@ -253,6 +445,30 @@ func (f JobMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) e
 		return f(ctx, m)
 	}
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.JobMutation", m)
+}
+
+// The LearnerErrorQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type LearnerErrorQueryRuleFunc func(context.Context, *gen.LearnerErrorQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f LearnerErrorQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.LearnerErrorQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.LearnerErrorQuery", q)
+}
+
+// The LearnerErrorMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type LearnerErrorMutationRuleFunc func(context.Context, *gen.LearnerErrorMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f LearnerErrorMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.LearnerErrorMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.LearnerErrorMutation", m)
 }
 
 // The NoteQueryRuleFunc type is an adapter to allow the use of ordinary
@@ -399,6 +615,30 @@ func (f UserMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) 
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.UserMutation", m)
 }
 
+// The UtteranceQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type UtteranceQueryRuleFunc func(context.Context, *gen.UtteranceQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f UtteranceQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.UtteranceQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.UtteranceQuery", q)
+}
+
+// The UtteranceMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type UtteranceMutationRuleFunc func(context.Context, *gen.UtteranceMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f UtteranceMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.UtteranceMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.UtteranceMutation", m)
+}
+
 // The WorkerAnnouncementQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type WorkerAnnouncementQueryRuleFunc func(context.Context, *gen.WorkerAnnouncementQuery) error
@@ -462,13 +702,31 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.AttemptQuery:
 		return q.Filter(), nil
+	case *gen.AuditEntryQuery:
+		return q.Filter(), nil
+	case *gen.ConsentChangeQuery:
+		return q.Filter(), nil
+	case *gen.ConversationQuery:
+		return q.Filter(), nil
+	case *gen.DialogQuery:
+		return q.Filter(), nil
+	case *gen.DialogMessageQuery:
+		return q.Filter(), nil
+	case *gen.DialogTombstoneQuery:
+		return q.Filter(), nil
+	case *gen.ErrorFrequencyQuery:
+		return q.Filter(), nil
 	case *gen.EventLogQuery:
 		return q.Filter(), nil
 	case *gen.EventRowQuery:
 		return q.Filter(), nil
+	case *gen.ExternalUserQuery:
+		return q.Filter(), nil
 	case *gen.IdempotencyKeyQuery:
 		return q.Filter(), nil
 	case *gen.JobQuery:
+		return q.Filter(), nil
+	case *gen.LearnerErrorQuery:
 		return q.Filter(), nil
 	case *gen.NoteQuery:
 		return q.Filter(), nil
@@ -481,6 +739,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 	case *gen.TranslationQuery:
 		return q.Filter(), nil
 	case *gen.UserQuery:
+		return q.Filter(), nil
+	case *gen.UtteranceQuery:
 		return q.Filter(), nil
 	case *gen.WorkerAnnouncementQuery:
 		return q.Filter(), nil
@@ -495,13 +755,31 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 		return m.Filter(), nil
 	case *gen.AttemptMutation:
 		return m.Filter(), nil
+	case *gen.AuditEntryMutation:
+		return m.Filter(), nil
+	case *gen.ConsentChangeMutation:
+		return m.Filter(), nil
+	case *gen.ConversationMutation:
+		return m.Filter(), nil
+	case *gen.DialogMutation:
+		return m.Filter(), nil
+	case *gen.DialogMessageMutation:
+		return m.Filter(), nil
+	case *gen.DialogTombstoneMutation:
+		return m.Filter(), nil
+	case *gen.ErrorFrequencyMutation:
+		return m.Filter(), nil
 	case *gen.EventLogMutation:
 		return m.Filter(), nil
 	case *gen.EventRowMutation:
 		return m.Filter(), nil
+	case *gen.ExternalUserMutation:
+		return m.Filter(), nil
 	case *gen.IdempotencyKeyMutation:
 		return m.Filter(), nil
 	case *gen.JobMutation:
+		return m.Filter(), nil
+	case *gen.LearnerErrorMutation:
 		return m.Filter(), nil
 	case *gen.NoteMutation:
 		return m.Filter(), nil
@@ -514,6 +792,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.TranslationMutation:
 		return m.Filter(), nil
 	case *gen.UserMutation:
+		return m.Filter(), nil
+	case *gen.UtteranceMutation:
 		return m.Filter(), nil
 	case *gen.WorkerAnnouncementMutation:
 		return m.Filter(), nil

@@ -6,16 +6,26 @@ import (
 	"context"
 	"parley/ent/gen/apikey"
 	"parley/ent/gen/attempt"
+	"parley/ent/gen/auditentry"
+	"parley/ent/gen/consentchange"
+	"parley/ent/gen/conversation"
+	"parley/ent/gen/dialog"
+	"parley/ent/gen/dialogmessage"
+	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
+	"parley/ent/gen/externaluser"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
+	"parley/ent/gen/learnererror"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
+	"parley/ent/gen/utterance"
 	"parley/ent/gen/workerannouncement"
 	"parley/ent/schema"
 	"time"
@@ -66,6 +76,10 @@ func init() {
 			return nil
 		}
 	}()
+	// apikeyDescHint is the schema descriptor for hint field.
+	apikeyDescHint := apikeyFields[3].Descriptor()
+	// apikey.DefaultHint holds the default value on creation for the hint field.
+	apikey.DefaultHint = apikeyDescHint.Default.(string)
 	// apikeyDescID is the schema descriptor for id field.
 	apikeyDescID := apikeyMixinFields0[0].Descriptor()
 	// apikey.IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -116,6 +130,269 @@ func init() {
 			return nil
 		}
 	}()
+	auditentryMixin := schema.AuditEntry{}.Mixin()
+	auditentry.Policy = privacy.NewPolicies(schema.AuditEntry{})
+	auditentry.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := auditentry.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	auditentryMixinFields0 := auditentryMixin[0].Fields()
+	_ = auditentryMixinFields0
+	auditentryMixinFields1 := auditentryMixin[1].Fields()
+	_ = auditentryMixinFields1
+	auditentryFields := schema.AuditEntry{}.Fields()
+	_ = auditentryFields
+	// auditentryDescCreatedAt is the schema descriptor for created_at field.
+	auditentryDescCreatedAt := auditentryMixinFields1[0].Descriptor()
+	// auditentry.DefaultCreatedAt holds the default value on creation for the created_at field.
+	auditentry.DefaultCreatedAt = auditentryDescCreatedAt.Default.(func() time.Time)
+	// auditentryDescID is the schema descriptor for id field.
+	auditentryDescID := auditentryMixinFields0[0].Descriptor()
+	// auditentry.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	auditentry.IDValidator = func() func(string) error {
+		validators := auditentryDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	consentchangeMixin := schema.ConsentChange{}.Mixin()
+	consentchange.Policy = privacy.NewPolicies(schema.ConsentChange{})
+	consentchange.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := consentchange.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	consentchangeMixinFields0 := consentchangeMixin[0].Fields()
+	_ = consentchangeMixinFields0
+	consentchangeMixinFields1 := consentchangeMixin[1].Fields()
+	_ = consentchangeMixinFields1
+	consentchangeFields := schema.ConsentChange{}.Fields()
+	_ = consentchangeFields
+	// consentchangeDescCreatedAt is the schema descriptor for created_at field.
+	consentchangeDescCreatedAt := consentchangeMixinFields1[0].Descriptor()
+	// consentchange.DefaultCreatedAt holds the default value on creation for the created_at field.
+	consentchange.DefaultCreatedAt = consentchangeDescCreatedAt.Default.(func() time.Time)
+	// consentchangeDescID is the schema descriptor for id field.
+	consentchangeDescID := consentchangeMixinFields0[0].Descriptor()
+	// consentchange.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	consentchange.IDValidator = func() func(string) error {
+		validators := consentchangeDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	conversationMixin := schema.Conversation{}.Mixin()
+	conversation.Policy = privacy.NewPolicies(schema.Conversation{})
+	conversation.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := conversation.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	conversationMixinFields0 := conversationMixin[0].Fields()
+	_ = conversationMixinFields0
+	conversationMixinFields1 := conversationMixin[1].Fields()
+	_ = conversationMixinFields1
+	conversationFields := schema.Conversation{}.Fields()
+	_ = conversationFields
+	// conversationDescCreatedAt is the schema descriptor for created_at field.
+	conversationDescCreatedAt := conversationMixinFields1[0].Descriptor()
+	// conversation.DefaultCreatedAt holds the default value on creation for the created_at field.
+	conversation.DefaultCreatedAt = conversationDescCreatedAt.Default.(func() time.Time)
+	// conversationDescLanguage is the schema descriptor for language field.
+	conversationDescLanguage := conversationFields[1].Descriptor()
+	// conversation.LanguageValidator is a validator for the "language" field. It is called by the builders before save.
+	conversation.LanguageValidator = conversationDescLanguage.Validators[0].(func(string) error)
+	// conversationDescID is the schema descriptor for id field.
+	conversationDescID := conversationMixinFields0[0].Descriptor()
+	// conversation.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	conversation.IDValidator = func() func(string) error {
+		validators := conversationDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	dialogMixin := schema.Dialog{}.Mixin()
+	dialog.Policy = privacy.NewPolicies(schema.Dialog{})
+	dialog.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := dialog.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	dialogMixinFields0 := dialogMixin[0].Fields()
+	_ = dialogMixinFields0
+	dialogMixinFields1 := dialogMixin[1].Fields()
+	_ = dialogMixinFields1
+	dialogFields := schema.Dialog{}.Fields()
+	_ = dialogFields
+	// dialogDescCreatedAt is the schema descriptor for created_at field.
+	dialogDescCreatedAt := dialogMixinFields1[0].Descriptor()
+	// dialog.DefaultCreatedAt holds the default value on creation for the created_at field.
+	dialog.DefaultCreatedAt = dialogDescCreatedAt.Default.(func() time.Time)
+	// dialogDescLanguage is the schema descriptor for language field.
+	dialogDescLanguage := dialogFields[3].Descriptor()
+	// dialog.LanguageValidator is a validator for the "language" field. It is called by the builders before save.
+	dialog.LanguageValidator = dialogDescLanguage.Validators[0].(func(string) error)
+	// dialogDescApproved is the schema descriptor for approved field.
+	dialogDescApproved := dialogFields[5].Descriptor()
+	// dialog.DefaultApproved holds the default value on creation for the approved field.
+	dialog.DefaultApproved = dialogDescApproved.Default.(bool)
+	// dialogDescIdempotencyKey is the schema descriptor for idempotency_key field.
+	dialogDescIdempotencyKey := dialogFields[7].Descriptor()
+	// dialog.IdempotencyKeyValidator is a validator for the "idempotency_key" field. It is called by the builders before save.
+	dialog.IdempotencyKeyValidator = dialogDescIdempotencyKey.Validators[0].(func(string) error)
+	// dialogDescID is the schema descriptor for id field.
+	dialogDescID := dialogMixinFields0[0].Descriptor()
+	// dialog.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	dialog.IDValidator = func() func(string) error {
+		validators := dialogDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	dialogmessageMixin := schema.DialogMessage{}.Mixin()
+	dialogmessage.Policy = privacy.NewPolicies(schema.DialogMessage{})
+	dialogmessage.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := dialogmessage.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	dialogmessageMixinFields0 := dialogmessageMixin[0].Fields()
+	_ = dialogmessageMixinFields0
+	dialogmessageMixinFields1 := dialogmessageMixin[1].Fields()
+	_ = dialogmessageMixinFields1
+	dialogmessageFields := schema.DialogMessage{}.Fields()
+	_ = dialogmessageFields
+	// dialogmessageDescCreatedAt is the schema descriptor for created_at field.
+	dialogmessageDescCreatedAt := dialogmessageMixinFields1[0].Descriptor()
+	// dialogmessage.DefaultCreatedAt holds the default value on creation for the created_at field.
+	dialogmessage.DefaultCreatedAt = dialogmessageDescCreatedAt.Default.(func() time.Time)
+	// dialogmessageDescIdempotencyKey is the schema descriptor for idempotency_key field.
+	dialogmessageDescIdempotencyKey := dialogmessageFields[2].Descriptor()
+	// dialogmessage.IdempotencyKeyValidator is a validator for the "idempotency_key" field. It is called by the builders before save.
+	dialogmessage.IdempotencyKeyValidator = dialogmessageDescIdempotencyKey.Validators[0].(func(string) error)
+	// dialogmessageDescID is the schema descriptor for id field.
+	dialogmessageDescID := dialogmessageMixinFields0[0].Descriptor()
+	// dialogmessage.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	dialogmessage.IDValidator = func() func(string) error {
+		validators := dialogmessageDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	dialogtombstone.Policy = privacy.NewPolicies(schema.DialogTombstone{})
+	dialogtombstone.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := dialogtombstone.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	errorfrequencyMixin := schema.ErrorFrequency{}.Mixin()
+	errorfrequency.Policy = privacy.NewPolicies(schema.ErrorFrequency{})
+	errorfrequency.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := errorfrequency.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	errorfrequencyMixinFields0 := errorfrequencyMixin[0].Fields()
+	_ = errorfrequencyMixinFields0
+	errorfrequencyFields := schema.ErrorFrequency{}.Fields()
+	_ = errorfrequencyFields
+	// errorfrequencyDescCategory is the schema descriptor for category field.
+	errorfrequencyDescCategory := errorfrequencyFields[1].Descriptor()
+	// errorfrequency.CategoryValidator is a validator for the "category" field. It is called by the builders before save.
+	errorfrequency.CategoryValidator = errorfrequencyDescCategory.Validators[0].(func(string) error)
+	// errorfrequencyDescSubcategory is the schema descriptor for subcategory field.
+	errorfrequencyDescSubcategory := errorfrequencyFields[2].Descriptor()
+	// errorfrequency.SubcategoryValidator is a validator for the "subcategory" field. It is called by the builders before save.
+	errorfrequency.SubcategoryValidator = errorfrequencyDescSubcategory.Validators[0].(func(string) error)
+	// errorfrequencyDescFrequency is the schema descriptor for frequency field.
+	errorfrequencyDescFrequency := errorfrequencyFields[4].Descriptor()
+	// errorfrequency.DefaultFrequency holds the default value on creation for the frequency field.
+	errorfrequency.DefaultFrequency = errorfrequencyDescFrequency.Default.(int64)
+	// errorfrequencyDescID is the schema descriptor for id field.
+	errorfrequencyDescID := errorfrequencyMixinFields0[0].Descriptor()
+	// errorfrequency.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	errorfrequency.IDValidator = func() func(string) error {
+		validators := errorfrequencyDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	eventlog.Policy = privacy.NewPolicies(schema.EventLog{})
 	eventlog.Hooks[0] = func(next ent.Mutator) ent.Mutator {
 		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
@@ -150,6 +427,62 @@ func init() {
 	eventrowDescState := eventrowFields[9].Descriptor()
 	// eventrow.DefaultState holds the default value on creation for the state field.
 	eventrow.DefaultState = eventrowDescState.Default.(string)
+	externaluserMixin := schema.ExternalUser{}.Mixin()
+	externaluser.Policy = privacy.NewPolicies(schema.ExternalUser{})
+	externaluser.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := externaluser.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	externaluserMixinFields0 := externaluserMixin[0].Fields()
+	_ = externaluserMixinFields0
+	externaluserMixinFields1 := externaluserMixin[1].Fields()
+	_ = externaluserMixinFields1
+	externaluserFields := schema.ExternalUser{}.Fields()
+	_ = externaluserFields
+	// externaluserDescCreatedAt is the schema descriptor for created_at field.
+	externaluserDescCreatedAt := externaluserMixinFields1[0].Descriptor()
+	// externaluser.DefaultCreatedAt holds the default value on creation for the created_at field.
+	externaluser.DefaultCreatedAt = externaluserDescCreatedAt.Default.(func() time.Time)
+	// externaluserDescExternalID is the schema descriptor for external_id field.
+	externaluserDescExternalID := externaluserFields[1].Descriptor()
+	// externaluser.ExternalIDValidator is a validator for the "external_id" field. It is called by the builders before save.
+	externaluser.ExternalIDValidator = func() func(string) error {
+		validators := externaluserDescExternalID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(external_id string) error {
+			for _, fn := range fns {
+				if err := fn(external_id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// externaluserDescID is the schema descriptor for id field.
+	externaluserDescID := externaluserMixinFields0[0].Descriptor()
+	// externaluser.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	externaluser.IDValidator = func() func(string) error {
+		validators := externaluserDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	idempotencykeyMixin := schema.IdempotencyKey{}.Mixin()
 	idempotencykey.Policy = privacy.NewPolicies(schema.IdempotencyKey{})
 	idempotencykey.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -235,6 +568,56 @@ func init() {
 	// job.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	job.IDValidator = func() func(string) error {
 		validators := jobDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	learnererrorMixin := schema.LearnerError{}.Mixin()
+	learnererror.Policy = privacy.NewPolicies(schema.LearnerError{})
+	learnererror.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := learnererror.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	learnererrorMixinFields0 := learnererrorMixin[0].Fields()
+	_ = learnererrorMixinFields0
+	learnererrorMixinFields1 := learnererrorMixin[1].Fields()
+	_ = learnererrorMixinFields1
+	learnererrorFields := schema.LearnerError{}.Fields()
+	_ = learnererrorFields
+	// learnererrorDescCreatedAt is the schema descriptor for created_at field.
+	learnererrorDescCreatedAt := learnererrorMixinFields1[0].Descriptor()
+	// learnererror.DefaultCreatedAt holds the default value on creation for the created_at field.
+	learnererror.DefaultCreatedAt = learnererrorDescCreatedAt.Default.(func() time.Time)
+	// learnererrorDescClientKey is the schema descriptor for client_key field.
+	learnererrorDescClientKey := learnererrorFields[2].Descriptor()
+	// learnererror.ClientKeyValidator is a validator for the "client_key" field. It is called by the builders before save.
+	learnererror.ClientKeyValidator = learnererrorDescClientKey.Validators[0].(func(string) error)
+	// learnererrorDescCategory is the schema descriptor for category field.
+	learnererrorDescCategory := learnererrorFields[4].Descriptor()
+	// learnererror.CategoryValidator is a validator for the "category" field. It is called by the builders before save.
+	learnererror.CategoryValidator = learnererrorDescCategory.Validators[0].(func(string) error)
+	// learnererrorDescSubcategory is the schema descriptor for subcategory field.
+	learnererrorDescSubcategory := learnererrorFields[5].Descriptor()
+	// learnererror.SubcategoryValidator is a validator for the "subcategory" field. It is called by the builders before save.
+	learnererror.SubcategoryValidator = learnererrorDescSubcategory.Validators[0].(func(string) error)
+	// learnererrorDescID is the schema descriptor for id field.
+	learnererrorDescID := learnererrorMixinFields0[0].Descriptor()
+	// learnererror.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	learnererror.IDValidator = func() func(string) error {
+		validators := learnererrorDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -514,6 +897,48 @@ func init() {
 	// user.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	user.IDValidator = func() func(string) error {
 		validators := userDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	utteranceMixin := schema.Utterance{}.Mixin()
+	utterance.Policy = privacy.NewPolicies(schema.Utterance{})
+	utterance.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := utterance.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	utteranceMixinFields0 := utteranceMixin[0].Fields()
+	_ = utteranceMixinFields0
+	utteranceMixinFields1 := utteranceMixin[1].Fields()
+	_ = utteranceMixinFields1
+	utteranceFields := schema.Utterance{}.Fields()
+	_ = utteranceFields
+	// utteranceDescCreatedAt is the schema descriptor for created_at field.
+	utteranceDescCreatedAt := utteranceMixinFields1[0].Descriptor()
+	// utterance.DefaultCreatedAt holds the default value on creation for the created_at field.
+	utterance.DefaultCreatedAt = utteranceDescCreatedAt.Default.(func() time.Time)
+	// utteranceDescClientKey is the schema descriptor for client_key field.
+	utteranceDescClientKey := utteranceFields[3].Descriptor()
+	// utterance.ClientKeyValidator is a validator for the "client_key" field. It is called by the builders before save.
+	utterance.ClientKeyValidator = utteranceDescClientKey.Validators[0].(func(string) error)
+	// utteranceDescID is the schema descriptor for id field.
+	utteranceDescID := utteranceMixinFields0[0].Descriptor()
+	// utterance.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	utterance.IDValidator = func() func(string) error {
+		validators := utteranceDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
