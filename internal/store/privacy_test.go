@@ -30,9 +30,12 @@ type entity struct {
 
 // The rules: who sees a row, who may change it.
 const (
-	owned      = "its owner and admins see it, its owner changes it"
-	account    = "it sees itself, admins see it, only the system changes it"
-	systemOnly = "only the system"
+	owned       = "its owner and admins see it, its owner changes it"
+	account     = "it sees itself, admins see it, only the system changes it"
+	readByOwner = "its owner, its owner's keys and admins see it, only the system changes it"
+	consented   = "its owner, its owner's keys, analysts and admins see it, only the system changes it"
+	adminOnly   = "admins see it, only the system changes it"
+	systemOnly  = "only the system"
 )
 
 func entities() map[string]entity {
@@ -48,7 +51,7 @@ func entities() map[string]entity {
 				SetLane("l").SetRunID("r").SetMaxAttempts(1).SetRunAt(now).Exec(ctx)
 		}, owned, "SetLane", "bulk"},
 		"ApiKey": {func(ctx context.Context, c *gen.Client) (any, error) {
-			return "key_1", c.ApiKey.Create().SetID("key_1").SetOwnerID(owner).SetName("n").SetKeyHash([]byte("h")).SetScopes([]string{}).Exec(ctx)
+			return "key_1", c.ApiKey.Create().SetID("key_1").SetOwnerID(owner).SetName("n").SetKeyHash([]byte("h")).SetScopes([]auth.Scope{}).Exec(ctx)
 		}, owned, "SetName", "new"},
 		"IdempotencyKey": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "idem_1", c.IdempotencyKey.Create().SetID("idem_1").SetOwnerID(owner).SetOperation("o").SetKey("k").
@@ -73,6 +76,35 @@ func entities() map[string]entity {
 		"EventLog": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return 1, c.EventLog.Create().SetID(1).SetEpoch("e").Exec(ctx)
 		}, systemOnly, "SetEpoch", "new"},
+		"Conversation": {func(ctx context.Context, c *gen.Client) (any, error) { return addConversation(ctx, c) }, owned, "", nil},
+		"Utterance":    {addUtterance, owned, "", nil},
+		"LearnerError": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "le_1", c.LearnerError.Create().SetID("le_1").SetUserID(owner).SetUtteranceID("u").SetClientKey("k").SetOrdinal(0).
+				SetCategory("c").SetSubcategory("s").Exec(ctx)
+		}, owned, "", nil},
+		"ErrorFrequency": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "ef_1", c.ErrorFrequency.Create().SetID("ef_1").SetUserID(owner).SetCategory("c").SetSubcategory("s").
+				SetPair([]byte("c\x00s")).SetLastAt(now).Exec(ctx)
+		}, owned, "SetFrequency", int64(9)},
+		"ExternalUser": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "xu_1", c.ExternalUser.Create().SetID("xu_1").SetOwnerID(owner).SetExternalID("x").Exec(ctx)
+		}, readByOwner, "", nil},
+		"ConsentChange": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "cc_1", c.ConsentChange.Create().SetID("cc_1").SetDialogID(1).SetOwnerID(owner).SetState("APPROVED").SetActorID(owner).Exec(ctx)
+		}, readByOwner, "", nil},
+		"Dialog": {func(ctx context.Context, c *gen.Client) (any, error) { return addDialog(ctx, c, true) }, consented, "SetApproved", false},
+		"DialogMessage": {func(ctx context.Context, c *gen.Client) (any, error) {
+			if _, err := addDialog(auth.System(ctx, "test"), c, true); err != nil {
+				return nil, err
+			}
+			return "dm_1", c.DialogMessage.Create().SetID("dm_1").SetParentID("dlg_1").SetText("x").Exec(ctx)
+		}, systemOnly, "", nil},
+		"DialogTombstone": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.DialogTombstone.Create().SetID(1).SetOwnerID(owner).SetErasedAt(now).Exec(ctx)
+		}, systemOnly, "", nil},
+		"AuditEntry": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "au_1", c.AuditEntry.Create().SetID("au_1").SetReaderID(owner).SetAction("LIST").SetDialogs([]byte{}).Exec(ctx)
+		}, adminOnly, "", nil},
 		"WorkerAnnouncement": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "w_1", c.WorkerAnnouncement.Create().SetID("w_1").SetSeenAt(now).SetAnnouncement(json.RawMessage("{}")).Exec(ctx)
 		}, systemOnly, "SetSeenAt", now.Add(time.Hour)},
@@ -90,14 +122,35 @@ func addTranslation(ctx context.Context, c *gen.Client) (any, error) {
 	return "tr_1", c.Translation.Create().SetID("tr_1").SetNoteID("note_1").SetOwnerID(owner).SetLanguage("es").SetTextVersion(1).SetJobID("j").Exec(ctx)
 }
 
-// viewers gives everybody who could ask.
+func addConversation(ctx context.Context, c *gen.Client) (any, error) {
+	return "conv_1", c.Conversation.Create().SetID("conv_1").SetUserID(owner).Exec(ctx)
+}
+
+func addUtterance(ctx context.Context, c *gen.Client) (any, error) {
+	if _, err := addConversation(auth.System(ctx, "test"), c); err != nil {
+		return nil, err
+	}
+	return "utt_1", c.Utterance.Create().SetID("utt_1").SetConversationID("conv_1").SetUserID(owner).SetText("x").Exec(ctx)
+}
+
+func addDialog(ctx context.Context, c *gen.Client, approved bool) (any, error) {
+	return "dlg_1", c.Dialog.Create().SetID("dlg_1").SetDialogID(1).SetCustomerID(1).SetOwnerID(owner).SetLanguage("en").SetText("x").
+		SetApproved(approved).Exec(ctx)
+}
+
+// viewers gives everybody who could ask. The keys may do all that keys can.
 func viewers(t *testing.T) map[string]context.Context {
 	as := func(id string, role auth.Role) context.Context {
 		return auth.With(t.Context(), auth.Viewer{ID: id, Role: role, Session: "sess_1"})
 	}
+	key := func(owner string) context.Context {
+		scopes := auth.ScopesOf(auth.AllScopes()...)
+		return auth.With(t.Context(), auth.Viewer{ID: owner, Role: auth.RoleService, Key: "key_1", Scopes: scopes})
+	}
 	return map[string]context.Context{
 		"owner": as(owner, auth.RoleUser), "stranger": as("user_other", auth.RoleUser), "analyst": as("user_other", auth.RoleAnalyst),
 		"service": as("user_other", auth.RoleService), "admin": as("user_other", auth.RoleAdmin),
+		"owner's key": key(owner), "stranger's key": key("user_other"),
 		"anonymous": t.Context(), "empty viewer": as("", auth.RoleUser), "empty admin": as("", auth.RoleAdmin), "system": system(t),
 	}
 }
@@ -118,14 +171,22 @@ func wanted(rule, viewer string) (read, change string) {
 		return denied, denied
 	}
 	read, change = missing, missing
-	if viewer == "owner" || viewer == "admin" {
+	key := strings.HasSuffix(viewer, "key")
+	switch {
+	case viewer == "admin", strings.HasPrefix(viewer, "owner"), viewer == "analyst" && rule == consented:
 		read = done
 	}
 	if viewer == "owner" {
 		change = done
 	}
-	if rule == account {
+	if rule != owned {
 		change = denied
+	}
+	if key && (rule == owned || rule == account) {
+		read, change = denied, denied
+	}
+	if rule == adminOnly && viewer != "admin" {
+		read = denied
 	}
 	return read, change
 }
@@ -151,6 +212,27 @@ func TestPrivacyOfEveryEntityForEveryViewer(t *testing.T) {
 					if got := attempt(t, s, ctx, name, e, operation); got != want {
 						t.Errorf("%s of %s by %s: %s, want %s (%s)", operation, name, viewer, got, want, e.rule)
 					}
+				}
+			}
+		}
+	})
+}
+
+func TestADialogWithoutConsentIsSeenByItsOwnerAlone(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		waiting := entity{create: func(ctx context.Context, c *gen.Client) (any, error) { return addDialog(ctx, c, false) }}
+		for viewer, ctx := range viewers(t) {
+			want := missing
+			switch {
+			case viewer == "system", strings.HasPrefix(viewer, "owner"):
+				want = done
+			case viewer == "anonymous", strings.HasPrefix(viewer, "empty"):
+				want = denied
+			}
+			for _, operation := range []string{"Get", "Query.Count", "Query.All"} {
+				if got := attempt(t, s, ctx, "Dialog", waiting, operation); got != want {
+					t.Errorf("%s by %s: %s, want %s", operation, viewer, got, want)
 				}
 			}
 		}
@@ -241,7 +323,7 @@ func clientsOf(t *testing.T, c *gen.Client) []string {
 			names = append(names, f.Name)
 		}
 	}
-	if len(names) < 13 {
+	if len(names) < 23 {
 		t.Fatalf("only %v were found", names)
 	}
 	return names
