@@ -1,5 +1,5 @@
-// Package account holds users and their sessions: sign-up, sign-in, refresh
-// tokens with rotation, sign-out.
+// Package account holds users, their sessions (sign-up, sign-in, refresh tokens
+// with rotation, sign-out) and their API keys.
 package account
 
 import (

@@ -22,12 +22,12 @@ const password = "correct horse"
 // world is a service on a database of the test's own.
 type world struct {
 	*account.Service
-	t      *testing.T
+	t      testing.TB
 	store  *store.Store
 	tokens *auth.Tokens
 }
 
-func newWorld(t *testing.T, s *store.Store, counters cache.Cache, cfg account.Config) world {
+func newWorld(t testing.TB, s *store.Store, counters cache.Cache, cfg account.Config) world {
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
 	if err != nil {

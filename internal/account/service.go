@@ -16,8 +16,8 @@ import (
 	"parley/internal/store"
 )
 
-// Config sets how long sessions live and how often a wrong password may be
-// tried; zero values mean the defaults.
+// Config sets how long sessions live, how often a wrong password may be tried,
+// and what bounds API keys; zero values mean the defaults.
 type Config struct {
 	// RefreshLifetime is how long a refresh token can be used: 30 days.
 	RefreshLifetime time.Duration
@@ -26,6 +26,12 @@ type Config struct {
 	// minutes.
 	MaxFailures   int64
 	FailureWindow time.Duration
+	// MaxKeys is how many working API keys an account may have: 100.
+	MaxKeys int
+	// KeyMemory is how long a process believes what it read of an API key, and
+	// so how long a key may still work in other processes after it was revoked: a
+	// second.
+	KeyMemory time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -38,10 +44,16 @@ func (c Config) withDefaults() Config {
 	if c.FailureWindow <= 0 {
 		c.FailureWindow = 15 * time.Minute
 	}
+	if c.MaxKeys <= 0 {
+		c.MaxKeys = 100
+	}
+	if c.KeyMemory <= 0 {
+		c.KeyMemory = time.Second
+	}
 	return c
 }
 
-// Service keeps accounts and sessions.
+// Service keeps accounts, sessions and API keys.
 type Service struct {
 	store     *store.Store
 	log       *event.Log
@@ -49,6 +61,7 @@ type Service struct {
 	passwords *auth.Passwords
 	counters  cache.Cache
 	cfg       Config
+	keys      *keyring
 	// decoy is checked when there is no such account, so that the time of an
 	// answer does not tell which addresses have one.
 	decoy string
@@ -61,7 +74,12 @@ func New(ctx context.Context, s *store.Store, log *event.Log, tokens *auth.Token
 	if err != nil {
 		return nil, fmt.Errorf("make the decoy hash: %w", err)
 	}
-	return &Service{store: s, log: log, tokens: tokens, passwords: passwords, counters: counters, cfg: cfg.withDefaults(), decoy: decoy}, nil
+	cfg = cfg.withDefaults()
+	keys, err := newKeyring(s, cfg.KeyMemory)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{store: s, log: log, tokens: tokens, passwords: passwords, counters: counters, cfg: cfg, keys: keys, decoy: decoy}, nil
 }
 
 // SignUp makes a USER and signs in.
@@ -258,6 +276,8 @@ func (s *Service) revoke(ctx context.Context, session string) error {
 		Where(refreshtoken.SessionID(session), refreshtoken.RevokedAtIsNil()).SetRevokedAt(store.Now()).Exec(ctx)
 }
 
+var errNoAccount = apperr.New(apperr.Unauthenticated, "This account no longer exists: sign up again.")
+
 // Viewer gives the signed-in user.
 func (s *Service) Viewer(ctx context.Context) (*gen.User, error) {
 	v, err := auth.Require(ctx)
@@ -266,7 +286,7 @@ func (s *Service) Viewer(ctx context.Context) (*gen.User, error) {
 	}
 	u, err := s.store.Client(ctx).User.Get(ctx, v.ID)
 	if gen.IsNotFound(err) {
-		return nil, apperr.New(apperr.Unauthenticated, "This account no longer exists: sign up again.")
+		return nil, errNoAccount
 	}
 	return u, err
 }

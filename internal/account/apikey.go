@@ -1,0 +1,203 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"parley/ent/gen"
+	"parley/ent/gen/apikey"
+	"parley/ent/gen/predicate"
+	"parley/ent/gen/user"
+	"parley/internal/apperr"
+	"parley/internal/auth"
+	"parley/internal/page"
+	"parley/internal/store"
+)
+
+// Limits of an API key.
+const (
+	MaxKeyName  = 100                        // characters
+	maxKeyYears = 100 * 365 * 24 * time.Hour // from its making to its end
+	hintLength  = 4                          // characters of the secret
+)
+
+// CreateKeyInput is the input of createApiKey.
+type CreateKeyInput struct {
+	Name      string       `json:"name"`
+	Scopes    []auth.Scope `json:"scopes"`
+	ExpiresAt *time.Time   `json:"expiresAt"`
+}
+
+// Validate reports every problem of the input.
+func (in CreateKeyInput) Validate() error {
+	return errors.Join(checkKeyName(in.Name), checkScopes(in.Scopes), checkKeyEnd(in.ExpiresAt))
+}
+
+func checkKeyName(name string) error {
+	n := utf8.RuneCountInString(name)
+	if n > MaxKeyName || strings.TrimSpace(name) == "" || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		return apperr.Input("name", "A key's name has 1 to %d characters.", MaxKeyName)
+	}
+	return nil
+}
+
+func checkScopes(scopes []auth.Scope) error {
+	if len(scopes) == 0 {
+		return apperr.Input("scopes", "Name at least one scope: a key without any could do nothing.")
+	}
+	for _, s := range scopes {
+		if !s.Valid() {
+			return apperr.Input("scopes", "%.40q is no scope; the scopes are %v.", s, auth.AllScopes())
+		}
+	}
+	return nil
+}
+
+func checkKeyEnd(at *time.Time) error {
+	if at == nil {
+		return nil
+	}
+	if left := time.Until(*at); left <= 0 || left > maxKeyYears {
+		return apperr.Input("expiresAt", "A key ends in the future, within 100 years, or never.")
+	}
+	return nil
+}
+
+// CreateKey makes an API key of the viewer, a signed-in SERVICE or ADMIN, and
+// gives it with its secret, which is kept nowhere. CONFLICT when the account
+// has as many working keys as it may.
+func (s *Service) CreateKey(ctx context.Context, in CreateKeyInput) (*gen.ApiKey, string, error) {
+	v, err := auth.RequireRole(ctx, keyOwners()...)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := in.Validate(); err != nil {
+		return nil, "", err
+	}
+	secret, err := auth.NewSecret(auth.KeyPrefix)
+	if err != nil {
+		return nil, "", err
+	}
+	scopes := slices.DeleteFunc(auth.AllScopes(), func(s auth.Scope) bool { return !slices.Contains(in.Scopes, s) })
+	if in.ExpiresAt != nil {
+		end := in.ExpiresAt.UTC().Truncate(time.Microsecond)
+		in.ExpiresAt = &end
+	}
+	var key *gen.ApiKey
+	err = s.store.Tx(ctx, func(ctx context.Context) error {
+		if err := s.checkRoom(ctx, v.ID); err != nil {
+			return err
+		}
+		key, err = s.store.Client(ctx).ApiKey.Create().SetID(store.NewID("key")).SetOwnerID(v.ID).SetName(in.Name).
+			SetKeyHash(auth.HashSecret(secret)).SetHint(secret[len(secret)-hintLength:]).SetScopes(scopes).
+			SetNillableExpiresAt(in.ExpiresAt).Save(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return key, secret, nil
+}
+
+// keyOwners are the roles whose accounts have keys.
+func keyOwners() []auth.Role { return []auth.Role{auth.RoleService, auth.RoleAdmin} }
+
+// checkRoom refuses one key too many. The account's row is locked, so that
+// concurrent calls count one after the other.
+func (s *Service) checkRoom(ctx context.Context, owner string) error {
+	q := s.store.Client(ctx).User.Query().Where(user.ID(owner))
+	if s.store.Postgres() {
+		q = q.ForUpdate()
+	}
+	switch u, err := q.Only(ctx); {
+	case gen.IsNotFound(err):
+		return errNoAccount
+	case err != nil:
+		return err
+	case !slices.Contains(keyOwners(), auth.Role(u.Role)): // the token is older than the role
+		return apperr.New(apperr.Forbidden, "Your role %s may not do this.", u.Role)
+	}
+	n, err := s.store.Client(ctx).ApiKey.Query().Where(apikey.OwnerID(owner), apikey.RevokedAtIsNil(),
+		apikey.Or(apikey.ExpiresAtIsNil(), apikey.ExpiresAtGT(store.Now()))).Count(ctx)
+	if err != nil {
+		return err
+	}
+	if n >= s.cfg.MaxKeys {
+		return apperr.New(apperr.Conflict, "An account has at most %d working API keys: revoke one first.", s.cfg.MaxKeys)
+	}
+	return nil
+}
+
+// Keys gives a page of the viewer's own keys, the newest first, the revoked
+// among them.
+func (s *Service) Keys(ctx context.Context, args page.Args) (*page.Page[*gen.ApiKey], error) {
+	v, err := auth.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	order := page.Order[*gen.ApiKey]{
+		Name: "CREATED_AT", Column: apikey.FieldCreatedAt, Descending: true,
+		Key: func(k *gen.ApiKey) (any, string) { return k.CreatedAt, k.ID },
+	}
+	own := apikey.OwnerID(v.ID) // an admin may see everybody's, one at a time
+	return page.Load(args, order,
+		func(c page.Cut, limit int) ([]*gen.ApiKey, error) {
+			return s.store.Client(ctx).ApiKey.Query().Where(own, predicate.ApiKey(c.Where)).
+				Order(apikey.OrderOption(c.Order)).Limit(limit).All(ctx)
+		},
+		func() (int, error) { return s.store.Client(ctx).ApiKey.Query().Where(own).Count(ctx) },
+	)
+}
+
+// Key gives a key that the viewer may see: their own, an admin anybody's.
+func (s *Service) Key(ctx context.Context, id string) (*gen.ApiKey, error) {
+	if _, err := auth.Require(ctx); err != nil {
+		return nil, err
+	}
+	if err := store.CheckID("key", id, "id"); err != nil {
+		return nil, err
+	}
+	key, err := s.store.Client(ctx).ApiKey.Get(ctx, id)
+	return key, store.Found(err, "API key")
+}
+
+// RevokeKey ends a key of the viewer, for an admin anybody's. This process
+// refuses it from now on, others do once they have forgotten it. Revoking
+// again changes nothing.
+func (s *Service) RevokeKey(ctx context.Context, id string) (*gen.ApiKey, error) {
+	if _, err := auth.Require(ctx); err != nil {
+		return nil, err
+	}
+	if err := store.CheckID("key", id, "input", "id"); err != nil {
+		return nil, err
+	}
+	var key *gen.ApiKey
+	err := s.store.Tx(ctx, func(ctx context.Context) error {
+		q := s.store.Client(ctx).ApiKey.Query().Where(apikey.ID(id))
+		if s.store.Postgres() {
+			q = q.ForUpdate()
+		}
+		var err error
+		if key, err = q.Only(ctx); err != nil {
+			return store.Found(err, "API key")
+		}
+		if key.RevokedAt == nil {
+			// The query was the viewer's; admins may not change what is not theirs.
+			key, err = key.Update().SetRevokedAt(store.Now()).Save(auth.System(ctx, "account.revokeKey"))
+		}
+		if err != nil {
+			return err
+		}
+		hash := key.KeyHash
+		store.AfterCommit(ctx, func() { s.keys.forget(hash) })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
+}
