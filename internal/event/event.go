@@ -13,8 +13,9 @@ import (
 
 // Topics that a viewer may listen to.
 const (
-	TopicJobs  = "JOBS"
-	TopicNotes = "NOTES"
+	TopicJobs    = "JOBS"
+	TopicNotes   = "NOTES"
+	TopicDialogs = "DIALOGS"
 )
 
 // Types of events.
@@ -22,6 +23,7 @@ const (
 	TypeJobChanged         = "JobChanged"
 	TypeNoteChanged        = "NoteChanged"
 	TypeTranslationChanged = "TranslationChanged"
+	TypeConsentChanged     = "ConsentChanged"
 )
 
 // Change is an event that a transaction is about to commit. It holds ids and
