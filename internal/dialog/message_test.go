@@ -1,0 +1,126 @@
+package dialog_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"parley/internal/apperr"
+	"parley/internal/dialog"
+)
+
+func TestAddMessageChecksItsInput(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		r.push(1, "text")
+		add := func(in dialog.MessageInput) error {
+			in.DialogID = "1"
+			_, err := r.AddMessage(key(t, owner), in)
+			return err
+		}
+		refused(t, add(dialog.MessageInput{Text: " "}), apperr.BadInput, "input", "text")
+		refused(t, add(dialog.MessageInput{Text: strings.Repeat("x", dialog.MaxText+1)}), apperr.TooLarge, "input", "text")
+		refused(t, add(dialog.MessageInput{Text: "\x00"}), apperr.BadInput, "input", "text")
+		refused(t, add(dialog.MessageInput{Text: "x", IdempotencyKey: ptr("")}), apperr.BadInput, "input", "idempotencyKey")
+		require.NoError(t, add(dialog.MessageInput{Text: strings.Repeat("x", dialog.MaxText)}))
+		_, err := r.AddMessage(key(t, owner), dialog.MessageInput{DialogID: "2", Text: "x"})
+		refused(t, err, apperr.NotFound)
+		r.withdraw(1)
+		refused(t, add(dialog.MessageInput{Text: "x"}), apperr.NotFound)
+	})
+}
+
+func TestARepeatedMessageIsThereOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		d := r.push(1, "text")
+		r.push(2, "text")
+		in := dialog.MessageInput{DialogID: "1", Text: "hello", IdempotencyKey: ptr("k")}
+		got := make([]*dialog.Message, 10)
+		var all sync.WaitGroup
+		for i := range got {
+			all.Go(func() {
+				var err error
+				if got[i], err = r.AddMessage(key(t, owner), in); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for _, m := range got {
+			require.Equal(t, got[0], m)
+		}
+		other := in
+		other.Text = "other"
+		_, err := r.AddMessage(key(t, owner), other)
+		refused(t, err, apperr.IdempotencyMismatch)
+		other.DialogID = "2"
+		_, err = r.AddMessage(key(t, owner), other)
+		require.NoError(t, err, "a key belongs to one dialog")
+		messages, err := r.Messages(key(t, owner), []string{d.ID})
+		require.NoError(t, err)
+		require.Equal(t, []*dialog.Message{got[0]}, messages[d.ID])
+	})
+}
+
+func TestADialogHasAtMostSoManyMessages(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		d := r.push(1, "text")
+		const tries = dialog.MaxMessages + 50
+		var mu sync.Mutex
+		refusals := 0
+		var all sync.WaitGroup
+		work := make(chan int, tries)
+		for i := range tries {
+			work <- i
+		}
+		close(work)
+		for range 16 {
+			all.Go(func() {
+				for i := range work {
+					_, err := r.AddMessage(key(t, owner), dialog.MessageInput{DialogID: "1", Text: "message " + dec(i)})
+					if err != nil {
+						mu.Lock()
+						refusals++
+						mu.Unlock()
+						if !apperr.Is(err, apperr.TooLarge) {
+							t.Error(err)
+						}
+					}
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, 50, refusals)
+		messages, err := r.Messages(key(t, owner), []string{d.ID})
+		require.NoError(t, err)
+		require.Len(t, messages[d.ID], dialog.MaxMessages)
+		require.Equal(t, 0, r.Waiting())
+	})
+}
+
+// Messages of a dialog that is being erased are erased with it or refused.
+func TestMessagesAgainstAWithdrawal(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		for n := range int64(30) {
+			r.push(n, "text")
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					_, err := r.AddMessage(key(t, owner), dialog.MessageInput{DialogID: dec(n), Text: "more"})
+					if err != nil && !apperr.Is(err, apperr.NotFound) {
+						t.Error(err)
+					}
+				})
+			}
+			all.Go(func() {
+				if _, err := r.consent(n, false); err != nil {
+					t.Error(err)
+				}
+			})
+			all.Wait()
+			require.Zero(t, r.count("dialogs"))
+			require.Zero(t, r.count("dialog_messages"))
+		}
+	})
+}
