@@ -8,8 +8,10 @@ package graph
 import (
 	"context"
 	"parley/ent/gen"
+	"parley/graph/connection"
 	"parley/graph/model"
 	"parley/internal/account"
+	"parley/internal/page"
 	"time"
 )
 
@@ -51,6 +53,26 @@ func (r *mutationResolver) SignOut(ctx context.Context, input *model.SignOutInpu
 	return &model.SignOutPayload{ClientMutationID: input.ClientMutationID}, nil
 }
 
+func (r *mutationResolver) CreateAPIKey(ctx context.Context, input account.CreateKeyInput) (*model.CreateAPIKeyPayload, error) {
+	k, secret, err := r.AccountService.CreateKey(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.CreateAPIKeyPayload{APIKey: k, Secret: secret}, nil
+}
+
+func (r *mutationResolver) RevokeAPIKey(ctx context.Context, input model.RevokeAPIKeyInput) (*model.RevokeAPIKeyPayload, error) {
+	k, err := r.AccountService.RevokeKey(ctx, input.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &model.RevokeAPIKeyPayload{APIKey: k}, nil
+}
+
 func (r *queryResolver) Viewer(ctx context.Context) (*gen.User, error) {
 	return r.AccountService.Viewer(ctx)
+}
+
+func (r *queryResolver) APIKeys(ctx context.Context, first *int, after *string, last *int, before *string) (*connection.APIKeys, error) {
+	return connection.Of[connection.APIKeys](r.AccountService.Keys(ctx, page.Args{First: first, After: after, Last: last, Before: before}))
 }

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 
+	"parley/ent/gen/consentchange"
 	"parley/graph/model"
 	"parley/graph/node"
 	internalevent "parley/internal/event"
@@ -26,6 +27,8 @@ func eventNode(e *live.Event) node.Event {
 		return &model.JobChanged{Cursor: e.Cursor, At: e.At, JobID: e.Object, Version: int(e.Version), Job: e.Job}
 	case e.Type == internalevent.TypeNoteChanged:
 		return &model.NoteChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Object, Action: model.NoteAction(e.State), Note: e.Note}
+	case e.Type == internalevent.TypeConsentChanged:
+		return &model.ConsentChanged{Cursor: e.Cursor, At: e.At, ID: e.Object, DialogID: e.Parent, State: consentchange.State(e.State)}
 	}
 	return &model.TranslationChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Parent, TranslationID: e.Object, Translation: e.Translation}
 }

@@ -1,7 +1,12 @@
 package graph
 
 import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+
 	"parley/graph/model"
+	"parley/internal/audit"
 	"parley/internal/job"
 	"parley/internal/note"
 )
@@ -32,4 +37,19 @@ func noteOrder(in *model.NoteOrder) note.Order {
 		return note.Order{Field: note.OrderCreated, Descending: true}
 	}
 	return note.Order{Field: in.Field, Descending: in.Direction == model.OrderDirectionDesc}
+}
+
+func auditFilter(in *audit.Filter) audit.Filter {
+	if in == nil {
+		return audit.Filter{}
+	}
+	return *in
+}
+
+// given leaves out the default of an argument that the operation does not name.
+func given(ctx context.Context, argument string, value *int) *int {
+	if graphql.GetFieldContext(ctx).Field.Arguments.ForName(argument) == nil {
+		return nil
+	}
+	return value
 }

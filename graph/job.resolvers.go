@@ -63,11 +63,7 @@ func (r *queryResolver) Job(ctx context.Context, id string) (*gen.Job, error) {
 }
 
 func (r *queryResolver) Jobs(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter) (*connection.Jobs, error) {
-	p, err := r.JobService.List(ctx, jobFilter(filter), page.Args{First: first, After: after, Last: last, Before: before})
-	if err != nil {
-		return nil, err
-	}
-	return &connection.Jobs{Page: p}, nil
+	return connection.Of[connection.Jobs](r.JobService.List(ctx, jobFilter(filter), page.Args{First: first, After: after, Last: last, Before: before}))
 }
 
 func (r *subscriptionResolver) Job(ctx context.Context, id string) (<-chan *live.JobUpdate, error) {

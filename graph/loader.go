@@ -9,6 +9,7 @@ import (
 	"github.com/graph-gophers/dataloader/v7"
 
 	"parley/ent/gen"
+	"parley/internal/dialog"
 	"parley/internal/job"
 	"parley/internal/store"
 )
@@ -25,6 +26,9 @@ type loaders struct {
 	history      lazy[string, []*gen.Translation]
 	attempts     lazy[*gen.Job, []*job.Try]
 	waiting      lazy[*gen.Job, bool]
+	errors       lazy[string, []*gen.LearnerError]
+	dialog       lazy[string, *dialog.Dialog]
+	messages     lazy[string, []*dialog.Message]
 }
 
 // lazy is a loader that is made when it is first used. What load gives waits
@@ -90,6 +94,25 @@ func (l *loaders) loadTranslations(ctx context.Context, n *gen.Note, history boo
 		return batch(func(ctx context.Context, notes []string) (map[string][]*gen.Translation, error) {
 			return l.NoteService.Translations(ctx, notes, history)
 		}, itself)
+	})
+}
+
+func (l *loaders) loadErrors(ctx context.Context, u *gen.Utterance) dataloader.Thunk[[]*gen.LearnerError] {
+	return l.errors.load(ctx, u.ID, func() dataloader.BatchFunc[string, []*gen.LearnerError] {
+		return batch(l.PracticeService.Errors, itself)
+	})
+}
+
+// loadDialog gives nil for a dialog that is gone or that the viewer may not see.
+func (l *loaders) loadDialog(ctx context.Context, id string) dataloader.Thunk[*dialog.Dialog] {
+	return l.dialog.load(ctx, id, func() dataloader.BatchFunc[string, *dialog.Dialog] {
+		return batch(l.DialogService.ByID, itself)
+	})
+}
+
+func (l *loaders) loadMessages(ctx context.Context, d *dialog.Dialog) dataloader.Thunk[[]*dialog.Message] {
+	return l.messages.load(ctx, d.ID, func() dataloader.BatchFunc[string, []*dialog.Message] {
+		return batch(l.DialogService.Messages, itself)
 	})
 }
 

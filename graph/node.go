@@ -43,7 +43,7 @@ func (r *Resolver) nodes(ctx context.Context, ids []string) ([]node.Node, error)
 
 // find begins to look for an object and gives the function that waits for it.
 func (r *Resolver) find(ctx context.Context, id, argument string) func() (node.Node, error) {
-	if _, err := auth.Require(ctx); err != nil {
+	if _, err := auth.RequireAny(ctx); err != nil {
 		return failed(err)
 	}
 	prefix, ok := store.Prefix(id)
@@ -52,8 +52,6 @@ func (r *Resolver) find(ctx context.Context, id, argument string) func() (node.N
 	}
 	l := loadersFrom(ctx)
 	switch prefix {
-	case "user":
-		return func() (node.Node, error) { return object(r.AccountService.Get(ctx, id)) }
 	case "note":
 		wait := l.loadNote(ctx, id)
 		return func() (node.Node, error) { return object(wait()) }
@@ -63,8 +61,32 @@ func (r *Resolver) find(ctx context.Context, id, argument string) func() (node.N
 	case "job":
 		wait := l.loadJob(ctx, id)
 		return func() (node.Node, error) { return object(wait()) }
+	case "dlg":
+		wait := l.loadDialog(ctx, id)
+		return func() (node.Node, error) { return object(wait()) }
 	}
-	return func() (node.Node, error) { return nil, nil }
+	return r.findRare(ctx, prefix, id)
+}
+
+// findRare finds what nobody asks for by the dozen.
+func (r *Resolver) findRare(ctx context.Context, prefix, id string) func() (node.Node, error) {
+	return func() (node.Node, error) {
+		switch prefix {
+		case "user":
+			return object(r.AccountService.Get(ctx, id))
+		case "key":
+			return object(r.AccountService.Key(ctx, id))
+		case "conv":
+			return object(r.PracticeService.Conversation(ctx, id))
+		case "utt":
+			return object(r.PracticeService.Utterance(ctx, id))
+		case "lerr":
+			return object(r.PracticeService.Error(ctx, id))
+		case "aud":
+			return object(r.AuditLog.Get(ctx, id))
+		}
+		return nil, nil
+	}
 }
 
 func failed(err error) func() (node.Node, error) {

@@ -76,11 +76,7 @@ func (r *queryResolver) Note(ctx context.Context, id string) (*gen.Note, error) 
 }
 
 func (r *queryResolver) Notes(ctx context.Context, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) (*connection.Notes, error) {
-	p, err := r.NoteService.List(ctx, noteFilter(filter), noteOrder(orderBy), page.Args{First: first, After: after, Last: last, Before: before})
-	if err != nil {
-		return nil, err
-	}
-	return &connection.Notes{Page: p}, nil
+	return connection.Of[connection.Notes](r.NoteService.List(ctx, noteFilter(filter), noteOrder(orderBy), page.Args{First: first, After: after, Last: last, Before: before}))
 }
 
 func (r *queryResolver) NoteStats(ctx context.Context) (*note.Stats, error) {

@@ -4,16 +4,22 @@ package graph
 
 import (
 	"parley/internal/account"
+	"parley/internal/audit"
+	"parley/internal/dialog"
 	"parley/internal/job"
 	"parley/internal/live"
 	"parley/internal/note"
+	"parley/internal/practice"
 )
 
 // Resolver holds the services that resolvers call.
 type Resolver struct {
-	AccountService *account.Service
-	NoteService    *note.Service
-	JobService     *job.Service
-	Hub            *live.Hub
-	Streams        *live.Streams
+	AccountService  *account.Service
+	NoteService     *note.Service
+	JobService      *job.Service
+	PracticeService *practice.Service
+	DialogService   *dialog.Service
+	AuditLog        *audit.Log
+	Hub             *live.Hub
+	Streams         *live.Streams
 }

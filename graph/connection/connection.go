@@ -3,7 +3,10 @@ package connection
 
 import (
 	"parley/ent/gen"
+	"parley/internal/audit"
+	"parley/internal/dialog"
 	"parley/internal/page"
+	"parley/internal/practice"
 )
 
 // PageInfo says where a page lies.
@@ -12,66 +15,111 @@ type PageInfo struct {
 	StartCursor, EndCursor       *string
 }
 
-func info[T any](p *page.Page[T]) *PageInfo {
-	i := &PageInfo{HasNextPage: p.HasNext, HasPreviousPage: p.HasPrevious}
-	if n := len(p.Edges); n > 0 {
-		i.StartCursor, i.EndCursor = &p.Edges[0].Cursor, &p.Edges[n-1].Cursor
+// List is a page of rows as a connection whose edges have the type E.
+type List[T any, E ~struct{ page.Edge[T] }] struct{ *page.Page[T] }
+
+// Hold makes l the connection of a page.
+func (l *List[T, E]) Hold(p *page.Page[T]) { l.Page = p }
+
+// Edges gives the rows with their places.
+func (l List[T, E]) Edges() []*E {
+	all := make([]E, len(l.Page.Edges))
+	edges := make([]*E, len(all))
+	for i, e := range l.Page.Edges {
+		all[i] = E(struct{ page.Edge[T] }{e})
+		edges[i] = &all[i]
 	}
-	return i
+	return edges
 }
 
-func nodes[T any](p *page.Page[T]) []T {
-	rows := make([]T, len(p.Edges))
-	for i, e := range p.Edges {
+// Nodes gives the rows alone.
+func (l List[T, E]) Nodes() []T {
+	rows := make([]T, len(l.Page.Edges))
+	for i, e := range l.Page.Edges {
 		rows[i] = e.Node
 	}
 	return rows
 }
 
+// PageInfo says where the page lies.
+func (l List[T, E]) PageInfo() *PageInfo {
+	i := &PageInfo{HasNextPage: l.HasNext, HasPreviousPage: l.HasPrevious}
+	if n := len(l.Page.Edges); n > 0 {
+		i.StartCursor, i.EndCursor = &l.Page.Edges[0].Cursor, &l.Page.Edges[n-1].Cursor
+	}
+	return i
+}
+
+// TotalCount counts the whole list.
+func (l List[T, E]) TotalCount() (int, error) { return l.Count() }
+
 // Notes is a NoteConnection.
-type Notes struct{ *page.Page[*gen.Note] }
+type Notes struct{ List[*gen.Note, NoteEdge] }
 
 // NoteEdge is a note with its place.
 type NoteEdge struct{ page.Edge[*gen.Note] }
 
-// Edges gives the notes with their places.
-func (c *Notes) Edges() []*NoteEdge {
-	edges := make([]*NoteEdge, len(c.Page.Edges))
-	for i, e := range c.Page.Edges {
-		edges[i] = &NoteEdge{e}
-	}
-	return edges
-}
-
-// Nodes gives the notes alone.
-func (c *Notes) Nodes() []*gen.Note { return nodes(c.Page) }
-
-// PageInfo says where the page lies.
-func (c *Notes) PageInfo() *PageInfo { return info(c.Page) }
-
-// TotalCount counts the whole list.
-func (c *Notes) TotalCount() (int, error) { return c.Count() }
-
 // Jobs is a JobConnection.
-type Jobs struct{ *page.Page[*gen.Job] }
+type Jobs struct{ List[*gen.Job, JobEdge] }
 
 // JobEdge is a job with its place.
 type JobEdge struct{ page.Edge[*gen.Job] }
 
-// Edges gives the jobs with their places.
-func (c *Jobs) Edges() []*JobEdge {
-	edges := make([]*JobEdge, len(c.Page.Edges))
-	for i, e := range c.Page.Edges {
-		edges[i] = &JobEdge{e}
-	}
-	return edges
+// APIKeys is an ApiKeyConnection.
+type APIKeys struct{ List[*gen.ApiKey, APIKeyEdge] }
+
+// APIKeyEdge is a key with its place.
+type APIKeyEdge struct{ page.Edge[*gen.ApiKey] }
+
+// Conversations is a ConversationConnection.
+type Conversations struct {
+	List[*gen.Conversation, ConversationEdge]
 }
 
-// Nodes gives the jobs alone.
-func (c *Jobs) Nodes() []*gen.Job { return nodes(c.Page) }
+// ConversationEdge is a conversation with its place.
+type ConversationEdge struct{ page.Edge[*gen.Conversation] }
 
-// PageInfo says where the page lies.
-func (c *Jobs) PageInfo() *PageInfo { return info(c.Page) }
+// Utterances is an UtteranceConnection.
+type Utterances struct {
+	List[*gen.Utterance, UtteranceEdge]
+}
 
-// TotalCount counts the whole list.
-func (c *Jobs) TotalCount() (int, error) { return c.Count() }
+// UtteranceEdge is an utterance with its place.
+type UtteranceEdge struct{ page.Edge[*gen.Utterance] }
+
+// Frequencies is an ErrorFrequencyConnection.
+type Frequencies struct {
+	List[*practice.Frequency, FrequencyEdge]
+}
+
+// FrequencyEdge is a frequency with its place.
+type FrequencyEdge struct{ page.Edge[*practice.Frequency] }
+
+// Dialogs is a DialogConnection.
+type Dialogs struct {
+	List[*dialog.Dialog, DialogEdge]
+}
+
+// DialogEdge is a dialog with its place.
+type DialogEdge struct{ page.Edge[*dialog.Dialog] }
+
+// AuditEntries is an AuditEntryConnection.
+type AuditEntries struct {
+	List[*audit.Entry, AuditEntryEdge]
+}
+
+// AuditEntryEdge is an entry with its place.
+type AuditEntryEdge struct{ page.Edge[*audit.Entry] }
+
+// Of makes the connection C of a page, and passes an error on.
+func Of[C, T any, P interface {
+	*C
+	Hold(*page.Page[T])
+}](p *page.Page[T], err error) (*C, error) {
+	if err != nil {
+		return nil, err
+	}
+	var c C
+	P(&c).Hold(p)
+	return &c, nil
+}

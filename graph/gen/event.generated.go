@@ -510,6 +510,13 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._JobChanged(ctx, sel, obj)
+	case model.ConsentChanged:
+		return ec._ConsentChanged(ctx, sel, &obj)
+	case *model.ConsentChanged:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ConsentChanged(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj

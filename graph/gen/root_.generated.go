@@ -8,9 +8,13 @@ import (
 	"fmt"
 	"parley/graph/model"
 	"parley/internal/account"
+	"parley/internal/audit"
+	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/note"
+	"parley/internal/practice"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	gqlparser "github.com/vektah/gqlparser/v2"
@@ -25,18 +29,62 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	ConsentChanged() ConsentChangedResolver
+	Conversation() ConversationResolver
+	Dialog() DialogResolver
 	Job() JobResolver
 	Mutation() MutationResolver
 	Note() NoteResolver
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
 	Translation() TranslationResolver
+	Utterance() UtteranceResolver
 }
 
 type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	AddDialogMessagePayload struct {
+		Message func(childComplexity int) int
+	}
+
+	AddUtterancePayload struct {
+		Utterance func(childComplexity int) int
+	}
+
+	AddUtteranceResult struct {
+		Error     func(childComplexity int) int
+		Utterance func(childComplexity int) int
+	}
+
+	AddUtterancesPayload struct {
+		Results func(childComplexity int) int
+	}
+
+	ApiKey struct {
+		CreatedAt  func(childComplexity int) int
+		ExpiresAt  func(childComplexity int) int
+		Hint       func(childComplexity int) int
+		ID         func(childComplexity int) int
+		LastUsedAt func(childComplexity int) int
+		Name       func(childComplexity int) int
+		RevokedAt  func(childComplexity int) int
+		Scopes     func(childComplexity int) int
+	}
+
+	ApiKeyConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ApiKeyEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Attempt struct {
 		EndedAt   func(childComplexity int) int
 		Number    func(childComplexity int) int
@@ -45,8 +93,72 @@ type ComplexityRoot struct {
 		StartedAt func(childComplexity int) int
 	}
 
+	AuditEntry struct {
+		Action    func(childComplexity int) int
+		At        func(childComplexity int) int
+		DialogIDs func(childComplexity int) int
+		ID        func(childComplexity int) int
+		KeyID     func(childComplexity int) int
+		ReaderID  func(childComplexity int) int
+	}
+
+	AuditEntryConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AuditEntryEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	CancelJobPayload struct {
 		Job func(childComplexity int) int
+	}
+
+	ConsentChange struct {
+		ActorID   func(childComplexity int) int
+		CreatedAt func(childComplexity int) int
+		DialogID  func(childComplexity int) int
+		ID        func(childComplexity int) int
+		KeyID     func(childComplexity int) int
+		State     func(childComplexity int) int
+	}
+
+	ConsentChanged struct {
+		At       func(childComplexity int) int
+		Cursor   func(childComplexity int) int
+		Dialog   func(childComplexity int) int
+		DialogID func(childComplexity int) int
+		ID       func(childComplexity int) int
+		State    func(childComplexity int) int
+	}
+
+	Conversation struct {
+		CreatedAt  func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Language   func(childComplexity int) int
+		UserID     func(childComplexity int) int
+		Utterances func(childComplexity int, first *int, after *string, last *int, before *string) int
+	}
+
+	ConversationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ConversationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	CreateApiKeyPayload struct {
+		APIKey func(childComplexity int) int
+		Secret func(childComplexity int) int
 	}
 
 	CreateNotePayload struct {
@@ -59,9 +171,69 @@ type ComplexityRoot struct {
 		DeletedID func(childComplexity int) int
 	}
 
+	Dialog struct {
+		Approved   func(childComplexity int) int
+		CreatedAt  func(childComplexity int) int
+		CustomerID func(childComplexity int) int
+		DialogID   func(childComplexity int) int
+		ExpiresAt  func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Language   func(childComplexity int) int
+		Messages   func(childComplexity int) int
+		Text       func(childComplexity int) int
+	}
+
+	DialogConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DialogEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	DialogMessage struct {
+		CreatedAt func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Text      func(childComplexity int) int
+	}
+
+	EraseCustomerPayload struct {
+		Cursor func(childComplexity int) int
+		Erased func(childComplexity int) int
+	}
+
+	ErrorFrequency struct {
+		Category    func(childComplexity int) int
+		Frequency   func(childComplexity int) int
+		LastAt      func(childComplexity int) int
+		Subcategory func(childComplexity int) int
+	}
+
+	ErrorFrequencyConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ErrorFrequencyEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	ImportNotePayload struct {
 		Cursor func(childComplexity int) int
 		Note   func(childComplexity int) int
+	}
+
+	ItemError struct {
+		Argument func(childComplexity int) int
+		Code     func(childComplexity int) int
+		Message  func(childComplexity int) int
 	}
 
 	Job struct {
@@ -118,19 +290,43 @@ type ComplexityRoot struct {
 		Language func(childComplexity int) int
 	}
 
+	LearnerError struct {
+		Category    func(childComplexity int) int
+		ClientKey   func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		EndOffset   func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Ordinal     func(childComplexity int) int
+		Source      func(childComplexity int) int
+		StartOffset func(childComplexity int) int
+		Subcategory func(childComplexity int) int
+		UtteranceID func(childComplexity int) int
+	}
+
 	Mutation struct {
-		CancelJob      func(childComplexity int, input model.CancelJobInput) int
-		CreateNote     func(childComplexity int, input note.CreateNoteInput) int
-		DeleteNote     func(childComplexity int, input model.DeleteNoteInput) int
-		ImportNote     func(childComplexity int, input model.ImportNoteInput) int
-		Refresh        func(childComplexity int, input account.RefreshInput) int
-		RetryJob       func(childComplexity int, input model.RetryJobInput) int
-		SignIn         func(childComplexity int, input account.SignInInput) int
-		SignOut        func(childComplexity int, input *model.SignOutInput) int
-		SignUp         func(childComplexity int, input account.SignUpInput) int
-		TranslateNote  func(childComplexity int, input note.TranslateNoteInput) int
-		TranslateNotes func(childComplexity int, input note.TranslateNotesInput) int
-		UpdateNote     func(childComplexity int, input note.UpdateNoteInput) int
+		AddDialogMessage  func(childComplexity int, input dialog.MessageInput) int
+		AddUtterance      func(childComplexity int, input practice.UtteranceInput) int
+		AddUtterances     func(childComplexity int, input model.AddUtterancesInput) int
+		CancelJob         func(childComplexity int, input model.CancelJobInput) int
+		CreateAPIKey      func(childComplexity int, input account.CreateKeyInput) int
+		CreateNote        func(childComplexity int, input note.CreateNoteInput) int
+		DeleteNote        func(childComplexity int, input model.DeleteNoteInput) int
+		EraseCustomer     func(childComplexity int, input dialog.EraseInput) int
+		ImportNote        func(childComplexity int, input model.ImportNoteInput) int
+		PushDialog        func(childComplexity int, input dialog.PushInput) int
+		PushDialogs       func(childComplexity int, input model.PushDialogsInput) int
+		RecordErrors      func(childComplexity int, input model.RecordErrorsInput) int
+		Refresh           func(childComplexity int, input account.RefreshInput) int
+		RetryJob          func(childComplexity int, input model.RetryJobInput) int
+		RevokeAPIKey      func(childComplexity int, input model.RevokeAPIKeyInput) int
+		SetConsent        func(childComplexity int, input dialog.ConsentInput) int
+		SignIn            func(childComplexity int, input account.SignInInput) int
+		SignOut           func(childComplexity int, input *model.SignOutInput) int
+		SignUp            func(childComplexity int, input account.SignUpInput) int
+		StartConversation func(childComplexity int, input practice.StartInput) int
+		TranslateNote     func(childComplexity int, input note.TranslateNoteInput) int
+		TranslateNotes    func(childComplexity int, input note.TranslateNotesInput) int
+		UpdateNote        func(childComplexity int, input note.UpdateNoteInput) int
 	}
 
 	Note struct {
@@ -178,16 +374,48 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	PushDialogPayload struct {
+		Dialog func(childComplexity int) int
+	}
+
+	PushDialogResult struct {
+		Dialog func(childComplexity int) int
+		Error  func(childComplexity int) int
+	}
+
+	PushDialogsPayload struct {
+		Results func(childComplexity int) int
+	}
+
 	Query struct {
-		Job       func(childComplexity int, id string) int
-		Jobs      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
-		Languages func(childComplexity int) int
-		Node      func(childComplexity int, id string) int
-		Nodes     func(childComplexity int, ids []string) int
-		Note      func(childComplexity int, id string) int
-		NoteStats func(childComplexity int) int
-		Notes     func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
-		Viewer    func(childComplexity int) int
+		APIKeys          func(childComplexity int, first *int, after *string, last *int, before *string) int
+		AuditEntries     func(childComplexity int, filter *audit.Filter, first *int, after *string, last *int, before *string) int
+		ConsentHistory   func(childComplexity int, dialogID string) int
+		Conversations    func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
+		Dialog           func(childComplexity int, dialogID string) int
+		Dialogs          func(childComplexity int, language *string, customerID *string, first *int, after *string, last *int, before *string) int
+		ErrorFrequencies func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
+		Exercise         func(childComplexity int, externalID *string, top int, since *time.Time) int
+		Job              func(childComplexity int, id string) int
+		Jobs             func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
+		Languages        func(childComplexity int) int
+		Node             func(childComplexity int, id string) int
+		Nodes            func(childComplexity int, ids []string) int
+		Note             func(childComplexity int, id string) int
+		NoteStats        func(childComplexity int) int
+		Notes            func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
+		Viewer           func(childComplexity int) int
+	}
+
+	RecordErrorResult struct {
+		Error   func(childComplexity int) int
+		ErrorID func(childComplexity int) int
+		Status  func(childComplexity int) int
+	}
+
+	RecordErrorsPayload struct {
+		Recorded func(childComplexity int) int
+		Results  func(childComplexity int) int
 	}
 
 	RefreshPayload struct {
@@ -199,6 +427,16 @@ type ComplexityRoot struct {
 
 	RetryJobPayload struct {
 		Job func(childComplexity int) int
+	}
+
+	RevokeApiKeyPayload struct {
+		APIKey func(childComplexity int) int
+	}
+
+	SetConsentPayload struct {
+		Cursor func(childComplexity int) int
+		Dialog func(childComplexity int) int
+		State  func(childComplexity int) int
 	}
 
 	SignInPayload struct {
@@ -219,6 +457,10 @@ type ComplexityRoot struct {
 		ExpiresAt    func(childComplexity int) int
 		RefreshToken func(childComplexity int) int
 		Viewer       func(childComplexity int) int
+	}
+
+	StartConversationPayload struct {
+		Conversation func(childComplexity int) int
 	}
 
 	StreamReset struct {
@@ -290,6 +532,26 @@ type ComplexityRoot struct {
 		ID        func(childComplexity int) int
 		Role      func(childComplexity int) int
 	}
+
+	Utterance struct {
+		ConversationID func(childComplexity int) int
+		CreatedAt      func(childComplexity int) int
+		Errors         func(childComplexity int) int
+		ID             func(childComplexity int) int
+		Text           func(childComplexity int) int
+	}
+
+	UtteranceConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	UtteranceEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
 }
 
 type executableSchema graphql.ExecutableSchemaState[ResolverRoot, DirectiveRoot, ComplexityRoot]
@@ -305,6 +567,127 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "AddDialogMessagePayload.message":
+		if e.ComplexityRoot.AddDialogMessagePayload.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddDialogMessagePayload.Message(childComplexity), true
+
+	case "AddUtterancePayload.utterance":
+		if e.ComplexityRoot.AddUtterancePayload.Utterance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddUtterancePayload.Utterance(childComplexity), true
+
+	case "AddUtteranceResult.error":
+		if e.ComplexityRoot.AddUtteranceResult.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddUtteranceResult.Error(childComplexity), true
+	case "AddUtteranceResult.utterance":
+		if e.ComplexityRoot.AddUtteranceResult.Utterance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddUtteranceResult.Utterance(childComplexity), true
+
+	case "AddUtterancesPayload.results":
+		if e.ComplexityRoot.AddUtterancesPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddUtterancesPayload.Results(childComplexity), true
+
+	case "ApiKey.createdAt":
+		if e.ComplexityRoot.ApiKey.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.CreatedAt(childComplexity), true
+	case "ApiKey.expiresAt":
+		if e.ComplexityRoot.ApiKey.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.ExpiresAt(childComplexity), true
+	case "ApiKey.hint":
+		if e.ComplexityRoot.ApiKey.Hint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Hint(childComplexity), true
+	case "ApiKey.id":
+		if e.ComplexityRoot.ApiKey.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.ID(childComplexity), true
+	case "ApiKey.lastUsedAt":
+		if e.ComplexityRoot.ApiKey.LastUsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.LastUsedAt(childComplexity), true
+	case "ApiKey.name":
+		if e.ComplexityRoot.ApiKey.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Name(childComplexity), true
+	case "ApiKey.revokedAt":
+		if e.ComplexityRoot.ApiKey.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.RevokedAt(childComplexity), true
+	case "ApiKey.scopes":
+		if e.ComplexityRoot.ApiKey.Scopes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Scopes(childComplexity), true
+
+	case "ApiKeyConnection.edges":
+		if e.ComplexityRoot.ApiKeyConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.Edges(childComplexity), true
+	case "ApiKeyConnection.nodes":
+		if e.ComplexityRoot.ApiKeyConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.Nodes(childComplexity), true
+	case "ApiKeyConnection.pageInfo":
+		if e.ComplexityRoot.ApiKeyConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.PageInfo(childComplexity), true
+	case "ApiKeyConnection.totalCount":
+		if e.ComplexityRoot.ApiKeyConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.TotalCount(childComplexity), true
+
+	case "ApiKeyEdge.cursor":
+		if e.ComplexityRoot.ApiKeyEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyEdge.Cursor(childComplexity), true
+	case "ApiKeyEdge.node":
+		if e.ComplexityRoot.ApiKeyEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyEdge.Node(childComplexity), true
 
 	case "Attempt.endedAt":
 		if e.ComplexityRoot.Attempt.EndedAt == nil {
@@ -337,12 +720,248 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Attempt.StartedAt(childComplexity), true
 
+	case "AuditEntry.action":
+		if e.ComplexityRoot.AuditEntry.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Action(childComplexity), true
+	case "AuditEntry.at":
+		if e.ComplexityRoot.AuditEntry.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.At(childComplexity), true
+	case "AuditEntry.dialogIds":
+		if e.ComplexityRoot.AuditEntry.DialogIDs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.DialogIDs(childComplexity), true
+	case "AuditEntry.id":
+		if e.ComplexityRoot.AuditEntry.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ID(childComplexity), true
+	case "AuditEntry.keyId":
+		if e.ComplexityRoot.AuditEntry.KeyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.KeyID(childComplexity), true
+	case "AuditEntry.readerId":
+		if e.ComplexityRoot.AuditEntry.ReaderID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ReaderID(childComplexity), true
+
+	case "AuditEntryConnection.edges":
+		if e.ComplexityRoot.AuditEntryConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Edges(childComplexity), true
+	case "AuditEntryConnection.nodes":
+		if e.ComplexityRoot.AuditEntryConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Nodes(childComplexity), true
+	case "AuditEntryConnection.pageInfo":
+		if e.ComplexityRoot.AuditEntryConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.PageInfo(childComplexity), true
+	case "AuditEntryConnection.totalCount":
+		if e.ComplexityRoot.AuditEntryConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.TotalCount(childComplexity), true
+
+	case "AuditEntryEdge.cursor":
+		if e.ComplexityRoot.AuditEntryEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Cursor(childComplexity), true
+	case "AuditEntryEdge.node":
+		if e.ComplexityRoot.AuditEntryEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
+
 	case "CancelJobPayload.job":
 		if e.ComplexityRoot.CancelJobPayload.Job == nil {
 			break
 		}
 
 		return e.ComplexityRoot.CancelJobPayload.Job(childComplexity), true
+
+	case "ConsentChange.actorId":
+		if e.ComplexityRoot.ConsentChange.ActorID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChange.ActorID(childComplexity), true
+	case "ConsentChange.createdAt":
+		if e.ComplexityRoot.ConsentChange.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChange.CreatedAt(childComplexity), true
+	case "ConsentChange.dialogId":
+		if e.ComplexityRoot.ConsentChange.DialogID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChange.DialogID(childComplexity), true
+	case "ConsentChange.id":
+		if e.ComplexityRoot.ConsentChange.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChange.ID(childComplexity), true
+	case "ConsentChange.keyId":
+		if e.ComplexityRoot.ConsentChange.KeyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChange.KeyID(childComplexity), true
+	case "ConsentChange.state":
+		if e.ComplexityRoot.ConsentChange.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChange.State(childComplexity), true
+
+	case "ConsentChanged.at":
+		if e.ComplexityRoot.ConsentChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChanged.At(childComplexity), true
+	case "ConsentChanged.cursor":
+		if e.ComplexityRoot.ConsentChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChanged.Cursor(childComplexity), true
+	case "ConsentChanged.dialog":
+		if e.ComplexityRoot.ConsentChanged.Dialog == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChanged.Dialog(childComplexity), true
+	case "ConsentChanged.dialogId":
+		if e.ComplexityRoot.ConsentChanged.DialogID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChanged.DialogID(childComplexity), true
+	case "ConsentChanged.id":
+		if e.ComplexityRoot.ConsentChanged.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChanged.ID(childComplexity), true
+	case "ConsentChanged.state":
+		if e.ComplexityRoot.ConsentChanged.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentChanged.State(childComplexity), true
+
+	case "Conversation.createdAt":
+		if e.ComplexityRoot.Conversation.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Conversation.CreatedAt(childComplexity), true
+	case "Conversation.id":
+		if e.ComplexityRoot.Conversation.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Conversation.ID(childComplexity), true
+	case "Conversation.language":
+		if e.ComplexityRoot.Conversation.Language == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Conversation.Language(childComplexity), true
+	case "Conversation.userId":
+		if e.ComplexityRoot.Conversation.UserID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Conversation.UserID(childComplexity), true
+	case "Conversation.utterances":
+		if e.ComplexityRoot.Conversation.Utterances == nil {
+			break
+		}
+
+		args, err := ec.field_Conversation_utterances_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Conversation.Utterances(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+
+	case "ConversationConnection.edges":
+		if e.ComplexityRoot.ConversationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationConnection.Edges(childComplexity), true
+	case "ConversationConnection.nodes":
+		if e.ComplexityRoot.ConversationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationConnection.Nodes(childComplexity), true
+	case "ConversationConnection.pageInfo":
+		if e.ComplexityRoot.ConversationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationConnection.PageInfo(childComplexity), true
+	case "ConversationConnection.totalCount":
+		if e.ComplexityRoot.ConversationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationConnection.TotalCount(childComplexity), true
+
+	case "ConversationEdge.cursor":
+		if e.ComplexityRoot.ConversationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationEdge.Cursor(childComplexity), true
+	case "ConversationEdge.node":
+		if e.ComplexityRoot.ConversationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConversationEdge.Node(childComplexity), true
+
+	case "CreateApiKeyPayload.apiKey":
+		if e.ComplexityRoot.CreateApiKeyPayload.APIKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.APIKey(childComplexity), true
+	case "CreateApiKeyPayload.secret":
+		if e.ComplexityRoot.CreateApiKeyPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.Secret(childComplexity), true
 
 	case "CreateNotePayload.cursor":
 		if e.ComplexityRoot.CreateNotePayload.Cursor == nil {
@@ -370,6 +989,194 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteNotePayload.DeletedID(childComplexity), true
 
+	case "Dialog.approved":
+		if e.ComplexityRoot.Dialog.Approved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.Approved(childComplexity), true
+	case "Dialog.createdAt":
+		if e.ComplexityRoot.Dialog.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.CreatedAt(childComplexity), true
+	case "Dialog.customerId":
+		if e.ComplexityRoot.Dialog.CustomerID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.CustomerID(childComplexity), true
+	case "Dialog.dialogId":
+		if e.ComplexityRoot.Dialog.DialogID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.DialogID(childComplexity), true
+	case "Dialog.expiresAt":
+		if e.ComplexityRoot.Dialog.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.ExpiresAt(childComplexity), true
+	case "Dialog.id":
+		if e.ComplexityRoot.Dialog.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.ID(childComplexity), true
+	case "Dialog.language":
+		if e.ComplexityRoot.Dialog.Language == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.Language(childComplexity), true
+	case "Dialog.messages":
+		if e.ComplexityRoot.Dialog.Messages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.Messages(childComplexity), true
+	case "Dialog.text":
+		if e.ComplexityRoot.Dialog.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dialog.Text(childComplexity), true
+
+	case "DialogConnection.edges":
+		if e.ComplexityRoot.DialogConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogConnection.Edges(childComplexity), true
+	case "DialogConnection.nodes":
+		if e.ComplexityRoot.DialogConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogConnection.Nodes(childComplexity), true
+	case "DialogConnection.pageInfo":
+		if e.ComplexityRoot.DialogConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogConnection.PageInfo(childComplexity), true
+	case "DialogConnection.totalCount":
+		if e.ComplexityRoot.DialogConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogConnection.TotalCount(childComplexity), true
+
+	case "DialogEdge.cursor":
+		if e.ComplexityRoot.DialogEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogEdge.Cursor(childComplexity), true
+	case "DialogEdge.node":
+		if e.ComplexityRoot.DialogEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogEdge.Node(childComplexity), true
+
+	case "DialogMessage.createdAt":
+		if e.ComplexityRoot.DialogMessage.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogMessage.CreatedAt(childComplexity), true
+	case "DialogMessage.id":
+		if e.ComplexityRoot.DialogMessage.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogMessage.ID(childComplexity), true
+	case "DialogMessage.text":
+		if e.ComplexityRoot.DialogMessage.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DialogMessage.Text(childComplexity), true
+
+	case "EraseCustomerPayload.cursor":
+		if e.ComplexityRoot.EraseCustomerPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EraseCustomerPayload.Cursor(childComplexity), true
+	case "EraseCustomerPayload.erased":
+		if e.ComplexityRoot.EraseCustomerPayload.Erased == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EraseCustomerPayload.Erased(childComplexity), true
+
+	case "ErrorFrequency.category":
+		if e.ComplexityRoot.ErrorFrequency.Category == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequency.Category(childComplexity), true
+	case "ErrorFrequency.frequency":
+		if e.ComplexityRoot.ErrorFrequency.Frequency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequency.Frequency(childComplexity), true
+	case "ErrorFrequency.lastAt":
+		if e.ComplexityRoot.ErrorFrequency.LastAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequency.LastAt(childComplexity), true
+	case "ErrorFrequency.subcategory":
+		if e.ComplexityRoot.ErrorFrequency.Subcategory == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequency.Subcategory(childComplexity), true
+
+	case "ErrorFrequencyConnection.edges":
+		if e.ComplexityRoot.ErrorFrequencyConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequencyConnection.Edges(childComplexity), true
+	case "ErrorFrequencyConnection.nodes":
+		if e.ComplexityRoot.ErrorFrequencyConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequencyConnection.Nodes(childComplexity), true
+	case "ErrorFrequencyConnection.pageInfo":
+		if e.ComplexityRoot.ErrorFrequencyConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequencyConnection.PageInfo(childComplexity), true
+	case "ErrorFrequencyConnection.totalCount":
+		if e.ComplexityRoot.ErrorFrequencyConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequencyConnection.TotalCount(childComplexity), true
+
+	case "ErrorFrequencyEdge.cursor":
+		if e.ComplexityRoot.ErrorFrequencyEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequencyEdge.Cursor(childComplexity), true
+	case "ErrorFrequencyEdge.node":
+		if e.ComplexityRoot.ErrorFrequencyEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErrorFrequencyEdge.Node(childComplexity), true
+
 	case "ImportNotePayload.cursor":
 		if e.ComplexityRoot.ImportNotePayload.Cursor == nil {
 			break
@@ -382,6 +1189,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ImportNotePayload.Note(childComplexity), true
+
+	case "ItemError.argument":
+		if e.ComplexityRoot.ItemError.Argument == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ItemError.Argument(childComplexity), true
+	case "ItemError.code":
+		if e.ComplexityRoot.ItemError.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ItemError.Code(childComplexity), true
+	case "ItemError.message":
+		if e.ComplexityRoot.ItemError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ItemError.Message(childComplexity), true
 
 	case "Job.attempt":
 		if e.ComplexityRoot.Job.Attempt == nil {
@@ -588,6 +1414,100 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LanguageCount.Language(childComplexity), true
 
+	case "LearnerError.category":
+		if e.ComplexityRoot.LearnerError.Category == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.Category(childComplexity), true
+	case "LearnerError.clientKey":
+		if e.ComplexityRoot.LearnerError.ClientKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.ClientKey(childComplexity), true
+	case "LearnerError.createdAt":
+		if e.ComplexityRoot.LearnerError.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.CreatedAt(childComplexity), true
+	case "LearnerError.endOffset":
+		if e.ComplexityRoot.LearnerError.EndOffset == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.EndOffset(childComplexity), true
+	case "LearnerError.id":
+		if e.ComplexityRoot.LearnerError.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.ID(childComplexity), true
+	case "LearnerError.index":
+		if e.ComplexityRoot.LearnerError.Ordinal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.Ordinal(childComplexity), true
+	case "LearnerError.source":
+		if e.ComplexityRoot.LearnerError.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.Source(childComplexity), true
+	case "LearnerError.startOffset":
+		if e.ComplexityRoot.LearnerError.StartOffset == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.StartOffset(childComplexity), true
+	case "LearnerError.subcategory":
+		if e.ComplexityRoot.LearnerError.Subcategory == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.Subcategory(childComplexity), true
+	case "LearnerError.utteranceId":
+		if e.ComplexityRoot.LearnerError.UtteranceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearnerError.UtteranceID(childComplexity), true
+
+	case "Mutation.addDialogMessage":
+		if e.ComplexityRoot.Mutation.AddDialogMessage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addDialogMessage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddDialogMessage(childComplexity, args["input"].(dialog.MessageInput)), true
+	case "Mutation.addUtterance":
+		if e.ComplexityRoot.Mutation.AddUtterance == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addUtterance_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddUtterance(childComplexity, args["input"].(practice.UtteranceInput)), true
+	case "Mutation.addUtterances":
+		if e.ComplexityRoot.Mutation.AddUtterances == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addUtterances_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddUtterances(childComplexity, args["input"].(model.AddUtterancesInput)), true
 	case "Mutation.cancelJob":
 		if e.ComplexityRoot.Mutation.CancelJob == nil {
 			break
@@ -599,6 +1519,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CancelJob(childComplexity, args["input"].(model.CancelJobInput)), true
+	case "Mutation.createApiKey":
+		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateAPIKey(childComplexity, args["input"].(account.CreateKeyInput)), true
 	case "Mutation.createNote":
 		if e.ComplexityRoot.Mutation.CreateNote == nil {
 			break
@@ -621,6 +1552,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteNote(childComplexity, args["input"].(model.DeleteNoteInput)), true
+	case "Mutation.eraseCustomer":
+		if e.ComplexityRoot.Mutation.EraseCustomer == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_eraseCustomer_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EraseCustomer(childComplexity, args["input"].(dialog.EraseInput)), true
 	case "Mutation.importNote":
 		if e.ComplexityRoot.Mutation.ImportNote == nil {
 			break
@@ -632,6 +1574,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ImportNote(childComplexity, args["input"].(model.ImportNoteInput)), true
+	case "Mutation.pushDialog":
+		if e.ComplexityRoot.Mutation.PushDialog == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_pushDialog_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PushDialog(childComplexity, args["input"].(dialog.PushInput)), true
+	case "Mutation.pushDialogs":
+		if e.ComplexityRoot.Mutation.PushDialogs == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_pushDialogs_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PushDialogs(childComplexity, args["input"].(model.PushDialogsInput)), true
+	case "Mutation.recordErrors":
+		if e.ComplexityRoot.Mutation.RecordErrors == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_recordErrors_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RecordErrors(childComplexity, args["input"].(model.RecordErrorsInput)), true
 	case "Mutation.refresh":
 		if e.ComplexityRoot.Mutation.Refresh == nil {
 			break
@@ -654,6 +1629,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RetryJob(childComplexity, args["input"].(model.RetryJobInput)), true
+	case "Mutation.revokeApiKey":
+		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["input"].(model.RevokeAPIKeyInput)), true
+	case "Mutation.setConsent":
+		if e.ComplexityRoot.Mutation.SetConsent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setConsent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetConsent(childComplexity, args["input"].(dialog.ConsentInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -687,6 +1684,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignUp(childComplexity, args["input"].(account.SignUpInput)), true
+	case "Mutation.startConversation":
+		if e.ComplexityRoot.Mutation.StartConversation == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_startConversation_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StartConversation(childComplexity, args["input"].(practice.StartInput)), true
 	case "Mutation.translateNote":
 		if e.ComplexityRoot.Mutation.TranslateNote == nil {
 			break
@@ -894,6 +1902,122 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "PushDialogPayload.dialog":
+		if e.ComplexityRoot.PushDialogPayload.Dialog == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PushDialogPayload.Dialog(childComplexity), true
+
+	case "PushDialogResult.dialog":
+		if e.ComplexityRoot.PushDialogResult.Dialog == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PushDialogResult.Dialog(childComplexity), true
+	case "PushDialogResult.error":
+		if e.ComplexityRoot.PushDialogResult.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PushDialogResult.Error(childComplexity), true
+
+	case "PushDialogsPayload.results":
+		if e.ComplexityRoot.PushDialogsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PushDialogsPayload.Results(childComplexity), true
+
+	case "Query.apiKeys":
+		if e.ComplexityRoot.Query.APIKeys == nil {
+			break
+		}
+
+		args, err := ec.field_Query_apiKeys_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.APIKeys(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.auditEntries":
+		if e.ComplexityRoot.Query.AuditEntries == nil {
+			break
+		}
+
+		args, err := ec.field_Query_auditEntries_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AuditEntries(childComplexity, args["filter"].(*audit.Filter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.consentHistory":
+		if e.ComplexityRoot.Query.ConsentHistory == nil {
+			break
+		}
+
+		args, err := ec.field_Query_consentHistory_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ConsentHistory(childComplexity, args["dialogId"].(string)), true
+	case "Query.conversations":
+		if e.ComplexityRoot.Query.Conversations == nil {
+			break
+		}
+
+		args, err := ec.field_Query_conversations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Conversations(childComplexity, args["externalId"].(*string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.dialog":
+		if e.ComplexityRoot.Query.Dialog == nil {
+			break
+		}
+
+		args, err := ec.field_Query_dialog_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Dialog(childComplexity, args["dialogId"].(string)), true
+	case "Query.dialogs":
+		if e.ComplexityRoot.Query.Dialogs == nil {
+			break
+		}
+
+		args, err := ec.field_Query_dialogs_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Dialogs(childComplexity, args["language"].(*string), args["customerId"].(*string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.errorFrequencies":
+		if e.ComplexityRoot.Query.ErrorFrequencies == nil {
+			break
+		}
+
+		args, err := ec.field_Query_errorFrequencies_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ErrorFrequencies(childComplexity, args["externalId"].(*string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.exercise":
+		if e.ComplexityRoot.Query.Exercise == nil {
+			break
+		}
+
+		args, err := ec.field_Query_exercise_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Exercise(childComplexity, args["externalId"].(*string), args["top"].(int), args["since"].(*time.Time)), true
+
 	case "Query.job":
 		if e.ComplexityRoot.Query.Job == nil {
 			break
@@ -979,6 +2103,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
 
+	case "RecordErrorResult.error":
+		if e.ComplexityRoot.RecordErrorResult.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordErrorResult.Error(childComplexity), true
+	case "RecordErrorResult.errorId":
+		if e.ComplexityRoot.RecordErrorResult.ErrorID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordErrorResult.ErrorID(childComplexity), true
+	case "RecordErrorResult.status":
+		if e.ComplexityRoot.RecordErrorResult.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordErrorResult.Status(childComplexity), true
+
+	case "RecordErrorsPayload.recorded":
+		if e.ComplexityRoot.RecordErrorsPayload.Recorded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordErrorsPayload.Recorded(childComplexity), true
+	case "RecordErrorsPayload.results":
+		if e.ComplexityRoot.RecordErrorsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordErrorsPayload.Results(childComplexity), true
+
 	case "RefreshPayload.accessToken":
 		if e.ComplexityRoot.RefreshPayload.AccessToken == nil {
 			break
@@ -1010,6 +2166,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RetryJobPayload.Job(childComplexity), true
+
+	case "RevokeApiKeyPayload.apiKey":
+		if e.ComplexityRoot.RevokeApiKeyPayload.APIKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeApiKeyPayload.APIKey(childComplexity), true
+
+	case "SetConsentPayload.cursor":
+		if e.ComplexityRoot.SetConsentPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetConsentPayload.Cursor(childComplexity), true
+	case "SetConsentPayload.dialog":
+		if e.ComplexityRoot.SetConsentPayload.Dialog == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetConsentPayload.Dialog(childComplexity), true
+	case "SetConsentPayload.state":
+		if e.ComplexityRoot.SetConsentPayload.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetConsentPayload.State(childComplexity), true
 
 	case "SignInPayload.accessToken":
 		if e.ComplexityRoot.SignInPayload.AccessToken == nil {
@@ -1079,6 +2261,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SignUpPayload.Viewer(childComplexity), true
+
+	case "StartConversationPayload.conversation":
+		if e.ComplexityRoot.StartConversationPayload.Conversation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StartConversationPayload.Conversation(childComplexity), true
 
 	case "StreamReset.at":
 		if e.ComplexityRoot.StreamReset.At == nil {
@@ -1328,6 +2517,75 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.User.Role(childComplexity), true
 
+	case "Utterance.conversationId":
+		if e.ComplexityRoot.Utterance.ConversationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Utterance.ConversationID(childComplexity), true
+	case "Utterance.createdAt":
+		if e.ComplexityRoot.Utterance.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Utterance.CreatedAt(childComplexity), true
+	case "Utterance.errors":
+		if e.ComplexityRoot.Utterance.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Utterance.Errors(childComplexity), true
+	case "Utterance.id":
+		if e.ComplexityRoot.Utterance.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Utterance.ID(childComplexity), true
+	case "Utterance.text":
+		if e.ComplexityRoot.Utterance.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Utterance.Text(childComplexity), true
+
+	case "UtteranceConnection.edges":
+		if e.ComplexityRoot.UtteranceConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UtteranceConnection.Edges(childComplexity), true
+	case "UtteranceConnection.nodes":
+		if e.ComplexityRoot.UtteranceConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UtteranceConnection.Nodes(childComplexity), true
+	case "UtteranceConnection.pageInfo":
+		if e.ComplexityRoot.UtteranceConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UtteranceConnection.PageInfo(childComplexity), true
+	case "UtteranceConnection.totalCount":
+		if e.ComplexityRoot.UtteranceConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UtteranceConnection.TotalCount(childComplexity), true
+
+	case "UtteranceEdge.cursor":
+		if e.ComplexityRoot.UtteranceEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UtteranceEdge.Cursor(childComplexity), true
+	case "UtteranceEdge.node":
+		if e.ComplexityRoot.UtteranceEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UtteranceEdge.Node(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -1336,21 +2594,35 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputAddDialogMessageInput,
+		ec.unmarshalInputAddUtteranceInput,
+		ec.unmarshalInputAddUtterancesInput,
+		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputCancelJobInput,
+		ec.unmarshalInputCreateApiKeyInput,
 		ec.unmarshalInputCreateNoteInput,
 		ec.unmarshalInputDeleteNoteInput,
+		ec.unmarshalInputEraseCustomerInput,
+		ec.unmarshalInputErrorInput,
 		ec.unmarshalInputImportNoteInput,
 		ec.unmarshalInputJobFilter,
 		ec.unmarshalInputNoteFilter,
 		ec.unmarshalInputNoteOrder,
+		ec.unmarshalInputPushDialogInput,
+		ec.unmarshalInputPushDialogsInput,
+		ec.unmarshalInputRecordErrorsInput,
 		ec.unmarshalInputRefreshInput,
 		ec.unmarshalInputRetryJobInput,
+		ec.unmarshalInputRevokeApiKeyInput,
+		ec.unmarshalInputSetConsentInput,
 		ec.unmarshalInputSignInInput,
 		ec.unmarshalInputSignOutInput,
 		ec.unmarshalInputSignUpInput,
+		ec.unmarshalInputStartConversationInput,
 		ec.unmarshalInputTranslateNoteInput,
 		ec.unmarshalInputTranslateNotesInput,
 		ec.unmarshalInputUpdateNoteInput,
+		ec.unmarshalInputUtteranceInput,
 	)
 	first := true
 
@@ -1570,6 +2842,429 @@ extend type Mutation {
     input: SignOutInput = {}
   ): SignOutPayload!
 }
+
+"""One thing that an API key may do."""
+enum Scope {
+  """Push dialogs and add messages to them."""
+  DIALOGS_PUSH
+  """Say whether a customer agreed."""
+  DIALOGS_CONSENT
+  """Erase all dialogs of a customer."""
+  DIALOGS_ERASE
+  """Record what the key owner's learners said, and their errors."""
+  PRACTICE_RECORD
+  """Read the frequencies and exercises of the key owner's learners."""
+  PRACTICE_READ
+}
+
+"""A machine's credential. The secret itself is shown once, when the key is made."""
+type ApiKey implements Node {
+  """The key's id."""
+  id: ID!
+  """What people call it."""
+  name: String!
+  """The last four characters of the secret."""
+  hint: String!
+  """What the key may do."""
+  scopes: [Scope!]!
+  """When it was made."""
+  createdAt: Time!
+  """When it stops working; null when it does not."""
+  expiresAt: Time
+  """When it was last used, to the minute; null when it never was."""
+  lastUsedAt: Time
+  """When it was revoked; null when it was not."""
+  revokedAt: Time
+}
+
+"""A list of API keys."""
+type ApiKeyConnection {
+  """The keys with their places."""
+  edges: [ApiKeyEdge]
+  """The keys alone."""
+  nodes: [ApiKey!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of keys in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""An API key in a list."""
+type ApiKeyEdge {
+  """The key's place in the list."""
+  cursor: Cursor!
+  """The key."""
+  node: ApiKey
+}
+
+extend type Query {
+  """The API keys of the signed-in account, the newest first, the revoked among them."""
+  apiKeys(
+    """At most so many from the front, 20 when no number is given, at most 100."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): ApiKeyConnection!
+}
+
+"""What a new API key is called and may do."""
+input CreateApiKeyInput {
+  """What people call it, 1 to 100 characters."""
+  name: String!
+  """What it may do, at least one thing."""
+  scopes: [Scope!]!
+  """When it stops working; never when left out."""
+  expiresAt: Time
+}
+
+"""A new API key."""
+type CreateApiKeyPayload {
+  """The key."""
+  apiKey: ApiKey!
+  """The secret, shown only here: send it as ` + "`" + `Authorization: Bearer …` + "`" + `, and as ` + "`" + `authorization` + "`" + ` in ` + "`" + `connection_init` + "`" + `."""
+  secret: String!
+}
+
+"""The key to revoke."""
+input RevokeApiKeyInput {
+  """The key's id."""
+  id: ID!
+}
+
+"""A key that works no more."""
+type RevokeApiKeyPayload {
+  """The key."""
+  apiKey: ApiKey!
+}
+
+extend type Mutation {
+  """Make an API key of the signed-in account, which must be SERVICE or ADMIN. A key can't make keys."""
+  createApiKey(
+    """Name and scopes."""
+    input: CreateApiKeyInput!
+  ): CreateApiKeyPayload!
+  """Revoke an API key of the signed-in account; an ADMIN may revoke anybody's. Every process refuses it within a second. Revoking twice changes nothing."""
+  revokeApiKey(
+    """The key."""
+    input: RevokeApiKeyInput!
+  ): RevokeApiKeyPayload!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/audit.graphql", Input: `"""How dialogs were read."""
+enum AuditAction {
+  """As a page of a list."""
+  LIST
+  """One by one."""
+  READ
+  """As part of a download."""
+  EXPORT
+}
+
+"""Who read which dialogs."""
+type AuditEntry implements Node {
+  """The entry's id."""
+  id: ID!
+  """When they were read."""
+  at: Time!
+  """The id of the account that read; null for the command line."""
+  readerId: ID
+  """The id of the API key that it used, if any."""
+  keyId: ID
+  """How they were read."""
+  action: AuditAction!
+  """The chatbot's numbers of the dialogs."""
+  dialogIds: [BigInt!]!
+}
+
+"""A list of audit entries."""
+type AuditEntryConnection {
+  """The entries with their places."""
+  edges: [AuditEntryEdge]
+  """The entries alone."""
+  nodes: [AuditEntry!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of entries in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""An audit entry in a list."""
+type AuditEntryEdge {
+  """The entry's place in the list."""
+  cursor: Cursor!
+  """The entry."""
+  node: AuditEntry
+}
+
+"""Which audit entries a list holds."""
+input AuditFilter {
+  """Only what this account read."""
+  readerId: ID
+  """Only readings of this dialog. It looks through every entry of the time that ` + "`" + `since` + "`" + ` leaves."""
+  dialogId: BigInt
+  """Only readings since then."""
+  since: Time
+}
+
+extend type Query {
+  """Who read which dialogs, the newest first. For ADMIN."""
+  auditEntries(
+    """Which entries; all when left out."""
+    filter: AuditFilter
+    """At most so many from the front, 20 when no number is given, at most 100."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): AuditEntryConnection!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/dialog.graphql", Input: `"""A customer's talk with a chatbot. Analysts see it once the customer agreed; the service that pushed it sees its own."""
+type Dialog implements Node {
+  """The dialog's id in this API."""
+  id: ID!
+  """The chatbot's number of the dialog, from 0 to 9223372036854775807."""
+  dialogId: BigInt!
+  """The chatbot's number of the customer, from 0 to 9223372036854775807."""
+  customerId: BigInt!
+  """The first text."""
+  text: String!
+  """The language of the texts."""
+  language: Language!
+  """When it was pushed."""
+  createdAt: Time!
+  """Whether the customer agreed."""
+  approved: Boolean!
+  """When the dialog is erased unless the customer agrees before; null once they did."""
+  expiresAt: Time
+  """What was said after the first text, the oldest first, at most 1000."""
+  messages: [DialogMessage!]!
+}
+
+"""What was said in a dialog after its first text."""
+type DialogMessage {
+  """The message's id."""
+  id: ID!
+  """What was said."""
+  text: String!
+  """When it was added."""
+  createdAt: Time!
+}
+
+"""A list of dialogs."""
+type DialogConnection {
+  """The dialogs with their places."""
+  edges: [DialogEdge]
+  """The dialogs alone."""
+  nodes: [Dialog!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of dialogs in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""A dialog in a list."""
+type DialogEdge {
+  """The dialog's place in the list."""
+  cursor: Cursor!
+  """The dialog."""
+  node: Dialog
+}
+
+"""A step in the history of a dialog's consent."""
+enum ConsentState {
+  """The customer agreed."""
+  APPROVED
+  """The customer refused or withdrew: the dialog was erased."""
+  WITHDRAWN
+  """All dialogs of the customer were erased."""
+  ERASED
+  """The customer did not agree in time: the dialog was erased."""
+  EXPIRED
+}
+
+"""One step in the history of a dialog's consent, without anything that was said."""
+type ConsentChange {
+  """The step's id."""
+  id: ID!
+  """The chatbot's number of the dialog."""
+  dialogId: BigInt!
+  """What happened."""
+  state: ConsentState!
+  """When it happened."""
+  createdAt: Time!
+  """The id of the account that said so; null when the time was up."""
+  actorId: ID
+  """The id of the API key that it used, if any."""
+  keyId: ID
+}
+
+"""The consent to a dialog changed. It goes to analysts, if they could or can see the dialog, and to the account that pushed it."""
+type ConsentChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The dialog's id in this API."""
+  id: ID!
+  """The chatbot's number of the dialog."""
+  dialogId: BigInt!
+  """What happened: drop the dialog unless it is APPROVED."""
+  state: ConsentState!
+  """The dialog as it is now, or null when it is gone."""
+  dialog: Dialog
+}
+
+extend type Query {
+  """The dialogs that their customers agreed to, the newest first. For ANALYST and ADMIN; every reading is written down."""
+  dialogs(
+    """Only dialogs in this language: the whole tag, so that ` + "`" + `en` + "`" + ` does not match ` + "`" + `en-GB` + "`" + `."""
+    language: Language
+    """Only dialogs of this customer."""
+    customerId: BigInt
+    """At most so many from the front, at most 100."""
+    first: Int = 100
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back; then the default of ` + "`" + `first` + "`" + ` does not count."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): DialogConnection!
+  """One dialog by the chatbot's number. NOT_FOUND when the viewer may not see it."""
+  dialog(
+    """The chatbot's number of the dialog."""
+    dialogId: BigInt!
+  ): Dialog!
+  """What happened to the consent of a dialog, the oldest first; it stays when the dialog is erased. For the service that pushed it and for ADMIN; empty when nothing happened."""
+  consentHistory(
+    """The chatbot's number of the dialog."""
+    dialogId: BigInt!
+  ): [ConsentChange!]!
+}
+
+"""A dialog to push."""
+input PushDialogInput {
+  """The chatbot's number of the customer, from 0 to 9223372036854775807."""
+  customerId: BigInt!
+  """The chatbot's number of the dialog, from 0 to 9223372036854775807, unique over all customers."""
+  dialogId: BigInt!
+  """The first text, at most 64 KiB."""
+  text: String!
+  """The language of the text."""
+  language: Language!
+  """Makes a repeated call safe: it gives the first one's answer. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""A pushed dialog."""
+type PushDialogPayload {
+  """The dialog."""
+  dialog: Dialog!
+}
+
+"""Dialogs to push."""
+input PushDialogsInput {
+  """The dialogs, 1 to 50, each by itself."""
+  items: [PushDialogInput!]!
+}
+
+"""What became of one item of pushDialogs: a dialog or an error."""
+type PushDialogResult {
+  """The dialog; null when it was refused."""
+  dialog: Dialog
+  """Why it was refused; null when it was not."""
+  error: ItemError
+}
+
+"""What became of each item."""
+type PushDialogsPayload {
+  """The results, in the order of the items."""
+  results: [PushDialogResult!]!
+}
+
+"""What was said next in a dialog."""
+input AddDialogMessageInput {
+  """The chatbot's number of the dialog."""
+  dialogId: BigInt!
+  """What was said, at most 64 KiB."""
+  text: String!
+  """Makes a repeated call safe: it gives the first one's message. 1 to 200 bytes, kept as long as the message."""
+  idempotencyKey: String
+}
+
+"""A dialog with one message more."""
+type AddDialogMessagePayload {
+  """The message."""
+  message: DialogMessage!
+}
+
+"""What a customer says to a dialog being kept and read."""
+input SetConsentInput {
+  """The chatbot's number of the dialog."""
+  dialogId: BigInt!
+  """Whether the customer agrees. false erases the dialog and its messages."""
+  approved: Boolean!
+}
+
+"""What the consent is now."""
+type SetConsentPayload {
+  """What the consent is now: APPROVED, or the way in which the dialog was erased."""
+  state: ConsentState!
+  """The dialog; null when it was erased."""
+  dialog: Dialog
+  """The place in the event log before this call."""
+  cursor: EventCursor!
+}
+
+"""Whose dialogs to erase."""
+input EraseCustomerInput {
+  """The chatbot's number of the customer."""
+  customerId: BigInt!
+}
+
+"""What was erased."""
+type EraseCustomerPayload {
+  """The number of dialogs that were erased."""
+  erased: Int!
+  """The place in the event log before this call."""
+  cursor: EventCursor!
+}
+
+extend type Mutation {
+  """Push a dialog, with the scope DIALOGS_PUSH. CONFLICT when there is or was a dialog of that number."""
+  pushDialog(
+    """The dialog."""
+    input: PushDialogInput!
+  ): PushDialogPayload!
+  """Push up to 50 dialogs, with the scope DIALOGS_PUSH; each item has a result of its own."""
+  pushDialogs(
+    """The dialogs."""
+    input: PushDialogsInput!
+  ): PushDialogsPayload!
+  """Append a message to a dialog that the account pushed, with the scope DIALOGS_PUSH."""
+  addDialogMessage(
+    """The message."""
+    input: AddDialogMessageInput!
+  ): AddDialogMessagePayload!
+  """Say whether the customer agrees that a dialog is kept and read, with the scope DIALOGS_CONSENT. Agreeing twice changes nothing. false erases the dialog for good, also after true; what is left is its number, so that it can't be pushed again, and the history of its consent."""
+  setConsent(
+    """The dialog and the customer's word."""
+    input: SetConsentInput!
+  ): SetConsentPayload!
+  """Erase all dialogs of a customer: with the scope DIALOGS_ERASE those that the account pushed, as ADMIN all."""
+  eraseCustomer(
+    """The customer."""
+    input: EraseCustomerInput!
+  ): EraseCustomerPayload!
+}
 `, BuiltIn: false},
 	{Name: "../../schema/event.graphql", Input: `"""What a viewer can listen to."""
 enum Topic {
@@ -1577,6 +3272,8 @@ enum Topic {
   JOBS
   """The viewer's notes and their translations."""
   NOTES
+  """The consent to dialogs."""
+  DIALOGS
 }
 
 """One committed change."""
@@ -1658,7 +3355,7 @@ type StreamReset implements Event {
 }
 
 extend type Subscription {
-  """The viewer's events: after a cursor, or from now on."""
+  """The viewer's events: after a cursor, or from now on. An API key sees those that its scopes are about: DIALOGS."""
   events(
     """Begin after this place."""
     after: EventCursor
@@ -2217,6 +3914,326 @@ extend type Subscription {
   ): TranslationUpdate!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/practice.graphql", Input: `"""A learner's talk with an app."""
+type Conversation implements Node {
+  """The conversation's id."""
+  id: ID!
+  """The id of the learner: an account, or a person whom a service knows."""
+  userId: ID!
+  """The language that is practised; null when nobody said."""
+  language: Language
+  """When it began."""
+  createdAt: Time!
+  """What the learner said, the oldest first."""
+  utterances(
+    """At most so many from the front, 20 when no number is given, at most 100."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): UtteranceConnection!
+}
+
+"""One thing that a learner said."""
+type Utterance implements Node {
+  """The utterance's id."""
+  id: ID!
+  """The id of its conversation."""
+  conversationId: ID!
+  """What was said, at most 8 KiB."""
+  text: String!
+  """When it was recorded."""
+  createdAt: Time!
+  """The errors that were found in it, in the order of their recording, at most 1000."""
+  errors: [LearnerError!]!
+}
+
+"""A list of utterances."""
+type UtteranceConnection {
+  """The utterances with their places."""
+  edges: [UtteranceEdge]
+  """The utterances alone."""
+  nodes: [Utterance!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of utterances in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""An utterance in a list."""
+type UtteranceEdge {
+  """The utterance's place in the list."""
+  cursor: Cursor!
+  """The utterance."""
+  node: Utterance
+}
+
+"""A list of conversations."""
+type ConversationConnection {
+  """The conversations with their places."""
+  edges: [ConversationEdge]
+  """The conversations alone."""
+  nodes: [Conversation!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of conversations in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""A conversation in a list."""
+type ConversationEdge {
+  """The conversation's place in the list."""
+  cursor: Cursor!
+  """The conversation."""
+  node: Conversation
+}
+
+"""Who found an error."""
+enum ErrorSource {
+  """The learner's app."""
+  LEARNER_APP
+  """A model that read the utterance."""
+  MODEL
+}
+
+"""One error of an utterance, as it was reported. It is never changed."""
+type LearnerError implements Node {
+  """The error's id."""
+  id: ID!
+  """The id of the utterance."""
+  utteranceId: ID!
+  """The client's name of the report."""
+  clientKey: String!
+  """The error's place in the report."""
+  index: Int!
+  """The kind of error, for example ` + "`" + `grammar` + "`" + `."""
+  category: String!
+  """The kind within the category, for example ` + "`" + `past tense` + "`" + `."""
+  subcategory: String!
+  """Where in the utterance's text it begins, in characters (Unicode code points) from 0; null when unknown."""
+  startOffset: Int
+  """Where it ends, exclusive; null when unknown."""
+  endOffset: Int
+  """Who found it."""
+  source: ErrorSource!
+  """When it was recorded."""
+  createdAt: Time!
+}
+
+"""How often a learner made errors of one kind."""
+type ErrorFrequency {
+  """The kind of error."""
+  category: String!
+  """The kind within the category."""
+  subcategory: String!
+  """How often it was recorded."""
+  frequency: BigInt!
+  """When it was last recorded."""
+  lastAt: Time!
+}
+
+"""A list of error frequencies."""
+type ErrorFrequencyConnection {
+  """The frequencies with their places."""
+  edges: [ErrorFrequencyEdge]
+  """The frequencies alone."""
+  nodes: [ErrorFrequency!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of kinds in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""An error frequency in a list."""
+type ErrorFrequencyEdge {
+  """The frequency's place in the list."""
+  cursor: Cursor!
+  """The frequency."""
+  node: ErrorFrequency
+}
+
+extend type Query {
+  """A learner's errors by kind, the most frequent first, equals by category and subcategory. What was recorded before the call is counted."""
+  errorFrequencies(
+    """The learner by the name that the calling service uses; left out by learners themselves."""
+    externalId: String
+    """At most so many from the front, 20 when no number is given, at most 100."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): ErrorFrequencyConnection!
+  """What a learner should practise: the kinds of error that are most frequent, equals by category and subcategory. Empty when there are none."""
+  exercise(
+    """The learner by the name that the calling service uses; left out by learners themselves."""
+    externalId: String
+    """How many kinds, 1 to 100."""
+    top: Int! = 5
+    """Count only what was recorded since then."""
+    since: Time
+  ): [ErrorFrequency!]!
+  """A learner's conversations, the newest first."""
+  conversations(
+    """The learner by the name that the calling service uses; left out by learners themselves."""
+    externalId: String
+    """At most so many from the front, 20 when no number is given, at most 100."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): ConversationConnection!
+}
+
+"""Whose conversation begins."""
+input StartConversationInput {
+  """The learner by the name that the calling service uses, 1 to 128 bytes; it is made known with its first use. Left out by learners themselves."""
+  externalId: String
+  """The language that is practised."""
+  language: Language
+  """Makes a repeated call safe: it gives the first one's conversation. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""A new conversation."""
+type StartConversationPayload {
+  """The conversation."""
+  conversation: Conversation!
+}
+
+"""What a learner said."""
+input UtteranceInput {
+  """The conversation, which must be the learner's."""
+  conversationId: ID!
+  """What was said, at most 8 KiB."""
+  text: String!
+  """Makes a repeated call safe: the same key in the same conversation gives the same utterance, and is CONFLICT with another text. 1 to 128 bytes."""
+  clientKey: String
+}
+
+"""What a learner said."""
+input AddUtteranceInput {
+  """The conversation, which must be the learner's."""
+  conversationId: ID!
+  """What was said, at most 8 KiB."""
+  text: String!
+  """Makes a repeated call safe: the same key in the same conversation gives the same utterance, and is CONFLICT with another text. 1 to 128 bytes."""
+  clientKey: String
+}
+
+"""A recorded utterance."""
+type AddUtterancePayload {
+  """The utterance."""
+  utterance: Utterance!
+}
+
+"""What learners said."""
+input AddUtterancesInput {
+  """The utterances, 1 to 100, each by itself."""
+  items: [UtteranceInput!]!
+}
+
+"""What became of one item of addUtterances: an utterance or an error."""
+type AddUtteranceResult {
+  """The utterance; null when it was refused."""
+  utterance: Utterance
+  """Why it was refused; null when it was not."""
+  error: ItemError
+}
+
+"""What became of each item."""
+type AddUtterancesPayload {
+  """The results, in the order of the items."""
+  results: [AddUtteranceResult!]!
+}
+
+"""One error of an utterance."""
+input ErrorInput {
+  """The utterance, which must be the learner's."""
+  utteranceId: ID!
+  """The utterance's conversation; checked when given."""
+  conversationId: ID
+  """The learner by the name that the calling service uses; checked when given."""
+  externalId: String
+  """The client's name of the report, 1 to 128 bytes. With the utterance and the index it makes a repeated call safe."""
+  clientKey: String!
+  """The error's place in the report, from 0 to 9999."""
+  index: Int! = 0
+  """The kind of error, 1 to 200 bytes of any text."""
+  category: String!
+  """The kind within the category, 1 to 200 bytes of any text."""
+  subcategory: String!
+  """Where in the utterance's text it begins, in characters (Unicode code points) from 0."""
+  startOffset: Int
+  """Where it ends, exclusive. Given if and only if startOffset is."""
+  endOffset: Int
+}
+
+"""Errors of utterances."""
+input RecordErrorsInput {
+  """The errors, at most 500, each by itself. An empty list is valid."""
+  items: [ErrorInput!]!
+}
+
+"""What became of one recorded error."""
+enum RecordStatus {
+  """It was recorded and counted."""
+  RECORDED
+  """It was recorded before with the same content, and is not counted again."""
+  DUPLICATE
+  """It was refused."""
+  REFUSED
+}
+
+"""What became of one item of recordErrors."""
+type RecordErrorResult {
+  """What became of it."""
+  status: RecordStatus!
+  """The recorded error's id; null when it was refused."""
+  errorId: ID
+  """Why it was refused; null when it was not."""
+  error: ItemError
+}
+
+"""What became of each item."""
+type RecordErrorsPayload {
+  """The number of items that were recorded now."""
+  recorded: Int!
+  """The results, in the order of the items."""
+  results: [RecordErrorResult!]!
+}
+
+extend type Mutation {
+  """Begin a conversation: of the signed-in learner, or with the scope PRACTICE_RECORD of one of the service's own."""
+  startConversation(
+    """Whose conversation."""
+    input: StartConversationInput!
+  ): StartConversationPayload!
+  """Record what a learner said."""
+  addUtterance(
+    """The utterance."""
+    input: AddUtteranceInput!
+  ): AddUtterancePayload!
+  """Record what learners said, up to 100 utterances; each item has a result of its own."""
+  addUtterances(
+    """The utterances."""
+    input: AddUtterancesInput!
+  ): AddUtterancesPayload!
+  """Record errors of utterances and count them, up to 500; each item has a result of its own. When it answers, they are committed and counted. A repeated item (utterance, clientKey, index) counts once, and is CONFLICT with other content."""
+  recordErrors(
+    """The errors."""
+    input: RecordErrorsInput!
+  ): RecordErrorsPayload!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/schema.graphql", Input: `"""A time by RFC 3339 in UTC with at most microseconds, for example ` + "`" + `2026-11-21T07:37:00.123456Z` + "`" + `."""
 scalar Time
 
@@ -2228,6 +4245,9 @@ scalar EventCursor
 
 """A language by BCP 47, for example ` + "`" + `en` + "`" + ` or ` + "`" + `pt-BR` + "`" + `. Input is made canonical; ` + "`" + `und` + "`" + ` stands for an unknown language."""
 scalar Language
+
+"""A whole number of any size, as a decimal string. Input may also be a number."""
+scalar BigInt
 
 """A file, sent by the GraphQL multipart request convention."""
 scalar Upload
@@ -2258,6 +4278,38 @@ enum OrderDirection {
   DESC
 }
 
+"""Why one item of a call was refused."""
+enum ItemErrorCode {
+  """Something in the item is not allowed."""
+  BAD_INPUT
+  """The caller may not do this."""
+  FORBIDDEN
+  """The item names what does not exist, or what the caller may not see."""
+  NOT_FOUND
+  """There is something else in its place already."""
+  CONFLICT
+  """Its idempotency key was used with another input."""
+  IDEMPOTENCY_MISMATCH
+  """A text is too long."""
+  TOO_LARGE
+  """The server could not do it now: try again."""
+  UNAVAILABLE
+  """The server took too long: look whether it was done before trying again."""
+  TIMEOUT
+  """Something went wrong on the server."""
+  INTERNAL
+}
+
+"""Why one item of a call was refused. The other items are not affected."""
+type ItemError {
+  """A stable word for programs."""
+  code: ItemErrorCode!
+  """A sentence for people."""
+  message: String!
+  """The wrong argument, from the input down, where there is one."""
+  argument: [String!]
+}
+
 """Where all reading begins."""
 type Query {
   """Any object that the viewer may see, by its id; null when there is none."""
@@ -2285,6 +4337,86 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_AddDialogMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_AddDialogMessagePayload_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddDialogMessagePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_AddUtterancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "utterance":
+		return ec.fieldContext_AddUtterancePayload_utterance(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddUtterancePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_AddUtteranceResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "utterance":
+		return ec.fieldContext_AddUtteranceResult_utterance(ctx, field)
+	case "error":
+		return ec.fieldContext_AddUtteranceResult_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddUtteranceResult", field.Name)
+}
+
+func (ec *executionContext) childFields_AddUtterancesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_AddUtterancesPayload_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddUtterancesPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ApiKey_id(ctx, field)
+	case "name":
+		return ec.fieldContext_ApiKey_name(ctx, field)
+	case "hint":
+		return ec.fieldContext_ApiKey_hint(ctx, field)
+	case "scopes":
+		return ec.fieldContext_ApiKey_scopes(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ApiKey_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_ApiKey_expiresAt(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_ApiKey_lastUsedAt(ctx, field)
+	case "revokedAt":
+		return ec.fieldContext_ApiKey_revokedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKey", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeyConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ApiKeyConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ApiKeyConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ApiKeyConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ApiKeyConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeyConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeyEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ApiKeyEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ApiKeyEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeyEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Attempt(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "number":
@@ -2301,12 +4433,122 @@ func (ec *executionContext) childFields_Attempt(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Attempt", field.Name)
 }
 
+func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_AuditEntry_id(ctx, field)
+	case "at":
+		return ec.fieldContext_AuditEntry_at(ctx, field)
+	case "readerId":
+		return ec.fieldContext_AuditEntry_readerId(ctx, field)
+	case "keyId":
+		return ec.fieldContext_AuditEntry_keyId(ctx, field)
+	case "action":
+		return ec.fieldContext_AuditEntry_action(ctx, field)
+	case "dialogIds":
+		return ec.fieldContext_AuditEntry_dialogIds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AuditEntryConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_AuditEntryConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AuditEntryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AuditEntryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
 		return ec.fieldContext_CancelJobPayload_job(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CancelJobPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsentChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ConsentChange_id(ctx, field)
+	case "dialogId":
+		return ec.fieldContext_ConsentChange_dialogId(ctx, field)
+	case "state":
+		return ec.fieldContext_ConsentChange_state(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ConsentChange_createdAt(ctx, field)
+	case "actorId":
+		return ec.fieldContext_ConsentChange_actorId(ctx, field)
+	case "keyId":
+		return ec.fieldContext_ConsentChange_keyId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentChange", field.Name)
+}
+
+func (ec *executionContext) childFields_Conversation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Conversation_id(ctx, field)
+	case "userId":
+		return ec.fieldContext_Conversation_userId(ctx, field)
+	case "language":
+		return ec.fieldContext_Conversation_language(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Conversation_createdAt(ctx, field)
+	case "utterances":
+		return ec.fieldContext_Conversation_utterances(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Conversation", field.Name)
+}
+
+func (ec *executionContext) childFields_ConversationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ConversationConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ConversationConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ConversationConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ConversationConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConversationConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ConversationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ConversationEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ConversationEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConversationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateApiKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "apiKey":
+		return ec.fieldContext_CreateApiKeyPayload_apiKey(ctx, field)
+	case "secret":
+		return ec.fieldContext_CreateApiKeyPayload_secret(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateApiKeyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2329,6 +4571,114 @@ func (ec *executionContext) childFields_DeleteNotePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DeleteNotePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Dialog(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Dialog_id(ctx, field)
+	case "dialogId":
+		return ec.fieldContext_Dialog_dialogId(ctx, field)
+	case "customerId":
+		return ec.fieldContext_Dialog_customerId(ctx, field)
+	case "text":
+		return ec.fieldContext_Dialog_text(ctx, field)
+	case "language":
+		return ec.fieldContext_Dialog_language(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Dialog_createdAt(ctx, field)
+	case "approved":
+		return ec.fieldContext_Dialog_approved(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Dialog_expiresAt(ctx, field)
+	case "messages":
+		return ec.fieldContext_Dialog_messages(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Dialog", field.Name)
+}
+
+func (ec *executionContext) childFields_DialogConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_DialogConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_DialogConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_DialogConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_DialogConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DialogConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_DialogEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_DialogEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_DialogEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DialogEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_DialogMessage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DialogMessage_id(ctx, field)
+	case "text":
+		return ec.fieldContext_DialogMessage_text(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_DialogMessage_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DialogMessage", field.Name)
+}
+
+func (ec *executionContext) childFields_EraseCustomerPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "erased":
+		return ec.fieldContext_EraseCustomerPayload_erased(ctx, field)
+	case "cursor":
+		return ec.fieldContext_EraseCustomerPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EraseCustomerPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ErrorFrequency(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "category":
+		return ec.fieldContext_ErrorFrequency_category(ctx, field)
+	case "subcategory":
+		return ec.fieldContext_ErrorFrequency_subcategory(ctx, field)
+	case "frequency":
+		return ec.fieldContext_ErrorFrequency_frequency(ctx, field)
+	case "lastAt":
+		return ec.fieldContext_ErrorFrequency_lastAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErrorFrequency", field.Name)
+}
+
+func (ec *executionContext) childFields_ErrorFrequencyConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ErrorFrequencyConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ErrorFrequencyConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ErrorFrequencyConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ErrorFrequencyConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErrorFrequencyConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ErrorFrequencyEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ErrorFrequencyEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ErrorFrequencyEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErrorFrequencyEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_ImportNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "note":
@@ -2337,6 +4687,18 @@ func (ec *executionContext) childFields_ImportNotePayload(ctx context.Context, f
 		return ec.fieldContext_ImportNotePayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ImportNotePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ItemError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_ItemError_code(ctx, field)
+	case "message":
+		return ec.fieldContext_ItemError_message(ctx, field)
+	case "argument":
+		return ec.fieldContext_ItemError_argument(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ItemError", field.Name)
 }
 
 func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2431,6 +4793,32 @@ func (ec *executionContext) childFields_LanguageCount(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type LanguageCount", field.Name)
 }
 
+func (ec *executionContext) childFields_LearnerError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_LearnerError_id(ctx, field)
+	case "utteranceId":
+		return ec.fieldContext_LearnerError_utteranceId(ctx, field)
+	case "clientKey":
+		return ec.fieldContext_LearnerError_clientKey(ctx, field)
+	case "index":
+		return ec.fieldContext_LearnerError_index(ctx, field)
+	case "category":
+		return ec.fieldContext_LearnerError_category(ctx, field)
+	case "subcategory":
+		return ec.fieldContext_LearnerError_subcategory(ctx, field)
+	case "startOffset":
+		return ec.fieldContext_LearnerError_startOffset(ctx, field)
+	case "endOffset":
+		return ec.fieldContext_LearnerError_endOffset(ctx, field)
+	case "source":
+		return ec.fieldContext_LearnerError_source(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_LearnerError_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LearnerError", field.Name)
+}
+
 func (ec *executionContext) childFields_Note(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -2505,6 +4893,54 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PushDialogPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "dialog":
+		return ec.fieldContext_PushDialogPayload_dialog(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PushDialogPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_PushDialogResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "dialog":
+		return ec.fieldContext_PushDialogResult_dialog(ctx, field)
+	case "error":
+		return ec.fieldContext_PushDialogResult_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PushDialogResult", field.Name)
+}
+
+func (ec *executionContext) childFields_PushDialogsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_PushDialogsPayload_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PushDialogsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RecordErrorResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "status":
+		return ec.fieldContext_RecordErrorResult_status(ctx, field)
+	case "errorId":
+		return ec.fieldContext_RecordErrorResult_errorId(ctx, field)
+	case "error":
+		return ec.fieldContext_RecordErrorResult_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecordErrorResult", field.Name)
+}
+
+func (ec *executionContext) childFields_RecordErrorsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "recorded":
+		return ec.fieldContext_RecordErrorsPayload_recorded(ctx, field)
+	case "results":
+		return ec.fieldContext_RecordErrorsPayload_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecordErrorsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RefreshPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "accessToken":
@@ -2525,6 +4961,26 @@ func (ec *executionContext) childFields_RetryJobPayload(ctx context.Context, fie
 		return ec.fieldContext_RetryJobPayload_job(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RetryJobPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RevokeApiKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "apiKey":
+		return ec.fieldContext_RevokeApiKeyPayload_apiKey(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeApiKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_SetConsentPayload_state(ctx, field)
+	case "dialog":
+		return ec.fieldContext_SetConsentPayload_dialog(ctx, field)
+	case "cursor":
+		return ec.fieldContext_SetConsentPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetConsentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SignInPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2565,6 +5021,14 @@ func (ec *executionContext) childFields_SignUpPayload(ctx context.Context, field
 		return ec.fieldContext_SignUpPayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SignUpPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_StartConversationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "conversation":
+		return ec.fieldContext_StartConversationPayload_conversation(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StartConversationPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TranslateNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2665,6 +5129,46 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_createdAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
+}
+
+func (ec *executionContext) childFields_Utterance(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Utterance_id(ctx, field)
+	case "conversationId":
+		return ec.fieldContext_Utterance_conversationId(ctx, field)
+	case "text":
+		return ec.fieldContext_Utterance_text(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Utterance_createdAt(ctx, field)
+	case "errors":
+		return ec.fieldContext_Utterance_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Utterance", field.Name)
+}
+
+func (ec *executionContext) childFields_UtteranceConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_UtteranceConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_UtteranceConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_UtteranceConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_UtteranceConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UtteranceConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_UtteranceEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_UtteranceEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_UtteranceEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UtteranceEdge", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -7,14 +7,49 @@ import (
 	"fmt"
 	"io"
 	"parley/ent/gen"
+	"parley/ent/gen/consentchange"
 	"parley/ent/gen/job"
+	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/note"
+	"parley/internal/practice"
 	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 )
+
+// A dialog with one message more.
+type AddDialogMessagePayload struct {
+	// The message.
+	Message *dialog.Message `json:"message"`
+}
+
+// A recorded utterance.
+type AddUtterancePayload struct {
+	// The utterance.
+	Utterance *gen.Utterance `json:"utterance"`
+}
+
+// What became of one item of addUtterances: an utterance or an error.
+type AddUtteranceResult struct {
+	// The utterance; null when it was refused.
+	Utterance *gen.Utterance `json:"utterance,omitempty"`
+	// Why it was refused; null when it was not.
+	Error *ItemError `json:"error,omitempty"`
+}
+
+// What learners said.
+type AddUtterancesInput struct {
+	// The utterances, 1 to 100, each by itself.
+	Items []*practice.UtteranceInput `json:"items"`
+}
+
+// What became of each item.
+type AddUtterancesPayload struct {
+	// The results, in the order of the items.
+	Results []*AddUtteranceResult `json:"results"`
+}
 
 // Which job to cancel.
 type CancelJobInput struct {
@@ -26,6 +61,32 @@ type CancelJobInput struct {
 type CancelJobPayload struct {
 	// The job.
 	Job *gen.Job `json:"job"`
+}
+
+// The consent to a dialog changed. It goes to analysts, if they could or can see the dialog, and to the account that pushed it.
+type ConsentChanged struct {
+	// The event's place in the log: resume after it.
+	Cursor event.Cursor `json:"cursor"`
+	// When it was committed.
+	At time.Time `json:"at"`
+	// The dialog's id in this API.
+	ID string `json:"id"`
+	// The chatbot's number of the dialog.
+	DialogID string `json:"dialogId"`
+	// What happened: drop the dialog unless it is APPROVED.
+	State consentchange.State `json:"state"`
+	// The dialog as it is now, or null when it is gone.
+	Dialog *dialog.Dialog `json:"dialog,omitempty"`
+}
+
+func (ConsentChanged) IsEvent() {}
+
+// A new API key.
+type CreateAPIKeyPayload struct {
+	// The key.
+	APIKey *gen.ApiKey `json:"apiKey"`
+	// The secret, shown only here: send it as `Authorization: Bearer …`, and as `authorization` in `connection_init`.
+	Secret string `json:"secret"`
 }
 
 // The new note.
@@ -50,6 +111,14 @@ type DeleteNotePayload struct {
 	Cursor event.Cursor `json:"cursor"`
 }
 
+// What was erased.
+type EraseCustomerPayload struct {
+	// The number of dialogs that were erased.
+	Erased int `json:"erased"`
+	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // A file to make a note of.
 type ImportNoteInput struct {
 	// A .txt file in UTF-8, at most 64 KiB.
@@ -66,6 +135,16 @@ type ImportNotePayload struct {
 	Note *gen.Note `json:"note"`
 	// The place in the event log before this call.
 	Cursor event.Cursor `json:"cursor"`
+}
+
+// Why one item of a call was refused. The other items are not affected.
+type ItemError struct {
+	// A stable word for programs.
+	Code ItemErrorCode `json:"code"`
+	// A sentence for people.
+	Message string `json:"message"`
+	// The wrong argument, from the input down, where there is one.
+	Argument []string `json:"argument,omitempty"`
 }
 
 // A job changed.
@@ -130,8 +209,58 @@ type NoteOrder struct {
 	Direction OrderDirection `json:"direction"`
 }
 
+// A pushed dialog.
+type PushDialogPayload struct {
+	// The dialog.
+	Dialog *dialog.Dialog `json:"dialog"`
+}
+
+// What became of one item of pushDialogs: a dialog or an error.
+type PushDialogResult struct {
+	// The dialog; null when it was refused.
+	Dialog *dialog.Dialog `json:"dialog,omitempty"`
+	// Why it was refused; null when it was not.
+	Error *ItemError `json:"error,omitempty"`
+}
+
+// Dialogs to push.
+type PushDialogsInput struct {
+	// The dialogs, 1 to 50, each by itself.
+	Items []*dialog.PushInput `json:"items"`
+}
+
+// What became of each item.
+type PushDialogsPayload struct {
+	// The results, in the order of the items.
+	Results []*PushDialogResult `json:"results"`
+}
+
 // Where all reading begins.
 type Query struct {
+}
+
+// What became of one item of recordErrors.
+type RecordErrorResult struct {
+	// What became of it.
+	Status practice.Status `json:"status"`
+	// The recorded error's id; null when it was refused.
+	ErrorID *string `json:"errorId,omitempty"`
+	// Why it was refused; null when it was not.
+	Error *ItemError `json:"error,omitempty"`
+}
+
+// Errors of utterances.
+type RecordErrorsInput struct {
+	// The errors, at most 500, each by itself. An empty list is valid.
+	Items []*practice.ErrorInput `json:"items"`
+}
+
+// What became of each item.
+type RecordErrorsPayload struct {
+	// The number of items that were recorded now.
+	Recorded int `json:"recorded"`
+	// The results, in the order of the items.
+	Results []*RecordErrorResult `json:"results"`
 }
 
 // The next pair of tokens of a session.
@@ -156,6 +285,28 @@ type RetryJobInput struct {
 type RetryJobPayload struct {
 	// The job.
 	Job *gen.Job `json:"job"`
+}
+
+// The key to revoke.
+type RevokeAPIKeyInput struct {
+	// The key's id.
+	ID string `json:"id"`
+}
+
+// A key that works no more.
+type RevokeAPIKeyPayload struct {
+	// The key.
+	APIKey *gen.ApiKey `json:"apiKey"`
+}
+
+// What the consent is now.
+type SetConsentPayload struct {
+	// What the consent is now: APPROVED, or the way in which the dialog was erased.
+	State consentchange.State `json:"state"`
+	// The dialog; null when it was erased.
+	Dialog *dialog.Dialog `json:"dialog,omitempty"`
+	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // A new session.
@@ -196,6 +347,12 @@ type SignUpPayload struct {
 	Viewer *gen.User `json:"viewer"`
 	// The place in the event log before this call.
 	Cursor event.Cursor `json:"cursor"`
+}
+
+// A new conversation.
+type StartConversationPayload struct {
+	// The conversation.
+	Conversation *gen.Conversation `json:"conversation"`
 }
 
 // Events are missing before this one: read the present state again. It comes whatever the topics.
@@ -252,6 +409,85 @@ type UpdateNotePayload struct {
 	Note *gen.Note `json:"note"`
 	// The place in the event log before this call.
 	Cursor event.Cursor `json:"cursor"`
+}
+
+// Why one item of a call was refused.
+type ItemErrorCode string
+
+const (
+	// Something in the item is not allowed.
+	ItemErrorCodeBadInput ItemErrorCode = "BAD_INPUT"
+	// The caller may not do this.
+	ItemErrorCodeForbidden ItemErrorCode = "FORBIDDEN"
+	// The item names what does not exist, or what the caller may not see.
+	ItemErrorCodeNotFound ItemErrorCode = "NOT_FOUND"
+	// There is something else in its place already.
+	ItemErrorCodeConflict ItemErrorCode = "CONFLICT"
+	// Its idempotency key was used with another input.
+	ItemErrorCodeIdempotencyMismatch ItemErrorCode = "IDEMPOTENCY_MISMATCH"
+	// A text is too long.
+	ItemErrorCodeTooLarge ItemErrorCode = "TOO_LARGE"
+	// The server could not do it now: try again.
+	ItemErrorCodeUnavailable ItemErrorCode = "UNAVAILABLE"
+	// The server took too long: look whether it was done before trying again.
+	ItemErrorCodeTimeout ItemErrorCode = "TIMEOUT"
+	// Something went wrong on the server.
+	ItemErrorCodeInternal ItemErrorCode = "INTERNAL"
+)
+
+var AllItemErrorCode = []ItemErrorCode{
+	ItemErrorCodeBadInput,
+	ItemErrorCodeForbidden,
+	ItemErrorCodeNotFound,
+	ItemErrorCodeConflict,
+	ItemErrorCodeIdempotencyMismatch,
+	ItemErrorCodeTooLarge,
+	ItemErrorCodeUnavailable,
+	ItemErrorCodeTimeout,
+	ItemErrorCodeInternal,
+}
+
+func (e ItemErrorCode) IsValid() bool {
+	switch e {
+	case ItemErrorCodeBadInput, ItemErrorCodeForbidden, ItemErrorCodeNotFound, ItemErrorCodeConflict, ItemErrorCodeIdempotencyMismatch, ItemErrorCodeTooLarge, ItemErrorCodeUnavailable, ItemErrorCodeTimeout, ItemErrorCodeInternal:
+		return true
+	}
+	return false
+}
+
+func (e ItemErrorCode) String() string {
+	return string(e)
+}
+
+func (e *ItemErrorCode) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ItemErrorCode(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ItemErrorCode", str)
+	}
+	return nil
+}
+
+func (e ItemErrorCode) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ItemErrorCode) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ItemErrorCode) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
 
 // Why a job failed.
@@ -567,16 +803,19 @@ const (
 	TopicJobs Topic = "JOBS"
 	// The viewer's notes and their translations.
 	TopicNotes Topic = "NOTES"
+	// The consent to dialogs.
+	TopicDialogs Topic = "DIALOGS"
 )
 
 var AllTopic = []Topic{
 	TopicJobs,
 	TopicNotes,
+	TopicDialogs,
 }
 
 func (e Topic) IsValid() bool {
 	switch e {
-	case TopicJobs, TopicNotes:
+	case TopicJobs, TopicNotes, TopicDialogs:
 		return true
 	}
 	return false

@@ -2,16 +2,16 @@
 package scalar
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"golang.org/x/text/language"
 
 	"parley/internal/apperr"
+	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/langtag"
 )
 
 // timeFormat is RFC 3339 with microseconds.
@@ -65,16 +65,20 @@ func UnmarshalLanguage(v any) (string, error) {
 	if !ok {
 		return "", apperr.New(apperr.BadInput, "A language is a string, a tag of BCP 47.")
 	}
-	const longest = 35 // RFC 5646, section 4.4.1
-	tag, err := language.Parse(s)
-	if err != nil || len(s) > longest || s == "" {
-		return "", apperr.New(apperr.BadInput, "%s is no language: it must be a tag of BCP 47 such as en or pt-BR.", clip(s))
-	}
-	canonical, err := language.All.Canonicalize(tag)
-	if err != nil {
-		return "", apperr.New(apperr.BadInput, "%s is no language: it must be a tag of BCP 47 such as en or pt-BR.", clip(s))
-	}
-	return canonical.String(), nil
+	return langtag.Canonical(s)
 }
 
-func clip(s string) string { return fmt.Sprintf("%.40q", s) }
+// MarshalItemLanguage writes a Language.
+func MarshalItemLanguage(tag dialog.Language) graphql.Marshaler {
+	return graphql.MarshalString(string(tag))
+}
+
+// UnmarshalItemLanguage reads the Language of one item among many, whose
+// service refuses that item alone when the language is none.
+func UnmarshalItemLanguage(v any) (dialog.Language, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", apperr.New(apperr.BadInput, "A language is a string, a tag of BCP 47.")
+	}
+	return dialog.Language(s), nil
+}

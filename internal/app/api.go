@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -61,6 +62,7 @@ func (p *parts) run(ctx context.Context, o Options) error {
 	group.Add("recorder", &outbox.Recorder{Jobs: p.jobs, Bus: p.bus})
 	group.Add("relay", p.relay())
 	group.Add("live hub", p.hub)
+	group.Add("dialogs", p.dialogs)
 	if p.mode == Serve {
 		stop, err := p.addWorker(ctx, &group, o.Handlers)
 		if err != nil {
@@ -110,19 +112,27 @@ func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, handlers 
 func (p *parts) relay() *outbox.Relay {
 	return &outbox.Relay{
 		Store: p.store, Log: p.log, Jobs: p.jobs, Bus: p.bus, Waker: p.waker, Invalidate: p.notes.Invalidate,
-		Expire: func(ctx context.Context) error { _, err := p.accounts.ForgetExpired(ctx); return err },
+		Expire: p.expire,
 		Config: outbox.Config{RescueEvery: p.cfg.AckWait},
 	}
 }
 
+// expire deletes what the domains keep for a time only.
+func (p *parts) expire(ctx context.Context) error {
+	_, tokens := p.accounts.ForgetExpired(ctx)
+	_, audits := p.audits.Forget(ctx)
+	return errors.Join(tokens, audits, p.dialogs.Expire(ctx))
+}
+
 func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
-	m := newMetrics(p)
+	p.metrics.watch(p)
 	return server.New(ctx, server.Config{
 		Listen: p.cfg.Listen, Origins: p.cfg.AllowedOrigins(p.mode == Serve), Introspection: p.cfg.Introspection == "on",
 		Resolver: &graph.Resolver{
-			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, Hub: p.hub, Streams: p.streams,
+			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, PracticeService: p.practice,
+			DialogService: p.dialogs, AuditLog: p.audits, Hub: p.hub, Streams: p.streams,
 		},
-		Tokens: p.tokens, Ready: p.ready, Metrics: m.handler(), Hooks: m.hooks(), Grace: p.cfg.Grace, MaxTime: o.MaxTime,
+		Verify: p.accounts.Verify, Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(), Grace: p.cfg.Grace, MaxTime: o.MaxTime,
 		Status: func(ctx context.Context) pages.Status { return p.status(ctx, o.Version) },
 	})
 }

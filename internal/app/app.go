@@ -10,15 +10,18 @@ import (
 	"time"
 
 	"parley/internal/account"
+	"parley/internal/audit"
 	"parley/internal/auth"
 	"parley/internal/cache"
 	"parley/internal/config"
+	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/live"
 	"parley/internal/natsx"
 	"parley/internal/note"
 	"parley/internal/outbox"
+	"parley/internal/practice"
 	"parley/internal/store"
 )
 
@@ -46,6 +49,10 @@ type parts struct {
 	tokens   *auth.Tokens
 	jobs     *job.Service
 	notes    *note.Service
+	practice *practice.Service
+	dialogs  *dialog.Service
+	audits   *audit.Log
+	metrics  *metrics
 	accounts *account.Service
 	hub      *live.Hub
 	streams  *live.Streams
@@ -158,6 +165,8 @@ func (p *parts) openServices(ctx context.Context) error {
 	p.jobs = job.New(p.store, p.log, job.Config{
 		MaxAttempts: p.cfg.MaxAttempts, MaxPerUser: p.cfg.JobsPerUser, RetryBase: p.cfg.RetryBase, Lost: 3 * p.cfg.AckWait,
 	}, p.waker.Wake)
+	p.metrics = newMetrics()
+	p.openDomains()
 	p.notes = note.New(p.store, p.log, p.jobs, p.noteCache())
 	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime})
 	if err != nil {
@@ -171,6 +180,14 @@ func (p *parts) openServices(ctx context.Context) error {
 	}
 	_, err = p.jobs.Workers(ctx)
 	return err
+}
+
+// openDomains opens what needs database and event log alone.
+func (p *parts) openDomains() {
+	observe := p.metrics.observeFlush
+	p.practice = practice.New(p.store, p.jobs, observe)
+	p.audits = audit.New(p.store, p.cfg.AuditKeep, observe)
+	p.dialogs = dialog.New(p.store, p.log, p.audits, dialog.Config{Expiry: p.cfg.DialogExpiry, Wake: p.waker.Wake, Observe: observe})
 }
 
 func openBus(ctx context.Context, cfg *config.Config, mode Mode) (*natsx.Bus, *natsx.Embedded, error) {

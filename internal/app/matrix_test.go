@@ -2,15 +2,19 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"mime/multipart"
 	"net/http"
+	"regexp"
 	"testing"
 
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"parley/e2e/gqlclient"
 	"parley/graph/gen"
+	"parley/internal/auth"
 	"parley/internal/testkit/dbtest"
 )
 
@@ -28,7 +32,13 @@ type row struct {
 	// prepare brings the thing into the state that the operation needs.
 	prepare                     string
 	owner, other, admin, nobody string
-	upload, subscription        bool
+	// key is what both API keys get; FORBIDDEN when empty.
+	key string
+	// as are those who get something else than these say.
+	as                   map[string]string
+	upload, subscription bool
+	// items tells that the codes are those of the call's one item.
+	items bool
 }
 
 func about(t *testing.T, w *world) gqlclient.Vars {
@@ -50,7 +60,7 @@ func read(query string) row {
 }
 
 func open(query string) row {
-	return row{query: query, vars: withAccount, owner: fine, other: fine, admin: fine, nobody: fine}
+	return row{query: query, vars: withAccount, owner: fine, other: fine, admin: fine, nobody: fine, key: fine}
 }
 
 func thing(query string) row {
@@ -69,7 +79,104 @@ func streamed(r row) row { r.subscription = true; return r }
 
 func after(prepare string, r row) row { r.prepare = prepare; return r }
 
+// practised are things that Owner said, or one of Service's learners.
+func practised(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	own := w.speak(t, w.Owner, nil)
+	return gqlclient.Vars{"conversation": own.conversation, "utterance": own.utterance}
+}
+
+// learning asks for the viewer's own practice; a machine has to name a learner.
+func learning(query string) row {
+	return row{query: query, owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED", key: "BAD_INPUT", as: map[string]string{"service": "BAD_INPUT"}}
+}
+
+// saying adds to what the owner said.
+func saying(query string) row {
+	return row{query: query, vars: practised, owner: fine, other: "NOT_FOUND", admin: "NOT_FOUND", nobody: "UNAUTHENTICATED", key: "NOT_FOUND", as: map[string]string{"reader": "FORBIDDEN"}}
+}
+
+func agreed(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	number, _ := w.talk(t, true)
+	return gqlclient.Vars{"dialog": number}
+}
+
+func fresh(t *testing.T, _ *world) gqlclient.Vars {
+	t.Helper()
+	return gqlclient.Vars{"dialog": fmt.Sprint(lastDialog.Add(1))}
+}
+
+// machinery is what Service and its key do with their own dialogs.
+func machinery(vars func(*testing.T, *world) gqlclient.Vars, query string) row {
+	return row{
+		query: query, vars: vars, owner: "FORBIDDEN", other: "FORBIDDEN", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED",
+		as: map[string]string{"service": fine, "machine": fine},
+	}
+}
+
+// peritem expects codes in the items' results.
+func peritem(r row) row {
+	r.items = true
+	return r
+}
+
+func allowedKey(who string, r row) row {
+	r.as = map[string]string{who: fine}
+	return r
+}
+
+func allowed(also string, r row) row { r.as[also] = fine; return r }
+
 var matrix = map[string]row{
+	"Query.apiKeys": read(`{ apiKeys { totalCount nodes { id name hint scopes createdAt expiresAt lastUsedAt revokedAt } } }`),
+	"Mutation.createApiKey": {
+		query: `mutation { createApiKey(input: {name: "k", scopes: [PRACTICE_READ]}) { secret apiKey { id } } }`,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED", as: map[string]string{"service": fine},
+	},
+	"Mutation.revokeApiKey": {
+		query: `mutation($key: ID!) { revokeApiKey(input: {id: $key}) { apiKey { revokedAt } } }`,
+		vars: func(t *testing.T, w *world) gqlclient.Vars {
+			return gqlclient.Vars{"key": w.IDs[w.key(t, auth.ScopePracticeRead)]}
+		},
+		owner: "NOT_FOUND", other: "NOT_FOUND", admin: fine, nobody: "UNAUTHENTICATED", as: map[string]string{"service": fine},
+	},
+
+	"Query.conversations":    learning(`{ conversations { totalCount nodes { id userId language utterances { nodes { id text errors { id } } } } } }`),
+	"Query.errorFrequencies": learning(`{ errorFrequencies { totalCount nodes { category frequency } } }`),
+	"Query.exercise":         learning(`{ exercise { category subcategory frequency lastAt } }`),
+	"Mutation.startConversation": {
+		query: `mutation { startConversation(input: {}) { conversation { id } } }`,
+		owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED", key: "BAD_INPUT", as: map[string]string{"service": "BAD_INPUT", "reader": "FORBIDDEN"},
+	},
+	"Mutation.addUtterance":  saying(`mutation($conversation: ID!) { addUtterance(input: {conversationId: $conversation, text: "x"}) { utterance { id } } }`),
+	"Mutation.addUtterances": peritem(saying(`mutation($conversation: ID!) { addUtterances(input: {items: [{conversationId: $conversation, text: "x"}]}) { results { utterance { id } error { code } } } }`)),
+	"Mutation.recordErrors": peritem(saying(`mutation($utterance: ID!) { recordErrors(input: {items: [{utteranceId: $utterance, clientKey: "x", category: "c", subcategory: "s"}]}) {
+		results { status errorId error { code } } } }`)),
+
+	"Query.dialogs": {
+		query: `{ dialogs { totalCount nodes { id dialogId customerId text language messages { text } } } }`, vars: agreed,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED", as: map[string]string{"analyst": fine},
+	},
+	"Query.dialog": {
+		query: `query($dialog: BigInt!) { dialog(dialogId: $dialog) { id text approved expiresAt messages { text } } }`, vars: agreed,
+		owner: "NOT_FOUND", other: "NOT_FOUND", admin: fine, nobody: "UNAUTHENTICATED", as: map[string]string{"analyst": fine, "service": fine, "machine": fine, "reader": "NOT_FOUND"},
+	},
+	"Query.consentHistory": {
+		query: `query($dialog: BigInt!) { consentHistory(dialogId: $dialog) { id state createdAt actorId keyId } }`, vars: agreed,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED", as: map[string]string{"service": fine, "machine": fine},
+	},
+	"Query.auditEntries": {
+		query: `{ auditEntries { totalCount nodes { id at readerId keyId action dialogIds } } }`,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.pushDialog": machinery(fresh, `mutation($dialog: BigInt!) { pushDialog(input: {customerId: "1", dialogId: $dialog, text: "x", language: "en"}) { dialog { id } } }`),
+	"Mutation.pushDialogs": machinery(fresh, `mutation($dialog: BigInt!) { pushDialogs(input: {items: [{customerId: "1", dialogId: $dialog, text: "x", language: "en"}]}) {
+		results { dialog { id } error { code } } } }`),
+	"Mutation.addDialogMessage": machinery(agreed, `mutation($dialog: BigInt!) { addDialogMessage(input: {dialogId: $dialog, text: "x"}) { message { id } } }`),
+	"Mutation.setConsent":       machinery(agreed, `mutation($dialog: BigInt!) { setConsent(input: {dialogId: $dialog, approved: false}) { state dialog { id } cursor } }`),
+	"Mutation.eraseCustomer":    allowed("admin", machinery(agreed, `mutation { eraseCustomer(input: {customerId: "77"}) { erased cursor } }`)),
+
 	"Query.viewer":    read(`{ viewer { id email role createdAt } }`),
 	"Query.notes":     read(`{ notes { totalCount nodes { id title text } edges { cursor node { id } } pageInfo { hasNextPage } } }`),
 	"Query.noteStats": read(`{ noteStats { total byLanguage { language count } byTarget { language count } byState { state count } } }`),
@@ -97,7 +204,7 @@ var matrix = map[string]row{
 
 	"Subscription.job":          streamed(thing(`subscription($job: ID!) { job(id: $job) { cursor version job { id } } }`)),
 	"Subscription.translations": streamed(thing(`subscription($note: ID!) { translations(noteId: $note) { cursor translation { id } } }`)),
-	"Subscription.events":       streamed(read(`subscription { events { cursor at } }`)),
+	"Subscription.events":       streamed(allowedKey("machine", read(`subscription { events { cursor at } }`))),
 }
 
 func TestEveryOperationOfTheSchemaIsInTheMatrix(t *testing.T) {
@@ -152,6 +259,7 @@ func TestEveryOperationAsEveryRoleOverAWebsocket(t *testing.T) {
 func (w *world) cast() map[string]*gqlclient.Client {
 	return map[string]*gqlclient.Client{
 		"owner": w.Owner, "stranger": w.Stranger, "analyst": w.Analyst, "service": w.Service, "admin": w.Admin, "anonymous": w.Anonymous,
+		"machine": w.Machine, "reader": w.Reader,
 	}
 }
 
@@ -159,10 +267,9 @@ func (w *world) cast() map[string]*gqlclient.Client {
 func (r row) try(t *testing.T, w *world, name string, ask func(*gqlclient.Client, gqlclient.Vars) *gqlclient.Response) {
 	t.Helper()
 	for who, c := range w.cast() {
-		want := map[string]string{"owner": r.owner, "admin": r.admin, "anonymous": r.nobody}[who]
-		if want == "" {
-			want = r.other
-		}
+		want := cmp.Or(r.as[who], map[string]string{
+			"owner": r.owner, "admin": r.admin, "anonymous": r.nobody, "machine": cmp.Or(r.key, "FORBIDDEN"), "reader": cmp.Or(r.key, "FORBIDDEN"),
+		}[who], r.other)
 		vars := gqlclient.Vars{}
 		if r.vars != nil {
 			vars = r.vars(t, w)
@@ -170,11 +277,17 @@ func (r row) try(t *testing.T, w *world, name string, ask func(*gqlclient.Client
 		if r.prepare != "" {
 			w.Owner.Must(t, r.prepare, gqlclient.Vars{"job": vars["job"]}, nil)
 		}
-		if got, answer := outcome(t, ask(c, vars)); got != want {
+		got, answer := outcome(t, ask(c, vars))
+		if code := itemCode.FindSubmatch(answer); r.items && code != nil {
+			got = string(code[1])
+		}
+		if got != want {
 			t.Errorf("%s as %s: %s, want %s: %s", name, who, got, want, answer)
 		}
 	}
 }
+
+var itemCode = regexp.MustCompile(`"code":"([A-Z_]+)"`)
 
 // outcome is the code, or fine, or null for an answer whose fields are null.
 func outcome(t *testing.T, r *gqlclient.Response) (what string, data json.RawMessage) {
@@ -225,7 +338,16 @@ func used(query string, vars gqlclient.Vars) gqlclient.Vars {
 func (r row) subscribe(t *testing.T, w *world, c *gqlclient.Client, s *gqlclient.Socket, vars gqlclient.Vars) *gqlclient.Response {
 	t.Helper()
 	stream := s.Subscribe(t, r.query, used(r.query, vars))
-	if r.subscription && r.vars == nil && c != w.Anonymous {
+	if r.subscription && r.vars == nil && c == w.Machine {
+		for {
+			w.talk(t, true)
+			if got, ok := stream.Try(); ok {
+				stream.Stop(t)
+				return got
+			}
+		}
+	}
+	if r.subscription && r.vars == nil && c != w.Anonymous && c != w.Reader {
 		// The stream of events has nothing to say before something happens; it
 		// may register after the first note.
 		return w.provoke(t, c, stream)

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"parley/internal/batch"
 	"parley/internal/server/ws"
 )
 
@@ -19,9 +20,14 @@ type metrics struct {
 	operations *prometheus.HistogramVec
 	sockets    prometheus.Gauge
 	overflows  prometheus.Counter
+	batchItems *prometheus.HistogramVec
+	batchCalls *prometheus.HistogramVec
+	batchWait  *prometheus.HistogramVec
+	batchTook  *prometheus.HistogramVec
+	batchFails *prometheus.CounterVec
 }
 
-func newMetrics(p *parts) *metrics {
+func newMetrics() *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		sockets:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "parley_sockets_open", Help: "Open websockets."}),
@@ -31,8 +37,22 @@ func newMetrics(p *parts) *metrics {
 		}, []string{"kind"}),
 		overflows: prometheus.NewCounter(prometheus.CounterOpts{Name: "parley_sockets_stuck_total", Help: "Readers that were cut off because they accepted nothing."}),
 	}
+	batches := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"batch"})
+	}
+	sizes, seconds := prometheus.ExponentialBuckets(1, 2, 12), prometheus.ExponentialBuckets(0.0005, 2, 14)
+	m.batchItems = batches("parley_batch_items", "Items of one group commit.", sizes)
+	m.batchCalls = batches("parley_batch_calls", "Calls that shared one group commit.", sizes)
+	m.batchWait = batches("parley_batch_wait_seconds", "How long the oldest item of a group commit waited for its transaction.", seconds)
+	m.batchTook = batches("parley_batch_commit_seconds", "How long the transaction of a group commit took.", seconds)
+	m.batchFails = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_batch_failed_total", Help: "Transactions of group commits that failed."}, []string{"batch"})
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.sockets, m.closed, m.operations, m.overflows)
+		m.sockets, m.closed, m.operations, m.overflows, m.batchItems, m.batchCalls, m.batchWait, m.batchTook, m.batchFails)
+	return m
+}
+
+// watch adds what the parts count themselves.
+func (m *metrics) watch(p *parts) {
 	count := func(name, help string, value func() int64) {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) }))
 	}
@@ -42,7 +62,19 @@ func newMetrics(p *parts) *metrics {
 	count("parley_events_healed_total", "Events that the hub read from the database because NATS lost them.", p.hub.Healed)
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_watches", Help: "Keys that subscriptions watch."},
 		func() float64 { return float64(p.hub.Watches()) }))
-	return m
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_batch_waiting", Help: "Items that wait for a group commit."},
+		func() float64 { return float64(p.practice.Waiting() + p.dialogs.Waiting() + p.audits.Waiting()) }))
+}
+
+// observeFlush counts one transaction of a group commit.
+func (m *metrics) observeFlush(f batch.Flush) {
+	m.batchItems.WithLabelValues(f.Name).Observe(float64(f.Items))
+	m.batchCalls.WithLabelValues(f.Name).Observe(float64(f.Calls))
+	m.batchWait.WithLabelValues(f.Name).Observe(f.Waited.Seconds())
+	m.batchTook.WithLabelValues(f.Name).Observe(f.Took.Seconds())
+	if f.Err != nil {
+		m.batchFails.WithLabelValues(f.Name).Inc()
+	}
 }
 
 func (m *metrics) handler() http.Handler {

@@ -12,6 +12,7 @@ import (
 
 	"parley/e2e/gqlclient"
 	"parley/ent/gen/user"
+	"parley/internal/account"
 	"parley/internal/auth"
 	"parley/internal/config"
 	"parley/internal/store"
@@ -24,9 +25,10 @@ import (
 type world struct {
 	*parts
 	URL string
-	// Owner, Stranger, Analyst, Admin and Service are users; Anonymous has no
-	// token.
-	Owner, Stranger, Analyst, Admin, Service, Anonymous *gqlclient.Client
+	// Owner, Stranger, Analyst, Admin and Service are users, Machine and Reader
+	// keys of Service: the one with every scope, the other may only read
+	// exercises. Anonymous has no token.
+	Owner, Stranger, Analyst, Admin, Service, Machine, Reader, Anonymous *gqlclient.Client
 	// IDs holds the ids of the users by their clients.
 	IDs map[*gqlclient.Client]string
 	// queries counts what operations read, outside of transactions.
@@ -79,7 +81,21 @@ func begin(t *testing.T, database string, o Options, settings ...string) *world 
 	w.Anonymous = &gqlclient.Client{URL: w.URL}
 	w.Owner, w.Stranger = w.user(t, auth.RoleUser), w.user(t, auth.RoleUser)
 	w.Analyst, w.Admin, w.Service = w.user(t, auth.RoleAnalyst), w.user(t, auth.RoleAdmin), w.user(t, auth.RoleService)
+	w.Machine, w.Reader = w.key(t, auth.AllScopes()...), w.key(t, auth.ScopePracticeRead)
 	return w
+}
+
+// key makes an API key of Service.
+func (w *world) key(t *testing.T, scopes ...auth.Scope) *gqlclient.Client {
+	t.Helper()
+	ctx := auth.With(t.Context(), auth.Viewer{ID: w.IDs[w.Service], Role: auth.RoleService})
+	k, secret, err := w.accounts.CreateKey(ctx, account.CreateKeyInput{Name: "test", Scopes: scopes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.Anonymous.As(secret)
+	w.IDs[c] = k.ID
+	return c
 }
 
 // user makes an account past the password's slow hash.
@@ -101,6 +117,51 @@ func (w *world) user(t *testing.T, role auth.Role) *gqlclient.Client {
 	c := w.Anonymous.As(token)
 	w.IDs[c] = id
 	return c
+}
+
+// spoken are ids of what one learner said.
+type spoken struct{ conversation, utterance, mistake string }
+
+// speak gives the client, or a learner of its own, a conversation with one
+// utterance and one error.
+func (w *world) speak(t *testing.T, c *gqlclient.Client, learner *string) (said spoken) {
+	t.Helper()
+	var began struct {
+		StartConversation struct{ Conversation struct{ ID string } }
+	}
+	c.Must(t, `mutation($who: String) { startConversation(input: {externalId: $who}) { conversation { id } } }`, gqlclient.Vars{"who": learner}, &began)
+	said.conversation = began.StartConversation.Conversation.ID
+	var added struct {
+		AddUtterance struct{ Utterance struct{ ID string } }
+	}
+	c.Must(t, `mutation($c: ID!) { addUtterance(input: {conversationId: $c, text: "I goes home"}) { utterance { id } } }`,
+		gqlclient.Vars{"c": said.conversation}, &added)
+	said.utterance = added.AddUtterance.Utterance.ID
+	var recorded struct {
+		RecordErrors struct{ Results []struct{ ErrorID string } }
+	}
+	c.Must(t, `mutation($u: ID!) { recordErrors(input: {items: [{utteranceId: $u, clientKey: "k", category: "grammar", subcategory: "verb"}]}) { results { errorId } } }`,
+		gqlclient.Vars{"u": said.utterance}, &recorded)
+	said.mistake = recorded.RecordErrors.Results[0].ErrorID
+	return said
+}
+
+// lastDialog numbers the dialogs of all tests.
+var lastDialog atomic.Int64
+
+// talk pushes a dialog of Service and gives its number and id.
+func (w *world) talk(t *testing.T, approved bool) (number, id string) {
+	t.Helper()
+	number = fmt.Sprint(lastDialog.Add(1))
+	var pushed struct {
+		PushDialog struct{ Dialog struct{ ID string } }
+	}
+	w.Machine.Must(t, `mutation($n: BigInt!) { pushDialog(input: {customerId: "1", dialogId: $n, text: "Hello", language: "en"}) { dialog { id } } }`,
+		gqlclient.Vars{"n": number}, &pushed)
+	if approved {
+		w.Machine.Must(t, `mutation($n: BigInt!) { setConsent(input: {dialogId: $n, approved: true}) { state } }`, gqlclient.Vars{"n": number}, nil)
+	}
+	return number, pushed.PushDialog.Dialog.ID
 }
 
 // things are ids of one user's objects.

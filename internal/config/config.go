@@ -38,6 +38,9 @@ type Config struct {
 	RetryBase   time.Duration
 	AckWait     time.Duration
 
+	DialogExpiry time.Duration
+	AuditKeep    time.Duration
+
 	WorkerSlots   int
 	WorkerThreads int
 	ONNXLibrary   string
@@ -146,6 +149,7 @@ func (c *Config) Validate() error {
 	}{
 		{"access-lifetime", c.AccessLifetime, time.Second}, {"refresh-lifetime", c.RefreshLifetime, time.Minute},
 		{"retry-base", c.RetryBase, time.Millisecond}, {"ack-wait", c.AckWait, 100 * time.Millisecond}, {"grace", c.Grace, time.Millisecond},
+		{"dialog-expiry", c.DialogExpiry, time.Minute}, {"audit-keep", c.AuditKeep, time.Minute},
 	} {
 		if d.value < d.least {
 			bad(d.name, "%v is shorter than %v", d.value, d.least)

@@ -105,6 +105,8 @@ func Settings() []Setting {
 		setting("max-attempts", "PARLEY_MAX_ATTEMPTS", "5", "attempts of a run before it is dead", func(c *Config) *int { return &c.MaxAttempts }),
 		setting("retry-base", "PARLEY_RETRY_BASE", "1s", "delay before the second attempt; it doubles with each", func(c *Config) *time.Duration { return &c.RetryBase }),
 		setting("ack-wait", "PARLEY_ACK_WAIT", "30s", "silence after which a worker's work goes to another one; the same for all processes", func(c *Config) *time.Duration { return &c.AckWait }),
+		setting("dialog-expiry", "PARLEY_DIALOG_EXPIRY", "720h0m0s", "how long a dialog waits for its customer's consent before it is erased", func(c *Config) *time.Duration { return &c.DialogExpiry }),
+		setting("audit-keep", "PARLEY_AUDIT_KEEP", "8760h0m0s", "how long it is kept who read which dialogs", func(c *Config) *time.Duration { return &c.AuditKeep }),
 		setting("worker-slots", "PARLEY_WORKER_SLOTS", "32", "jobs that a worker holds at once; their sentences share batches", func(c *Config) *int { return &c.WorkerSlots }),
 		setting("worker-threads", "PARLEY_WORKER_THREADS", "0", "threads of one model run; 0 for one per core", func(c *Config) *int { return &c.WorkerThreads }),
 		setting("onnxruntime-lib", "ONNXRUNTIME_LIB", "", "path of ONNX Runtime's shared library; looked for when empty", func(c *Config) *string { return &c.ONNXLibrary }),

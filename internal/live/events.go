@@ -23,13 +23,19 @@ type Event struct {
 }
 
 // Events streams the viewer's events after the cursor, or from now on, each as
-// show gives it.
+// show gives it. No topics mean all that the viewer may hear. A key is
+// FORBIDDEN what its scopes are not about.
 func Events[T any](ctx context.Context, s *Streams, after *event.Cursor, topics []string, show func(*Event) T) (<-chan T, error) {
-	viewer, err := auth.Require(ctx)
+	viewer, err := auth.RequireAny(ctx)
 	if err != nil {
 		return nil, err
 	}
-	audiences := []string{event.User(viewer.ID), event.Role(string(viewer.Role))}
+	audiences := audiencesOf(viewer)
+	if viewer.Key != "" {
+		if topics, err = keyTopics(viewer, topics); err != nil {
+			return nil, err
+		}
+	}
 	w := s.hub.Watch(audiences...)
 	head, err := s.log.Head(ctx)
 	if err != nil {
@@ -50,6 +56,34 @@ func Events[T any](ctx context.Context, s *Streams, after *event.Cursor, topics 
 		}
 	}()
 	return out, nil
+}
+
+// audiencesOf gives the audiences that the viewer belongs to. Admins read what
+// analysts do; a key hears what its owner's account is told, and no role.
+func audiencesOf(v auth.Viewer) []string {
+	audiences := []string{event.User(v.ID)}
+	switch {
+	case v.Key != "":
+		return audiences
+	case v.Admin():
+		audiences = append(audiences, event.Role(string(auth.RoleAnalyst)))
+	}
+	return append(audiences, event.Role(string(v.Role)))
+}
+
+// keyTopics gives the topics that a key listens to, of those it asks for: its
+// owner's events are about more than the key may know.
+func keyTopics(v auth.Viewer, asked []string) ([]string, error) {
+	if !v.Scopes.Has(auth.ScopeDialogsPush, auth.ScopeDialogsConsent) {
+		return nil, apperr.New(apperr.Forbidden, "This API key hears no events: it has neither the scope %s nor %s.",
+			auth.ScopeDialogsPush, auth.ScopeDialogsConsent)
+	}
+	for _, topic := range asked {
+		if topic != event.TopicDialogs {
+			return nil, apperr.New(apperr.Forbidden, "An API key may listen to the topic %s only.", event.TopicDialogs)
+		}
+	}
+	return []string{event.TopicDialogs}, nil
 }
 
 type eventReader struct {

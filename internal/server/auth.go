@@ -28,15 +28,27 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 		}
 		ctx := graph.WithCarrier(r.Context(), carrier)
 		if token := bearer(r); token != "" {
-			v, _, err := s.tokens.Verify(token)
-			if err != nil {
+			if admitted, err := s.admit(ctx, token); err != nil {
 				ctx = auth.Refused(ctx, err)
 			} else {
-				ctx = auth.With(ctx, v)
+				ctx = admitted
 			}
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// admit verifies a token and gives the context in which its viewer asks.
+func (s *Server) admit(ctx context.Context, token string) (context.Context, error) {
+	v, err := s.cfg.Verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	secret := ""
+	if v.Key != "" {
+		secret = token
+	}
+	return context.WithValue(auth.With(ctx, v), secretKey{}, secret), nil
 }
 
 func bearer(r *http.Request) string {
@@ -51,10 +63,10 @@ func bearer(r *http.Request) string {
 }
 
 // cookie gives the cookie's token only to requests that a page of another
-// site could not have made.
+// site could not have made. It is a person's: machines have headers.
 func cookie(r *http.Request) string {
 	c, err := r.Cookie(cookieName)
-	if err != nil {
+	if err != nil || auth.IsKey(c.Value) {
 		return ""
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
@@ -84,21 +96,22 @@ func clientAddress(r *http.Request) string {
 }
 
 // initSocket authenticates connection_init. A socket without a token may sign
-// in; one with a token lives as long as the token.
+// in; one with a token lives as long as the token, one with a key as long as
+// the key.
 func (s *Server) initSocket(ctx context.Context, payload ws.InitPayload) (context.Context, map[string]any, error) {
-	viewer, signedIn := auth.From(ctx) // by the cookie of the upgrade request
 	if token := payload.Bearer(); token != "" {
-		v, _, err := s.tokens.Verify(token)
+		admitted, err := s.admit(ctx, token)
 		if err != nil {
 			return nil, nil, err
 		}
-		viewer, signedIn = v, true
+		ctx = admitted
 	}
-	if !signedIn {
-		return ctx, nil, nil
-	}
-	if conn, ok := ws.FromContext(ctx); ok {
+	viewer, signedIn := auth.From(ctx) // perhaps by the upgrade request
+	if conn, ok := ws.FromContext(ctx); ok && signedIn {
 		conn.SetExpiry(viewer.Expires)
+		if secret := secretOf(ctx); secret != "" {
+			s.keys.add(ctx, conn, secret)
+		}
 	}
-	return auth.With(ctx, viewer), nil, nil
+	return ctx, nil, nil
 }

@@ -20,8 +20,8 @@ import (
 
 	"parley/graph"
 	"parley/graph/gen"
-	"parley/internal/auth"
 	"parley/internal/config"
+	"parley/internal/dialog"
 	"parley/internal/server/pages"
 	"parley/internal/server/ws"
 )
@@ -38,14 +38,18 @@ const (
 	queryCache    = 1000
 )
 
-// Config of a Server. Everything is required but Introspection and MaxTime.
+// Config of a Server. Everything is required but Introspection, MaxTime and
+// KeyCheck.
 type Config struct {
 	Listen        string
 	Origins       config.Origins
 	Introspection bool
 	Resolver      *graph.Resolver
-	Tokens        *auth.Tokens
-	Status        pages.StatusFunc
+	// Verify gives the viewer of a token, or UNAUTHENTICATED with what is wrong
+	// with it. It is called for every request, and for sockets of keys also for
+	// every operation: it must be quick.
+	Verify VerifyFunc
+	Status pages.StatusFunc
 	// Ready tells whether the parts that a request needs answer.
 	Ready func(ctx context.Context) error
 	// Metrics is served at /metrics.
@@ -54,6 +58,9 @@ type Config struct {
 	// MaxTime is how long an operation other than a subscription may take; 30
 	// seconds when it is 0.
 	MaxTime time.Duration
+	// KeyCheck is how often the keys of open sockets are verified again; 2
+	// seconds when it is 0.
+	KeyCheck time.Duration
 	// Grace is how long open requests may take once the server is to stop.
 	Grace time.Duration
 }
@@ -61,7 +68,7 @@ type Config struct {
 // Server is the HTTP server of one process.
 type Server struct {
 	cfg      Config
-	tokens   *auth.Tokens
+	keys     *keySockets
 	listener net.Listener
 	http     *http.Server
 	// Sockets is the websocket transport; it drains before the server stops.
@@ -73,13 +80,19 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.MaxTime <= 0 {
 		cfg.MaxTime = 30 * time.Second
 	}
-	s := &Server{cfg: cfg, tokens: cfg.Tokens}
+	if cfg.KeyCheck <= 0 {
+		cfg.KeyCheck = 2 * time.Second
+	}
+	s := &Server{cfg: cfg, keys: newKeySockets(cfg.Verify, cfg.KeyCheck)}
 	s.Sockets = ws.New(ws.Config{
 		CheckOrigin: cfg.Origins.Allows, Init: s.initSocket, Hooks: cfg.Hooks,
 		DrainSpread: min(cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.cors(limitBody(s.authenticate(s.graphql()))))
+	for _, format := range []dialog.Format{dialog.CSV, dialog.JSONL} {
+		mux.Handle("GET /export/dialogs."+string(format), s.cors(s.authenticate(s.export(format))))
+	}
 	mux.Handle("GET /schema.graphql", schemaHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -106,6 +119,13 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // Run serves until ctx ends, then lets open requests finish.
 func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	checked := make(chan struct{})
+	go func() {
+		defer close(checked)
+		_ = s.keys.Run(ctx) // ends with ctx and has no other reason to
+	}()
+	defer func() { cancel(); <-checked }()
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
 	select {
@@ -113,8 +133,8 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("serve HTTP: %w", err)
 	case <-ctx.Done():
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
-	defer cancel()
+	stop, release := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
+	defer release()
 	if err := s.http.Shutdown(stop); err != nil {
 		return errors.Join(err, s.http.Close())
 	}
@@ -133,6 +153,7 @@ func (s *Server) graphql() http.Handler {
 	h.SetRecoverFunc(graph.Recover)
 	h.AroundOperations(s.deadline)
 	h.AroundResponses(s.cfg.Resolver.Loaders)
+	h.Use(keyCheck{s.cfg.Verify})
 	h.Use(fieldLimit{maxFields})
 	h.Use(extension.FixedComplexityLimit(maxComplexity))
 	h.SetDisableSuggestion(true)

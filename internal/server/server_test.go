@@ -27,9 +27,13 @@ func run(t *testing.T, change func(c *server.Config)) *gqlclient.Client {
 	}
 	cfg := server.Config{
 		Listen: "127.0.0.1:0", Origins: config.Origins{"https://app.example.com"}, Introspection: true,
-		Resolver: &graph.Resolver{}, Tokens: tokens, Metrics: http.NotFoundHandler(), Grace: time.Second,
+		Resolver: &graph.Resolver{}, Metrics: http.NotFoundHandler(), Grace: time.Second,
 		Status: func(context.Context) pages.Status { return pages.Status{} },
 		Ready:  func(context.Context) error { return nil },
+		Verify: func(_ context.Context, token string) (auth.Viewer, error) {
+			v, _, err := tokens.Verify(token)
+			return v, err
+		},
 	}
 	if change != nil {
 		change(&cfg)

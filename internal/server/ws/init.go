@@ -119,9 +119,12 @@ func (c *Conn) acknowledge(ctx context.Context, ack map[string]any) {
 	if interval := c.cfg().PingInterval; interval > 0 {
 		c.due.ping = time.Now().Add(interval)
 	}
-	c.arm()
 	c.mu.Unlock()
 	_ = c.send(nil, func(buf *bytes.Buffer) error { writeMessage(buf, typeAck, "", payload); return nil })
+	// A warning that is due already follows the acknowledgement.
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.arm()
 }
 
 // guard turns a panic of configured code into 4500.
