@@ -18,6 +18,9 @@ type sample struct {
 	p50, p99 time.Duration
 	// server and client are the CPU time that an operation cost them.
 	server, client time.Duration
+	// others is the CPU time of everything else on the machine, the database
+	// above all.
+	others time.Duration
 	// load is the machine's load average over a minute before the run.
 	load float64
 }
@@ -28,12 +31,13 @@ func (s sample) rate() float64 { return float64(s.ops) / s.took.Seconds() }
 type gauge struct {
 	p              *process
 	server, client time.Duration
+	machine        time.Duration
 	began          time.Time
 	load           float64
 }
 
 func newGauge(p *process) gauge {
-	return gauge{p: p, server: p.cpu(), client: ownCPU(), began: time.Now(), load: loadAverage()}
+	return gauge{p: p, server: p.cpu(), client: ownCPU(), machine: machineCPU(), began: time.Now(), load: loadAverage()}
 }
 
 // sample ends the run.
@@ -44,6 +48,7 @@ func (g gauge) sample(latencies []time.Duration) sample {
 	}
 	s.server = (g.p.cpu() - g.server) / time.Duration(s.ops)
 	s.client = (ownCPU() - g.client) / time.Duration(s.ops)
+	s.others = max((machineCPU()-g.machine)/time.Duration(s.ops)-s.server-s.client, 0)
 	slices.Sort(latencies)
 	s.p50, s.p99 = quantile(latencies, 0.5), quantile(latencies, 0.99)
 	return s

@@ -141,6 +141,8 @@ var measurements = []measurement{
 	{"idle", "idle subscriptions", measureIdle},
 	{"tokens", "translated tokens", measureTokens},
 	{"external", "notes and jobs on PostgreSQL, Redis and NATS", measureExternal},
+	{"practice", "learners' errors and exercises on PostgreSQL", onPostgres(measurePractice)},
+	{"dialogs", "dialogs on PostgreSQL", onPostgres(measureDialogs)},
 }
 
 func names() []string {

@@ -17,6 +17,7 @@ func (r *report) markdown() string {
 	}
 	b.WriteString(method)
 	r.writeRows(&b)
+	r.writeDomains(&b)
 	r.writeStart(&b)
 	r.writeIdle(&b)
 	r.writeTokens(&b)
@@ -39,6 +40,12 @@ the minute before each run.
   pushed with the translated text: HTTP mutation, relay, JOBS, worker, RESULTS, recorder, relay, push. *End to end* keeps 256
   jobs under way; *at 200/s* sends at even intervals whatever the answers do, and its latency counts from the moment at
   which the mutation was due.
+- *practice and dialogs*: 32 connections with one API key (pages: an ANALYST's access token) on parley, PostgreSQL and a NATS server, all on the same
+  cores. 1,000 learners have 20 kinds of error each; a call records three errors of each of some learners. A million dialogs, nine of
+  ten agreed to; pages are of everything, of one language or of one customer, a third each, and half of them begin
+  somewhere in the list; every page is written to the audit log before it is answered. Nothing is read from a cache. *At half load* operations are sent at even intervals
+  at half of the rate in the second column, and a latency counts from the moment at which the operation was due. "Others" is
+  the CPU of everything else on the machine, which is the database.
 - The external stack has the no-op worker for all of its loads, and its "CPU" is parley's alone, without the database's.
 `
 
@@ -61,6 +68,22 @@ func (r *report) writeRows(b *strings.Builder) {
 			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.name, thousands(w.rate()), ms(w.p50()), ms(w.p99()),
 				ms(w.server()), ms(w.client()), w.goal, w.reached(), loads(w.runs))
 		}
+	}
+}
+
+func (r *report) writeDomains(b *strings.Builder) {
+	any := false
+	for _, w := range r.rows {
+		if w.stack != "domains" {
+			continue
+		}
+		if !any {
+			b.WriteString("\n## Rates: practice and dialogs on PostgreSQL (distribution settings, fsync on)\n\n")
+			b.WriteString("| load | per second | p50 ms | p99 ms | at half load: p50 ms | p99 ms | CPU ms/call | tool ms/call | others ms/call | goal | reached | load average |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+		}
+		any = true
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.name, thousands(w.rate()), ms(w.p50()), ms(w.p99()),
+			ms(w.halfP50()), ms(w.halfP99()), ms(w.server()), ms(w.client()), ms(w.others()), w.goal, w.reached(), loads(w.runs))
 	}
 }
 
@@ -125,6 +148,11 @@ The conditions differ, so only the order of magnitude compares; the external sta
 | notes: get, cached | 1,464/s | 1,501/s | 2,072/s | 10.5 / 18.9 | 1.2 |
 | notes: create | 173/s | 589/s | 665/s | 92 / 114 | 10.0 |
 | jobs end to end, burst of 400, no model | 59 to 78/s | 147 to 200/s | 200/s | | |
+| dialogs: insert | 118/s | 584/s | 599/s | 135 / 154 | 14.7 |
+| dialogs: page of 100, one language, pages 1 to 10 of 100,000 dialogs | 24/s | 26/s | 27/s | 600 / 805 | 79 |
+| dialogs: page of 100 of one customer | 58/s | 115/s | 115/s | 272 / 337 | 32 |
+| exercise (generate-exercise) | 654/s | | 671/s | 22 / 79 | 2.8 |
+| record 3 errors, without losing or doubling any | about 12/s | | 69/s (one connection) | 250 / 730 | 31 |
 | job visible to a client that polls every 100 ms | | | | 127 / 183 (tuned 114 / 118) | |
 | job visible to a client that polls without a pause | | | | 29 / 43 (tuned 16 / 61) | |
 | job never visible within 5 s (stale cache) | 10 of 100 | 38 of 100 | | | |

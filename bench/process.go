@@ -207,8 +207,30 @@ func (p *process) cpu() time.Duration {
 	}
 	user, _ := strconv.ParseInt(fields[11], 10, 64)
 	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	const tick = time.Second / 100 // USER_HZ is 100 on every Linux that Go runs on
 	return time.Duration(user+system) * tick
+}
+
+// tick is USER_HZ, which is 100 on every Linux that Go runs on.
+const tick = time.Second / 100
+
+// machineCPU is the time that all cores have worked, 0 where the system does
+// not tell.
+func machineCPU() time.Duration {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(data), "\n")
+	var busy int64
+	// cpu user nice system idle iowait irq softirq steal ...
+	for i, field := range strings.Fields(first) {
+		if i == 0 || i == 4 || i == 5 || i > 7 {
+			continue
+		}
+		n, _ := strconv.ParseInt(field, 10, 64)
+		busy += n
+	}
+	return time.Duration(busy) * tick
 }
 
 // resident is the process's memory in bytes.

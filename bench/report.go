@@ -10,6 +10,10 @@ import (
 type row struct {
 	name, stack, unit string
 	runs              []sample
+	// each is how many items an operation holds, where items are counted.
+	each int
+	// half are runs at half of the rate.
+	half []sample
 	// goal in words; least is the lowest rate and most the highest p99 that
 	// reach it.
 	goal  string
@@ -54,12 +58,22 @@ func newReport(o options, args []string) *report {
 	return &report{o: o, args: args, machine: describeMachine(), commit: commit(o.root), version: version(o.binary), started: time.Now()}
 }
 
-func (w row) rate() float64 { return median(w.runs, sample.rate) }
+// rate is of operations, or of items where they are counted.
+func (w row) rate() float64 { return median(w.runs, sample.rate) * float64(max(w.each, 1)) }
 func (w row) p50() time.Duration {
 	return median(w.runs, func(s sample) time.Duration { return s.p50 })
 }
 func (w row) p99() time.Duration {
 	return median(w.runs, func(s sample) time.Duration { return s.p99 })
+}
+func (w row) halfP50() time.Duration {
+	return median(w.half, func(s sample) time.Duration { return s.p50 })
+}
+func (w row) halfP99() time.Duration {
+	return median(w.half, func(s sample) time.Duration { return s.p99 })
+}
+func (w row) others() time.Duration {
+	return median(w.runs, func(s sample) time.Duration { return s.others })
 }
 func (w row) server() time.Duration {
 	return median(w.runs, func(s sample) time.Duration { return s.server })
@@ -81,8 +95,8 @@ func (w row) reached() string {
 
 func (r *report) add(w row) {
 	r.rows = append(r.rows, w)
-	fmt.Printf("%s (%s): %s/s, p50 %s ms, p99 %s ms; CPU per operation: server %s ms, load tool %s ms; load average %s\n", w.name, w.stack,
-		thousands(w.rate()), ms(w.p50()), ms(w.p99()), ms(w.server()), ms(w.client()), loads(w.runs))
+	fmt.Printf("%s (%s): %s/s, p50 %s ms, p99 %s ms; CPU per operation: server %s ms, load tool %s ms, others %s ms; load average %s\n", w.name, w.stack,
+		thousands(w.rate()), ms(w.p50()), ms(w.p99()), ms(w.server()), ms(w.client()), ms(w.others()), loads(w.runs))
 }
 
 func (r *report) addIdle(i idleRow) {
