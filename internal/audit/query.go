@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"entgo.io/ent/dialect"
@@ -25,17 +24,6 @@ const (
 		FROM unnest(?::text[], ?::timestamptz[], ?::text[], ?::text[], ?::text[], ?::bytea[])
 			AS new (id, created_at, reader_id, key_id, action, dialogs)`
 )
-
-// inserts are the statements of SQLite by their number of rows, the largest
-// first: few enough that each stays prepared.
-var inserts = []struct {
-	rows int
-	text string
-}{{64, insertRows(64)}, {8, insertRows(8)}, {1, insertRows(1)}}
-
-func insertRows(n int) string {
-	return insertInto + "VALUES " + strings.TrimSuffix(strings.Repeat(values+", ", n), ", ")
-}
 
 // insert writes rows in the transaction of ctx.
 func (l *Log) insert(ctx context.Context, rows []row) ([]batch.Result[struct{}], error) {
@@ -59,18 +47,11 @@ func (l *Log) insertPostgres(ctx context.Context, rows []row) error {
 }
 
 func (l *Log) insertSQLite(ctx context.Context, rows []row) error {
-	for _, insert := range inserts {
-		for ; len(rows) >= insert.rows; rows = rows[insert.rows:] {
-			args := make([]any, 0, 6*insert.rows)
-			for _, r := range rows[:insert.rows] {
-				args = append(args, r.id, r.at, r.reader, r.key, string(r.action), r.packed)
-			}
-			if _, err := l.store.Exec(ctx, insert.text, args...); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	_, err := l.store.InsertRows(ctx, insertInto+"VALUES ", values, "", len(rows), func(i int, args []any) []any {
+		r := &rows[i]
+		return append(args, r.id, r.at, r.reader, r.key, string(r.action), r.packed)
+	})
+	return err
 }
 
 // holds matches the entries with a number that is packed into 8 bytes. A search

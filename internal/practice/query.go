@@ -9,6 +9,7 @@ import (
 
 	"parley/ent/gen"
 	"parley/internal/auth"
+	"parley/internal/store"
 )
 
 // maxErrorsShown is how many errors of one utterance are shown.
@@ -147,7 +148,7 @@ func (s *Service) Errors(ctx context.Context, utterances []string) (map[string][
 	if err != nil {
 		return nil, err
 	}
-	in, list := s.among("utterance_id", utterances)
+	in, list := store.Among(s.store, "utterance_id", utterances)
 	args := []any{list}
 	switch {
 	case who.owner != "":

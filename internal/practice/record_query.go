@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"parley/internal/store"
 )
 
 // said gives the utterances that the records name, by id.
@@ -15,7 +17,7 @@ func (s *Service) said(ctx context.Context, items []*record) (map[string]utteran
 			ids = append(ids, r.UtteranceID)
 		}
 	}
-	in, list := s.among("u.id", ids)
+	in, list := store.Among(s.store, "u.id", ids)
 	length := "length(u.text)" // in code points
 	found := make(map[string]utteranceInfo, len(ids))
 	err := s.store.Query(ctx, func(rows *sql.Rows) error {
@@ -40,7 +42,7 @@ func (s *Service) insertErrors(ctx context.Context, rows []row) (int64, error) {
 		(id, created_at, user_id, utterance_id, client_key, ordinal, category, subcategory, start_offset, end_offset, source)`
 	const unless = ` ON CONFLICT (utterance_id, client_key, ordinal) DO NOTHING`
 	if !s.store.Postgres() {
-		return s.insert(ctx, into, unless, 11, len(rows), func(i int, args []any) []any {
+		return s.store.InsertRows(ctx, into+" VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", unless, len(rows), func(i int, args []any) []any {
 			r := &rows[i]
 			return append(args, r.id, r.made, r.learner, r.UtteranceID, r.ClientKey, r.Index, r.Category, r.Subcategory, r.StartOffset, r.EndOffset, string(r.source))
 		})
@@ -77,7 +79,7 @@ func (s *Service) markEarlier(ctx context.Context, rows []row) error {
 	if !s.store.Postgres() {
 		from = `(SELECT a.value AS utterance_id, b.value AS client_key, c.value AS ordinal
 			FROM json_each(?) a JOIN json_each(?) b ON b.key = a.key JOIN json_each(?) c ON c.key = a.key) k`
-		args = []any{list(utterances), list(keys), list(indexes)}
+		args = []any{store.List(utterances), store.List(keys), store.List(indexes)}
 	}
 	err := s.store.Query(ctx, func(found *sql.Rows) error {
 		var utterance, key string
@@ -110,10 +112,11 @@ func (s *Service) count(ctx context.Context, all []tally) error {
 	const into = "INSERT INTO error_frequencies (id, user_id, category, subcategory, pair, frequency, last_at)"
 	const add = ` ON CONFLICT (id) DO UPDATE SET frequency = error_frequencies.frequency + excluded.frequency, last_at = `
 	if !s.store.Postgres() {
-		_, err := s.insert(ctx, into, add+"max(error_frequencies.last_at, excluded.last_at)", 7, len(all), func(i int, args []any) []any {
-			t := &all[i]
-			return append(args, t.id(), t.learner, t.Category, t.Subcategory, pair(t.Category, t.Subcategory), t.n, t.last)
-		})
+		_, err := s.store.InsertRows(ctx, into+" VALUES ", "(?, ?, ?, ?, ?, ?, ?)",
+			add+"max(error_frequencies.last_at, excluded.last_at)", len(all), func(i int, args []any) []any {
+				t := &all[i]
+				return append(args, t.id(), t.learner, t.Category, t.Subcategory, pair(t.Category, t.Subcategory), t.n, t.last)
+			})
 		return err
 	}
 	n := len(all)

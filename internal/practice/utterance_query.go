@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/ent/gen"
+	"parley/internal/store"
 )
 
 // conversationInfo is what the writers must know of one.
@@ -24,7 +25,7 @@ func (s *Service) conversations(ctx context.Context, items []*pendingUtterance) 
 		ids[i] = u.ConversationID
 	}
 	slices.Sort(ids)
-	in, list := s.among("c.id", slices.Compact(ids))
+	in, list := store.Among(s.store, "c.id", slices.Compact(ids))
 	known := make(map[string]conversationInfo, len(ids))
 	err := s.store.Query(ctx, func(rows *sql.Rows) error {
 		var id string
@@ -50,7 +51,7 @@ func (s *Service) insertUtterances(ctx context.Context, rows []*gen.Utterance) (
 	const into = `INSERT INTO utterances (id, created_at, conversation_id, user_id, text, client_key)`
 	const unless = ` ON CONFLICT (conversation_id, client_key) DO NOTHING`
 	if !s.store.Postgres() {
-		return s.insert(ctx, into, unless, 6, len(rows), func(i int, args []any) []any {
+		return s.store.InsertRows(ctx, into+" VALUES ", "(?, ?, ?, ?, ?, ?)", unless, len(rows), func(i int, args []any) []any {
 			u := rows[i]
 			return append(args, u.ID, u.CreatedAt, u.ConversationID, u.UserID, u.Text, u.ClientKey)
 		})
@@ -83,7 +84,7 @@ func (s *Service) utterancesBefore(ctx context.Context, rows []*gen.Utterance) (
 	args := []any{conversations, keys}
 	if !s.store.Postgres() {
 		from = "(SELECT a.value AS conversation_id, b.value AS client_key FROM json_each(?) a JOIN json_each(?) b ON b.key = a.key) k"
-		args = []any{list(conversations), list(keys)}
+		args = []any{store.List(conversations), store.List(keys)}
 	}
 	before := map[string]*gen.Utterance{}
 	err := s.store.Query(ctx, func(rows *sql.Rows) error {

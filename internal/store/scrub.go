@@ -40,11 +40,15 @@ func (s *Store) Scrub(ctx context.Context) error {
 	}
 	defer func() { _ = own.Close() }()
 	own.SetMaxOpenConns(1)
-	// A number in the header of the file, which VACUUM keeps.
+	if err := truncateLog(ctx, own); err != nil {
+		return err
+	}
+	// A number in the header of the file, which VACUUM keeps; last, since a process
+	// that is killed before has to begin anew.
 	if _, err := s.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", start.Unix()/60)); err != nil {
 		return translate(fmt.Errorf("note when %s was scrubbed: %w", path, err))
 	}
-	return truncateLog(ctx, own)
+	return truncateLog(ctx, own) // of that one page
 }
 
 // Scrubbed gives the time, to the minute, before which everything that was

@@ -1,0 +1,129 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"parley/internal/store"
+	"parley/internal/testkit/dbtest"
+)
+
+const (
+	numbersHead = "INSERT INTO dialog_tombstones (id, owner_id, erased_at) VALUES "
+	numbersRow  = "(?, NULLIF(?, ''), ?)"
+)
+
+// numbers adds the arguments of row i, owned by "owner i".
+func numbers(i int, args []any) []any {
+	return append(args, int64(i), fmt.Sprint("owner ", i), store.Now())
+}
+
+func TestInsertRowsWritesEachRowOnce(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		for _, n := range []int{0, 1, 15, 16, 17, 128, 300} {
+			changed, err := s.InsertRows(system(t), numbersHead, numbersRow, "", n, numbers)
+			if err != nil || changed != int64(n) {
+				t.Fatalf("%d rows change %d, %v", n, changed, err)
+			}
+			again, err := s.InsertRows(system(t), numbersHead, numbersRow, " ON CONFLICT DO NOTHING", n+1, numbers)
+			if err != nil || again != 1 {
+				t.Fatalf("%d old rows and a new one change %d, %v", n, again, err)
+			}
+			var wrong, all int
+			if err := s.Query(system(t), func(rows *sql.Rows) error { return rows.Scan(&all, &wrong) },
+				"SELECT COUNT(*), COUNT(CASE WHEN owner_id <> 'owner ' || id THEN 1 END) FROM dialog_tombstones"); err != nil {
+				t.Fatal(err)
+			}
+			if all != n+1 || wrong != 0 {
+				t.Fatalf("%d rows, %d of them with another's values; want %d", all, wrong, n+1)
+			}
+			if _, err := s.Exec(system(t), "DELETE FROM dialog_tombstones"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestQueryRowsScansWhatEachStatementReturns(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		const n = 150
+		var got, want []int64
+		err := s.Tx(system(t), func(ctx context.Context) error {
+			return s.QueryRows(ctx, func(rows *sql.Rows) error {
+				got = append(got, 0)
+				return rows.Scan(&got[len(got)-1])
+			}, numbersHead, numbersRow, " RETURNING id", n, numbers)
+		})
+		for i := range n {
+			want = append(want, int64(i))
+		}
+		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("got %v, %v", got, err)
+		}
+	})
+}
+
+func TestInsertRowsThatFailsSaysIntoWhatAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		err := s.Tx(system(t), func(ctx context.Context) error {
+			_, err := s.InsertRows(ctx, numbersHead, numbersRow, "", 130, func(i int, args []any) []any {
+				return numbers(i%129, args) // the last is the first again
+			})
+			return err
+		})
+		if !store.Duplicate(err) || !strings.HasPrefix(err.Error(), "INSERT INTO dialog_tombstones: ") {
+			t.Errorf("got %v", err)
+		}
+		if found := among(t, s, "id", []int64{0, 1}); len(found) != 0 {
+			t.Errorf("found %v", found)
+		}
+	})
+}
+
+func TestAmongMatchesTheValuesAndNoOthers(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		const largest = 1<<63 - 1
+		names := []string{`plain`, `a "quoted", {thing}`, `<é&\>`, `NULL`}
+		if _, err := s.InsertRows(system(t), numbersHead, numbersRow, "", len(names), func(i int, args []any) []any {
+			return append(args, int64(largest-i), names[i], store.Now())
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := among(t, s, "id", []int64{largest, largest - 2, 5, largest}); !slices.Equal(got, []string{names[2], names[0]}) {
+			t.Errorf("by number: %q", got)
+		}
+		if got := among(t, s, "owner_id", []string{names[3], names[1], "plai", names[2]}); !slices.Equal(got, []string{names[3], names[2], names[1]}) {
+			t.Errorf("by text: %q", got)
+		}
+		if got := slices.Concat(among[int64](t, s, "id", nil), among(t, s, "owner_id", []string{}), among[string](t, s, "owner_id", nil)); len(got) > 0 {
+			t.Errorf("no values match %q", got)
+		}
+		few, _ := store.Among(s, "id", []int64{1})
+		many, _ := store.Among(s, "id", make([]int64, 1000))
+		if few != many {
+			t.Errorf("%s differs from %s", few, many)
+		}
+	})
+}
+
+// among gives the owners of the rows whose column is one of values, by number.
+func among[T int64 | string](t *testing.T, s *store.Store, column string, values []T) (owners []string) {
+	t.Helper()
+	condition, arg := store.Among(s, column, values)
+	err := s.Query(system(t), func(rows *sql.Rows) error {
+		owners = append(owners, "")
+		return rows.Scan(&owners[len(owners)-1])
+	}, "SELECT owner_id FROM dialog_tombstones WHERE "+condition+" ORDER BY id", arg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return owners
+}
