@@ -20,7 +20,8 @@ func (r *consentChangedResolver) Dialog(ctx context.Context, obj *model.ConsentC
 }
 
 func (r *dialogResolver) Messages(ctx context.Context, obj *dialog.Dialog) ([]*dialog.Message, error) {
-	return loadersFrom(ctx).loadMessages(ctx, obj)()
+	said, err := loadersFrom(ctx).loadMessages(ctx, obj)()
+	return texts(ctx, said, err, func(m *dialog.Message) int { return len(m.Text) })
 }
 
 func (r *mutationResolver) PushDialog(ctx context.Context, input dialog.PushInput) (*model.PushDialogPayload, error) {
@@ -64,8 +65,9 @@ func (r *mutationResolver) EraseCustomer(ctx context.Context, input dialog.Erase
 }
 
 func (r *queryResolver) Dialogs(ctx context.Context, language *string, customerID *string, first *int, after *string, last *int, before *string) (*connection.Dialogs, error) {
-	return connection.Of[connection.Dialogs](r.DialogService.List(ctx,
-		dialog.Filter{Language: language, CustomerID: customerID}, page.Args{First: given(ctx, "first", first), After: after, Last: last, Before: before}))
+	p, err := r.DialogService.List(ctx, dialog.Filter{Language: language, CustomerID: customerID},
+		page.Args{First: given(ctx, "first", first), After: after, Last: last, Before: before})
+	return connection.Of[connection.Dialogs](p, spendPage(ctx, p, err, func(d *dialog.Dialog) int { return len(d.Text) }))
 }
 
 func (r *queryResolver) Dialog(ctx context.Context, dialogID string) (*dialog.Dialog, error) {

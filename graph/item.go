@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"parley/graph/model"
@@ -11,9 +12,15 @@ import (
 	"parley/internal/store"
 )
 
-// itemError shows why one item of a call was refused, in the words that
+// itemErrors shows why items of a call were refused, in the words that
 // PresentError would use for a whole call.
-func itemError(ctx context.Context, err error) *model.ItemError {
+type itemErrors struct {
+	// seen are the answers to what is no item's fault: such an error comes for
+	// many items, and is logged once.
+	seen map[string]*model.ItemError
+}
+
+func (s *itemErrors) show(ctx context.Context, err error) *model.ItemError {
 	if err == nil {
 		return nil
 	}
@@ -23,8 +30,23 @@ func itemError(ctx context.Context, err error) *model.ItemError {
 			return &model.ItemError{Code: code, Message: e.Message, Argument: e.Path}
 		}
 	}
-	if code := apperr.CodeOf(err); code == apperr.Timeout {
+	shown := s.seen[err.Error()]
+	if shown == nil {
+		shown = otherItemError(ctx, err)
+		if s.seen == nil {
+			s.seen = map[string]*model.ItemError{}
+		}
+		s.seen[err.Error()] = shown
+	}
+	return shown
+}
+
+func otherItemError(ctx context.Context, err error) *model.ItemError {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return &model.ItemError{Code: model.ItemErrorCodeTimeout, Message: "It took too long: look whether it was done before trying again."}
+	case errors.Is(err, context.Canceled):
+		return &model.ItemError{Code: model.ItemErrorCodeUnavailable, Message: "The call was cancelled before its turn came."}
 	}
 	reference := store.NewID("err")
 	slog.ErrorContext(ctx, "internal error of an item", "reference", reference, "error", err)
@@ -32,17 +54,17 @@ func itemError(ctx context.Context, err error) *model.ItemError {
 }
 
 func utteranceResults(ctx context.Context, results []practice.UtteranceResult) []*model.AddUtteranceResult {
-	shown := make([]*model.AddUtteranceResult, len(results))
+	shown, errs := make([]*model.AddUtteranceResult, len(results)), itemErrors{}
 	for i, r := range results {
-		shown[i] = &model.AddUtteranceResult{Utterance: r.Utterance, Error: itemError(ctx, r.Err)}
+		shown[i] = &model.AddUtteranceResult{Utterance: r.Utterance, Error: errs.show(ctx, r.Err)}
 	}
 	return shown
 }
 
 func recordedErrors(ctx context.Context, results []practice.Result) *model.RecordErrorsPayload {
-	p := &model.RecordErrorsPayload{Results: make([]*model.RecordErrorResult, len(results))}
+	p, errs := &model.RecordErrorsPayload{Results: make([]*model.RecordErrorResult, len(results))}, itemErrors{}
 	for i, r := range results {
-		shown := &model.RecordErrorResult{Status: r.Status, Error: itemError(ctx, r.Err)}
+		shown := &model.RecordErrorResult{Status: r.Status, Error: errs.show(ctx, r.Err)}
 		if r.ErrorID != "" {
 			shown.ErrorID = &results[i].ErrorID
 		}
@@ -55,9 +77,9 @@ func recordedErrors(ctx context.Context, results []practice.Result) *model.Recor
 }
 
 func pushResults(ctx context.Context, results []dialog.PushResult) []*model.PushDialogResult {
-	shown := make([]*model.PushDialogResult, len(results))
+	shown, errs := make([]*model.PushDialogResult, len(results)), itemErrors{}
 	for i, r := range results {
-		shown[i] = &model.PushDialogResult{Dialog: r.Dialog, Error: itemError(ctx, r.Err)}
+		shown[i] = &model.PushDialogResult{Dialog: r.Dialog, Error: errs.show(ctx, r.Err)}
 	}
 	return shown
 }

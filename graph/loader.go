@@ -3,14 +3,17 @@ package graph
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/graph-gophers/dataloader/v7"
 
 	"parley/ent/gen"
+	"parley/internal/apperr"
 	"parley/internal/dialog"
 	"parley/internal/job"
+	"parley/internal/page"
 	"parley/internal/store"
 )
 
@@ -29,6 +32,8 @@ type loaders struct {
 	errors       lazy[string, []*gen.LearnerError]
 	dialog       lazy[string, *dialog.Dialog]
 	messages     lazy[string, []*dialog.Message]
+	// texts counts the bytes of texts in the answer.
+	texts atomic.Int64
 }
 
 // lazy is a loader that is made when it is first used. What load gives waits
@@ -114,6 +119,42 @@ func (l *loaders) loadMessages(ctx context.Context, d *dialog.Dialog) dataloader
 	return l.messages.load(ctx, d.ID, func() dataloader.BatchFunc[string, []*dialog.Message] {
 		return batch(l.DialogService.Messages, itself)
 	})
+}
+
+// maxTexts bounds the texts of one answer, in bytes. Aliases can ask for the same
+// texts again and again, which costs the database little and memory a lot.
+const maxTexts = 32 << 20
+
+// spend counts texts that go into the answer.
+func (l *loaders) spend(bytes int) error {
+	if l.texts.Add(int64(bytes)) > maxTexts {
+		return apperr.New(apperr.TooLarge, "The texts of this answer have more than %d MiB: ask for less at a time.", maxTexts>>20)
+	}
+	return nil
+}
+
+// texts counts the texts of rows and passes rows and error on.
+func texts[T any](ctx context.Context, rows []T, err error, size func(T) int) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, r := range rows {
+		total += size(r)
+	}
+	return rows, loadersFrom(ctx).spend(total)
+}
+
+// spendPage counts the texts of a page and passes an error on.
+func spendPage[T any](ctx context.Context, p *page.Page[T], err error, size func(T) int) error {
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, e := range p.Edges {
+		total += size(e.Node)
+	}
+	return loadersFrom(ctx).spend(total)
 }
 
 func itself(id string) string   { return id }

@@ -2,7 +2,9 @@ package graph
 
 import (
 	"context"
+	"errors"
 
+	"parley/ent/gen/privacy"
 	"parley/graph/node"
 	"parley/internal/apperr"
 	"parley/internal/auth"
@@ -14,10 +16,20 @@ import (
 // sees none.
 func (r *Resolver) node(ctx context.Context, id string) (node.Node, error) {
 	found, err := r.find(ctx, id, "id")()
-	if apperr.Is(err, apperr.NotFound) {
+	if hidden(ctx, err) {
 		return nil, nil
 	}
 	return found, err
+}
+
+// hidden tells that the viewer may not see an object, or that there is none: to
+// node and nodes that is the same.
+func hidden(ctx context.Context, err error) bool {
+	if apperr.Is(err, apperr.NotFound) {
+		return true
+	}
+	v, _ := auth.From(ctx)
+	return v.Key != "" && (apperr.Is(err, apperr.Forbidden) || errors.Is(err, privacy.Deny))
 }
 
 // nodes starts all look-ups before it waits for the first, so that the loaders
@@ -33,7 +45,7 @@ func (r *Resolver) nodes(ctx context.Context, ids []string) ([]node.Node, error)
 	found := make([]node.Node, len(ids))
 	for i, wait := range pending {
 		n, err := wait()
-		if err != nil && !apperr.Is(err, apperr.NotFound) {
+		if err != nil && !hidden(ctx, err) {
 			return nil, err
 		}
 		found[i] = n

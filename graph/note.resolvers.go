@@ -76,7 +76,8 @@ func (r *queryResolver) Note(ctx context.Context, id string) (*gen.Note, error) 
 }
 
 func (r *queryResolver) Notes(ctx context.Context, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) (*connection.Notes, error) {
-	return connection.Of[connection.Notes](r.NoteService.List(ctx, noteFilter(filter), noteOrder(orderBy), page.Args{First: first, After: after, Last: last, Before: before}))
+	p, err := r.NoteService.List(ctx, noteFilter(filter), noteOrder(orderBy), page.Args{First: first, After: after, Last: last, Before: before})
+	return connection.Of[connection.Notes](p, spendPage(ctx, p, err, func(n *gen.Note) int { return len(n.Text) }))
 }
 
 func (r *queryResolver) NoteStats(ctx context.Context) (*note.Stats, error) {

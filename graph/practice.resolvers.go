@@ -65,7 +65,8 @@ func (r *queryResolver) Conversations(ctx context.Context, externalID *string, f
 }
 
 func (r *utteranceResolver) Errors(ctx context.Context, obj *gen.Utterance) ([]*gen.LearnerError, error) {
-	return loadersFrom(ctx).loadErrors(ctx, obj)()
+	found, err := loadersFrom(ctx).loadErrors(ctx, obj)()
+	return texts(ctx, found, err, func(e *gen.LearnerError) int { return len(e.Category) + len(e.Subcategory) + len(e.ClientKey) })
 }
 
 func (r *Resolver) Conversation() gen1.ConversationResolver { return &conversationResolver{r} }

@@ -1163,14 +1163,14 @@ func (ec *executionContext) unmarshalInputPushDialogInput(ctx context.Context, o
 		switch k {
 		case "customerId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customerId"))
-			data, err := ec.unmarshalNBigInt2string(ctx, v)
+			data, err := ec.unmarshalNBigInt2parleyᚋinternalᚋdialogᚐNumber(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.CustomerID = data
 		case "dialogId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dialogId"))
-			data, err := ec.unmarshalNBigInt2string(ctx, v)
+			data, err := ec.unmarshalNBigInt2parleyᚋinternalᚋdialogᚐNumber(ctx, v)
 			if err != nil {
 				return it, err
 			}

@@ -2845,7 +2845,7 @@ extend type Mutation {
 
 """One thing that an API key may do."""
 enum Scope {
-  """Push dialogs and add messages to them."""
+  """Push dialogs, add messages to them, and read the key owner's own."""
   DIALOGS_PUSH
   """Say whether a customer agreed."""
   DIALOGS_CONSENT
@@ -3044,7 +3044,7 @@ type Dialog implements Node {
   approved: Boolean!
   """When the dialog is erased unless the customer agrees before; null once they did."""
   expiresAt: Time
-  """What was said after the first text, the oldest first, at most 1000."""
+  """What was said after the first text, the oldest first, at most 1000. TOO_LARGE when the messages of all dialogs of an answer have more than 16 MiB."""
   messages: [DialogMessage!]!
 }
 
@@ -3172,7 +3172,7 @@ type PushDialogPayload {
 
 """Dialogs to push."""
 input PushDialogsInput {
-  """The dialogs, 1 to 50, each by itself."""
+  """The dialogs, 1 to 50, each by itself; the whole request has at most 1 MiB."""
   items: [PushDialogInput!]!
 }
 
@@ -3218,7 +3218,7 @@ input SetConsentInput {
 type SetConsentPayload {
   """What the consent is now: APPROVED, or the way in which the dialog was erased."""
   state: ConsentState!
-  """The dialog; null when it was erased."""
+  """The dialog; null when it was erased, and for a key without the scope DIALOGS_PUSH."""
   dialog: Dialog
   """The place in the event log before this call."""
   cursor: EventCursor!

@@ -3890,6 +3890,22 @@ func (ec *executionContext) marshalNBigInt2int64(ctx context.Context, sel ast.Se
 	return res
 }
 
+func (ec *executionContext) unmarshalNBigInt2parleyᚋinternalᚋdialogᚐNumber(ctx context.Context, v any) (dialog.Number, error) {
+	res, err := scalar.UnmarshalItemBigInt(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNBigInt2parleyᚋinternalᚋdialogᚐNumber(ctx context.Context, sel ast.SelectionSet, v dialog.Number) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalItemBigInt(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNBigInt2string(ctx context.Context, v any) (string, error) {
 	res, err := scalar.UnmarshalBigIntText(v)
 	return res, graphql.ErrorOnPath(ctx, err)

@@ -225,7 +225,7 @@ type PushDialogResult struct {
 
 // Dialogs to push.
 type PushDialogsInput struct {
-	// The dialogs, 1 to 50, each by itself.
+	// The dialogs, 1 to 50, each by itself; the whole request has at most 1 MiB.
 	Items []*dialog.PushInput `json:"items"`
 }
 
@@ -303,7 +303,7 @@ type RevokeAPIKeyPayload struct {
 type SetConsentPayload struct {
 	// What the consent is now: APPROVED, or the way in which the dialog was erased.
 	State consentchange.State `json:"state"`
-	// The dialog; null when it was erased.
+	// The dialog; null when it was erased, and for a key without the scope DIALOGS_PUSH.
 	Dialog *dialog.Dialog `json:"dialog,omitempty"`
 	// The place in the event log before this call.
 	Cursor event.Cursor `json:"cursor"`

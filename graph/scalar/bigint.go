@@ -9,6 +9,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"parley/internal/apperr"
+	"parley/internal/dialog"
 )
 
 // MarshalBigInt writes a BigInt.
@@ -62,4 +63,20 @@ func decimal(s string) (string, error) {
 		return "", notWhole
 	}
 	return s, nil
+}
+
+// MarshalItemBigInt writes a BigInt.
+func MarshalItemBigInt(n dialog.Number) graphql.Marshaler { return graphql.MarshalString(string(n)) }
+
+// UnmarshalItemBigInt reads the BigInt of one item among many, whose service
+// refuses that item alone when it is none.
+func UnmarshalItemBigInt(v any) (dialog.Number, error) {
+	switch n := v.(type) {
+	case string:
+		return dialog.Number(n), nil
+	case json.Number:
+		return dialog.Number(n), nil
+	}
+	s, err := UnmarshalBigIntText(v)
+	return dialog.Number(s), err
 }

@@ -72,7 +72,7 @@ func edit(query string) row {
 }
 
 func maybe(query string) row {
-	return row{query: query, vars: about, owner: fine, other: null, admin: fine, nobody: "UNAUTHENTICATED"}
+	return row{query: query, vars: about, owner: fine, other: null, admin: fine, nobody: "UNAUTHENTICATED", key: null}
 }
 
 func streamed(r row) row { r.subscription = true; return r }

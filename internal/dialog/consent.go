@@ -25,7 +25,7 @@ const (
 type Consent struct {
 	// State is APPROVED, or how the dialog was erased.
 	State consentchange.State
-	// Dialog is nil when it was erased.
+	// Dialog is nil when it was erased, and for a key that may not read it.
 	Dialog *Dialog
 	// Cursor is the place in the event log before the call.
 	Cursor event.Cursor
@@ -85,6 +85,9 @@ func (s *Service) SetConsent(ctx context.Context, in ConsentInput) (*Consent, er
 	})
 	if err != nil {
 		return nil, err
+	}
+	if viewer.Key != "" && !viewer.Scopes.Has(auth.ScopeDialogsPush) {
+		c.Dialog = nil
 	}
 	return c, nil
 }
@@ -151,8 +154,9 @@ func (s *Service) record(ctx context.Context, dialogs []*Dialog, state consentch
 			events = append(events, e)
 		}
 	}
-	if err := s.insertRows(ctx, "consent_changes",
-		[]string{"id", "created_at", "dialog_id", "owner_id", "state", "actor_id", "key_id"}, history); err != nil {
+	if _, err := s.store.InsertRows(ctx,
+		"INSERT INTO consent_changes (id, created_at, dialog_id, owner_id, state, actor_id, key_id) VALUES ", "(?, ?, ?, ?, ?, ?, ?)", "",
+		len(history), func(i int, args []any) []any { return append(args, history[i]...) }); err != nil {
 		return err
 	}
 	store.AfterCommit(ctx, s.cfg.Wake)

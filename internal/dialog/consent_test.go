@@ -145,3 +145,15 @@ func TestWithdrawnDialogsVanishAtOnce(t *testing.T) {
 		require.Zero(t, count)
 	})
 }
+
+func TestAKeyForConsentAloneReadsNoText(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		r.push(1, "text")
+		c, err := r.SetConsent(key(t, owner, auth.ScopeDialogsConsent), dialog.ConsentInput{DialogID: "1", Approved: true})
+		require.NoError(t, err)
+		require.Nil(t, c.Dialog)
+		c, err = r.SetConsent(key(t, owner, auth.ScopeDialogsConsent, auth.ScopeDialogsPush), dialog.ConsentInput{DialogID: "1", Approved: true})
+		require.NoError(t, err)
+		require.Equal(t, "text", c.Dialog.Text)
+	})
+}

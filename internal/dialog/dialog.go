@@ -21,6 +21,8 @@ const (
 	MaxPush = 50
 	// MaxMessages is how many messages a dialog may have.
 	MaxMessages = 1000
+	// MaxSaid is how much of messages is read at a time, in bytes.
+	MaxSaid = 16 << 20
 	// MaxKey is how long an idempotency key may be, in bytes.
 	MaxKey = 200
 )
@@ -28,10 +30,13 @@ const (
 // Language is a language tag as a client wrote it, valid or not.
 type Language string
 
-// PushInput is one dialog to push. The numbers are decimal digits of any size.
+// Number is a chatbot's number as a client wrote it, valid or not.
+type Number string
+
+// PushInput is one dialog to push.
 type PushInput struct {
-	CustomerID     string   `json:"customerId"`
-	DialogID       string   `json:"dialogId"`
+	CustomerID     Number   `json:"customerId"`
+	DialogID       Number   `json:"dialogId"`
 	Text           string   `json:"text"`
 	Language       Language `json:"language"`
 	IdempotencyKey *string  `json:"idempotencyKey"`
@@ -93,8 +98,8 @@ func (in PushInput) Validate(base ...string) error {
 func (in PushInput) draft(base []string) (*draft, error) {
 	d := &draft{Dialog: Dialog{Text: in.Text}, key: in.IdempotencyKey}
 	var numberErr, customerErr, languageErr error
-	d.CustomerID, customerErr = number(in.CustomerID, below(base, "customerId"))
-	d.DialogID, numberErr = number(in.DialogID, below(base, "dialogId"))
+	d.CustomerID, customerErr = number(string(in.CustomerID), below(base, "customerId"))
+	d.DialogID, numberErr = number(string(in.DialogID), below(base, "dialogId"))
 	if d.Language, languageErr = langtag.Canonical(string(in.Language)); languageErr != nil {
 		languageErr = at(languageErr, below(base, "language"))
 	}
@@ -176,6 +181,15 @@ func unstorable(s string) string {
 		return "contains a NUL"
 	}
 	return ""
+}
+
+// idsOf gives the node ids of dialogs.
+func idsOf(dialogs []*Dialog) []string {
+	ids := make([]string, len(dialogs))
+	for i, d := range dialogs {
+		ids[i] = d.ID
+	}
+	return ids
 }
 
 // numbers gives the chatbot's numbers of dialogs.

@@ -78,7 +78,7 @@ func (s *Service) eraseSome(ctx context.Context, where string, args []any, last 
 // eraseNumbers erases those dialogs with the numbers that are still there and
 // match the condition, in one transaction, and tells how many.
 func (s *Service) eraseNumbers(ctx context.Context, list []int64, condition string, state consentchange.State, by actor) (n int, err error) {
-	in, arg := among(s.store, "dialog_id", list)
+	in, arg := store.Among(s.store, "dialog_id", list)
 	err = s.store.Tx(ctx, func(ctx context.Context) error {
 		var found []*Dialog
 		err := s.query(ctx, "lock dialogs", func(rows *sql.Rows) error {
@@ -99,14 +99,15 @@ func (s *Service) eraseNumbers(ctx context.Context, list []int64, condition stri
 // left is a tombstone with the number, and the history of the consent.
 func (s *Service) erase(ctx context.Context, dialogs []*Dialog, state consentchange.State, by actor) error {
 	now := store.Now()
-	ids, tombstones := make([]string, len(dialogs)), make([][]any, len(dialogs))
+	ids := make([]string, len(dialogs))
 	for i, d := range dialogs {
-		ids[i], tombstones[i] = d.ID, []any{d.DialogID, d.OwnerID, now}
+		ids[i] = d.ID
 	}
 	if err := s.deleteDialogs(ctx, ids); err != nil {
 		return err
 	}
-	if err := s.insertRows(ctx, "dialog_tombstones", []string{"id", "owner_id", "erased_at"}, tombstones); err != nil {
+	if _, err := s.store.InsertRows(ctx, "INSERT INTO dialog_tombstones (id, owner_id, erased_at) VALUES ", "(?, ?, ?)", "",
+		len(dialogs), func(i int, args []any) []any { return append(args, dialogs[i].DialogID, dialogs[i].OwnerID, now) }); err != nil {
 		return err
 	}
 	store.AfterCommit(ctx, s.forgetSoon)

@@ -12,6 +12,7 @@ import (
 	"parley/internal/audit"
 	"parley/internal/auth"
 	"parley/internal/page"
+	"parley/internal/store"
 )
 
 const (
@@ -69,18 +70,14 @@ func (s *Service) Export(ctx context.Context, w io.Writer, format Format, f Filt
 // exportSome writes dialogs with their messages, a part of them at a time, and
 // tells how many are on their way to the reader.
 func (s *Service) exportSome(ctx context.Context, out *bufio.Writer, write rowWriter, dialogs []*Dialog) (n int, err error) {
-	sizes, err := s.sizes(ctx, dialogs)
+	sizes, err := s.sizes(ctx, idsOf(dialogs))
 	if err != nil {
 		return 0, err
 	}
 	for len(dialogs) > 0 {
 		part := share(dialogs, sizes)
 		dialogs = dialogs[len(part):]
-		ids := make([]string, len(part))
-		for i, d := range part {
-			ids[i] = d.ID
-		}
-		messages, err := s.said(ctx, "approved", nil, ids)
+		messages, err := s.said(ctx, "approved", nil, idsOf(part))
 		if err != nil {
 			return n, err
 		}
@@ -98,12 +95,8 @@ func (s *Service) exportSome(ctx context.Context, out *bufio.Writer, write rowWr
 }
 
 // sizes gives the bytes of the messages of dialogs by node id.
-func (s *Service) sizes(ctx context.Context, dialogs []*Dialog) (map[string]int, error) {
-	ids := make([]string, len(dialogs))
-	for i, d := range dialogs {
-		ids[i] = d.ID
-	}
-	in, arg := among(s.store, "parent_id", ids)
+func (s *Service) sizes(ctx context.Context, ids []string) (map[string]int, error) {
+	in, arg := store.Among(s.store, "parent_id", ids)
 	sizes := map[string]int{}
 	return sizes, s.query(ctx, "measure messages", func(rows *sql.Rows) error {
 		var id string

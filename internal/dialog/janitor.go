@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// forgetPause is the least time between two rounds of the janitor.
+	// forgetPause is how long the janitor waits for more to be erased.
 	forgetPause = time.Second
 	// forgetShare keeps the janitor from taking more than one part in so many of
 	// the time, since nobody writes to SQLite while it works.
@@ -24,9 +24,10 @@ func (s *Service) forgetSoon() {
 }
 
 // Run is the janitor: it makes the raw files of SQLite forget what was erased,
-// until ctx ends. It begins with what an earlier process left. A round comes a
-// second after an erasure, later where rounds take long: 50 times as long as the
-// last one took. On Postgres there is nothing for it to do.
+// until ctx ends. It begins with what an earlier process left. A round begins a
+// second after an erasure, so that those which come together share it, and later
+// where rounds take long: 50 times as long as the last one took. On Postgres there
+// is nothing for it to do.
 func (s *Service) Run(ctx context.Context) error {
 	if s.store.Postgres() {
 		<-ctx.Done()
@@ -41,19 +42,31 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-s.erased:
 		}
-		pause := s.forget(ctx)
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, forgetPause) || !sleep(ctx, s.forget(ctx)) {
 			return nil
-		case <-time.After(pause):
 		}
+	}
+}
+
+// sleep waits and tells whether ctx goes on.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause):
+		return true
 	}
 }
 
 // forget is a round of the janitor; it gives the pause until the next.
 func (s *Service) forget(ctx context.Context) time.Duration {
+	select { // what was erased by now is in this round
+	case <-s.erased:
+	default:
+	}
 	start := time.Now()
 	err := s.store.Scrub(ctx)
+	slog.DebugContext(ctx, "erased dialogs left the database's files", "took", time.Since(start), "error", err)
 	if err != nil && ctx.Err() == nil {
 		slog.WarnContext(ctx, "the database's files may still hold erased dialogs, trying again", "error", err)
 		s.forgetSoon()
@@ -61,7 +74,7 @@ func (s *Service) forget(ctx context.Context) time.Duration {
 	if s.forgot != nil {
 		s.forgot(err)
 	}
-	return max(forgetPause, forgetShare*time.Since(start))
+	return forgetShare * time.Since(start)
 }
 
 // unforgotten tells whether something was erased since the last round.

@@ -86,7 +86,9 @@ func (s *Service) commitMessages(ctx context.Context, items []*saying) ([]batch.
 		rows = append(rows, []any{m.ID, m.CreatedAt, p.id, m.Text, m.key})
 		results[i].Value = &m.Message
 	}
-	return results, s.insertRows(ctx, "dialog_messages", []string{"id", "created_at", "parent_id", "text", "idempotency_key"}, rows)
+	_, err = s.store.InsertRows(ctx, "INSERT INTO dialog_messages (id, created_at, parent_id, text, idempotency_key) VALUES ", "(?, ?, ?, ?, ?)", "",
+		len(rows), func(i int, args []any) []any { return append(args, rows[i]...) })
+	return results, err
 }
 
 func noDialog(number int64) error {
@@ -111,7 +113,7 @@ func (s *Service) lockParents(ctx context.Context, items []*saying) (map[int64]*
 	if s.store.Postgres() {
 		lock = " FOR NO KEY UPDATE"
 	}
-	condition, arg := among(s.store, "dialog_id", list)
+	condition, arg := store.Among(s.store, "dialog_id", list)
 	parents, byID := map[int64]*parent{}, map[string]*parent{}
 	var ids []string
 	err := s.query(ctx, "lock dialogs", func(rows *sql.Rows) error {
@@ -124,7 +126,7 @@ func (s *Service) lockParents(ctx context.Context, items []*saying) (map[int64]*
 	if err != nil || len(ids) == 0 {
 		return parents, err
 	}
-	condition, arg = among(s.store, "parent_id", ids)
+	condition, arg = store.Among(s.store, "parent_id", ids)
 	if err := s.query(ctx, "count messages", func(rows *sql.Rows) error {
 		var id string
 		var n int
@@ -148,8 +150,8 @@ func (s *Service) findKeys(ctx context.Context, items []*saying, ids []string, b
 	if len(keys) == 0 {
 		return nil
 	}
-	dialogs, dialogsArg := among(s.store, "parent_id", ids)
-	used, usedArg := among(s.store, "idempotency_key", keys)
+	dialogs, dialogsArg := store.Among(s.store, "parent_id", ids)
+	used, usedArg := store.Among(s.store, "idempotency_key", keys)
 	return s.query(ctx, "look for idempotency keys", func(rows *sql.Rows) error {
 		var m Message
 		var id, key string

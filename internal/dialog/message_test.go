@@ -124,3 +124,17 @@ func TestMessagesAgainstAWithdrawal(t *testing.T) {
 		}
 	})
 }
+
+func TestMessagesAreReadUpToALimit(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		d := r.approved(1, "text")
+		for range dialog.MaxSaid / dialog.MaxText {
+			r.say(1, strings.Repeat("x", dialog.MaxText))
+		}
+		_, err := r.Messages(analyst(t), []string{d.ID})
+		require.NoError(t, err)
+		r.say(1, "one more")
+		_, err = r.Messages(analyst(t), []string{d.ID})
+		refused(t, err, apperr.TooLarge)
+	})
+}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"parley/internal/store"
 )
 
 const insertDialogs = "INSERT INTO dialogs (id, created_at, dialog_id, customer_id, owner_id, language, text, approved, idempotency_key) "
@@ -22,12 +24,15 @@ const insertArrays = insertDialogs + `
 	ORDER BY new.number
 	ON CONFLICT DO NOTHING RETURNING id`
 
-func insertTuples(n int) string {
-	return "WITH new (id, at, number, customer, owner, language, text, key) AS (VALUES " + tuples(n, 8) + ") " + insertDialogs + `
+// The statement of SQLite, around its rows.
+const (
+	insertHead = "WITH new (id, at, number, customer, owner, language, text, key) AS (VALUES "
+	insertRow  = "(?, ?, ?, ?, ?, ?, ?, ?)"
+	insertEnd  = ") " + insertDialogs + `
 	SELECT new.id, new.at, new.number, new.customer, new.owner, new.language, new.text, false, new.key FROM new
 	WHERE NOT EXISTS (SELECT 1 FROM dialog_tombstones WHERE dialog_tombstones.id = new.number)
 	ON CONFLICT DO NOTHING RETURNING id`
-}
+)
 
 // insert writes those drafts whose number and key are free and gives the ids of
 // their rows. No two of them may want the same.
@@ -42,13 +47,14 @@ func (s *Service) insert(ctx context.Context, drafts []*draft) (map[string]bool,
 	if s.store.Postgres() {
 		return inserted, s.query(ctx, "insert dialogs", scan, insertArrays, arrays(drafts)...)
 	}
-	rows := make([][]any, len(drafts))
-	for i, d := range drafts {
-		rows[i] = []any{d.ID, d.CreatedAt, d.DialogID, d.CustomerID, d.OwnerID, d.Language, d.Text, d.key}
-	}
-	return inserted, insertBlocks(rows, insertTuples, func(query string, args []any) error {
-		return s.query(ctx, "insert dialogs", scan, query, args...)
+	err := s.store.QueryRows(ctx, scan, insertHead, insertRow, insertEnd, len(drafts), func(i int, args []any) []any {
+		d := drafts[i]
+		return append(args, d.ID, d.CreatedAt, d.DialogID, d.CustomerID, d.OwnerID, d.Language, d.Text, d.key)
 	})
+	if err != nil {
+		return nil, fmt.Errorf("insert dialogs: %w", err)
+	}
+	return inserted, nil
 }
 
 // arrays gives the columns of drafts.
@@ -83,7 +89,7 @@ func (s *Service) taken(ctx context.Context, drafts []*draft) (map[int64]bool, e
 }
 
 func (s *Service) numbers(ctx context.Context, what, query, column string, drafts []*draft) (map[int64]bool, error) {
-	condition, arg := among(s.store, column, numbersOf(drafts))
+	condition, arg := store.Among(s.store, column, numbersOf(drafts))
 	found := map[int64]bool{}
 	return found, s.query(ctx, what, func(rows *sql.Rows) error {
 		var n int64
@@ -109,7 +115,7 @@ func (s *Service) keyed(ctx context.Context, drafts []*draft) (map[ownKey]*keyed
 	}
 	found := map[ownKey]*keyedDialog{}
 	for owner, keys := range byOwner {
-		condition, arg := among(s.store, "idempotency_key", keys)
+		condition, arg := store.Among(s.store, "idempotency_key", keys)
 		err := s.query(ctx, "look for idempotency keys", func(rows *sql.Rows) error {
 			d := &keyedDialog{Dialog: Dialog{OwnerID: owner}}
 			err := rows.Scan(&d.ID, &d.CreatedAt, &d.DialogID, &d.CustomerID, &d.Language, &d.Text, &d.key)
@@ -128,7 +134,7 @@ func (s *Service) keyed(ctx context.Context, drafts []*draft) (map[ownKey]*keyed
 // freeKeys takes the keys of dialogs away, so that others may use them.
 func (s *Service) freeKeys(ctx context.Context, ids []string) error {
 	slices.Sort(ids)
-	condition, arg := among(s.store, "id", slices.Compact(ids))
+	condition, arg := store.Among(s.store, "id", slices.Compact(ids))
 	return s.exec(ctx, "free idempotency keys", "UPDATE dialogs SET idempotency_key = NULL WHERE "+condition, arg)
 }
 
@@ -136,7 +142,7 @@ func (s *Service) freeKeys(ctx context.Context, ids []string) error {
 func (s *Service) deleteDialogs(ctx context.Context, ids []string) error {
 	for _, table := range []string{"dialog_messages WHERE parent_id", "dialogs WHERE id"} {
 		name, column, _ := strings.Cut(table, " WHERE ")
-		condition, arg := among(s.store, column, ids)
+		condition, arg := store.Among(s.store, column, ids)
 		if _, err := s.store.Exec(ctx, "DELETE FROM "+name+" WHERE "+condition, arg); err != nil {
 			return fmt.Errorf("delete from %s: %w", name, err)
 		}

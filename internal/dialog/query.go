@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"slices"
 
+	"parley/internal/apperr"
 	"parley/internal/audit"
 	"parley/internal/auth"
 	"parley/internal/page"
@@ -155,9 +156,9 @@ func (s *Service) read(ctx context.Context, approved bool, rest string, args ...
 }
 
 // reader gives the condition for the dialogs that the viewer of ctx may see one
-// by one, and whether their reading is audited. nothing tells that they may see
-// none.
-func reader(ctx context.Context) (condition string, args []any, audited, nothing bool, err error) {
+// by one, and whether it finds approved ones only. nothing tells that they may
+// see none.
+func reader(ctx context.Context) (condition string, args []any, approved, nothing bool, err error) {
 	viewer, err := auth.RequireAny(ctx)
 	if err != nil {
 		return "", nil, false, true, err
@@ -165,7 +166,7 @@ func reader(ctx context.Context) (condition string, args []any, audited, nothing
 	if viewer.Key == "" && (viewer.Role == auth.RoleAnalyst || viewer.Admin()) {
 		return "approved", nil, true, false, nil
 	}
-	if _, err := auth.RequireScope(ctx, anyScope...); err != nil {
+	if _, err := auth.RequireScope(ctx, auth.ScopeDialogsPush); err != nil {
 		return "", nil, false, true, nil //nolint:nilerr // what they may not see does not exist for them
 	}
 	return "owner_id = ?", []any{viewer.ID}, false, false, nil
@@ -174,7 +175,7 @@ func reader(ctx context.Context) (condition string, args []any, audited, nothing
 // Get gives a dialog by the chatbot's number. NOT_FOUND when the viewer may not
 // see it.
 func (s *Service) Get(ctx context.Context, dialogID string) (*Dialog, error) {
-	condition, args, audited, nothing, err := reader(ctx)
+	condition, args, approved, nothing, err := reader(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -185,36 +186,32 @@ func (s *Service) Get(ctx context.Context, dialogID string) (*Dialog, error) {
 	if nothing {
 		return nil, noDialog(n)
 	}
-	found, err := s.read(ctx, audited, " WHERE "+condition+" AND dialog_id = ?", append(args, n)...)
+	found, err := s.read(ctx, approved, " WHERE "+condition+" AND dialog_id = ?", append(args, n)...)
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
 		return nil, noDialog(n)
 	}
-	if audited {
-		if err := s.audits.Write(ctx, audit.Read, numbers(found)); err != nil {
-			return nil, err
-		}
+	if err := s.audits.Write(ctx, audit.Read, numbers(found)); err != nil {
+		return nil, err
 	}
 	return found[0], nil
 }
 
 // ByID gives those of the dialogs with node ids that the viewer may see, by id.
 func (s *Service) ByID(ctx context.Context, ids []string) (map[string]*Dialog, error) {
-	condition, args, audited, nothing, err := reader(ctx)
+	condition, args, approved, nothing, err := reader(ctx)
 	if err != nil || nothing {
 		return nil, err
 	}
-	in, arg := among(s.store, "id", wellFormed(ids))
-	found, err := s.read(ctx, audited, " WHERE "+condition+" AND "+in, append(args, arg)...)
+	in, arg := store.Among(s.store, "id", wellFormed(ids))
+	found, err := s.read(ctx, approved, " WHERE "+condition+" AND "+in, append(args, arg)...)
 	if err != nil {
 		return nil, err
 	}
-	if audited {
-		if err := s.audits.Write(ctx, audit.Read, numbers(found)); err != nil {
-			return nil, err
-		}
+	if err := s.audits.Write(ctx, audit.Read, numbers(found)); err != nil {
+		return nil, err
 	}
 	byID := make(map[string]*Dialog, len(found))
 	for _, d := range found {
@@ -237,18 +234,30 @@ func wellFormed(ids []string) []string {
 
 // Messages gives what was said in dialogs that the viewer was given, by the
 // dialogs' node ids, the oldest first. Dialogs that the viewer may no longer see
-// have none.
+// have none. More than MaxSaid bytes at a time are TOO_LARGE.
 func (s *Service) Messages(ctx context.Context, dialogs []string) (map[string][]*Message, error) {
 	condition, args, _, nothing, err := reader(ctx)
 	if err != nil || nothing {
 		return nil, err
 	}
-	return s.said(ctx, condition, args, wellFormed(dialogs))
+	dialogs = wellFormed(dialogs)
+	sizes, err := s.sizes(ctx, dialogs)
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, n := range sizes {
+		total += n
+	}
+	if total > MaxSaid {
+		return nil, apperr.New(apperr.TooLarge, "These dialogs have %d bytes of messages, at most %d are read at a time: ask for fewer dialogs.", total, MaxSaid)
+	}
+	return s.said(ctx, condition, args, dialogs)
 }
 
 // said reads the messages of those dialogs that match the condition.
 func (s *Service) said(ctx context.Context, condition string, args []any, dialogs []string) (map[string][]*Message, error) {
-	in, arg := among(s.store, "parent_id", dialogs)
+	in, arg := store.Among(s.store, "parent_id", dialogs)
 	byDialog := make(map[string][]*Message, len(dialogs))
 	return byDialog, s.query(ctx, "read messages", func(rows *sql.Rows) error {
 		m := &Message{}

@@ -102,9 +102,9 @@ func TestWhoSeesADialogByItself(t *testing.T) {
 		ids := []string{pending.ID, agreed.ID, store.NewID("dlg"), store.NewID("note"), "", "x\x00"}
 		require.Equal(t, []string{agreed.ID}, see(analyst(t), ids...))
 		require.Equal(t, []string{agreed.ID}, see(admin(t), ids...))
-		require.Equal(t, []string{pending.ID, agreed.ID}, see(key(t, owner, auth.ScopeDialogsConsent), ids...))
+		require.Equal(t, []string{pending.ID, agreed.ID}, see(key(t, owner, auth.ScopeDialogsPush), ids...))
 		require.Equal(t, []string{pending.ID, agreed.ID}, see(person(t, auth.RoleService, owner), ids...))
-		for _, ctx := range []ctxt{key(t, stranger), key(t, owner, auth.ScopePracticeRead), person(t, auth.RoleUser)} {
+		for _, ctx := range []ctxt{key(t, stranger), key(t, owner, auth.ScopeDialogsConsent, auth.ScopeDialogsErase), key(t, owner, auth.ScopePracticeRead), person(t, auth.RoleUser)} {
 			require.Empty(t, see(ctx, ids...))
 			_, err := r.Get(ctx, "2")
 			refused(t, err, apperr.NotFound)
@@ -133,8 +133,8 @@ func TestReadingIsWrittenDownBefore(t *testing.T) {
 		require.NoError(t, err)
 		r.exported(analyst(t), dialog.CSV, dialog.Filter{})
 		require.Equal(t, []string{
-			"user_ANALYST LIST 2 1", "user_ADMIN READ 2", "user_ANALYST READ 1", "user_ANALYST EXPORT 2 1",
-		}, r.audited(), "nothing found writes nothing, and a service reads its own unseen")
+			"user_ANALYST LIST 2 1", "user_ADMIN READ 2", "user_ANALYST READ 1", owner + " READ 2", owner + " READ 2", "user_ANALYST EXPORT 2 1",
+		}, r.audited(), "nothing found writes nothing")
 
 		r.exec("ALTER TABLE audit_entries RENAME TO audit_entries_away")
 		_, err = r.List(analyst(t), dialog.Filter{}, page.Args{})

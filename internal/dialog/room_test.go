@@ -70,7 +70,7 @@ func ptr[T any](v T) *T { return &v }
 func dec[N int | int64](n N) string { return strconv.FormatInt(int64(n), 10) }
 
 func input(customer, number int64, text string) dialog.PushInput {
-	return dialog.PushInput{CustomerID: dec(customer), DialogID: dec(number), Text: text, Language: "en"}
+	return dialog.PushInput{CustomerID: dialog.Number(dec(customer)), DialogID: dialog.Number(dec(number)), Text: text, Language: "en"}
 }
 
 func (r *room) push(number int64, text string) *dialog.Dialog {

@@ -138,7 +138,7 @@ func TestD6NumbersHave63BitsAndNothingElse(t *testing.T) {
 			"", "abc", "-1", "-0", "+1", " 1", "1.0", "1e3", "0x10", "1_0", "٣", "\x00", "9223372036854775808",
 			"99999999999999999999999999999999999999", "NULL",
 		} {
-			_, err := r.Push(key(t, owner), dialog.PushInput{CustomerID: bad, DialogID: bad, Text: "t", Language: "en"})
+			_, err := r.Push(key(t, owner), dialog.PushInput{CustomerID: dialog.Number(bad), DialogID: dialog.Number(bad), Text: "t", Language: "en"})
 			refused(t, err, apperr.BadInput, "input", "customerId")
 			refused(t, err, apperr.BadInput, "input", "dialogId")
 			_, err = r.AddMessage(key(t, owner), dialog.MessageInput{DialogID: bad, Text: "t"})

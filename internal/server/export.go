@@ -18,6 +18,11 @@ const maxStall = 30 * time.Second
 // one chunk. The viewer must be an analyst or an admin.
 func (s *Server) export(format dialog.Format) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			w.Header().Set("Allow", http.MethodGet)
+			plain(w, http.StatusMethodNotAllowed, "A download needs GET.")
+			return
+		}
 		out := &download{ResponseWriter: w, control: http.NewResponseController(w), format: format}
 		f, err := exportFilter(r.URL.Query())
 		if err == nil {
@@ -32,6 +37,12 @@ func (s *Server) export(format dialog.Format) http.Handler {
 }
 
 func exportFilter(query url.Values) (f dialog.Filter, err error) {
+	for name := range query {
+		if name != "customerId" && name != "language" {
+			// Left alone, a slip of the pen would download everything.
+			return f, apperr.Argument(name, "The parameters are customerId and language.")
+		}
+	}
 	if customer := query.Get("customerId"); customer != "" {
 		f.CustomerID = &customer
 	}
@@ -64,7 +75,7 @@ func (d *download) begin() {
 	}
 	d.Header().Set("Content-Type", kind)
 	d.Header().Set("Content-Disposition", `attachment; filename="dialogs.`+string(d.format)+`"`)
-	d.Header().Set("Cache-Control", "no-store")
+	d.Header().Set("Cache-Control", noStore)
 	d.Header().Set("X-Content-Type-Options", "nosniff")
 	d.WriteHeader(http.StatusOK)
 }

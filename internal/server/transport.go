@@ -166,6 +166,7 @@ func writeData(w http.ResponseWriter, kind string, data json.RawMessage) {
 	const before, after = `{"data":`, `}`
 	w.Header().Set("Content-Type", kind+"; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(before)+len(data)+len(after)))
+	w.Header().Set("Cache-Control", noStore)
 	for _, part := range [][]byte{[]byte(before), data, []byte(after)} {
 		_, _ = w.Write(part)
 	}
@@ -192,9 +193,14 @@ func write(w http.ResponseWriter, status int, kind string, response any) {
 		return
 	}
 	w.Header().Set("Content-Type", kind+"; charset=utf-8")
+	w.Header().Set("Cache-Control", noStore)
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }
+
+// noStore keeps answers out of the caches of proxies and browsers, where what is
+// erased here would live on.
+const noStore = "no-store"
 
 // refuse answers a request that never became an operation.
 func refuse(w http.ResponseWriter, status int, e *apperr.Error) {
