@@ -2,9 +2,9 @@ package job_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"strings"
 	"testing"
 	"time"
 
