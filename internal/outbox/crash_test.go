@@ -361,12 +361,17 @@ func TestCachesAreToldBeforeAnEventIsPublished(t *testing.T) {
 		p.note("one")
 		b := receive(t, p.events)
 		for len(b.Events) == 0 {
+			// The relay began after the note and only told how far the log was.
+			p.note("one more")
 			b = receive(t, p.events)
 		}
-		require.Equal(t, b.Events[0].Position, receive(t, told), "a cache that was away is told later")
+		for _, e := range b.Events {
+			require.Equal(t, e.Position, receive(t, told), "a cache that was away is told later")
+		}
 		p.note("two")
-		b = receive(t, p.events)
-		require.Equal(t, b.Events[0].Position, <-told, "and else before")
+		for _, e := range receive(t, p.events).Events {
+			require.Equal(t, e.Position, receive(t, told), "and else before")
+		}
 	})
 }
 
