@@ -42,7 +42,7 @@ func Events[T any](ctx context.Context, s *Streams, after *event.Cursor, topics 
 		w.Close()
 		return nil, err
 	}
-	r := &eventReader{Streams: s, viewer: viewer, audiences: audiences, topics: map[string]bool{}, position: head}
+	r := &eventReader{Streams: s, viewer: viewer, audiences: audiences, topics: map[string]bool{}, position: head, whole: head, seen: map[int]int64{}}
 	for _, topic := range topics {
 		r.topics[topic] = true
 	}
@@ -93,8 +93,11 @@ type eventReader struct {
 	topics    map[string]bool
 	// send hands an event to the subscriber and tells whether the stream goes on.
 	send func(*Event) bool
-	// position is the place up to which the viewer has everything.
-	position int64
+	// position is the highest place that the viewer has. What lies behind it may
+	// still come late, when the hub missed something of one shard: seen are the
+	// highest places by shard, and up to whole there is nothing late.
+	position, whole int64
+	seen            map[int]int64
 }
 
 // begin takes up the stream behind the cursor.
@@ -105,7 +108,7 @@ func (r *eventReader) begin(ctx context.Context, after *event.Cursor) bool {
 	case after.Epoch != r.log.Epoch(), after.Position > r.position:
 		return r.reset(ctx, "EPOCH")
 	}
-	r.position = after.Position
+	r.position, r.whole = after.Position, after.Position
 	return r.replay(ctx)
 }
 
@@ -115,7 +118,7 @@ func (r *eventReader) reset(ctx context.Context, reason string) bool {
 	if err != nil {
 		return false
 	}
-	r.position = head
+	r.position, r.whole = head, head
 	return r.send(&Event{Cursor: r.log.Cursor(head), Event: jobspec.Event{At: store.Now()}, Reset: reason})
 }
 
@@ -159,6 +162,7 @@ func (r *eventReader) replay(ctx context.Context) bool {
 		}
 		if len(events) < replayPage {
 			r.position = max(r.position, head)
+			r.whole = r.position
 			return true
 		}
 	}
@@ -180,10 +184,11 @@ func (r *eventReader) page(ctx context.Context) (events []jobspec.Event, trimmed
 }
 
 func (r *eventReader) emit(ctx context.Context, e jobspec.Event) bool {
-	if e.Position <= r.position {
+	shard := jobspec.EventShard(e.Audience)
+	if e.Position <= max(r.whole, r.seen[shard]) {
 		return true
 	}
-	r.position = e.Position
+	r.seen[shard], r.position = e.Position, max(r.position, e.Position)
 	if len(r.topics) > 0 && !r.topics[e.Topic] {
 		return true
 	}

@@ -76,19 +76,8 @@ func (p *eventPump) relay(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	p.invalidate(ctx, events)
-	byShard := map[int]*jobspec.EventBatch{}
-	for _, e := range events {
-		shard := jobspec.EventShard(e.Audience)
-		b := byShard[shard]
-		if b == nil {
-			b = &jobspec.EventBatch{Epoch: p.Log.Epoch(), Shard: shard, Previous: p.heads[shard]}
-			byShard[shard] = b
-		}
-		b.Events = append(b.Events, e)
-		p.heads[shard] = e.Position
-	}
-	for _, b := range byShard {
-		if err := p.publish(*b); err != nil {
+	for _, b := range p.batches(events) {
+		if err := p.publish(b); err != nil {
 			return 0, err
 		}
 	}
@@ -96,6 +85,23 @@ func (p *eventPump) relay(ctx context.Context) (int, error) {
 		p.last = events[len(events)-1].Position
 	}
 	return len(events), nil
+}
+
+// batches gives events in the order of their positions, those of one shard that
+// follow each other together: a viewer with audiences in several shards gets
+// them in this order.
+func (p *eventPump) batches(events []jobspec.Event) []jobspec.EventBatch {
+	var all []jobspec.EventBatch
+	for _, e := range events {
+		shard := jobspec.EventShard(e.Audience)
+		if n := len(all); n == 0 || all[n-1].Shard != shard {
+			all = append(all, jobspec.EventBatch{Epoch: p.Log.Epoch(), Shard: shard, Previous: p.heads[shard]})
+		}
+		last := &all[len(all)-1]
+		last.Events = append(last.Events, e)
+		p.heads[shard] = e.Position
+	}
+	return all
 }
 
 // invalidate tells the caches of events. One that does not answer holds up no
