@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"parley/internal/testkit"
-	"parley/internal/testkit/private"
 )
 
 // domainConns is how many connections send at once.
@@ -29,28 +27,15 @@ type bed struct {
 // onPostgres runs a measurement on a fresh parley that uses a private NATS and
 // a database of its own, with the distribution's settings.
 func onPostgres(measure func(ctx context.Context, b bed) error) func(context.Context, options, *report) error {
-	return func(ctx context.Context, o options, r *report) (err error) {
+	return func(ctx context.Context, o options, r *report) error {
 		admin := os.Getenv(testkit.EnvPostgres)
 		if admin == "" {
 			fmt.Println("left out: `make bench` starts PostgreSQL for it")
 			return nil
 		}
-		nats, err := private.StartNATS(ctx, o.root)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, nats.Stop()) }()
-		database, drop, err := newDatabase(ctx, admin)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, drop()) }()
-		p, _, err := start(ctx, o, launch{engine: o.profile != "", env: []string{"DATABASE_URL=" + database, "NATS_URL=" + nats.URL}})
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, p.stop()) }()
-		return measure(ctx, bed{o: o, p: p, r: r, database: database})
+		return onServers(ctx, o, admin, launch{engine: o.profile != ""}, func(p *process, database string) error {
+			return measure(ctx, bed{o: o, p: p, r: r, database: database})
+		})
 	}
 }
 

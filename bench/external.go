@@ -17,12 +17,23 @@ import (
 
 // measureExternal measures notes and jobs on PostgreSQL, Redis and a NATS
 // server, each private and with its distribution's settings.
-func measureExternal(ctx context.Context, o options, r *report) (err error) {
+func measureExternal(ctx context.Context, o options, r *report) error {
 	admin, redis := os.Getenv(testkit.EnvPostgres), os.Getenv(testkit.EnvRedis)
 	if admin == "" || redis == "" {
 		fmt.Println("left out: `make bench` starts PostgreSQL and Redis for it")
 		return nil
 	}
+	return onServers(ctx, o, admin, launch{engine: true, env: []string{"REDIS_URL=" + redis}}, func(p *process, _ string) error {
+		if err := notesOn(ctx, o, p, r, "external"); err != nil {
+			return err
+		}
+		return jobsOn(ctx, o, p, r, "external")
+	})
+}
+
+// onServers runs a measurement on a fresh process that uses a private NATS and
+// a database of its own, whose URL it tells.
+func onServers(ctx context.Context, o options, admin string, l launch, measure func(p *process, database string) error) (err error) {
 	nats, err := private.StartNATS(ctx, o.root)
 	if err != nil {
 		return err
@@ -33,15 +44,13 @@ func measureExternal(ctx context.Context, o options, r *report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, drop()) }()
-	p, _, err := start(ctx, o, launch{engine: true, env: []string{"DATABASE_URL=" + database, "NATS_URL=" + nats.URL, "REDIS_URL=" + redis}})
+	l.env = append(l.env, "DATABASE_URL="+database, "NATS_URL="+nats.URL)
+	p, _, err := start(ctx, o, l)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	if err := notesOn(ctx, o, p, r, "external"); err != nil {
-		return err
-	}
-	return jobsOn(ctx, o, p, r, "external")
+	return measure(p, database)
 }
 
 // newDatabase makes an empty database and gives what drops it.

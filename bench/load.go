@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // sample is what one run gave.
@@ -91,32 +92,35 @@ func loadAverage() float64 {
 func closedLoop(ctx context.Context, p *process, conns []*httpConn, d time.Duration, next func(conn, n int) []byte) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
+	return loop(ctx, p, conns, next, func(time.Time, int, int) (time.Time, bool) { return time.Now(), true })
+}
+
+// loop sends operations on all connections at once until ctx ends or one fails.
+// due waits until a connection may send its nth and gives the time from which
+// its latency counts, or false after the last; began is when the loop did.
+func loop(ctx context.Context, p *process, conns []*httpConn, next func(conn, n int) []byte,
+	due func(began time.Time, conn, n int) (time.Time, bool),
+) (sample, error) {
 	latencies := make([][]time.Duration, len(conns))
-	failed := make(chan error, len(conns))
-	var wg sync.WaitGroup
+	all, ctx := errgroup.WithContext(ctx)
 	g := newGauge(p)
 	for i, c := range conns {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			all := make([]time.Duration, 0, 1<<14)
+		all.Go(func() error {
+			took := make([]time.Duration, 0, 1<<14)
+			defer func() { latencies[i] = took }()
 			for n := 0; ctx.Err() == nil; n++ {
-				began := time.Now()
-				if _, err := c.do(next(i, n)); err != nil {
-					failed <- err
-					return
+				at, more := due(g.began, i, n)
+				if !more {
+					break
 				}
-				all = append(all, time.Since(began))
+				if _, err := c.do(next(i, n)); err != nil {
+					return err
+				}
+				took = append(took, time.Since(at))
 			}
-			latencies[i] = all
-		}()
+			return nil
+		})
 	}
-	wg.Wait()
-	s := g.sample(slices.Concat(latencies...))
-	select {
-	case err := <-failed:
-		return s, err
-	default:
-		return s, nil
-	}
+	err := all.Wait()
+	return g.sample(slices.Concat(latencies...)), err
 }

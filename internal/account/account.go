@@ -15,6 +15,7 @@ import (
 	"parley/ent/gen"
 	"parley/internal/apperr"
 	"parley/internal/event"
+	"parley/internal/store"
 )
 
 // Limits of an account's words.
@@ -60,7 +61,7 @@ type Session struct {
 func checkEmail(email string) error {
 	parsed, err := mail.ParseAddress(email)
 	domain := email[strings.LastIndexByte(email, '@')+1:]
-	if err != nil || parsed.Address != email || !utf8.ValidString(email) || max(len(email), len(emailKey(email))) > maxEmail ||
+	if err != nil || parsed.Address != email || !store.Storable(email) || max(len(email), len(emailKey(email))) > maxEmail ||
 		!strings.Contains(strings.Trim(domain, "."), ".") && domain != "localhost" {
 		return apperr.Input("email", "This is not an e-mail address.")
 	}

@@ -53,7 +53,7 @@ func (s *Service) SetConsent(ctx context.Context, in ConsentInput) (*Consent, er
 	if err != nil {
 		return nil, err
 	}
-	n, err := number(in.DialogID, below(nil, "dialogId"))
+	n, err := parseNumber(in.DialogID, below(nil, "dialogId"))
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (s *Service) History(ctx context.Context, dialogID string) ([]*gen.ConsentC
 			return nil, err
 		}
 	}
-	n, err := number(dialogID, []string{"dialogId"})
+	n, err := parseNumber(dialogID, []string{"dialogId"})
 	if err != nil {
 		return nil, err
 	}

@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"parley/internal/apperr"
 	"parley/internal/langtag"
+	"parley/internal/store"
 )
 
 // Limits of dialogs.
@@ -98,8 +98,8 @@ func (in PushInput) Validate(base ...string) error {
 func (in PushInput) draft(base []string) (*draft, error) {
 	d := &draft{Dialog: Dialog{Text: in.Text}, key: in.IdempotencyKey}
 	var numberErr, customerErr, languageErr error
-	d.CustomerID, customerErr = number(string(in.CustomerID), below(base, "customerId"))
-	d.DialogID, numberErr = number(string(in.DialogID), below(base, "dialogId"))
+	d.CustomerID, customerErr = parseNumber(string(in.CustomerID), below(base, "customerId"))
+	d.DialogID, numberErr = parseNumber(string(in.DialogID), below(base, "dialogId"))
 	if d.Language, languageErr = langtag.Canonical(string(in.Language)); languageErr != nil {
 		languageErr = at(languageErr, below(base, "language"))
 	}
@@ -109,7 +109,7 @@ func (in PushInput) draft(base []string) (*draft, error) {
 
 // Validate gives everything that is wrong with the message.
 func (in MessageInput) Validate() error {
-	_, err := number(in.DialogID, below(nil, "dialogId"))
+	_, err := parseNumber(in.DialogID, below(nil, "dialogId"))
 	return errors.Join(err, checkText(in.Text, below(nil, "text")), checkKey(in.IdempotencyKey, below(nil, "idempotencyKey")))
 }
 
@@ -134,9 +134,9 @@ func badInput(path []string, format string, args ...any) *apperr.Error {
 	return e
 }
 
-// number reads a chatbot's number: decimal digits, from 0 to
+// parseNumber reads a chatbot's number: decimal digits, from 0 to
 // 9223372036854775807.
-func number(s string, path []string) (int64, error) {
+func parseNumber(s string, path []string) (int64, error) {
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
 		return 0, badInput(path, "It must be a whole number from 0 to 9223372036854775807.")
@@ -150,8 +150,8 @@ func checkText(s string, path []string) error {
 		e.Path = path
 		return e
 	}
-	if problem := unstorable(s); problem != "" {
-		return badInput(path, "The text %s.", problem)
+	if !store.Storable(s) {
+		return badInput(path, "The text must be UTF-8 without NUL characters.")
 	}
 	if strings.TrimSpace(s) == "" {
 		return badInput(path, "The text is blank.")
@@ -165,22 +165,10 @@ func checkKey(key *string, path []string) error {
 		return nil
 	case *key == "" || len(*key) > MaxKey:
 		return badInput(path, "An idempotency key has 1 to %d bytes.", MaxKey)
-	}
-	if problem := unstorable(*key); problem != "" {
-		return badInput(path, "The idempotency key %s.", problem)
+	case !store.Storable(*key):
+		return badInput(path, "An idempotency key must be UTF-8 without NUL characters.")
 	}
 	return nil
-}
-
-// unstorable says why Postgres would refuse a text.
-func unstorable(s string) string {
-	switch {
-	case !utf8.ValidString(s):
-		return "is not valid UTF-8"
-	case strings.ContainsRune(s, 0):
-		return "contains a NUL"
-	}
-	return ""
 }
 
 // idsOf gives the node ids of dialogs.
@@ -192,8 +180,8 @@ func idsOf(dialogs []*Dialog) []string {
 	return ids
 }
 
-// numbers gives the chatbot's numbers of dialogs.
-func numbers(dialogs []*Dialog) []int64 {
+// numbersOf gives the chatbot's numbers of dialogs.
+func numbersOf(dialogs []*Dialog) []int64 {
 	list := make([]int64, len(dialogs))
 	for i, d := range dialogs {
 		list[i] = d.DialogID

@@ -23,7 +23,7 @@ func (s *Service) EraseCustomer(ctx context.Context, in EraseInput) (erased int,
 	if err != nil {
 		return 0, cursor, err
 	}
-	customer, err := number(in.CustomerID, below(nil, "customerId"))
+	customer, err := parseNumber(in.CustomerID, below(nil, "customerId"))
 	if err != nil {
 		return 0, cursor, err
 	}
@@ -99,11 +99,7 @@ func (s *Service) eraseNumbers(ctx context.Context, list []int64, condition stri
 // left is a tombstone with the number, and the history of the consent.
 func (s *Service) erase(ctx context.Context, dialogs []*Dialog, state consentchange.State, by actor) error {
 	now := store.Now()
-	ids := make([]string, len(dialogs))
-	for i, d := range dialogs {
-		ids[i] = d.ID
-	}
-	if err := s.deleteDialogs(ctx, ids); err != nil {
+	if err := s.deleteDialogs(ctx, idsOf(dialogs)); err != nil {
 		return err
 	}
 	if _, err := s.store.InsertRows(ctx, "INSERT INTO dialog_tombstones (id, owner_id, erased_at) VALUES ", "(?, ?, ?)", "",

@@ -50,7 +50,7 @@ func (s *Service) Export(ctx context.Context, w io.Writer, format Format, f Filt
 		if err != nil {
 			return rows, err
 		}
-		if err := s.audits.Write(ctx, audit.Export, numbers(found)); err != nil {
+		if err := s.audits.Write(ctx, audit.Export, numbersOf(found)); err != nil {
 			return rows, err
 		}
 		if rows == 0 {

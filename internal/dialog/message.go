@@ -32,7 +32,7 @@ func (s *Service) AddMessage(ctx context.Context, in MessageInput) (*Message, er
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	n, err := number(in.DialogID, below(nil, "dialogId"))
+	n, err := parseNumber(in.DialogID, below(nil, "dialogId"))
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,9 @@ func arrays(drafts []*draft) []any {
 	return []any{ids, times, numbers, customers, owners, languages, texts, keys}
 }
 
-func numbersOf(drafts []*draft) []int64 {
+// wantedNumbers gives the chatbot's numbers that drafts want, each once, the
+// lowest first.
+func wantedNumbers(drafts []*draft) []int64 {
 	list := make([]int64, len(drafts))
 	for i, d := range drafts {
 		list[i] = d.DialogID
@@ -80,16 +82,17 @@ func numbersOf(drafts []*draft) []int64 {
 
 // tombstones gives the numbers of drafts whose dialogs were erased.
 func (s *Service) tombstones(ctx context.Context, drafts []*draft) (map[int64]bool, error) {
-	return s.numbers(ctx, "look for tombstones", "SELECT id FROM dialog_tombstones WHERE ", "id", drafts)
+	return s.wantedIn(ctx, "look for tombstones", "SELECT id FROM dialog_tombstones WHERE ", "id", drafts)
 }
 
 // taken gives the numbers of drafts that rows have.
 func (s *Service) taken(ctx context.Context, drafts []*draft) (map[int64]bool, error) {
-	return s.numbers(ctx, "look for dialogs", "SELECT dialog_id FROM dialogs WHERE ", "dialog_id", drafts)
+	return s.wantedIn(ctx, "look for dialogs", "SELECT dialog_id FROM dialogs WHERE ", "dialog_id", drafts)
 }
 
-func (s *Service) numbers(ctx context.Context, what, query, column string, drafts []*draft) (map[int64]bool, error) {
-	condition, arg := store.Among(s.store, column, numbersOf(drafts))
+// wantedIn gives those of the numbers that drafts want which a column has.
+func (s *Service) wantedIn(ctx context.Context, what, query, column string, drafts []*draft) (map[int64]bool, error) {
+	condition, arg := store.Among(s.store, column, wantedNumbers(drafts))
 	found := map[int64]bool{}
 	return found, s.query(ctx, what, func(rows *sql.Rows) error {
 		var n int64

@@ -85,7 +85,7 @@ func (s *Service) narrow(f Filter) (narrowed, error) {
 	n := narrowed{index: page.Index{Time: "created_at", ID: "id"}}
 	switch {
 	case f.CustomerID != nil:
-		customer, err := number(*f.CustomerID, []string{"customerId"})
+		customer, err := parseNumber(*f.CustomerID, []string{"customerId"})
 		if err != nil {
 			return n, err
 		}
@@ -179,7 +179,7 @@ func (s *Service) Get(ctx context.Context, dialogID string) (*Dialog, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := number(dialogID, []string{"dialogId"})
+	n, err := parseNumber(dialogID, []string{"dialogId"})
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (s *Service) Get(ctx context.Context, dialogID string) (*Dialog, error) {
 	if len(found) == 0 {
 		return nil, noDialog(n)
 	}
-	if err := s.audits.Write(ctx, audit.Read, numbers(found)); err != nil {
+	if err := s.audits.Write(ctx, audit.Read, numbersOf(found)); err != nil {
 		return nil, err
 	}
 	return found[0], nil
@@ -210,7 +210,7 @@ func (s *Service) ByID(ctx context.Context, ids []string) (map[string]*Dialog, e
 	if err != nil {
 		return nil, err
 	}
-	if err := s.audits.Write(ctx, audit.Read, numbers(found)); err != nil {
+	if err := s.audits.Write(ctx, audit.Read, numbersOf(found)); err != nil {
 		return nil, err
 	}
 	byID := make(map[string]*Dialog, len(found))

@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"parley/ent/gen/idempotencykey"
 	"parley/internal/apperr"
@@ -80,7 +78,7 @@ func checkKey(key *string, input any) (string, error) {
 	if key == nil {
 		return "", nil
 	}
-	if *key == "" || len(*key) > 200 || !utf8.ValidString(*key) || strings.ContainsRune(*key, 0) {
+	if *key == "" || len(*key) > 200 || !store.Storable(*key) {
 		return "", apperr.Input("idempotencyKey", "An idempotency key has 1 to 200 bytes of UTF-8 without NUL characters.")
 	}
 	data, err := json.Marshal(input)

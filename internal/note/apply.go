@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"parley/ent/gen"
 	"parley/ent/gen/translation"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/jobspec"
+	"parley/internal/store"
 )
 
 func (s *Service) translateKind() job.Kind {
@@ -40,7 +39,7 @@ func validate(payload json.RawMessage) error {
 		return fmt.Errorf("decode a translation: %w", err)
 	}
 	for _, text := range []string{done.Text, done.Model} {
-		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		if !store.Storable(text) {
 			return errors.New("a translation holds characters that are none")
 		}
 	}

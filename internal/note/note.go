@@ -12,6 +12,7 @@ import (
 	"parley/ent/gen"
 	"parley/ent/gen/translation"
 	"parley/internal/apperr"
+	"parley/internal/store"
 )
 
 // Limits of a note.
@@ -168,7 +169,7 @@ func checkText(field, text string) error {
 }
 
 func checkUTF8(field, text string) error {
-	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+	if !store.Storable(text) {
 		return apperr.Input(field, "The %s must be UTF-8 without NUL characters.", field)
 	}
 	return nil

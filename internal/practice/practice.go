@@ -5,9 +5,7 @@ package practice
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"parley/internal/apperr"
 	"parley/internal/langtag"
@@ -69,7 +67,7 @@ func (in *UtteranceInput) Validate() error {
 		e := apperr.New(apperr.TooLarge, "An utterance has at most %d bytes, this one has %d.", MaxText, len(in.Text))
 		e.Path = []string{"text"}
 		errs = append(errs, e)
-	case !storable(in.Text):
+	case !store.Storable(in.Text):
 		errs = append(errs, at("text", "The text must be UTF-8 without NUL characters."))
 	}
 	if in.ClientKey != nil {
@@ -174,25 +172,25 @@ func checkName(field, what, value string, most int) error {
 	if value == "" || len(value) > most {
 		return at(field, "%s has 1 to %d bytes, this one has %d.", what, most, len(value))
 	}
-	if !storable(value) {
+	if !store.Storable(value) {
 		return at(field, "%s must be UTF-8 without NUL characters.", what)
 	}
 	return nil
-}
-
-// storable tells whether both databases keep the text as it is.
-func storable(text string) bool {
-	return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0
 }
 
 func at(field, format string, args ...any) *apperr.Error {
 	return apperr.Argument(field, format, args...)
 }
 
-// within puts path before the paths of all errors in a tree.
+// within puts path before the paths of all coded errors in a tree. An error
+// without any is returned as it is.
 func within(err error, path ...string) error {
+	coded := apperr.List(err)
+	if len(coded) == 0 {
+		return err
+	}
 	var errs []error
-	for _, e := range apperr.List(err) {
+	for _, e := range coded {
 		inner := *e
 		inner.Path = append(slices.Clone(path), e.Path...)
 		errs = append(errs, &inner)

@@ -7,9 +7,11 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -18,6 +20,7 @@ import (
 	"parley/internal/page"
 	"parley/internal/practice"
 	"parley/internal/store"
+	"parley/internal/testkit/dbtest"
 )
 
 // spread records n kinds with few different frequencies, so that most are equal
@@ -340,4 +343,27 @@ func TestFrequenciesBeyond32BitsAreCounted(t *testing.T) {
 		w.record(ctx, item(u, "k", 1, "c", "s"))
 		require.Equal(t, []string{fmt.Sprintf("c/s %d", int64(math.MaxInt32)*4+1)}, w.top(ctx, ""))
 	})
+}
+
+func TestWaitingCountsTheExercisesThatWaitForTheirStatement(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.Open(t, dbtest.Postgres(t))) // SQLite reads each by itself
+	ctx := person(t, "user_a")
+	var all sync.WaitGroup
+	require.NoError(t, w.store.Tx(t.Context(), func(locked context.Context) error {
+		if _, err := w.store.Exec(locked, "LOCK TABLE error_frequencies"); err != nil {
+			return err
+		}
+		for range 201 { // two statements of 100 are under way at most
+			all.Go(func() {
+				if _, err := w.Exercise(ctx, nil, 5, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		assert.Eventually(t, func() bool { return w.Waiting() > 0 }, 10*time.Second, time.Millisecond)
+		return nil
+	}))
+	all.Wait()
+	require.Zero(t, w.Waiting())
 }

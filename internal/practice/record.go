@@ -63,7 +63,7 @@ func (s *Service) RecordErrors(ctx context.Context, items []*ErrorInput) ([]Resu
 	results, err := s.record(ctx, who, learnererror.SourceLEARNER_APP, items)
 	for i := range results {
 		if results[i].Err != nil {
-			results[i].Err = within1(results[i].Err, "input", "items", strconv.Itoa(i))
+			results[i].Err = within(results[i].Err, "input", "items", strconv.Itoa(i))
 		}
 	}
 	return results, err

@@ -38,8 +38,10 @@ func New(s *store.Store, jobs *job.Service, observe func(batch.Flush)) *Service 
 }
 
 // Waiting gives the number of utterances and errors that wait for their
-// transaction.
-func (s *Service) Waiting() int { return s.utterances.Waiting() + s.errors.Waiting() }
+// transaction, and of exercises that wait for their statement.
+func (s *Service) Waiting() int {
+	return s.utterances.Waiting() + s.errors.Waiting() + s.exercises.Waiting()
+}
 
 // Start begins a conversation of the viewer, or for a service of one of its own
 // learners, whom it makes known. The same idempotency key gives the first

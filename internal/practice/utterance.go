@@ -49,7 +49,7 @@ func (s *Service) AddUtterance(ctx context.Context, in UtteranceInput) (*gen.Utt
 		return nil, err
 	}
 	if err := results[0].Err; err != nil {
-		return nil, within1(err, "input")
+		return nil, within(err, "input")
 	}
 	return results[0].Utterance, nil
 }
@@ -64,7 +64,7 @@ func (s *Service) AddUtterances(ctx context.Context, items []*UtteranceInput) ([
 	results, err := s.addUtterances(ctx, items)
 	for i := range results {
 		if results[i].Err != nil {
-			results[i].Err = within1(results[i].Err, "input", "items", strconv.Itoa(i))
+			results[i].Err = within(results[i].Err, "input", "items", strconv.Itoa(i))
 		}
 	}
 	return results, err
@@ -164,13 +164,4 @@ func taken(sentence string) error {
 	e := apperr.New(apperr.Conflict, "%s", sentence)
 	e.Path = []string{"clientKey"}
 	return e
-}
-
-// within1 is within for what became of one item, which may be an error without
-// a code.
-func within1(err error, path ...string) error {
-	if len(apperr.List(err)) == 0 {
-		return err
-	}
-	return within(err, path...)
 }
