@@ -11,6 +11,7 @@ import (
 	"parley/graph/connection"
 	"parley/graph/model"
 	"parley/internal/account"
+	"parley/internal/auth"
 	"parley/internal/page"
 	"time"
 )
@@ -67,6 +68,22 @@ func (r *mutationResolver) RevokeAPIKey(ctx context.Context, input model.RevokeA
 		return nil, err
 	}
 	return &model.RevokeAPIKeyPayload{APIKey: k}, nil
+}
+
+func (r *mutationResolver) Reauthenticate(ctx context.Context, input model.ReauthenticateInput) (*model.ReauthenticatePayload, error) {
+	expires, err := reauthenticate(ctx, input.Token)
+	if err != nil {
+		return nil, err
+	}
+	return &model.ReauthenticatePayload{ExpiresAt: expires}, nil
+}
+
+func (r *mutationResolver) SetRole(ctx context.Context, input model.SetRoleInput) (*model.SetRolePayload, error) {
+	u, err := r.AccountService.SetRole(ctx, input.UserID, auth.Role(input.Role))
+	if err != nil {
+		return nil, err
+	}
+	return &model.SetRolePayload{User: u}, nil
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*gen.User, error) {

@@ -10,8 +10,21 @@ import (
 	"parley/graph/model"
 	"parley/graph/node"
 	"parley/internal/event"
+	"parley/internal/resume"
 )
 
-func (r *subscriptionResolver) Events(ctx context.Context, after *event.Cursor, topics []model.Topic) (<-chan node.Event, error) {
-	return r.events(ctx, after, topics)
+func (r *mutationResolver) AckEvents(ctx context.Context, input resume.AckInput) (*model.AckEventsPayload, error) {
+	cursor, err := r.Places.Ack(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.AckEventsPayload{Cursor: cursor}, nil
+}
+
+func (r *queryResolver) EventsSince(ctx context.Context, after *event.Cursor, waitMs int, topics []model.Topic) (*model.EventBatch, error) {
+	return r.eventsSince(ctx, after, waitMs, topics)
+}
+
+func (r *subscriptionResolver) Events(ctx context.Context, after *event.Cursor, topics []model.Topic, resumeKey *string) (<-chan node.Event, error) {
+	return r.events(ctx, after, topics, resumeKey)
 }

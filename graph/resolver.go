@@ -10,6 +10,7 @@ import (
 	"parley/internal/live"
 	"parley/internal/note"
 	"parley/internal/practice"
+	"parley/internal/resume"
 )
 
 // Resolver holds the services that resolvers call.
@@ -22,4 +23,5 @@ type Resolver struct {
 	AuditLog        *audit.Log
 	Hub             *live.Hub
 	Streams         *live.Streams
+	Places          *resume.Book
 }

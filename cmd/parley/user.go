@@ -16,6 +16,12 @@ import (
 )
 
 func userCommand() *cobra.Command {
+	user := &cobra.Command{Use: "user", Short: "Accounts"}
+	user.AddCommand(createUserCommand(), userRoleCommand())
+	return user
+}
+
+func createUserCommand() *cobra.Command {
 	var role, email string
 	create := &cobra.Command{
 		Use: "create", Short: "Make an account; the password comes from PARLEY_PASSWORD or the standard input", Args: cobra.NoArgs,
@@ -38,9 +44,25 @@ func userCommand() *cobra.Command {
 	}
 	create.Flags().StringVar(&role, "role", "USER", "USER, ANALYST, SERVICE or ADMIN")
 	create.Flags().StringVar(&email, "email", "", "the account's e-mail address")
-	user := &cobra.Command{Use: "user", Short: "Accounts"}
-	user.AddCommand(create)
-	return user
+	return create
+}
+
+func userRoleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "role EMAIL ROLE", Short: "Give an account another role: USER, ANALYST, SERVICE or ADMIN; its open connections end", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			u, err := app.SetUserRole(cmd.Context(), cfg, args[0], auth.Role(strings.ToUpper(args[1])))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), u.ID, u.Role)
+			return nil
+		},
+	}
 }
 
 func readPassword(in io.Reader) (string, error) {

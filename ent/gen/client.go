@@ -30,6 +30,7 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
@@ -86,6 +87,8 @@ type Client struct {
 	RefreshToken *RefreshTokenClient
 	// Run is the client for interacting with the Run builders.
 	Run *RunClient
+	// StreamPosition is the client for interacting with the StreamPosition builders.
+	StreamPosition *StreamPositionClient
 	// Translation is the client for interacting with the Translation builders.
 	Translation *TranslationClient
 	// User is the client for interacting with the User builders.
@@ -124,6 +127,7 @@ func (c *Client) init() {
 	c.Outbox = NewOutboxClient(c.config)
 	c.RefreshToken = NewRefreshTokenClient(c.config)
 	c.Run = NewRunClient(c.config)
+	c.StreamPosition = NewStreamPositionClient(c.config)
 	c.Translation = NewTranslationClient(c.config)
 	c.User = NewUserClient(c.config)
 	c.Utterance = NewUtteranceClient(c.config)
@@ -239,6 +243,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
+		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
 		Utterance:          NewUtteranceClient(cfg),
@@ -281,6 +286,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
+		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
 		Utterance:          NewUtteranceClient(cfg),
@@ -317,7 +323,7 @@ func (c *Client) Use(hooks ...Hook) {
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
 		c.ExternalUser, c.IdempotencyKey, c.Job, c.LearnerError, c.Note, c.Outbox,
-		c.RefreshToken, c.Run, c.Translation, c.User, c.Utterance,
+		c.RefreshToken, c.Run, c.StreamPosition, c.Translation, c.User, c.Utterance,
 		c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
@@ -331,7 +337,7 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
 		c.ExternalUser, c.IdempotencyKey, c.Job, c.LearnerError, c.Note, c.Outbox,
-		c.RefreshToken, c.Run, c.Translation, c.User, c.Utterance,
+		c.RefreshToken, c.Run, c.StreamPosition, c.Translation, c.User, c.Utterance,
 		c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
@@ -379,6 +385,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.RefreshToken.mutate(ctx, m)
 	case *RunMutation:
 		return c.Run.mutate(ctx, m)
+	case *StreamPositionMutation:
+		return c.StreamPosition.mutate(ctx, m)
 	case *TranslationMutation:
 		return c.Translation.mutate(ctx, m)
 	case *UserMutation:
@@ -3002,6 +3010,140 @@ func (c *RunClient) mutate(ctx context.Context, m *RunMutation) (Value, error) {
 	}
 }
 
+// StreamPositionClient is a client for the StreamPosition schema.
+type StreamPositionClient struct {
+	config
+}
+
+// NewStreamPositionClient returns a client for the StreamPosition from the given config.
+func NewStreamPositionClient(c config) *StreamPositionClient {
+	return &StreamPositionClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `streamposition.Hooks(f(g(h())))`.
+func (c *StreamPositionClient) Use(hooks ...Hook) {
+	c.hooks.StreamPosition = append(c.hooks.StreamPosition, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `streamposition.Intercept(f(g(h())))`.
+func (c *StreamPositionClient) Intercept(interceptors ...Interceptor) {
+	c.inters.StreamPosition = append(c.inters.StreamPosition, interceptors...)
+}
+
+// Create returns a builder for creating a StreamPosition entity.
+func (c *StreamPositionClient) Create() *StreamPositionCreate {
+	mutation := newStreamPositionMutation(c.config, OpCreate)
+	return &StreamPositionCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of StreamPosition entities.
+func (c *StreamPositionClient) CreateBulk(builders ...*StreamPositionCreate) *StreamPositionCreateBulk {
+	return &StreamPositionCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *StreamPositionClient) MapCreateBulk(slice any, setFunc func(*StreamPositionCreate, int)) *StreamPositionCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &StreamPositionCreateBulk{err: fmt.Errorf("calling to StreamPositionClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*StreamPositionCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &StreamPositionCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for StreamPosition.
+func (c *StreamPositionClient) Update() *StreamPositionUpdate {
+	mutation := newStreamPositionMutation(c.config, OpUpdate)
+	return &StreamPositionUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *StreamPositionClient) UpdateOne(_m *StreamPosition) *StreamPositionUpdateOne {
+	mutation := newStreamPositionMutation(c.config, OpUpdateOne, withStreamPosition(_m))
+	return &StreamPositionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *StreamPositionClient) UpdateOneID(id int64) *StreamPositionUpdateOne {
+	mutation := newStreamPositionMutation(c.config, OpUpdateOne, withStreamPositionID(id))
+	return &StreamPositionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for StreamPosition.
+func (c *StreamPositionClient) Delete() *StreamPositionDelete {
+	mutation := newStreamPositionMutation(c.config, OpDelete)
+	return &StreamPositionDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *StreamPositionClient) DeleteOne(_m *StreamPosition) *StreamPositionDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *StreamPositionClient) DeleteOneID(id int64) *StreamPositionDeleteOne {
+	builder := c.Delete().Where(streamposition.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &StreamPositionDeleteOne{builder}
+}
+
+// Query returns a query builder for StreamPosition.
+func (c *StreamPositionClient) Query() *StreamPositionQuery {
+	return &StreamPositionQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeStreamPosition},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a StreamPosition entity by its id.
+func (c *StreamPositionClient) Get(ctx context.Context, id int64) (*StreamPosition, error) {
+	return c.Query().Where(streamposition.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *StreamPositionClient) GetX(ctx context.Context, id int64) *StreamPosition {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *StreamPositionClient) Hooks() []Hook {
+	hooks := c.hooks.StreamPosition
+	return append(hooks[:len(hooks):len(hooks)], streamposition.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *StreamPositionClient) Interceptors() []Interceptor {
+	return c.inters.StreamPosition
+}
+
+func (c *StreamPositionClient) mutate(ctx context.Context, m *StreamPositionMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&StreamPositionCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&StreamPositionUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&StreamPositionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&StreamPositionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown StreamPosition mutation op: %q", m.Op())
+	}
+}
+
 // TranslationClient is a client for the Translation schema.
 type TranslationClient struct {
 	config
@@ -3576,13 +3718,14 @@ type (
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser,
 		IdempotencyKey, Job, LearnerError, Note, Outbox, RefreshToken, Run,
-		Translation, User, Utterance, WorkerAnnouncement []ent.Hook
+		StreamPosition, Translation, User, Utterance, WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser,
 		IdempotencyKey, Job, LearnerError, Note, Outbox, RefreshToken, Run,
-		Translation, User, Utterance, WorkerAnnouncement []ent.Interceptor
+		StreamPosition, Translation, User, Utterance,
+		WorkerAnnouncement []ent.Interceptor
 	}
 )
 

@@ -23,6 +23,7 @@ import (
 	"parley/ent/gen/predicate"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
@@ -36,7 +37,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 23)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 24)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -424,6 +425,24 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[19] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   streamposition.Table,
+			Columns: streamposition.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeInt64,
+				Column: streamposition.FieldID,
+			},
+		},
+		Type: "StreamPosition",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			streamposition.FieldOwnerID:   {Type: field.TypeString, Column: streamposition.FieldOwnerID},
+			streamposition.FieldName:      {Type: field.TypeString, Column: streamposition.FieldName},
+			streamposition.FieldEpoch:     {Type: field.TypeString, Column: streamposition.FieldEpoch},
+			streamposition.FieldPosition:  {Type: field.TypeInt64, Column: streamposition.FieldPosition},
+			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
+		},
+	}
+	graph.Nodes[20] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -446,7 +465,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:     {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[20] = &sqlgraph.Node{
+	graph.Nodes[21] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -465,7 +484,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[21] = &sqlgraph.Node{
+	graph.Nodes[22] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -483,7 +502,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[22] = &sqlgraph.Node{
+	graph.Nodes[23] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -2086,6 +2105,71 @@ func (f *RunFilter) WhereWorker(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *StreamPositionQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the StreamPositionQuery builder.
+func (_q *StreamPositionQuery) Filter() *StreamPositionFilter {
+	return &StreamPositionFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *StreamPositionMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the StreamPositionMutation builder.
+func (m *StreamPositionMutation) Filter() *StreamPositionFilter {
+	return &StreamPositionFilter{config: m.config, predicateAdder: m}
+}
+
+// StreamPositionFilter provides a generic filtering capability at runtime for StreamPositionQuery.
+type StreamPositionFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *StreamPositionFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql int64 predicate on the id field.
+func (f *StreamPositionFilter) WhereID(p entql.Int64P) {
+	f.Where(p.Field(streamposition.FieldID))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *StreamPositionFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(streamposition.FieldOwnerID))
+}
+
+// WhereName applies the entql string predicate on the name field.
+func (f *StreamPositionFilter) WhereName(p entql.StringP) {
+	f.Where(p.Field(streamposition.FieldName))
+}
+
+// WhereEpoch applies the entql string predicate on the epoch field.
+func (f *StreamPositionFilter) WhereEpoch(p entql.StringP) {
+	f.Where(p.Field(streamposition.FieldEpoch))
+}
+
+// WherePosition applies the entql int64 predicate on the position field.
+func (f *StreamPositionFilter) WherePosition(p entql.Int64P) {
+	f.Where(p.Field(streamposition.FieldPosition))
+}
+
+// WhereUpdatedAt applies the entql time.Time predicate on the updated_at field.
+func (f *StreamPositionFilter) WhereUpdatedAt(p entql.TimeP) {
+	f.Where(p.Field(streamposition.FieldUpdatedAt))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *TranslationQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2114,7 +2198,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2223,7 +2307,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2293,7 +2377,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2372,7 +2456,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

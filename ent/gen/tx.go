@@ -52,6 +52,8 @@ type Tx struct {
 	RefreshToken *RefreshTokenClient
 	// Run is the client for interacting with the Run builders.
 	Run *RunClient
+	// StreamPosition is the client for interacting with the StreamPosition builders.
+	StreamPosition *StreamPositionClient
 	// Translation is the client for interacting with the Translation builders.
 	Translation *TranslationClient
 	// User is the client for interacting with the User builders.
@@ -210,6 +212,7 @@ func (tx *Tx) init() {
 	tx.Outbox = NewOutboxClient(tx.config)
 	tx.RefreshToken = NewRefreshTokenClient(tx.config)
 	tx.Run = NewRunClient(tx.config)
+	tx.StreamPosition = NewStreamPositionClient(tx.config)
 	tx.Translation = NewTranslationClient(tx.config)
 	tx.User = NewUserClient(tx.config)
 	tx.Utterance = NewUtteranceClient(tx.config)

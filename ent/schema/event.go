@@ -59,3 +59,32 @@ func (EventLog) Fields() []ent.Field {
 
 // Policy of EventLog.
 func (EventLog) Policy() ent.Policy { return systemOnly() }
+
+// StreamPosition is how far a reader of the event log is known to have read:
+// by a name that it chose, or by the id of an operation of its session.
+type StreamPosition struct{ ent.Schema }
+
+// Annotations of StreamPosition.
+func (StreamPosition) Annotations() []schema.Annotation {
+	return []schema.Annotation{table("stream_positions")}
+}
+
+// Fields of StreamPosition.
+func (StreamPosition) Fields() []ent.Field {
+	return []ent.Field{
+		field.Int64("id"),
+		field.String("owner_id").Immutable(),
+		field.String("name").Immutable().MaxLen(200),
+		field.String("epoch"),
+		field.Int64("position"),
+		field.Time("updated_at"),
+	}
+}
+
+// Indexes of StreamPosition.
+func (StreamPosition) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("owner_id", "name").Unique(), index.Fields("updated_at")}
+}
+
+// Policy of StreamPosition.
+func (StreamPosition) Policy() ent.Policy { return systemOnly() }

@@ -13,6 +13,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/note"
 	"parley/internal/practice"
+	"parley/internal/resume"
 	"sync/atomic"
 	"time"
 
@@ -42,9 +43,14 @@ type ResolverRoot interface {
 }
 
 type DirectiveRoot struct {
+	Delivery func(ctx context.Context, obj any, next graphql.Resolver, conflate model.Conflation, pending int) (res any, err error)
 }
 
 type ComplexityRoot struct {
+	AckEventsPayload struct {
+		Cursor func(childComplexity int) int
+	}
+
 	AddDialogMessagePayload struct {
 		Message func(childComplexity int) int
 	}
@@ -225,6 +231,12 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	EventBatch struct {
+		Cursor  func(childComplexity int) int
+		Events  func(childComplexity int) int
+		HasMore func(childComplexity int) int
+	}
+
 	ImportNotePayload struct {
 		Cursor func(childComplexity int) int
 		Note   func(childComplexity int) int
@@ -304,6 +316,7 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		AckEvents         func(childComplexity int, input resume.AckInput) int
 		AddDialogMessage  func(childComplexity int, input dialog.MessageInput) int
 		AddUtterance      func(childComplexity int, input practice.UtteranceInput) int
 		AddUtterances     func(childComplexity int, input model.AddUtterancesInput) int
@@ -315,11 +328,13 @@ type ComplexityRoot struct {
 		ImportNote        func(childComplexity int, input model.ImportNoteInput) int
 		PushDialog        func(childComplexity int, input dialog.PushInput) int
 		PushDialogs       func(childComplexity int, input model.PushDialogsInput) int
+		Reauthenticate    func(childComplexity int, input model.ReauthenticateInput) int
 		RecordErrors      func(childComplexity int, input model.RecordErrorsInput) int
 		Refresh           func(childComplexity int, input account.RefreshInput) int
 		RetryJob          func(childComplexity int, input model.RetryJobInput) int
 		RevokeAPIKey      func(childComplexity int, input model.RevokeAPIKeyInput) int
 		SetConsent        func(childComplexity int, input dialog.ConsentInput) int
+		SetRole           func(childComplexity int, input model.SetRoleInput) int
 		SignIn            func(childComplexity int, input account.SignInInput) int
 		SignOut           func(childComplexity int, input *model.SignOutInput) int
 		SignUp            func(childComplexity int, input account.SignUpInput) int
@@ -395,6 +410,7 @@ type ComplexityRoot struct {
 		Dialog           func(childComplexity int, dialogID string) int
 		Dialogs          func(childComplexity int, language *string, customerID *string, first *int, after *string, last *int, before *string) int
 		ErrorFrequencies func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
+		EventsSince      func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
 		Exercise         func(childComplexity int, externalID *string, top int, since *time.Time) int
 		Job              func(childComplexity int, id string) int
 		Jobs             func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
@@ -405,6 +421,10 @@ type ComplexityRoot struct {
 		NoteStats        func(childComplexity int) int
 		Notes            func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
 		Viewer           func(childComplexity int) int
+	}
+
+	ReauthenticatePayload struct {
+		ExpiresAt func(childComplexity int) int
 	}
 
 	RecordErrorResult struct {
@@ -433,10 +453,20 @@ type ComplexityRoot struct {
 		APIKey func(childComplexity int) int
 	}
 
+	SessionExpiring struct {
+		At        func(childComplexity int) int
+		Cursor    func(childComplexity int) int
+		ExpiresAt func(childComplexity int) int
+	}
+
 	SetConsentPayload struct {
 		Cursor func(childComplexity int) int
 		Dialog func(childComplexity int) int
 		State  func(childComplexity int) int
+	}
+
+	SetRolePayload struct {
+		User func(childComplexity int) int
 	}
 
 	SignInPayload struct {
@@ -470,7 +500,7 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		Events       func(childComplexity int, after *event.Cursor, topics []model.Topic) int
+		Events       func(childComplexity int, after *event.Cursor, topics []model.Topic, resumeKey *string) int
 		Job          func(childComplexity int, id string) int
 		Translations func(childComplexity int, noteID string, after *event.Cursor) int
 	}
@@ -567,6 +597,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "AckEventsPayload.cursor":
+		if e.ComplexityRoot.AckEventsPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AckEventsPayload.Cursor(childComplexity), true
 
 	case "AddDialogMessagePayload.message":
 		if e.ComplexityRoot.AddDialogMessagePayload.Message == nil {
@@ -1177,6 +1214,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ErrorFrequencyEdge.Node(childComplexity), true
 
+	case "EventBatch.cursor":
+		if e.ComplexityRoot.EventBatch.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EventBatch.Cursor(childComplexity), true
+	case "EventBatch.events":
+		if e.ComplexityRoot.EventBatch.Events == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EventBatch.Events(childComplexity), true
+	case "EventBatch.hasMore":
+		if e.ComplexityRoot.EventBatch.HasMore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EventBatch.HasMore(childComplexity), true
+
 	case "ImportNotePayload.cursor":
 		if e.ComplexityRoot.ImportNotePayload.Cursor == nil {
 			break
@@ -1475,6 +1531,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LearnerError.UtteranceID(childComplexity), true
 
+	case "Mutation.ackEvents":
+		if e.ComplexityRoot.Mutation.AckEvents == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_ackEvents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AckEvents(childComplexity, args["input"].(resume.AckInput)), true
 	case "Mutation.addDialogMessage":
 		if e.ComplexityRoot.Mutation.AddDialogMessage == nil {
 			break
@@ -1596,6 +1663,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PushDialogs(childComplexity, args["input"].(model.PushDialogsInput)), true
+	case "Mutation.reauthenticate":
+		if e.ComplexityRoot.Mutation.Reauthenticate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reauthenticate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Reauthenticate(childComplexity, args["input"].(model.ReauthenticateInput)), true
 	case "Mutation.recordErrors":
 		if e.ComplexityRoot.Mutation.RecordErrors == nil {
 			break
@@ -1651,6 +1729,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetConsent(childComplexity, args["input"].(dialog.ConsentInput)), true
+	case "Mutation.setRole":
+		if e.ComplexityRoot.Mutation.SetRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetRole(childComplexity, args["input"].(model.SetRoleInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -2006,6 +2095,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.ErrorFrequencies(childComplexity, args["externalId"].(*string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.eventsSince":
+		if e.ComplexityRoot.Query.EventsSince == nil {
+			break
+		}
+
+		args, err := ec.field_Query_eventsSince_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.EventsSince(childComplexity, args["after"].(*event.Cursor), args["waitMs"].(int), args["topics"].([]model.Topic)), true
 	case "Query.exercise":
 		if e.ComplexityRoot.Query.Exercise == nil {
 			break
@@ -2103,6 +2203,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
 
+	case "ReauthenticatePayload.expiresAt":
+		if e.ComplexityRoot.ReauthenticatePayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReauthenticatePayload.ExpiresAt(childComplexity), true
+
 	case "RecordErrorResult.error":
 		if e.ComplexityRoot.RecordErrorResult.Error == nil {
 			break
@@ -2174,6 +2281,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RevokeApiKeyPayload.APIKey(childComplexity), true
 
+	case "SessionExpiring.at":
+		if e.ComplexityRoot.SessionExpiring.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionExpiring.At(childComplexity), true
+	case "SessionExpiring.cursor":
+		if e.ComplexityRoot.SessionExpiring.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionExpiring.Cursor(childComplexity), true
+	case "SessionExpiring.expiresAt":
+		if e.ComplexityRoot.SessionExpiring.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionExpiring.ExpiresAt(childComplexity), true
+
 	case "SetConsentPayload.cursor":
 		if e.ComplexityRoot.SetConsentPayload.Cursor == nil {
 			break
@@ -2192,6 +2318,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SetConsentPayload.State(childComplexity), true
+
+	case "SetRolePayload.user":
+		if e.ComplexityRoot.SetRolePayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetRolePayload.User(childComplexity), true
 
 	case "SignInPayload.accessToken":
 		if e.ComplexityRoot.SignInPayload.AccessToken == nil {
@@ -2298,7 +2431,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Subscription.Events(childComplexity, args["after"].(*event.Cursor), args["topics"].([]model.Topic)), true
+		return e.ComplexityRoot.Subscription.Events(childComplexity, args["after"].(*event.Cursor), args["topics"].([]model.Topic), args["resumeKey"].(*string)), true
 	case "Subscription.job":
 		if e.ComplexityRoot.Subscription.Job == nil {
 			break
@@ -2594,6 +2727,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputAckEventsInput,
 		ec.unmarshalInputAddDialogMessageInput,
 		ec.unmarshalInputAddUtteranceInput,
 		ec.unmarshalInputAddUtterancesInput,
@@ -2610,11 +2744,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputNoteOrder,
 		ec.unmarshalInputPushDialogInput,
 		ec.unmarshalInputPushDialogsInput,
+		ec.unmarshalInputReauthenticateInput,
 		ec.unmarshalInputRecordErrorsInput,
 		ec.unmarshalInputRefreshInput,
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
 		ec.unmarshalInputSetConsentInput,
+		ec.unmarshalInputSetRoleInput,
 		ec.unmarshalInputSignInInput,
 		ec.unmarshalInputSignOutInput,
 		ec.unmarshalInputSignUpInput,
@@ -2952,6 +3088,45 @@ extend type Mutation {
     """The key."""
     input: RevokeApiKeyInput!
   ): RevokeApiKeyPayload!
+}
+
+"""Another token for this connection."""
+input ReauthenticateInput {
+  """A valid access token, or the secret of an API key, of the same account with the same role."""
+  token: String!
+}
+
+"""The connection goes on with the new token."""
+type ReauthenticatePayload {
+  """When the connection will be closed; null when it will not."""
+  expiresAt: Time
+}
+
+"""An account and what it may do from now on."""
+input SetRoleInput {
+  """The account's id."""
+  userId: ID!
+  """What it may do."""
+  role: Role!
+}
+
+"""The account with its new role."""
+type SetRolePayload {
+  """The account."""
+  user: User!
+}
+
+extend type Mutation {
+  """Go on with another token on this websocket. ` + "`" + `refresh` + "`" + ` needs no such call: it extends the connections of its session by itself."""
+  reauthenticate(
+    """The token."""
+    input: ReauthenticateInput!
+  ): ReauthenticatePayload!
+  """Say what an account may do. Its open connections end, and its access tokens for connections with them: they must be refreshed. ADMIN only."""
+  setRole(
+    """The account and the role."""
+    input: SetRoleInput!
+  ): SetRolePayload!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/audit.graphql", Input: `"""How dialogs were read."""
@@ -3354,14 +3529,97 @@ type StreamReset implements Event {
   reason: StreamResetReason!
 }
 
+"""The session of this connection is about to expire: refresh it, or reauthenticate. It comes whatever the topics. It is not in the log: its cursor is that of the event before it."""
+type SessionExpiring implements Event {
+  """The place that the stream has reached."""
+  cursor: EventCursor!
+  """When the warning was given."""
+  at: Time!
+  """When the connection will be closed."""
+  expiresAt: Time!
+}
+
+"""Some of the viewer's events."""
+type EventBatch {
+  """The events in the order of the log, at most 100."""
+  events: [Event!]!
+  """The place to ask from next, also when there are no events."""
+  cursor: EventCursor!
+  """Whether there are more events already."""
+  hasMore: Boolean!
+}
+
+"""What happens to changes that wait for a reader who is busy."""
+enum Conflation {
+  """Every change is delivered."""
+  NONE
+  """The latest state on the way, progress and partial text of an object stand for those before. Each final state is delivered."""
+  LATEST
+}
+
+"""
+How a stream treats a reader that is slower than what happens. No change is lost: whoever is behind by more than ` + "`" + `pending` + "`" + `
+gets the rest from the log, or the present state where that says the same. Who accepts nothing at all for ten seconds is
+cut off, so that clients reconnect and resume.
+"""
+directive @delivery(
+  """Which changes may stand for others."""
+  conflate: Conflation!
+  """How many changes wait in memory for one reader, at most."""
+  pending: Int!
+) on FIELD_DEFINITION
+
+extend type Query {
+  """
+  The viewer's events after a place, for clients that can hold no connection open: it waits until there are some.
+  """
+  eventsSince(
+    """Begin after this place; now when left out."""
+    after: EventCursor
+    """How long to wait for an event, in milliseconds, at most 25000."""
+    waitMs: Int! = 0
+    """Only these topics; all when left out."""
+    topics: [Topic!]
+  ): EventBatch!
+}
+
+"""How far a reader has come."""
+input AckEventsInput {
+  """The name of the reader, as ` + "`" + `events` + "`" + ` was given it."""
+  resumeKey: String!
+  """The last event that the reader needs no more."""
+  upTo: EventCursor!
+}
+
+"""Where the reader will resume."""
+type AckEventsPayload {
+  """The reader's place: that of the input, or one behind it that was acknowledged before."""
+  cursor: EventCursor!
+}
+
+extend type Mutation {
+  """Say how far a reader has come: ` + "`" + `events` + "`" + ` with its ` + "`" + `resumeKey` + "`" + ` resumes there, on any device and after any time for which events are kept."""
+  ackEvents(
+    """The reader and the place."""
+    input: AckEventsInput!
+  ): AckEventsPayload!
+}
+
 extend type Subscription {
-  """The viewer's events: after a cursor, or from now on. An API key sees those that its scopes are about: DIALOGS."""
+  """
+  The viewer's events. It begins at the first of these places that is known: what ` + "`" + `connection_init` + "`" + ` says for the
+  ` + "`" + `resumeKey` + "`" + ` under ` + "`" + `resume` + "`" + `; what was acknowledged for the ` + "`" + `resumeKey` + "`" + `; what this operation of this session had received
+  before its connection was lost (which a client that sends an operation again with the same UUID need not ask for);
+  ` + "`" + `after` + "`" + `; now. An API key sees those events that its scopes are about: DIALOGS.
+  """
   events(
     """Begin after this place."""
     after: EventCursor
     """Only these topics; all when left out."""
     topics: [Topic!]
-  ): Event!
+    """A name for the reader, for example a device: 1 to 64 letters, digits, ` + "`" + `-` + "`" + `, ` + "`" + `_` + "`" + `, ` + "`" + `.` + "`" + ` and ` + "`" + `:` + "`" + `. Its place is kept, see ` + "`" + `ackEvents` + "`" + `."""
+    resumeKey: String
+  ): Event! @delivery(conflate: NONE, pending: 64)
 }
 `, BuiltIn: false},
 	{Name: "../../schema/job.graphql", Input: `"""How far a job is. The last four are final."""
@@ -3580,7 +3838,7 @@ extend type Subscription {
   job(
     """The job's id."""
     id: ID!
-  ): JobUpdate!
+  ): JobUpdate! @delivery(conflate: LATEST, pending: 64)
 }
 `, BuiltIn: false},
 	{Name: "../../schema/note.graphql", Input: `"""A text of a user."""
@@ -3911,7 +4169,7 @@ extend type Subscription {
     noteId: ID!
     """Only what changed after this place."""
     after: EventCursor
-  ): TranslationUpdate!
+  ): TranslationUpdate! @delivery(conflate: LATEST, pending: 64)
 }
 `, BuiltIn: false},
 	{Name: "../../schema/practice.graphql", Input: `"""A learner's talk with an app."""
@@ -4337,6 +4595,14 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_AckEventsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AckEventsPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AckEventsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AddDialogMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "message":
@@ -4679,6 +4945,18 @@ func (ec *executionContext) childFields_ErrorFrequencyEdge(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type ErrorFrequencyEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_EventBatch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "events":
+		return ec.fieldContext_EventBatch_events(ctx, field)
+	case "cursor":
+		return ec.fieldContext_EventBatch_cursor(ctx, field)
+	case "hasMore":
+		return ec.fieldContext_EventBatch_hasMore(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EventBatch", field.Name)
+}
+
 func (ec *executionContext) childFields_ImportNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "note":
@@ -4919,6 +5197,14 @@ func (ec *executionContext) childFields_PushDialogsPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type PushDialogsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ReauthenticatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "expiresAt":
+		return ec.fieldContext_ReauthenticatePayload_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReauthenticatePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RecordErrorResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "status":
@@ -4981,6 +5267,14 @@ func (ec *executionContext) childFields_SetConsentPayload(ctx context.Context, f
 		return ec.fieldContext_SetConsentPayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetConsentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_SetRolePayload_user(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetRolePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SignInPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -19,6 +19,7 @@ import (
 	"parley/internal/live"
 	"parley/internal/note"
 	"parley/internal/practice"
+	"parley/internal/resume"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -37,11 +38,14 @@ type MutationResolver interface {
 	SignOut(ctx context.Context, input *model.SignOutInput) (*model.SignOutPayload, error)
 	CreateAPIKey(ctx context.Context, input account.CreateKeyInput) (*model.CreateAPIKeyPayload, error)
 	RevokeAPIKey(ctx context.Context, input model.RevokeAPIKeyInput) (*model.RevokeAPIKeyPayload, error)
+	Reauthenticate(ctx context.Context, input model.ReauthenticateInput) (*model.ReauthenticatePayload, error)
+	SetRole(ctx context.Context, input model.SetRoleInput) (*model.SetRolePayload, error)
 	PushDialog(ctx context.Context, input dialog.PushInput) (*model.PushDialogPayload, error)
 	PushDialogs(ctx context.Context, input model.PushDialogsInput) (*model.PushDialogsPayload, error)
 	AddDialogMessage(ctx context.Context, input dialog.MessageInput) (*model.AddDialogMessagePayload, error)
 	SetConsent(ctx context.Context, input dialog.ConsentInput) (*model.SetConsentPayload, error)
 	EraseCustomer(ctx context.Context, input dialog.EraseInput) (*model.EraseCustomerPayload, error)
+	AckEvents(ctx context.Context, input resume.AckInput) (*model.AckEventsPayload, error)
 	CancelJob(ctx context.Context, input model.CancelJobInput) (*model.CancelJobPayload, error)
 	RetryJob(ctx context.Context, input model.RetryJobInput) (*model.RetryJobPayload, error)
 	CreateNote(ctx context.Context, input note.CreateNoteInput) (*model.CreateNotePayload, error)
@@ -64,6 +68,7 @@ type QueryResolver interface {
 	Dialogs(ctx context.Context, language *string, customerID *string, first *int, after *string, last *int, before *string) (*connection.Dialogs, error)
 	Dialog(ctx context.Context, dialogID string) (*dialog.Dialog, error)
 	ConsentHistory(ctx context.Context, dialogID string) ([]*gen.ConsentChange, error)
+	EventsSince(ctx context.Context, after *event.Cursor, waitMs int, topics []model.Topic) (*model.EventBatch, error)
 	Job(ctx context.Context, id string) (*gen.Job, error)
 	Jobs(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter) (*connection.Jobs, error)
 	Note(ctx context.Context, id string) (*gen.Note, error)
@@ -75,7 +80,7 @@ type QueryResolver interface {
 	Conversations(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*connection.Conversations, error)
 }
 type SubscriptionResolver interface {
-	Events(ctx context.Context, after *event.Cursor, topics []model.Topic) (<-chan node.Event, error)
+	Events(ctx context.Context, after *event.Cursor, topics []model.Topic, resumeKey *string) (<-chan node.Event, error)
 	Job(ctx context.Context, id string) (<-chan *live.JobUpdate, error)
 	Translations(ctx context.Context, noteID string, after *event.Cursor) (<-chan *live.TranslationUpdate, error)
 }
@@ -83,6 +88,20 @@ type SubscriptionResolver interface {
 // endregion ************************** generated!.gotpl **************************
 
 // region    ***************************** args.gotpl *****************************
+
+func (ec *executionContext) field_Mutation_ackEvents_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (resume.AckInput, error) {
+			return ec.unmarshalNAckEventsInput2parleyᚋinternalᚋresumeᚐAckInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
 
 func (ec *executionContext) field_Mutation_addDialogMessage_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
@@ -238,6 +257,20 @@ func (ec *executionContext) field_Mutation_pushDialogs_args(ctx context.Context,
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_reauthenticate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ReauthenticateInput, error) {
+			return ec.unmarshalNReauthenticateInput2parleyᚋgraphᚋmodelᚐReauthenticateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_recordErrors_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -300,6 +333,20 @@ func (ec *executionContext) field_Mutation_setConsent_args(ctx context.Context, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (dialog.ConsentInput, error) {
 			return ec.unmarshalNSetConsentInput2parleyᚋinternalᚋdialogᚐConsentInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_setRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.SetRoleInput, error) {
+			return ec.unmarshalNSetRoleInput2parleyᚋgraphᚋmodelᚐSetRoleInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -678,6 +725,36 @@ func (ec *executionContext) field_Query_errorFrequencies_args(ctx context.Contex
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_eventsSince_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*event.Cursor, error) {
+			return ec.unmarshalOEventCursor2ᚖparleyᚋinternalᚋeventᚐCursor(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "waitMs",
+		func(ctx context.Context, v any) (int, error) {
+			return ec.unmarshalNInt2int(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["waitMs"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "topics",
+		func(ctx context.Context, v any) ([]model.Topic, error) {
+			return ec.unmarshalOTopic2ᚕparleyᚋgraphᚋmodelᚐTopicᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["topics"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_exercise_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -883,6 +960,14 @@ func (ec *executionContext) field_Subscription_events_args(ctx context.Context, 
 		return nil, err
 	}
 	args["topics"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "resumeKey",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["resumeKey"] = arg2
 	return args, nil
 }
 
@@ -1259,6 +1344,94 @@ func (ec *executionContext) fieldContext_Mutation_revokeApiKey(ctx context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_reauthenticate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_reauthenticate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().Reauthenticate(ctx, fc.Args["input"].(model.ReauthenticateInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ReauthenticatePayload) graphql.Marshaler {
+			return ec.marshalNReauthenticatePayload2ᚖparleyᚋgraphᚋmodelᚐReauthenticatePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_reauthenticate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReauthenticatePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_reauthenticate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_setRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetRole(ctx, fc.Args["input"].(model.SetRoleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SetRolePayload) graphql.Marshaler {
+			return ec.marshalNSetRolePayload2ᚖparleyᚋgraphᚋmodelᚐSetRolePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SetRolePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_pushDialog(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1473,6 +1646,50 @@ func (ec *executionContext) fieldContext_Mutation_eraseCustomer(ctx context.Cont
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_eraseCustomer_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_ackEvents(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_ackEvents(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AckEvents(ctx, fc.Args["input"].(resume.AckInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.AckEventsPayload) graphql.Marshaler {
+			return ec.marshalNAckEventsPayload2ᚖparleyᚋgraphᚋmodelᚐAckEventsPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_ackEvents(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AckEventsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_ackEvents_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2439,6 +2656,50 @@ func (ec *executionContext) fieldContext_Query_consentHistory(ctx context.Contex
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_eventsSince(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_eventsSince(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().EventsSince(ctx, fc.Args["after"].(*event.Cursor), fc.Args["waitMs"].(int), fc.Args["topics"].([]model.Topic))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.EventBatch) graphql.Marshaler {
+			return ec.marshalNEventBatch2ᚖparleyᚋgraphᚋmodelᚐEventBatch(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_eventsSince(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_EventBatch(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_eventsSince_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_job(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2897,9 +3158,32 @@ func (ec *executionContext) _Subscription_events(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Subscription().Events(ctx, fc.Args["after"].(*event.Cursor), fc.Args["topics"].([]model.Topic))
+			return ec.Resolvers.Subscription().Events(ctx, fc.Args["after"].(*event.Cursor), fc.Args["topics"].([]model.Topic), fc.Args["resumeKey"].(*string))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				conflate, err := ec.unmarshalNConflation2parleyᚋgraphᚋmodelᚐConflation(ctx, "NONE")
+				if err != nil {
+					var zeroVal node.Event
+					return zeroVal, err
+				}
+				pending, err := ec.unmarshalNInt2int(ctx, 64)
+				if err != nil {
+					var zeroVal node.Event
+					return zeroVal, err
+				}
+				if ec.Directives.Delivery == nil {
+					var zeroVal node.Event
+					return zeroVal, errors.New("directive delivery is not implemented")
+				}
+				return ec.Directives.Delivery(ctx, nil, directive0, conflate, pending)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v node.Event) graphql.Marshaler {
 			return ec.marshalNEvent2parleyᚋgraphᚋnodeᚐEvent(ctx, selections, v)
 		},
@@ -2943,7 +3227,30 @@ func (ec *executionContext) _Subscription_job(ctx context.Context, field graphql
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Subscription().Job(ctx, fc.Args["id"].(string))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				conflate, err := ec.unmarshalNConflation2parleyᚋgraphᚋmodelᚐConflation(ctx, "LATEST")
+				if err != nil {
+					var zeroVal *live.JobUpdate
+					return zeroVal, err
+				}
+				pending, err := ec.unmarshalNInt2int(ctx, 64)
+				if err != nil {
+					var zeroVal *live.JobUpdate
+					return zeroVal, err
+				}
+				if ec.Directives.Delivery == nil {
+					var zeroVal *live.JobUpdate
+					return zeroVal, errors.New("directive delivery is not implemented")
+				}
+				return ec.Directives.Delivery(ctx, nil, directive0, conflate, pending)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *live.JobUpdate) graphql.Marshaler {
 			return ec.marshalNJobUpdate2ᚖparleyᚋinternalᚋliveᚐJobUpdate(ctx, selections, v)
 		},
@@ -2987,7 +3294,30 @@ func (ec *executionContext) _Subscription_translations(ctx context.Context, fiel
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Subscription().Translations(ctx, fc.Args["noteId"].(string), fc.Args["after"].(*event.Cursor))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				conflate, err := ec.unmarshalNConflation2parleyᚋgraphᚋmodelᚐConflation(ctx, "LATEST")
+				if err != nil {
+					var zeroVal *live.TranslationUpdate
+					return zeroVal, err
+				}
+				pending, err := ec.unmarshalNInt2int(ctx, 64)
+				if err != nil {
+					var zeroVal *live.TranslationUpdate
+					return zeroVal, err
+				}
+				if ec.Directives.Delivery == nil {
+					var zeroVal *live.TranslationUpdate
+					return zeroVal, errors.New("directive delivery is not implemented")
+				}
+				return ec.Directives.Delivery(ctx, nil, directive0, conflate, pending)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *live.TranslationUpdate) graphql.Marshaler {
 			return ec.marshalNTranslationUpdate2ᚖparleyᚋinternalᚋliveᚐTranslationUpdate(ctx, selections, v)
 		},
@@ -3224,6 +3554,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "reauthenticate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_reauthenticate(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setRole(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "pushDialog":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_pushDialog(ctx, field)
@@ -3255,6 +3599,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "eraseCustomer":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_eraseCustomer(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "ackEvents":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_ackEvents(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -3601,6 +3952,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_consentHistory(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "eventsSince":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_eventsSince(ctx, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}

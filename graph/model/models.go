@@ -9,6 +9,8 @@ import (
 	"parley/ent/gen"
 	"parley/ent/gen/consentchange"
 	"parley/ent/gen/job"
+	"parley/ent/gen/user"
+	"parley/graph/node"
 	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/note"
@@ -18,6 +20,12 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 )
+
+// Where the reader will resume.
+type AckEventsPayload struct {
+	// The reader's place: that of the input, or one behind it that was acknowledged before.
+	Cursor event.Cursor `json:"cursor"`
+}
 
 // A dialog with one message more.
 type AddDialogMessagePayload struct {
@@ -117,6 +125,16 @@ type EraseCustomerPayload struct {
 	Erased int `json:"erased"`
 	// The place in the event log before this call.
 	Cursor event.Cursor `json:"cursor"`
+}
+
+// Some of the viewer's events.
+type EventBatch struct {
+	// The events in the order of the log, at most 100.
+	Events []node.Event `json:"events"`
+	// The place to ask from next, also when there are no events.
+	Cursor event.Cursor `json:"cursor"`
+	// Whether there are more events already.
+	HasMore bool `json:"hasMore"`
 }
 
 // A file to make a note of.
@@ -239,6 +257,18 @@ type PushDialogsPayload struct {
 type Query struct {
 }
 
+// Another token for this connection.
+type ReauthenticateInput struct {
+	// A valid access token, or the secret of an API key, of the same account with the same role.
+	Token string `json:"token"`
+}
+
+// The connection goes on with the new token.
+type ReauthenticatePayload struct {
+	// When the connection will be closed; null when it will not.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
 // What became of one item of recordErrors.
 type RecordErrorResult struct {
 	// What became of it.
@@ -299,6 +329,18 @@ type RevokeAPIKeyPayload struct {
 	APIKey *gen.ApiKey `json:"apiKey"`
 }
 
+// The session of this connection is about to expire: refresh it, or reauthenticate. It comes whatever the topics. It is not in the log: its cursor is that of the event before it.
+type SessionExpiring struct {
+	// The place that the stream has reached.
+	Cursor event.Cursor `json:"cursor"`
+	// When the warning was given.
+	At time.Time `json:"at"`
+	// When the connection will be closed.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+func (SessionExpiring) IsEvent() {}
+
 // What the consent is now.
 type SetConsentPayload struct {
 	// What the consent is now: APPROVED, or the way in which the dialog was erased.
@@ -307,6 +349,20 @@ type SetConsentPayload struct {
 	Dialog *dialog.Dialog `json:"dialog,omitempty"`
 	// The place in the event log before this call.
 	Cursor event.Cursor `json:"cursor"`
+}
+
+// An account and what it may do from now on.
+type SetRoleInput struct {
+	// The account's id.
+	UserID string `json:"userId"`
+	// What it may do.
+	Role user.Role `json:"role"`
+}
+
+// The account with its new role.
+type SetRolePayload struct {
+	// The account.
+	User *gen.User `json:"user"`
 }
 
 // A new session.
@@ -409,6 +465,64 @@ type UpdateNotePayload struct {
 	Note *gen.Note `json:"note"`
 	// The place in the event log before this call.
 	Cursor event.Cursor `json:"cursor"`
+}
+
+// What happens to changes that wait for a reader who is busy.
+type Conflation string
+
+const (
+	// Every change is delivered.
+	ConflationNone Conflation = "NONE"
+	// The latest state on the way, progress and partial text of an object stand for those before. Each final state is delivered.
+	ConflationLatest Conflation = "LATEST"
+)
+
+var AllConflation = []Conflation{
+	ConflationNone,
+	ConflationLatest,
+}
+
+func (e Conflation) IsValid() bool {
+	switch e {
+	case ConflationNone, ConflationLatest:
+		return true
+	}
+	return false
+}
+
+func (e Conflation) String() string {
+	return string(e)
+}
+
+func (e *Conflation) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = Conflation(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid Conflation", str)
+	}
+	return nil
+}
+
+func (e Conflation) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *Conflation) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e Conflation) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
 
 // Why one item of a call was refused.

@@ -14,6 +14,7 @@ import (
 	"parley/ent/gen/user"
 	"parley/internal/apperr"
 	"parley/internal/auth"
+	"parley/internal/event"
 	"parley/internal/page"
 	"parley/internal/store"
 )
@@ -39,7 +40,7 @@ func (in CreateKeyInput) Validate() error {
 
 func checkKeyName(name string) error {
 	n := utf8.RuneCountInString(name)
-	if n > MaxKeyName || strings.TrimSpace(name) == "" || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+	if n > MaxKeyName || strings.TrimSpace(name) == "" || !store.Storable(name) {
 		return apperr.Input("name", "A key's name has 1 to %d characters.", MaxKeyName)
 	}
 	return nil
@@ -166,8 +167,8 @@ func (s *Service) Key(ctx context.Context, id string) (*gen.ApiKey, error) {
 }
 
 // RevokeKey ends a key of the viewer, for an admin anybody's. This process
-// refuses it from now on, others do once they have forgotten it. Revoking
-// again changes nothing.
+// refuses it from now on, others do once they have forgotten it; its open
+// connections end. Revoking again changes nothing.
 func (s *Service) RevokeKey(ctx context.Context, id string) (*gen.ApiKey, error) {
 	if _, err := auth.Require(ctx); err != nil {
 		return nil, err
@@ -187,10 +188,12 @@ func (s *Service) RevokeKey(ctx context.Context, id string) (*gen.ApiKey, error)
 		}
 		if key.RevokedAt == nil {
 			// The query was the viewer's; admins may not change what is not theirs.
-			key, err = key.Update().SetRevokedAt(store.Now()).Save(auth.System(ctx, "account.revokeKey"))
-		}
-		if err != nil {
-			return err
+			if key, err = key.Update().SetRevokedAt(store.Now()).Save(auth.System(ctx, "account.revokeKey")); err != nil {
+				return err
+			}
+			if err := s.tell(ctx, key.OwnerID, event.Change{Type: event.TypeKeyRevoked, Object: key.ID}); err != nil {
+				return err
+			}
 		}
 		hash := key.KeyHash
 		store.AfterCommit(ctx, func() { s.keys.forget(hash) })

@@ -32,6 +32,8 @@ type Config struct {
 	// so how long a key may still work in other processes after it was revoked: a
 	// second.
 	KeyMemory time.Duration
+	// Wake is called after events were committed. May be nil.
+	Wake func()
 }
 
 func (c Config) withDefaults() Config {
@@ -49,6 +51,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.KeyMemory <= 0 {
 		c.KeyMemory = time.Second
+	}
+	if c.Wake == nil {
+		c.Wake = func() {}
 	}
 	return c
 }
@@ -90,7 +95,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (*Session, error) 
 // Create makes an account with a role, for the command line.
 func (s *Service) Create(ctx context.Context, in SignUpInput, role auth.Role) (*gen.User, error) {
 	if !role.Valid() {
-		return nil, apperr.Input("role", "The roles are %v.", auth.Roles())
+		return nil, errNoRole
 	}
 	session, err := s.signUp(ctx, in, role)
 	if err != nil {
@@ -215,8 +220,9 @@ func (s *Service) open(ctx context.Context, u *gen.User, sessionID string) (*Ses
 
 var errRefused = apperr.New(apperr.Unauthenticated, "The refresh token is not valid: sign in again.")
 
-// Refresh trades a refresh token for a new one and a new access token. A
-// token that was traded before is a sign of theft: its whole session ends.
+// Refresh trades a refresh token for a new one and a new access token, as long
+// as which the session's open connections now last. A token that was traded
+// before is a sign of theft: its whole session ends.
 func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error) {
 	ctx = auth.System(ctx, "account.refresh")
 	var session *Session
@@ -235,7 +241,7 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error
 		}
 		if token.UsedAt != nil && token.RevokedAt == nil {
 			reused = true
-			return s.revoke(ctx, token.SessionID)
+			return s.end(ctx, token.UserID, token.SessionID)
 		}
 		if token.RevokedAt != nil || !token.ExpiresAt.After(store.Now()) {
 			return errRefused
@@ -249,8 +255,12 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error
 		} else if err != nil {
 			return err
 		}
-		session, err = s.open(ctx, u, token.SessionID)
-		return err
+		if session, err = s.open(ctx, u, token.SessionID); err != nil {
+			return err
+		}
+		return s.tell(ctx, u.ID, event.Change{
+			Type: event.TypeSessionChanged, Object: token.SessionID, State: event.SessionExtended, Version: session.ExpiresAt.Unix(),
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -261,19 +271,25 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error
 	return session, nil
 }
 
-// SignOut ends the viewer's session: none of its refresh tokens works again.
+// SignOut ends the viewer's session: none of its refresh tokens works again, and
+// its open connections end.
 func (s *Service) SignOut(ctx context.Context) error {
 	v, err := auth.Require(ctx)
 	if err != nil {
 		return err
 	}
 	ctx = auth.System(ctx, "account.signOut")
-	return s.store.Tx(ctx, func(ctx context.Context) error { return s.revoke(ctx, v.Session) })
+	return s.store.Tx(ctx, func(ctx context.Context) error { return s.end(ctx, v.ID, v.Session) })
 }
 
-func (s *Service) revoke(ctx context.Context, session string) error {
-	return s.store.Client(ctx).RefreshToken.Update().
-		Where(refreshtoken.SessionID(session), refreshtoken.RevokedAtIsNil()).SetRevokedAt(store.Now()).Exec(ctx)
+// end revokes what is left of a session and tells its connections.
+func (s *Service) end(ctx context.Context, account, session string) error {
+	n, err := s.store.Client(ctx).RefreshToken.Update().
+		Where(refreshtoken.SessionID(session), refreshtoken.RevokedAtIsNil()).SetRevokedAt(store.Now()).Save(ctx)
+	if err != nil || n == 0 {
+		return err
+	}
+	return s.tell(ctx, account, event.Change{Type: event.TypeSessionChanged, Object: session, State: event.SessionEnded})
 }
 
 var errNoAccount = apperr.New(apperr.Unauthenticated, "This account no longer exists: sign up again.")

@@ -75,7 +75,14 @@ func (p *parts) run(ctx context.Context, o Options) error {
 		return err
 	}
 	group.Add("HTTP server", s)
+	group.Add("event streams", s.Streams)
 	group.Add("websockets", s.Sockets)
+	// Added last, so that it is the first to stop.
+	group.Add("intake", lifecycle.Func(func(ctx context.Context) error {
+		<-ctx.Done()
+		s.Drain()
+		return nil
+	}))
 	slog.Info("parley is ready", "address", "http://"+s.Addr(), "took", time.Since(p.started).Round(time.Millisecond),
 		"database", p.store.Describe(), "nats", p.describeNATS(), "cache", p.describeCache())
 	if o.Listening != nil {
@@ -121,7 +128,7 @@ func (p *parts) relay() *outbox.Relay {
 func (p *parts) expire(ctx context.Context) error {
 	_, tokens := p.accounts.ForgetExpired(ctx)
 	_, audits := p.audits.Forget(ctx)
-	return errors.Join(tokens, audits, p.dialogs.Expire(ctx))
+	return errors.Join(tokens, audits, p.places.Expire(ctx), p.dialogs.Expire(ctx))
 }
 
 func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
@@ -130,11 +137,20 @@ func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
 		Listen: p.cfg.Listen, Origins: p.cfg.AllowedOrigins(p.mode == Serve), Introspection: p.cfg.Introspection == "on",
 		Resolver: &graph.Resolver{
 			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, PracticeService: p.practice,
-			DialogService: p.dialogs, AuditLog: p.audits, Hub: p.hub, Streams: p.streams,
+			DialogService: p.dialogs, AuditLog: p.audits, Hub: p.hub, Streams: p.streams, Places: p.places,
 		},
-		Verify: p.accounts.Verify, Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(), Grace: p.cfg.Grace, MaxTime: o.MaxTime,
+		Verify: p.accounts.Verify, Confirm: p.accounts.Confirm, DraftStatus: p.cfg.HTTPStatus == "draft", Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(),
+		StreamHooks: p.metrics.live.hooks(), Bus: p.sharedBus(), MaxConnections: p.cfg.MaxConnections, Grace: p.cfg.Grace, MaxTime: o.MaxTime,
 		Status: func(ctx context.Context) pages.Status { return p.status(ctx, o.Version) },
 	})
+}
+
+// sharedBus is nil where there can be no other process.
+func (p *parts) sharedBus() *natsx.Bus {
+	if p.embedded != nil {
+		return nil
+	}
+	return p.bus
 }
 
 func (p *parts) ready(ctx context.Context) error {

@@ -22,6 +22,7 @@ import (
 	"parley/internal/note"
 	"parley/internal/outbox"
 	"parley/internal/practice"
+	"parley/internal/resume"
 	"parley/internal/store"
 )
 
@@ -56,6 +57,7 @@ type parts struct {
 	accounts *account.Service
 	hub      *live.Hub
 	streams  *live.Streams
+	places   *resume.Book
 	closers  []func() error
 }
 
@@ -168,14 +170,18 @@ func (p *parts) openServices(ctx context.Context) error {
 	p.metrics = newMetrics()
 	p.openDomains()
 	p.notes = note.New(p.store, p.log, p.jobs, p.noteCache())
-	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime})
+	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime, Wake: p.waker.Wake})
 	if err != nil {
 		return err
 	}
 	if p.hub, err = live.NewHub(p.log, p.bus); err != nil {
 		return err
 	}
-	if p.streams, err = live.NewStreams(p.hub, p.log, p.jobs, p.notes); err != nil {
+	p.places = resume.NewBook(p.store, p.log, resume.Config{Observe: p.metrics.observeFlush})
+	p.streams, err = live.NewStreams(live.Config{
+		Hub: p.hub, Log: p.log, Book: p.places, Jobs: p.jobs, Note: p.notes, Observe: p.metrics.live.observer(),
+	})
+	if err != nil {
 		return err
 	}
 	_, err = p.jobs.Workers(ctx)

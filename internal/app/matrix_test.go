@@ -39,6 +39,8 @@ type row struct {
 	upload, subscription bool
 	// items tells that the codes are those of the call's one item.
 	items bool
+	// ends tells that it ends the session: on a socket it gets one of its own.
+	ends bool
 }
 
 func about(t *testing.T, w *world) gqlclient.Vars {
@@ -76,6 +78,8 @@ func maybe(query string) row {
 }
 
 func streamed(r row) row { r.subscription = true; return r }
+
+func ending(r row) row { r.ends = true; return r }
 
 func after(prepare string, r row) row { r.prepare = prepare; return r }
 
@@ -190,7 +194,18 @@ var matrix = map[string]row{
 	"Mutation.signUp":  open(`mutation($new: String!) { signUp(input: {email: $new, password: "correct horse"}) { accessToken } }`),
 	"Mutation.signIn":  open(`mutation($email: String!) { signIn(input: {email: $email, password: "correct horse"}) { accessToken } }`),
 	"Mutation.refresh": open(`mutation($refresh: String!) { refresh(input: {refreshToken: $refresh}) { accessToken } }`),
-	"Mutation.signOut": read(`mutation { signOut(input: {clientMutationId: "x"}) { clientMutationId } }`),
+	"Mutation.signOut": ending(read(`mutation { signOut(input: {clientMutationId: "x"}) { clientMutationId } }`)),
+	"Mutation.reauthenticate": {
+		query: `mutation { reauthenticate(input: {token: ""}) { expiresAt } }`,
+		owner: "BAD_INPUT", other: "BAD_INPUT", admin: "BAD_INPUT", nobody: "UNAUTHENTICATED", key: "BAD_INPUT",
+	},
+	"Mutation.setRole": {
+		query: `mutation($user: ID!) { setRole(input: {userId: $user, role: ANALYST}) { user { id role } } }`,
+		vars: func(t *testing.T, w *world) gqlclient.Vars {
+			return gqlclient.Vars{"user": w.IDs[w.user(t, auth.RoleUser)]}
+		},
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
 
 	"Mutation.createNote":     read(`mutation { createNote(input: {title: "T", text: "Text", language: "en"}) { note { id } cursor } }`),
 	"Mutation.importNote":     {query: `mutation($file: Upload!) { importNote(input: {file: $file}) { note { id text } } }`, upload: true, owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED"},
@@ -201,6 +216,20 @@ var matrix = map[string]row{
 	"Mutation.cancelJob":      thing(`mutation($job: ID!) { cancelJob(input: {id: $job}) { job { state } } }`),
 	"Mutation.retryJob": after(`mutation($job: ID!) { cancelJob(input: {id: $job}) { job { state } } }`,
 		thing(`mutation($job: ID!) { retryJob(input: {id: $job}) { job { state } } }`)),
+
+	"Query.eventsSince": allowedKey("machine", read(`{ eventsSince { events { cursor at } cursor hasMore } }`)),
+	"Mutation.ackEvents": {
+		query: `mutation($cursor: EventCursor!) { ackEvents(input: {resumeKey: "matrix", upTo: $cursor}) { cursor } }`,
+		vars: func(t *testing.T, w *world) gqlclient.Vars {
+			t.Helper()
+			head, err := w.log.Head(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return gqlclient.Vars{"cursor": w.log.Cursor(head).String()}
+		},
+		owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED", key: fine,
+	},
 
 	"Subscription.job":          streamed(thing(`subscription($job: ID!) { job(id: $job) { cursor version job { id } } }`)),
 	"Subscription.translations": streamed(thing(`subscription($note: ID!) { translations(noteId: $note) { cursor translation { id } } }`)),
@@ -250,7 +279,15 @@ func TestEveryOperationAsEveryRoleOverAWebsocket(t *testing.T) {
 			continue // files come by HTTP alone
 		}
 		r.try(t, w, name, func(c *gqlclient.Client, vars gqlclient.Vars) *gqlclient.Response {
-			return r.subscribe(t, w, c, sockets[c], vars)
+			socket := sockets[c]
+			if r.ends && c.Token != "" && !auth.IsKey(c.Token) {
+				v, _, err := w.tokens.Verify(c.Token)
+				if err != nil {
+					t.Fatal(err)
+				}
+				socket = w.session(t, v.ID, v.Role).MustDial(t)
+			}
+			return r.subscribe(t, w, c, socket, vars)
 		})
 	}
 }

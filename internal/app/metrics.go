@@ -25,6 +25,7 @@ type metrics struct {
 	batchWait  *prometheus.HistogramVec
 	batchTook  *prometheus.HistogramVec
 	batchFails *prometheus.CounterVec
+	live       *liveMetrics
 }
 
 func newMetrics() *metrics {
@@ -48,6 +49,7 @@ func newMetrics() *metrics {
 	m.batchFails = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_batch_failed_total", Help: "Transactions of group commits that failed."}, []string{"batch"})
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.sockets, m.closed, m.operations, m.overflows, m.batchItems, m.batchCalls, m.batchWait, m.batchTook, m.batchFails)
+	m.live = newLiveMetrics(m.registry)
 	return m
 }
 
@@ -59,11 +61,11 @@ func (m *metrics) watch(p *parts) {
 	count("parley_results_stale_total", "Reports of attempts that were no longer current.", func() int64 { n, _, _ := p.jobs.Counts(); return n })
 	count("parley_runs_rescued_total", "Runs whose worker or message was lost.", func() int64 { _, n, _ := p.jobs.Counts(); return n })
 	count("parley_attempts_repeated_total", "Attempts after a failure.", func() int64 { _, _, n := p.jobs.Counts(); return n })
-	count("parley_events_healed_total", "Events that the hub read from the database because NATS lost them.", p.hub.Healed)
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_watches", Help: "Keys that subscriptions watch."},
-		func() float64 { return float64(p.hub.Watches()) }))
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_batch_waiting", Help: "Items that wait for a group commit."},
-		func() float64 { return float64(p.practice.Waiting() + p.dialogs.Waiting() + p.audits.Waiting()) }))
+	watchHub(m.registry, p.hub)
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_batch_waiting", Help: "Items that wait for a group commit, and exercises that wait for a shared read."},
+		func() float64 {
+			return float64(p.practice.Waiting() + p.dialogs.Waiting() + p.audits.Waiting() + p.places.Waiting())
+		}))
 }
 
 // observeFlush counts one transaction of a group commit.
@@ -88,7 +90,9 @@ func (m *metrics) hooks() ws.Hooks {
 			m.sockets.Dec()
 			m.closed.WithLabelValues(strconv.Itoa(code)).Inc()
 		},
+		OperationStarted: func(kind string) { m.live.started("websocket", kind) },
 		OperationEnded: func(kind string, took time.Duration, _ bool) {
+			m.live.ended("websocket", kind)
 			m.operations.WithLabelValues(kind).Observe(took.Seconds())
 		},
 		Overflow: func(*ws.Conn) { m.overflows.Inc() },

@@ -12,7 +12,18 @@ import (
 )
 
 // CreateUser makes an account with a role in the database of the settings.
-func CreateUser(ctx context.Context, cfg *config.Config, in account.SignUpInput, role auth.Role) (u *gen.User, err error) {
+func CreateUser(ctx context.Context, cfg *config.Config, in account.SignUpInput, role auth.Role) (*gen.User, error) {
+	return withAccounts(ctx, cfg, func(accounts *account.Service) (*gen.User, error) { return accounts.Create(ctx, in, role) })
+}
+
+// SetUserRole gives the account with an e-mail address another role in the
+// database of the settings. Processes that run end its connections.
+func SetUserRole(ctx context.Context, cfg *config.Config, email string, role auth.Role) (*gen.User, error) {
+	return withAccounts(ctx, cfg, func(accounts *account.Service) (*gen.User, error) { return accounts.Assign(ctx, email, role) })
+}
+
+// withAccounts opens the accounts of the settings' database for one call.
+func withAccounts(ctx context.Context, cfg *config.Config, do func(*account.Service) (*gen.User, error)) (u *gen.User, err error) {
 	p, err := openData(ctx, cfg, Serve)
 	if err != nil {
 		return nil, err
@@ -30,5 +41,5 @@ func CreateUser(ctx context.Context, cfg *config.Config, in account.SignUpInput,
 	if err != nil {
 		return nil, err
 	}
-	return accounts.Create(ctx, in, role)
+	return do(accounts)
 }

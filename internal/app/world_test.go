@@ -102,21 +102,34 @@ func (w *world) key(t *testing.T, scopes ...auth.Scope) *gqlclient.Client {
 func (w *world) user(t *testing.T, role auth.Role) *gqlclient.Client {
 	t.Helper()
 	id := store.NewID("user")
-	ctx := auth.System(t.Context(), "test")
-	err := w.store.Tx(ctx, func(ctx context.Context) error {
+	err := w.store.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
 		return w.store.Client(ctx).User.Create().SetID(id).SetEmail(id + "@example.org").SetEmailKey(id + "@example.org").
 			SetPasswordHash("none").SetRole(user.Role(role)).Exec(ctx)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := w.tokens.Issue(auth.Viewer{ID: id, Role: role, Session: store.NewID("sess")})
+	c := w.session(t, id, role)
+	w.IDs[c] = id
+	return c
+}
+
+// session gives a new session of an account.
+func (w *world) session(t *testing.T, id string, role auth.Role) *gqlclient.Client {
+	t.Helper()
+	session := store.NewID("sess")
+	err := w.store.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
+		return w.store.Client(ctx).RefreshToken.Create().SetID(store.NewID("rt")).SetUserID(id).SetSessionID(session).
+			SetTokenHash([]byte(session)).SetExpiresAt(store.Now().Add(time.Hour)).Exec(ctx)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := w.Anonymous.As(token)
-	w.IDs[c] = id
-	return c
+	token, _, err := w.tokens.Issue(auth.Viewer{ID: id, Role: role, Session: session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Anonymous.As(token)
 }
 
 // spoken are ids of what one learner said.

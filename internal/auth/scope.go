@@ -45,6 +45,9 @@ func ScopesOf(list ...Scope) Scopes {
 // Has tells whether the set holds one of the scopes.
 func (s Scopes) Has(any ...Scope) bool { return s&ScopesOf(any...) != 0 }
 
+// Holds tells whether the set has all of the other's scopes.
+func (s Scopes) Holds(other Scopes) bool { return other&^s == 0 }
+
 // RequireScope gives a machine that may do what one of the scopes stands for: a
 // key that has it, or a SERVICE account that is signed in, which has them all.
 func RequireScope(ctx context.Context, scopes ...Scope) (Viewer, error) {

@@ -19,6 +19,8 @@ import (
 const systemWork = `
 internal/account/apikey.go account.revokeKey
 internal/account/keyring.go account.verify
+internal/account/role.go account.assign
+internal/account/role.go account.setRole
 internal/account/service.go account.expire
 internal/account/service.go account.refresh
 internal/account/service.go account.signIn

@@ -34,9 +34,11 @@ type Config struct {
 	DBConns     int
 	CacheMB     int
 	JobsPerUser int
-	MaxAttempts int
-	RetryBase   time.Duration
-	AckWait     time.Duration
+	// MaxConnections bounds websockets and server-sent events, each by itself.
+	MaxConnections int
+	MaxAttempts    int
+	RetryBase      time.Duration
+	AckWait        time.Duration
 
 	DialogExpiry time.Duration
 	AuditKeep    time.Duration
@@ -46,6 +48,7 @@ type Config struct {
 	ONNXLibrary   string
 
 	Introspection string
+	HTTPStatus    string
 	LogLevel      string
 	LogFormat     string
 	Grace         time.Duration
@@ -129,6 +132,7 @@ func (c *Config) Validate() error {
 	oneOf("auto-migrate", c.AutoMigrate, "", "0", "1", "true", "false")
 	oneOf("sqlite-sync", c.SQLiteSync, "normal", "full")
 	oneOf("introspection", c.Introspection, "on", "off")
+	oneOf("http-status", c.HTTPStatus, "compatible", "draft")
 	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
 	oneOf("log-format", c.LogFormat, "text", "json")
 	for _, n := range []struct {
@@ -136,7 +140,7 @@ func (c *Config) Validate() error {
 		value, most int
 		least       int
 	}{
-		{"db-conns", c.DBConns, 10_000, 1}, {"cache-mb", c.CacheMB, 1 << 20, 1}, {"jobs-per-user", c.JobsPerUser, 1 << 30, 1},
+		{"db-conns", c.DBConns, 10_000, 1}, {"cache-mb", c.CacheMB, 1 << 20, 1}, {"jobs-per-user", c.JobsPerUser, 1 << 30, 1}, {"max-connections", c.MaxConnections, 1 << 24, 1},
 		{"max-attempts", c.MaxAttempts, 1000, 1}, {"worker-slots", c.WorkerSlots, 100_000, 1}, {"worker-threads", c.WorkerThreads, 1024, 0},
 	} {
 		if n.value < n.least || n.value > n.most {

@@ -161,7 +161,7 @@ func (r *room) position() {
 func (r *room) events(after event.Cursor) []string {
 	r.t.Helper()
 	r.position()
-	rows, err := r.log.Read(r.t.Context(), event.Filter{Shard: -1, After: after.Position, Limit: 10_000})
+	rows, err := r.log.Read(r.t.Context(), event.Filter{After: after.Position, Limit: 10_000})
 	require.NoError(r.t, err)
 	list := []string{}
 	for _, e := range rows {

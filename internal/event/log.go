@@ -109,8 +109,8 @@ func chunks[T any](all []T, size int) func(yield func([]T) bool) {
 type Filter struct {
 	// Audiences limits to these; empty means all, which only hubs may ask.
 	Audiences []string
-	// Shard limits to one shard when it is not negative.
-	Shard int
+	// Shards limits to these; nil means all.
+	Shards []int
 	// After is the position to read from, exclusive.
 	After int64
 	Limit int
@@ -126,9 +126,12 @@ func (l *Log) Read(ctx context.Context, f Filter) ([]jobspec.Event, error) {
 		query += " AND audience IN " + in
 		args = append(args, values...)
 	}
-	if f.Shard >= 0 {
-		query += " AND shard = ?"
-		args = append(args, f.Shard)
+	if f.Shards != nil {
+		shards := make([]string, len(f.Shards))
+		for i, shard := range f.Shards {
+			shards[i] = strconv.Itoa(shard)
+		}
+		query += " AND shard IN (" + strings.Join(shards, ", ") + ")"
 	}
 	query += " ORDER BY position LIMIT ?"
 	args = append(args, f.Limit)
@@ -168,33 +171,6 @@ func (l *Log) Position(ctx context.Context, limit int) (int, error) {
 		UPDATE events SET position = head.position + todo.n FROM todo, head
 		WHERE events.id = todo.id AND events.position IS NULL`, limit)
 	return int(n), err
-}
-
-// shardHeads probes the index once for each shard.
-var shardHeads = func() string {
-	shards := make([]string, jobspec.EventShards)
-	for i := range shards {
-		shards[i] = "SELECT " + strconv.Itoa(i) + " AS shard"
-	}
-	return `SELECT shard, (SELECT MAX(position) FROM events WHERE events.shard = shards.shard)
-		FROM (` + strings.Join(shards, " UNION ALL ") + `) AS shards`
-}()
-
-// ShardHeads gives the highest position of each shard that has one.
-func (l *Log) ShardHeads(ctx context.Context) (map[int]int64, error) {
-	heads := map[int]int64{}
-	err := l.store.Query(ctx, func(rows *sql.Rows) error {
-		var shard int
-		var position sql.NullInt64
-		if err := rows.Scan(&shard, &position); err != nil {
-			return err
-		}
-		if position.Valid {
-			heads[shard] = position.Int64
-		}
-		return nil
-	}, shardHeads)
-	return heads, err
 }
 
 // trimStep is how many positions Trim deletes in one transaction, so that

@@ -83,7 +83,7 @@ func (w world) head() int64 {
 	return head
 }
 
-func everything() event.Filter { return event.Filter{Shard: -1, Limit: 1000} }
+func everything() event.Filter { return event.Filter{Limit: 1000} }
 
 func TestEventsReadInTheOrderOfTheirPositions(t *testing.T) {
 	t.Parallel()
@@ -122,15 +122,15 @@ func (w world) checkFilters() {
 		want   string
 	}{
 		"all":         {everything(), "[n1 n2 n3]"},
-		"after":       {event.Filter{Shard: -1, Limit: 9, After: 1}, "[n2 n3]"},
-		"limit":       {event.Filter{Shard: -1, Limit: 2}, "[n1 n2]"},
-		"audience":    {event.Filter{Shard: -1, Limit: 9, Audiences: []string{"u:a"}}, "[n1 n3]"},
-		"audiences":   {event.Filter{Shard: -1, Limit: 9, Audiences: []string{"u:b", "u:a"}}, "[n1 n2 n3]"},
-		"nobody":      {event.Filter{Shard: -1, Limit: 9, Audiences: []string{"u:"}}, "[]"},
-		"shard":       {event.Filter{Shard: jobspec.EventShard("u:b"), Limit: 9}, "[n2]"},
-		"other shard": {event.Filter{Shard: (jobspec.EventShard("u:b") + 1) % jobspec.EventShards, Limit: 9, Audiences: []string{"u:b"}}, "[]"},
-		"both":        {event.Filter{Shard: jobspec.EventShard("u:a"), Limit: 9, Audiences: []string{"u:a"}, After: 1}, "[n3]"},
-		"the end":     {event.Filter{Shard: -1, Limit: 9, After: 3}, "[]"},
+		"after":       {event.Filter{Limit: 9, After: 1}, "[n2 n3]"},
+		"limit":       {event.Filter{Limit: 2}, "[n1 n2]"},
+		"audience":    {event.Filter{Limit: 9, Audiences: []string{"u:a"}}, "[n1 n3]"},
+		"audiences":   {event.Filter{Limit: 9, Audiences: []string{"u:b", "u:a"}}, "[n1 n2 n3]"},
+		"nobody":      {event.Filter{Limit: 9, Audiences: []string{"u:"}}, "[]"},
+		"shard":       {event.Filter{Shards: []int{jobspec.EventShard("u:b")}, Limit: 9}, "[n2]"},
+		"other shard": {event.Filter{Shards: []int{(jobspec.EventShard("u:b") + 1) % jobspec.EventShards}, Limit: 9, Audiences: []string{"u:b"}}, "[]"},
+		"both":        {event.Filter{Shards: []int{jobspec.EventShard("u:a")}, Limit: 9, Audiences: []string{"u:a"}, After: 1}, "[n3]"},
+		"the end":     {event.Filter{Limit: 9, After: 3}, "[]"},
 	} {
 		var got []string
 		for _, e := range w.read(test.filter) {
@@ -151,7 +151,7 @@ func TestManyChangesOfOneTransactionKeepTheirOrder(t *testing.T) {
 		}
 		w.append(changes...)
 		w.position()
-		all := w.read(event.Filter{Shard: -1, Limit: 5000})
+		all := w.read(event.Filter{Limit: 5000})
 		for i, e := range all {
 			if e.Object != fmt.Sprint(i) || e.Position != int64(i+1) {
 				t.Fatalf("at %d is %+v", i, e)
@@ -205,7 +205,7 @@ func TestTheHeadBeforeATransactionsWritesLiesBeforeThem(t *testing.T) {
 				w.append(change("u:b", "between", 1))
 			}
 			w.position()
-			behind := w.read(event.Filter{Shard: -1, Limit: 9, After: head})
+			behind := w.read(event.Filter{Limit: 9, After: head})
 			if !slices.ContainsFunc(behind, func(e jobspec.Event) bool { return e.Object == object }) {
 				t.Errorf("%s is not behind %d: %+v", object, head, behind)
 			}
@@ -220,7 +220,7 @@ type follower struct {
 }
 
 func (f *follower) read(t testing.TB, w world) {
-	events, err := w.Read(t.Context(), event.Filter{Shard: -1, After: f.last, Limit: 7})
+	events, err := w.Read(t.Context(), event.Filter{After: f.last, Limit: 7})
 	if err != nil {
 		t.Error(err)
 	}
@@ -444,23 +444,6 @@ func (w world) waitForLock() error {
 		case <-poll.C:
 		}
 	}
-}
-
-func TestShardHeadsAreTheLastPositionOfEachShard(t *testing.T) {
-	t.Parallel()
-	worlds(t, func(t *testing.T, w world) {
-		want := map[int]int64{}
-		for i := range 200 {
-			audience := event.User(fmt.Sprint(i % 50))
-			w.append(change(audience, "n", int64(i)))
-			want[jobspec.EventShard(audience)] = int64(i + 1)
-		}
-		w.position()
-		got, err := w.ShardHeads(t.Context())
-		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("got %v, %v; want %v", got, err, want)
-		}
-	})
 }
 
 func TestTrimDeletesTheOldestAndRemembersUntilWhere(t *testing.T) {

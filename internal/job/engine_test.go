@@ -212,7 +212,7 @@ func (e *engine) events(owner, object string) []jobspec.Event {
 	e.t.Helper()
 	_, err := e.log.Position(e.t.Context(), 100_000)
 	require.NoError(e.t, err)
-	all, err := e.log.Read(e.t.Context(), event.Filter{Audiences: []string{event.User(owner)}, Shard: -1, Limit: 100_000})
+	all, err := e.log.Read(e.t.Context(), event.Filter{Audiences: []string{event.User(owner)}, Limit: 100_000})
 	require.NoError(e.t, err)
 	var own []jobspec.Event
 	for _, ev := range all {

@@ -16,20 +16,30 @@ func EventShard(audience string) int {
 	return int(h.Sum32() % EventShards)
 }
 
-// EventSubject is the core NATS subject of a shard.
+// EventSubject is the core NATS subject of a shard, "ev.<shard>".
 func EventSubject(shard int) string { return "ev." + strconv.Itoa(shard) }
 
 // EventBatch is what the relay publishes on a shard's subject: events in the
 // order of their positions.
 type EventBatch struct {
 	// Epoch names the log; a restored database gets a new one.
+	Epoch  string  `json:"epoch"`
+	Shard  int     `json:"shard"`
+	Events []Event `json:"events"`
+}
+
+// EventRound is what the relay publishes on SubjectEventRounds behind the
+// batches of one round: everything up to Position has been published. A reader
+// that was given something else since the round before has missed something,
+// and reads the rows from the database.
+type EventRound struct {
 	Epoch string `json:"epoch"`
-	Shard int    `json:"shard"`
-	// Previous is the position of the shard's last event before this batch,
-	// 0 for none. A reader whose last position differs has missed something
-	// and reads the rows from the database.
-	Previous int64   `json:"previous"`
-	Events   []Event `json:"events"`
+	// Previous is the Position of the round before, and Position that of the last
+	// event of this one. They are the same where a relay only says where it begins.
+	Previous int64 `json:"previous"`
+	Position int64 `json:"position"`
+	// Counts are the numbers of events by shard.
+	Counts map[int]int `json:"counts,omitempty"`
 }
 
 // Event is one committed change. It names what changed and never carries a

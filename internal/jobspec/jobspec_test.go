@@ -31,8 +31,9 @@ func TestMessagesKeepTheirForm(t *testing.T) {
 		{Progress{Run: "r", Attempt: 1, Progress: 0.5, Partial: "p"}, `{"run":"r","attempt":1,"progress":0.5,"partial":"p"}`},
 		{Announcement{Worker: "w", At: at, Bundles: []Bundle{{Name: "n", Kind: "k", Pool: "p", Directions: []Direction{{"en", "es", true}, {"es", "en", false}}}}},
 			`{"worker":"w","at":"2026-01-02T03:04:05.000006Z","bundles":[{"name":"n","kind":"k","pool":"p","directions":[{"source":"en","target":"es","pivot":true},{"source":"es","target":"en"}]}]}`},
-		{EventBatch{Epoch: "e", Shard: 3, Previous: 7, Events: []Event{{Position: 8, Audience: "u:a", Topic: "JOBS", Type: "JobChanged", Object: "o", Parent: "p", Version: 2, State: "s", At: at}}},
-			`{"epoch":"e","shard":3,"previous":7,"events":[{"position":8,"audience":"u:a","topic":"JOBS","type":"JobChanged","object":"o","parent":"p","version":2,"state":"s","at":"2026-01-02T03:04:05.000006Z"}]}`},
+		{EventBatch{Epoch: "e", Shard: 3, Events: []Event{{Position: 8, Audience: "u:a", Topic: "JOBS", Type: "JobChanged", Object: "o", Parent: "p", Version: 2, State: "s", At: at}}},
+			`{"epoch":"e","shard":3,"events":[{"position":8,"audience":"u:a","topic":"JOBS","type":"JobChanged","object":"o","parent":"p","version":2,"state":"s","at":"2026-01-02T03:04:05.000006Z"}]}`},
+		{EventRound{Epoch: "e", Previous: 7, Position: 9, Counts: map[int]int{3: 2}}, `{"epoch":"e","previous":7,"position":9,"counts":{"3":2}}`},
 	} {
 		got, err := json.Marshal(test.message)
 		if err != nil || string(got) != test.want {

@@ -37,8 +37,10 @@ const (
 	SubjectProgressAll = "progress.*"
 	// SubjectCancelAll matches the cancellation of every run.
 	SubjectCancelAll = "ctl.cancel.*"
-	// SubjectEventsAll matches every shard of the event log.
+	// SubjectEventsAll matches every shard of the event log, and its rounds.
 	SubjectEventsAll = "ev.*"
+	// SubjectEventRounds carries an EventRound behind the batches of each round.
+	SubjectEventRounds = "ev.rounds"
 )
 
 // Lane orders work by who waits for it.

@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,7 +35,9 @@ func TestHubWaitsForADatabaseThatIsAwayWhenItStarts(t *testing.T) {
 	t.Cleanup(bus.Close)
 	hub, err := live.NewHub(log, bus)
 	require.NoError(t, err)
-	w := hub.Watch("anything")
+	woken := make(chan struct{})
+	once := sync.OnceFunc(func() { close(woken) })
+	w := hub.Watch(live.Interest{Keys: []string{"anything"}, Wake: once})
 	defer w.Close()
 
 	require.NoError(t, server.Kill())
@@ -43,7 +46,7 @@ func TestHubWaitsForADatabaseThatIsAwayWhenItStarts(t *testing.T) {
 	go func() { ended <- hub.Run(ctx) }()
 	require.NoError(t, server.Restart(t.Context()))
 	select {
-	case <-w.C: // the hub began and told its watches to read for themselves
+	case <-woken: // the hub began and told its watches to read for themselves
 	case err := <-ended:
 		t.Fatalf("the hub ended: %v", err)
 	case <-time.After(time.Minute):

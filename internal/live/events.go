@@ -2,12 +2,15 @@ package live
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"parley/ent/gen"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/jobspec"
+	"parley/internal/resume"
 	"parley/internal/store"
 )
 
@@ -20,42 +23,86 @@ type Event struct {
 	Translation *gen.Translation
 	// Reset says that history is gone: "EXPIRED" or "EPOCH".
 	Reset string
+	// Expires warns that the connection will be closed then.
+	Expires time.Time
 }
 
-// Events streams the viewer's events after the cursor, or from now on, each as
-// show gives it. No topics mean all that the viewer may hear. A key is
-// FORBIDDEN what its scopes are not about.
-func Events[T any](ctx context.Context, s *Streams, after *event.Cursor, topics []string, show func(*Event) T) (<-chan T, error) {
-	viewer, err := auth.RequireAny(ctx)
+// EventsAsk says which events a stream is about and where it begins.
+type EventsAsk struct {
+	// After is a place, nil for none.
+	After *event.Cursor
+	// Topics are those of the events; none means all that the viewer may hear.
+	Topics []string
+	// ResumeKey names the reader, nil for none.
+	ResumeKey *string
+}
+
+// Events streams the viewer's events, each as show gives it. Where it begins
+// resume.Book tells. A key is FORBIDDEN what its scopes are not about.
+func Events[T any](ctx context.Context, s *Streams, ask EventsAsk, show func(*Event) T) (<-chan T, error) {
+	r, err := s.newEventReader(ctx, ask.Topics)
 	if err != nil {
 		return nil, err
 	}
-	audiences := audiencesOf(viewer)
-	if viewer.Key != "" {
-		if topics, err = keyTopics(viewer, topics); err != nil {
-			return nil, err
-		}
-	}
-	w := s.hub.Watch(audiences...)
+	p := &pump{}
+	w := s.hub.Watch(Interest{Audiences: r.audiences, Keys: r.audiences, Policy: policyOf(ctx), Wake: p.wake})
 	head, err := s.log.Head(ctx)
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
-	r := &eventReader{Streams: s, viewer: viewer, audiences: audiences, topics: map[string]bool{}, position: head, whole: head, seen: map[int]int64{}}
-	for _, topic := range topics {
-		r.topics[topic] = true
+	after, err := s.book.Begin(ctx, r.viewer, resume.Ask{After: ask.After, Key: ask.ResumeKey, Head: s.log.Cursor(head), FromHead: true})
+	if err != nil {
+		w.Close()
+		return nil, err
 	}
+	r.position = head
 	out := make(chan T)
-	r.send = func(e *Event) bool { return send(ctx, out, show(e)) }
-	go func() {
-		defer close(out)
-		defer w.Close()
-		if r.begin(ctx, after) {
-			r.follow(ctx, w)
+	place := resume.From(ctx)
+	r.send = func(e *Event) bool {
+		place.Mark(e.Cursor)
+		return send(ctx, out, show(e))
+	}
+	detach := attach(ctx, w)
+	begun := false
+	p.step = func() bool {
+		if !begun {
+			begun = true
+			if !r.begin(ctx, after) {
+				return false
+			}
 		}
-	}()
+		return r.follow(ctx, w.Take())
+	}
+	p.end = func() { detach(); w.Close(); close(out); place.Close() }
+	place.Announce()
+	p.start(ctx)
 	return out, nil
+}
+
+// eventReader reads the events of one viewer in the order of the log.
+type eventReader struct {
+	*Streams
+	viewer    auth.Viewer
+	audiences []string
+	topics    []string
+	// send hands an event to the subscriber and tells whether the stream goes on.
+	send func(*Event) bool
+	// position is the place up to which the subscriber has everything.
+	position int64
+}
+
+func (s *Streams) newEventReader(ctx context.Context, topics []string) (*eventReader, error) {
+	viewer, err := auth.RequireAny(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if viewer.Key != "" {
+		if topics, err = keyTopics(viewer, topics); err != nil {
+			return nil, err
+		}
+	}
+	return &eventReader{Streams: s, viewer: viewer, audiences: audiencesOf(viewer), topics: topics}, nil
 }
 
 // audiencesOf gives the audiences that the viewer belongs to. Admins read what
@@ -86,30 +133,29 @@ func keyTopics(v auth.Viewer, asked []string) ([]string, error) {
 	return []string{event.TopicDialogs}, nil
 }
 
-type eventReader struct {
-	*Streams
-	viewer    auth.Viewer
-	audiences []string
-	topics    map[string]bool
-	// send hands an event to the subscriber and tells whether the stream goes on.
-	send func(*Event) bool
-	// position is the highest place that the viewer has. What lies behind it may
-	// still come late, when the hub missed something of one shard: seen are the
-	// highest places by shard, and up to whole there is nothing late.
-	position, whole int64
-	seen            map[int]int64
+// wants tells whether the stream is about the event. What is said to
+// connections is not for their clients.
+func (r *eventReader) wants(e jobspec.Event) bool {
+	return e.Topic != event.TopicSession && (len(r.topics) == 0 || slices.Contains(r.topics, e.Topic))
 }
 
-// begin takes up the stream behind the cursor.
+// foreign tells that a place is not of this log, whose head is position.
+func (r *eventReader) foreign(at event.Cursor) bool {
+	return at.Epoch != r.log.Epoch() || at.Position > r.position
+}
+
+// begin takes up the stream behind a place.
 func (r *eventReader) begin(ctx context.Context, after *event.Cursor) bool {
 	switch {
 	case after == nil:
 		return true
-	case after.Epoch != r.log.Epoch(), after.Position > r.position:
+	case r.foreign(*after):
 		return r.reset(ctx, "EPOCH")
 	}
-	r.position, r.whole = after.Position, after.Position
-	return r.replay(ctx)
+	r.position = after.Position
+	n, ok := r.replay(ctx)
+	r.observe.Replayed(n)
+	return ok
 }
 
 // reset says that history is gone and goes on from the present.
@@ -118,52 +164,61 @@ func (r *eventReader) reset(ctx context.Context, reason string) bool {
 	if err != nil {
 		return false
 	}
-	r.position, r.whole = head, head
+	r.position = head
+	r.observe.Reset(reason)
 	return r.send(&Event{Cursor: r.log.Cursor(head), Event: jobspec.Event{At: store.Now()}, Reset: reason})
 }
 
-// follow goes on with what the watch brings; one that overflowed sends it back
+// follow goes on with what a watch brought; one that overflowed sends it back
 // to the table.
-func (r *eventReader) follow(ctx context.Context, w *Watch) {
-	for wait(ctx, w) {
-		t := w.Take()
-		if t.Overflow {
-			if !r.replay(ctx) {
-				return
-			}
-			continue
+func (r *eventReader) follow(ctx context.Context, t Taken) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if t.Overflow {
+		if _, ok := r.replay(ctx); !ok {
+			return false
 		}
-		for _, e := range t.Events {
-			if !r.emit(ctx, e) {
-				return
-			}
+		if r.position < t.Dropped {
+			r.hub.counts.Dropped.Add(1)
 		}
 	}
+	for _, e := range t.Events {
+		if !r.emit(ctx, e) {
+			return false
+		}
+		r.observe.Pushed(time.Since(e.At))
+	}
+	if t.Expires.IsZero() {
+		return true
+	}
+	return r.send(&Event{Cursor: r.log.Cursor(r.position), Event: jobspec.Event{At: store.Now()}, Expires: t.Expires})
 }
 
-// replay hands on everything between the position and the head of the log.
-func (r *eventReader) replay(ctx context.Context) bool {
+// replay hands on everything between the position and the head of the log, and
+// gives the number of events.
+func (r *eventReader) replay(ctx context.Context) (sent int, ok bool) {
 	head, err := persist(ctx, func() (int64, error) { return r.log.Head(ctx) })
 	if err != nil {
-		return false
+		return 0, false
 	}
 	for {
 		events, trimmed, err := r.page(ctx)
 		if err != nil {
-			return false
+			return sent, false
 		}
 		if r.position < trimmed {
-			return r.reset(ctx, "EXPIRED")
+			return sent, r.reset(ctx, "EXPIRED")
 		}
 		for _, e := range events {
 			if !r.emit(ctx, e) {
-				return false
+				return sent, false
 			}
+			sent++
 		}
 		if len(events) < replayPage {
 			r.position = max(r.position, head)
-			r.whole = r.position
-			return true
+			return sent, true
 		}
 	}
 }
@@ -174,7 +229,7 @@ const replayPage = 200
 // goes unnoticed that comes in between.
 func (r *eventReader) page(ctx context.Context) (events []jobspec.Event, trimmed int64, err error) {
 	events, err = persist(ctx, func() ([]jobspec.Event, error) {
-		return r.log.Read(ctx, event.Filter{Audiences: r.audiences, Shard: -1, After: r.position, Limit: replayPage})
+		return r.log.Read(ctx, event.Filter{Audiences: r.audiences, After: r.position, Limit: replayPage})
 	})
 	if err != nil {
 		return nil, 0, err
@@ -183,13 +238,13 @@ func (r *eventReader) page(ctx context.Context) (events []jobspec.Event, trimmed
 	return events, trimmed, err
 }
 
+// emit hands on an event that the subscriber does not have and wants.
 func (r *eventReader) emit(ctx context.Context, e jobspec.Event) bool {
-	shard := jobspec.EventShard(e.Audience)
-	if e.Position <= max(r.whole, r.seen[shard]) {
+	if e.Position <= r.position {
 		return true
 	}
-	r.seen[shard], r.position = e.Position, max(r.position, e.Position)
-	if len(r.topics) > 0 && !r.topics[e.Topic] {
+	r.position = e.Position
+	if !r.wants(e) {
 		return true
 	}
 	v := &Event{Event: e, Cursor: r.log.Cursor(e.Position)}

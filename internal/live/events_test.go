@@ -220,7 +220,7 @@ func TestSlowReaderOfEventsIsServedFromTheTable(t *testing.T) {
 		h.run()
 		h.ready()
 		events := h.events(as(t, owner), nil)
-		const n = live.MaxPending + 60
+		const n = live.Pending + 60
 		for i := range n {
 			h.note(fmt.Sprint(i))
 		}

@@ -86,7 +86,7 @@ func TestSubscribingAfterAMutationNeverMissesTheEndHoweverFastTheWorkerIs(t *tes
 		ctx, cancel := context.WithTimeout(as(t, owner), 2*patience)
 		defer cancel()
 		require.NoError(t, h.askFor(ctx, 500, func(id string) error { return h.watchTheEnd(ctx, id) }))
-		require.Eventually(t, func() bool { return h.hub.Watches() == 0 }, patience, 1_000_000)
+		require.Eventually(t, func() bool { return h.hub.Subscriptions() == 0 }, patience, 1_000_000)
 	})
 }
 
@@ -98,7 +98,7 @@ func (h *house) reader(ctx context.Context, again int, end <-chan string, topics
 	after, last := h.log.Cursor(0), ""
 	for {
 		ctx, cancel := context.WithCancel(ctx)
-		events, err := live.Events(ctx, h.streams, &after, topics, show)
+		events, err := live.Events(ctx, h.streams, live.EventsAsk{After: &after, Topics: topics}, show)
 		for n := 0; err == nil && (again == 0 || n < again); n++ {
 			select {
 			case e, open := <-events:
@@ -273,10 +273,10 @@ func TestEndedSubscribersLeaveNothingBehindEvenWhenStuck(t *testing.T) {
 			})
 		}
 		h.start(jobs[0])
-		require.NotZero(t, h.hub.Watches())
+		require.NotZero(t, h.hub.Subscriptions())
 		cancel()
 		left.Wait()
-		require.Eventually(t, func() bool { return h.hub.Watches() == 0 }, patience, 1_000_000)
+		require.Eventually(t, func() bool { return h.hub.Subscriptions() == 0 }, patience, 1_000_000)
 	})
 }
 
@@ -284,7 +284,7 @@ func TestHubIsNotDeafAfterABatchThatClaimsTooMuch(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
+		w := h.watch(event.User(owner))
 		defer w.Close()
 		h.note("one")
 		first := h.read(0)

@@ -3,7 +3,6 @@ package live_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"parley/internal/natsx"
 	"parley/internal/note"
 	"parley/internal/outbox"
+	"parley/internal/resume"
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
 )
@@ -40,6 +40,7 @@ type house struct {
 	bus     *natsx.Bus
 	relay   *outbox.Relay
 	hub     *live.Hub
+	book    *resume.Book
 	streams *live.Streams
 }
 
@@ -58,7 +59,8 @@ func newHouse(t testing.TB, s *store.Store, bus *natsx.Bus) *house {
 	h.hub, err = live.NewHub(log, bus)
 	require.NoError(t, err)
 	h.hub.CheckEvery(time.Hour)
-	h.streams, err = live.NewStreams(h.hub, log, h.jobs, h.notes)
+	h.book = resume.NewBook(s, log, resume.Config{})
+	h.streams, err = live.NewStreams(live.Config{Hub: h.hub, Log: log, Book: h.book, Jobs: h.jobs, Note: h.notes})
 	require.NoError(t, err)
 	return h
 }
@@ -125,54 +127,74 @@ func (h *house) position() int64 {
 func (h *house) read(after int64) []jobspec.Event {
 	h.t.Helper()
 	h.position()
-	all, err := h.log.Read(h.t.Context(), event.Filter{Shard: -1, After: after, Limit: 100_000})
+	all, err := h.log.Read(h.t.Context(), event.Filter{After: after, Limit: 100_000})
 	require.NoError(h.t, err)
 	return all
 }
 
-// publish does as a relay whose batch follows that position.
+// publish does as a relay whose round follows that position.
 func (h *house) publish(previous int64, events ...jobspec.Event) {
 	h.t.Helper()
-	h.publishTo(h.log.Epoch(), jobspec.EventShard(event.User(owner)), previous, events...)
+	h.publishBatches(h.log.Epoch(), events...)
+	h.endRound(h.log.Epoch(), previous, events...)
 }
 
-func (h *house) publishTo(epoch string, shard int, previous int64, events ...jobspec.Event) {
+func (h *house) publishBatches(epoch string, events ...jobspec.Event) {
 	h.t.Helper()
-	data, err := json.Marshal(jobspec.EventBatch{Epoch: epoch, Shard: shard, Previous: previous, Events: events})
-	require.NoError(h.t, err)
-	require.NoError(h.t, h.bus.Conn().Publish(jobspec.EventSubject(shard), data))
+	for _, e := range events {
+		shard := jobspec.EventShard(e.Audience)
+		h.send(jobspec.EventSubject(shard), jobspec.EventBatch{Epoch: epoch, Shard: shard, Events: []jobspec.Event{e}})
+	}
 }
 
-// ready waits until the hub listens: it hands on a progress report.
+// endRound says that the events were all since that position.
+func (h *house) endRound(epoch string, previous int64, events ...jobspec.Event) {
+	h.t.Helper()
+	r := jobspec.EventRound{Epoch: epoch, Previous: previous, Position: previous, Counts: map[int]int{}}
+	for _, e := range events {
+		r.Position = max(r.Position, e.Position)
+		r.Counts[jobspec.EventShard(e.Audience)]++
+	}
+	h.send(jobspec.SubjectEventRounds, r)
+}
+
+func (h *house) send(subject string, message any) {
+	h.t.Helper()
+	data, err := json.Marshal(message)
+	require.NoError(h.t, err)
+	require.NoError(h.t, h.bus.Conn().Publish(subject, data))
+}
+
+// ready waits until the hub listens.
 func (h *house) ready() {
 	h.t.Helper()
-	require.Eventually(h.t, func() bool {
-		h.progress("run_ready", 1, 0.5, "")
-		_, ok := h.hub.Progress("run_ready")
-		return ok
-	}, patience, 2*time.Millisecond)
-	// The last of its start is to make every watch look for itself.
-	w := h.hub.Watch("nothing")
-	defer w.Close()
-	h.publishTo(h.log.Epoch(), 0, 0, jobspec.Event{Position: time.Now().UnixNano(), Audience: audienceOf(0), Object: "nothing"})
-	for t := range takes(h.t, w) {
-		if len(t.Events) > 0 {
-			return
-		}
-	}
+	require.Eventually(h.t, h.hub.Running, patience, 2*time.Millisecond)
 }
 
-// audienceOf gives an audience of that shard which is nobody's.
-func audienceOf(shard int) string {
-	for i := 0; ; i++ {
-		if a := fmt.Sprintf("nobody-%d", i); jobspec.EventShard(a) == shard {
-			return a
+// watched is a watch that can be waited on.
+type watched struct {
+	*live.Watch
+	C chan struct{}
+}
+
+// watch watches what the owner is told about the keys.
+func (h *house) watch(keys ...string) watched { return h.watchAs(live.Policy{}, owner, keys...) }
+
+func (h *house) watchAs(p live.Policy, user string, keys ...string) watched {
+	h.t.Helper()
+	c := make(chan struct{}, 1)
+	w := h.hub.Watch(live.Interest{Audiences: []string{event.User(user)}, Keys: keys, Policy: p, Wake: func() {
+		select {
+		case c <- struct{}{}:
+		default:
 		}
-	}
+	}})
+	h.t.Cleanup(w.Close)
+	return watched{w, c}
 }
 
 // takes gives what a watch brings until the loop ends.
-func takes(t testing.TB, w *live.Watch) func(yield func(live.Taken) bool) {
+func takes(t testing.TB, w watched) func(yield func(live.Taken) bool) {
 	return func(yield func(live.Taken) bool) {
 		t.Helper()
 		for {

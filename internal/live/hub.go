@@ -1,5 +1,5 @@
-// Package live takes committed events to subscribers: it fans them out, heals
-// holes from the event log, and replays.
+// Package live takes committed events to subscribers: it fans them out in the
+// order of the log, heals holes from the database, and replays.
 package live
 
 import (
@@ -19,99 +19,134 @@ import (
 	"parley/internal/natsx"
 )
 
-// Hub is the one subscriber to the event log in a process. Watches hang on it
-// by key: the id of an object, of its parent, of a run, or an audience.
+// Hub is the one subscriber to the event log in a process. Subscribers hang on
+// it by key: the id of an object, of its parent, of a run, or an audience. It
+// hands on events in the order of their positions, and listens to those shards
+// only that its subscribers need.
 type Hub struct {
 	log *event.Log
 	bus *natsx.Bus
-	// check is how often the hub compares itself with the database.
-	check time.Duration
+	// check is how often the hub compares itself with the database, and settle
+	// how long an event may wait for the end of its round.
+	check, settle time.Duration
 
-	mu      sync.RWMutex
-	watches map[string]map[*Watch]struct{}
+	mu          sync.RWMutex
+	subscribers map[string]map[subscriber]struct{}
+	shards      shards
+	running     atomic.Bool
 
-	// shards holds the last position seen of each shard; only Run uses it.
-	shards   [jobspec.EventShards]int64
+	// Only Run uses these. Everything up to head was handed on, pending is what
+	// came behind it, and behind is where the database was at the last check.
+	head, behind int64
+	pending      []jobspec.Event
+
 	inbox    chan *nats.Msg
 	progress *lru.Cache[string, jobspec.Progress]
 	// partial is the size of the texts that progress holds, in bytes, and
 	// maxPartial its bound.
 	partial    atomic.Int64
 	maxPartial int64
-	healed     atomic.Int64
+	// held is the number of events that wait in watches, and maxHeld its bound.
+	held    atomic.Int64
+	maxHeld int64
+	counts  Counts
+}
+
+// Counts are what a hub counts.
+type Counts struct {
+	// Healed are events that came from the database instead of NATS.
+	Healed atomic.Int64
+	// Conflated are states and reports that a newer one replaced before their
+	// reader took them.
+	Conflated atomic.Int64
+	// Overflows are readers that fell behind by more than they may, and read the
+	// log instead.
+	Overflows atomic.Int64
+	// Dropped are readers that read the log and did not find what had been
+	// dropped from memory. It must stay 0.
+	Dropped atomic.Int64
+}
+
+// subscriber is a Watch, or a listener.
+type subscriber interface {
+	// add is told of an event, report of progress; lost that there may have been
+	// events that it was not told of. None may block.
+	add(e jobspec.Event)
+	report(p jobspec.Progress)
+	lost()
 }
 
 // NewHub makes a hub; nothing happens before Run.
 func NewHub(log *event.Log, bus *natsx.Bus) (*Hub, error) {
 	h := &Hub{
-		log: log, bus: bus, check: 5 * time.Second, watches: map[string]map[*Watch]struct{}{},
-		inbox: make(chan *nats.Msg, 4096), maxPartial: 64 << 20,
+		log: log, bus: bus, check: 5 * time.Second, settle: 200 * time.Millisecond,
+		subscribers: map[string]map[subscriber]struct{}{},
+		inbox:       make(chan *nats.Msg, 4096), maxPartial: 64 << 20, maxHeld: 200_000,
 	}
 	var err error
 	h.progress, err = lru.NewWithEvict(8192, func(_ string, p jobspec.Progress) { h.partial.Add(-int64(len(p.Partial))) })
 	return h, err
 }
 
-// Watch registers for the keys. Register first, then read the state: whatever
-// changes after the read reaches the watch.
-func (h *Hub) Watch(keys ...string) *Watch {
-	w := &Watch{C: make(chan struct{}, 1), hub: h, keys: keys}
+// subscribe registers for events of the audiences that are about one of the
+// keys. Register first, then read the state: whatever changes after the read
+// reaches the subscriber.
+func (h *Hub) subscribe(s subscriber, audiences, keys []string) {
+	h.mu.Lock()
+	for _, key := range keys {
+		set := h.subscribers[key]
+		if set == nil {
+			set = make(map[subscriber]struct{}, 1)
+			h.subscribers[key] = set
+		}
+		set[s] = struct{}{}
+	}
+	h.mu.Unlock()
+	h.hold(audiences)
+}
+
+func (h *Hub) unsubscribe(s subscriber, audiences, keys []string) {
+	h.release(audiences)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, key := range keys {
-		set := h.watches[key]
-		if set == nil {
-			set = make(map[*Watch]struct{}, 1)
-			h.watches[key] = set
-		}
-		set[w] = struct{}{}
-	}
-	return w
-}
-
-func (h *Hub) remove(w *Watch) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, key := range w.keys {
-		delete(h.watches[key], w)
-		if len(h.watches[key]) == 0 {
-			delete(h.watches, key)
+		delete(h.subscribers[key], s)
+		if len(h.subscribers[key]) == 0 {
+			delete(h.subscribers, key)
 		}
 	}
 }
 
-// Progress gives the last report of a run, if there was one lately.
-func (h *Hub) Progress(run string) (jobspec.Progress, bool) { return h.progress.Get(run) }
-
-// Healed tells how many events came from the database instead of NATS.
-func (h *Hub) Healed() int64 { return h.healed.Load() }
-
-// Watches tells how many watches hang on the hub's keys.
-func (h *Hub) Watches() int {
+// Subscriptions tells how many keys subscribers hang on.
+func (h *Hub) Subscriptions() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	n := 0
-	for _, set := range h.watches {
+	for _, set := range h.subscribers {
 		n += len(set)
 	}
 	return n
 }
 
+// Held tells how many events wait in memory for their readers.
+func (h *Hub) Held() int64 { return h.held.Load() }
+
+// Counts gives the hub's counters.
+func (h *Hub) Counts() *Counts { return &h.counts }
+
 // Run hands events on until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
-	events, err := h.bus.Conn().ChanSubscribe(jobspec.SubjectEventsAll, h.inbox)
+	rounds, err := h.bus.Conn().ChanSubscribe(jobspec.SubjectEventRounds, h.inbox)
 	if err != nil {
 		return fmt.Errorf("subscribe to the event log: %w", err)
 	}
-	defer func() { _ = events.Unsubscribe() }()
+	defer func() { _ = rounds.Unsubscribe() }()
 	progress, err := h.bus.Conn().Subscribe(jobspec.SubjectProgressAll, h.report)
 	if err != nil {
 		return fmt.Errorf("subscribe to progress: %w", err)
 	}
 	defer func() { _ = progress.Unsubscribe() }()
-	if err := h.bus.Conn().FlushTimeout(5 * time.Second); err != nil {
-		slog.Warn("NATS did not confirm a subscription, the database will fill the gap", "error", err)
-	}
+	h.flush()
 	if err := h.begin(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -126,20 +161,21 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 	})
 	defer stop()
+	h.running.Store(true)
+	defer h.running.Store(false)
 	return h.loop(ctx, back)
 }
 
 // begin waits for a database that is away: the process must outlive that at
 // its start as it does later.
 func (h *Hub) begin(ctx context.Context) error {
-	heads, err := persist(ctx, func() (map[int]int64, error) { return h.log.ShardHeads(ctx) })
+	head, err := persist(ctx, func() (int64, error) { return h.log.Head(ctx) })
 	if err != nil {
-		return fmt.Errorf("read the heads of the event log: %w", err)
+		return fmt.Errorf("read the head of the event log: %w", err)
 	}
-	for shard, position := range heads {
-		h.shards[shard] = max(h.shards[shard], position)
-	}
-	// Watches may be older than the hub: what they missed lies in the database.
+	h.head, h.behind = head, head
+	h.forgetPending()
+	// Subscribers may be older than the hub: what they missed lies in the database.
 	h.loseAll()
 	return nil
 }
@@ -147,6 +183,8 @@ func (h *Hub) begin(ctx context.Context) error {
 func (h *Hub) loop(ctx context.Context, back <-chan struct{}) error {
 	tick := time.NewTicker(h.check)
 	defer tick.Stop()
+	settle := time.NewTimer(h.settle)
+	defer settle.Stop()
 	for {
 		var err error
 		select {
@@ -154,10 +192,18 @@ func (h *Hub) loop(ctx context.Context, back <-chan struct{}) error {
 			return nil
 		case m := <-h.inbox:
 			err = h.receive(ctx, m)
+			if len(h.pending) > 0 {
+				settle.Reset(h.settle)
+			}
 		case <-back:
-			err = h.catchUp(ctx)
+			err = h.heal(ctx)
+		case <-settle.C:
+			if len(h.pending) > 0 { // the end of their round was lost
+				err = h.heal(ctx)
+			}
 		case <-tick.C:
-			err = h.catchUp(ctx)
+			h.shards.tidy()
+			err = h.compare(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			slog.Error("the hub could not read the event log, it tries again", "error", err)
@@ -166,137 +212,41 @@ func (h *Hub) loop(ctx context.Context, back <-chan struct{}) error {
 }
 
 func (h *Hub) receive(ctx context.Context, m *nats.Msg) error {
+	if m.Subject == jobspec.SubjectEventRounds {
+		var r jobspec.EventRound
+		if err := json.Unmarshal(m.Data, &r); err != nil {
+			return fmt.Errorf("decode a round of events: %w", err)
+		}
+		return h.round(ctx, r)
+	}
 	var b jobspec.EventBatch
 	if err := json.Unmarshal(m.Data, &b); err != nil {
 		return fmt.Errorf("decode an event batch: %w", err)
 	}
-	if b.Shard < 0 || b.Shard >= jobspec.EventShards {
-		return fmt.Errorf("an event batch is of shard %d, which does not exist", b.Shard)
-	}
-	if b.Epoch != h.log.Epoch() {
-		return nil // another database's
-	}
-	if b.Previous > h.shards[b.Shard] {
-		if err := h.heal(ctx, b.Shard, b.Previous); err != nil {
-			return err
-		}
-	}
-	for _, e := range b.Events {
-		h.hand(e)
-	}
-	return nil
+	return h.batch(ctx, b)
 }
 
-// heal hands on what the hub missed of a shard. What was deleted with age is
-// lost: every reader must look for itself then, before it gets what is newer.
-func (h *Hub) heal(ctx context.Context, shard int, until int64) error {
-	for h.shards[shard] < until {
-		events, err := h.log.Read(ctx, event.Filter{Shard: shard, After: h.shards[shard], Limit: 500})
-		if err != nil {
-			return err
-		}
-		trimmed, err := h.log.Trimmed(ctx)
-		if err != nil {
-			return err
-		}
-		if h.shards[shard] < trimmed {
-			h.loseAll()
-		}
-		h.healed.Add(int64(len(events)))
-		for _, e := range events {
-			h.hand(e)
-		}
-		if len(events) == 0 {
-			// Only what was deleted may be passed over unseen: a batch that claims
-			// more must not make the hub deaf to what is still to come.
-			h.shards[shard] = max(h.shards[shard], min(until, trimmed))
-			return nil
-		}
-	}
-	return nil
-}
-
-// catchUp compares the hub with the database, in case the last events of a
-// shard were lost and no later one tells.
-func (h *Hub) catchUp(ctx context.Context) error {
-	heads, err := h.log.ShardHeads(ctx)
-	if err != nil {
-		return err
-	}
-	for shard, position := range heads {
-		if position > h.shards[shard] {
-			if err := h.heal(ctx, shard, position); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// hand gives an event to whoever watches its object, parent or audience.
+// hand gives an event to whoever asked for its object, parent or audience.
 func (h *Hub) hand(e jobspec.Event) {
-	shard := jobspec.EventShard(e.Audience)
-	if e.Position <= h.shards[shard] {
-		return
-	}
-	h.shards[shard] = e.Position
+	h.head = e.Position
 	h.mu.RLock()
-	for _, key := range []string{e.Object, e.Parent, e.Audience} {
+	defer h.mu.RUnlock()
+	for _, key := range [...]string{e.Object, e.Parent, e.Audience} {
 		if key == "" {
 			continue
 		}
-		for w := range h.watches[key] {
-			w.add(e)
+		for s := range h.subscribers[key] {
+			s.add(e)
 		}
 	}
-	h.mu.RUnlock()
 }
 
 func (h *Hub) loseAll() {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	for _, set := range h.watches {
-		for w := range set {
-			w.lost()
+	for _, set := range h.subscribers {
+		for s := range set {
+			s.lost()
 		}
-	}
-}
-
-func (h *Hub) report(m *nats.Msg) {
-	var p jobspec.Progress
-	if err := json.Unmarshal(m.Data, &p); err != nil || p.Run == "" {
-		return
-	}
-	old, ok := h.progress.Get(p.Run)
-	if ok {
-		switch {
-		case old.Attempt > p.Attempt:
-			return
-		case old.Attempt == p.Attempt:
-			// Another worker may have begun the attempt anew: readers see it grow
-			// only, so they wait until it is further than the first one came.
-			if p.Progress <= old.Progress && len(p.Partial) <= len(old.Partial) {
-				return
-			}
-			p.Progress = max(p.Progress, old.Progress)
-			if len(p.Partial) < len(old.Partial) {
-				p.Partial = old.Partial
-			}
-		}
-	}
-	h.keep(p, old)
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for w := range h.watches[p.Run] {
-		w.report(p)
-	}
-}
-
-// keep remembers a report in place of the run's last one.
-func (h *Hub) keep(p, old jobspec.Progress) {
-	h.progress.Add(p.Run, p)
-	h.partial.Add(int64(len(p.Partial) - len(old.Partial)))
-	for h.partial.Load() > h.maxPartial && h.progress.Len() > 1 {
-		h.progress.RemoveOldest()
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 // upTo takes from a watch until it has the event at the position, and gives the
 // positions of all that came.
-func upTo(t testing.TB, w *live.Watch, position int64) (all []int64) {
+func upTo(t testing.TB, w watched, position int64) (all []int64) {
 	t.Helper()
 	for taken := range takes(t, w) {
 		for _, e := range taken.Events {
@@ -43,10 +43,9 @@ func TestHubHandsOnWhatTheRelayPublishes(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.run()
 		h.ready()
-		mine, theirs := h.hub.Watch(event.User(owner)), h.hub.Watch(event.User("user_b"))
-		defer mine.Close()
+		mine, theirs := h.watch(event.User(owner)), h.watchAs(live.Policy{}, "user_b", event.User("user_b"))
 		defer theirs.Close()
-		require.Equal(t, 2, h.hub.Watches())
+		require.Equal(t, 2, h.hub.Subscriptions())
 		for i := range 5 {
 			h.note(fmt.Sprint(i))
 		}
@@ -59,8 +58,7 @@ func TestHubHealsAHoleFromTheDatabase(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		for i := range 5 {
 			h.note(fmt.Sprint(i))
 		}
@@ -68,7 +66,7 @@ func TestHubHealsAHoleFromTheDatabase(t *testing.T) {
 		h.publish(0, all[0])
 		h.publish(4, all[4]) // 2 to 4 were lost on the way
 		require.Equal(t, count(1, 5), upTo(t, w, 5))
-		require.GreaterOrEqual(t, h.hub.Healed(), int64(3))
+		require.GreaterOrEqual(t, h.hub.Counts().Healed.Load(), int64(3))
 		h.publish(0, all[2]) // late, and known by now
 		h.note("one more")
 		h.publish(5, h.read(5)...)
@@ -81,8 +79,7 @@ func TestHubFindsTheLastEventsOfAShardThatWereLost(t *testing.T) {
 		h.hub.CheckEvery(10 * time.Millisecond)
 		h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		h.note("nobody publishes this")
 		h.position()
 		require.Equal(t, []int64{1}, upTo(t, w, 1))
@@ -93,8 +90,7 @@ func TestHubLearnsFromTheRelaysFirstWords(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		h.note("the relay died before it published this")
 		h.position()
 		background(t, h.relay.Run)
@@ -109,8 +105,7 @@ func TestNoEventIsLostWhileRelaysComeAndGo(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		stopWriting := background(t, func(ctx context.Context) error {
 			for i := 0; ctx.Err() == nil; i++ {
 				h.note(fmt.Sprint(i))
@@ -136,8 +131,7 @@ func TestNoEventIsLostWhileRelaysComeAndGo(t *testing.T) {
 
 func TestHubTellsWatchesThatAreOlderThanItself(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		h.note("before the hub runs")
 		h.position()
 		h.runHub()
@@ -153,8 +147,7 @@ func TestHubStartsAgainWhereItWas(t *testing.T) {
 		background(t, h.relay.Run)
 		stop := h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		h.note("one")
 		require.Equal(t, []int64{1}, upTo(t, w, 1))
 		stop()
@@ -183,8 +176,7 @@ func TestHubOutlivesTheLossOfNATS(t *testing.T) {
 		h := newHouse(t, s, bus)
 		h.run()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		h.note("one")
 		require.Equal(t, []int64{1}, upTo(t, w, 1))
 		server.Kill()
@@ -201,17 +193,18 @@ func TestForeignAndUnreadableBatchesAreIgnored(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		h.note("one")
 		e := h.read(0)[0]
 		shard := jobspec.EventShard(e.Audience)
 		for _, data := range []string{"", "{", `{"shard": 64}`, `{"shard": -1}`, `[]`} {
 			require.NoError(t, h.bus.Conn().Publish(jobspec.EventSubject(shard), []byte(data)))
+			require.NoError(t, h.bus.Conn().Publish(jobspec.SubjectEventRounds, []byte(data)))
 		}
 		foreign := e
 		foreign.Position = 99
-		h.publishTo("another-database", shard, 98, foreign)
+		h.publishBatches("another-database", foreign)
+		h.endRound("another-database", 98, foreign)
 		for _, data := range []string{"", "{", "{}"} {
 			require.NoError(t, h.bus.Conn().Publish(jobspec.ProgressSubject("run_x"), []byte(data)))
 		}
@@ -224,8 +217,7 @@ func TestSlowWatchGetsTheLatestStateAndEveryFinalOne(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watchAs(live.Policy{Conflate: true}, owner, event.User(owner))
 		change := func(object, typ, state string, position int64) jobspec.Event {
 			return jobspec.Event{Position: position, Audience: event.User(owner), Type: typ, Object: object, Version: position, State: state}
 		}
@@ -242,8 +234,7 @@ func TestSlowWatchGetsTheLatestStateAndEveryFinalOne(t *testing.T) {
 			change("job_1", event.TypeJobChanged, "RUNNING", 10),
 			change("tr_1", event.TypeTranslationChanged, "STALE", 11),
 		)
-		marker := h.hub.Watch("job_3")
-		defer marker.Close()
+		marker := h.watch("job_3")
 		h.publish(11, jobspec.Event{Position: 12, Audience: event.User(owner), Object: "job_2b"}, change("job_3", event.TypeJobChanged, "QUEUED", 13))
 		<-marker.C
 		var got []int64
@@ -258,21 +249,19 @@ func TestWatchIsBoundedAndSaysSo(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w, other := h.hub.Watch(event.User(owner)), h.hub.Watch("object-1")
-		defer w.Close()
+		w, other := h.watch(event.User(owner)), h.watch("object-1")
 		defer other.Close()
 		var events []jobspec.Event
-		for p := int64(1); p <= live.MaxPending+10; p++ {
+		for p := int64(1); p <= live.Pending+10; p++ {
 			events = append(events, jobspec.Event{Position: p, Audience: event.User(owner), Object: fmt.Sprintf("object-%d", p)})
 		}
 		h.publish(0, events...)
-		last := h.hub.Watch(fmt.Sprintf("object-%d", live.MaxPending+11))
-		defer last.Close()
-		h.publish(live.MaxPending+10, jobspec.Event{Position: live.MaxPending + 11, Audience: event.User(owner), Object: fmt.Sprintf("object-%d", live.MaxPending+11)})
+		last := h.watch(fmt.Sprintf("object-%d", live.Pending+11))
+		h.publish(live.Pending+10, jobspec.Event{Position: live.Pending + 11, Audience: event.User(owner), Object: fmt.Sprintf("object-%d", live.Pending+11)})
 		<-last.C
 		taken := w.Take()
 		require.True(t, taken.Overflow)
-		require.LessOrEqual(t, len(taken.Events), live.MaxPending)
+		require.LessOrEqual(t, len(taken.Events), live.Pending)
 		require.False(t, other.Take().Overflow, "no reader slows another")
 		require.False(t, w.Take().Overflow, "said once")
 	})
@@ -304,8 +293,7 @@ func TestHistoryThatIsGoneMakesWatchesLookForThemselves(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w := h.hub.Watch(event.User(owner))
-		defer w.Close()
+		w := h.watch(event.User(owner))
 		for i := range 6 {
 			h.note(fmt.Sprint(i))
 		}
@@ -313,13 +301,11 @@ func TestHistoryThatIsGoneMakesWatchesLookForThemselves(t *testing.T) {
 		_, err := h.log.Trim(t.Context(), time.Hour, 3)
 		require.NoError(t, err)
 		h.publish(5, all[5])
-		overflow := false
 		for taken := range takes(t, w) {
-			overflow = overflow || taken.Overflow
-			if len(taken.Events) > 0 && taken.Events[len(taken.Events)-1].Position == 6 {
-				break
+			if taken.Overflow {
+				return
 			}
+			require.Empty(t, taken.Events, "three events are gone")
 		}
-		require.True(t, overflow, "three events are gone")
 	})
 }

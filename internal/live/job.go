@@ -8,6 +8,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/jobspec"
+	"parley/internal/resume"
 )
 
 // JobUpdate is one message of the subscription job.
@@ -19,76 +20,96 @@ type JobUpdate struct {
 	PartialText *string
 }
 
-// Job streams a job of the viewer: its present state, every recorded change,
-// progress in between; it ends with the job.
+// Job streams a job that the viewer may see: its present state, every recorded
+// change, progress in between; it ends with the job.
 func (s *Streams) Job(ctx context.Context, id string) (<-chan *JobUpdate, error) {
 	viewer, err := auth.Require(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w := s.hub.Watch(id)
-	head, err := s.log.Head(ctx)
+	j, err := s.jobs.Get(ctx, id) // for its owner and its run; its state is read below
 	if err != nil {
-		w.Close()
 		return nil, err
 	}
-	j, err := s.jobs.Get(ctx, id)
+	p := &pump{}
+	w := s.hub.Watch(Interest{
+		Audiences: []string{event.User(j.OwnerID)}, Keys: []string{id, j.RunID}, Policy: policyOf(ctx), Wake: p.wake,
+	})
+	head, err := s.log.Head(ctx)
+	if err == nil {
+		j, err = s.jobs.Get(ctx, id)
+	}
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
 	out := make(chan *JobUpdate)
-	go func() {
-		defer close(out)
-		defer w.Close()
-		r := &jobReader{Streams: s, viewer: viewer, job: j, cursor: s.log.Cursor(head)}
-		r.run(ctx, w, out)
-	}()
+	r := &jobReader{Streams: s, viewer: viewer, watch: w, run: w.Keys[1], job: j, cursor: s.log.Cursor(head), place: resume.From(ctx), out: out}
+	first := true
+	p.step = func() bool {
+		if first {
+			first = false
+			if !r.emit(ctx) || !r.move() {
+				return false
+			}
+		}
+		return ctx.Err() == nil && r.follow(ctx)
+	}
+	p.end = func() { w.Close(); close(out); r.place.Close() }
+	r.place.Announce()
+	p.start(ctx)
 	return out, nil
 }
 
 type jobReader struct {
 	*Streams
 	viewer auth.Viewer
+	watch  *Watch
+	// run is the one whose progress the watch brings.
+	run    string
 	job    *gen.Job
 	cursor event.Cursor
+	place  *resume.Reader
+	out    chan<- *JobUpdate
 }
 
-func (r *jobReader) run(ctx context.Context, w *Watch, out chan<- *JobUpdate) {
-	// Progress comes by run, and a retry hangs the job on another one.
-	progress := r.hub.Watch(r.job.RunID)
-	defer func() { progress.Close() }()
-	if !r.emit(ctx, out) {
-		return
-	}
-	for !job.Final(r.job.State) {
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.C:
-			if !r.changed(ctx, w.Take(), out) {
-				return
-			}
-			if progress.keys[0] != r.job.RunID {
-				progress.Close()
-				progress = r.hub.Watch(r.job.RunID)
-			}
-		case <-progress.C:
-			progress.Take()
-			if r.progress() != nil && !r.emit(ctx, out) {
-				return
-			}
+// follow goes on with what the watch brought.
+func (r *jobReader) follow(ctx context.Context) bool {
+	t := r.watch.Take()
+	var newest jobspec.Event
+	for _, e := range t.Events {
+		if e.Type == event.TypeJobChanged && e.Object == r.job.ID && e.Version > newest.Version {
+			newest = e
 		}
 	}
+	switch {
+	case newest.Version > r.job.Version || t.Overflow:
+		return r.changed(ctx, newest, t.Overflow)
+	case t.Reported && r.progress() != nil:
+		return r.emit(ctx)
+	}
+	return true
 }
 
 // emit hands on the job as it is known, with what its worker last reported.
-func (r *jobReader) emit(ctx context.Context, out chan<- *JobUpdate) bool {
+func (r *jobReader) emit(ctx context.Context) bool {
 	u := &JobUpdate{Cursor: r.cursor, Version: r.job.Version, Job: r.job}
 	if p := r.progress(); p != nil && p.Partial != "" {
 		u.PartialText = &p.Partial
 	}
-	return send(ctx, out, u)
+	r.place.Mark(u.Cursor)
+	return send(ctx, r.out, u)
+}
+
+// move tells whether there is more to come, and watches the run that the job
+// hangs on by now: a retry brings another one.
+func (r *jobReader) move() bool {
+	if job.Final(r.job.State) {
+		return false
+	}
+	r.watch.Swap(r.run, r.job.RunID)
+	r.run = r.job.RunID
+	return true
 }
 
 // progress is the last report of the attempt that the job is known to be at.
@@ -101,19 +122,10 @@ func (r *jobReader) progress() *jobspec.Progress {
 }
 
 // changed hands on the newest state and tells whether the stream goes on.
-func (r *jobReader) changed(ctx context.Context, t Taken, out chan<- *JobUpdate) bool {
-	var newest jobspec.Event
-	for _, e := range t.Events {
-		if e.Type == event.TypeJobChanged && e.Version > newest.Version {
-			newest = e
-		}
-	}
-	if newest.Version <= r.job.Version && !t.Overflow {
-		return true
-	}
+func (r *jobReader) changed(ctx context.Context, newest jobspec.Event, overflow bool) bool {
 	position := newest.Position
 	j, err := persist(ctx, func() (*gen.Job, error) {
-		if !t.Overflow {
+		if !overflow {
 			return r.jobLoader.Get(ctx, r.job.ID, newest.Version)
 		}
 		head, err := r.log.Head(ctx)
@@ -131,5 +143,5 @@ func (r *jobReader) changed(ctx context.Context, t Taken, out chan<- *JobUpdate)
 	}
 	r.job = j
 	r.cursor.Position = max(r.cursor.Position, position)
-	return r.emit(ctx, out)
+	return r.emit(ctx) && r.move()
 }

@@ -46,7 +46,7 @@ func TestJobStreamGivesTheStateEveryChangeAndEnds(t *testing.T) {
 		u = next(t, updates)
 		require.Equal(t, job.Succeeded, u.Job.State)
 		ends(t, updates)
-		require.Eventually(t, func() bool { return h.hub.Watches() == 0 }, patience, 1_000_000)
+		require.Eventually(t, func() bool { return h.hub.Subscriptions() == 0 }, patience, 1_000_000)
 	})
 }
 
@@ -167,7 +167,7 @@ func TestJobStreamIsForItsOwnerAndAdmins(t *testing.T) {
 		require.Error(t, err)
 		_, err = h.streams.Job(as(t, owner), "no id")
 		require.Error(t, err)
-		require.Zero(t, h.hub.Watches(), "who is refused leaves nothing behind")
+		require.Zero(t, h.hub.Subscriptions(), "who is refused leaves nothing behind")
 		require.Equal(t, j.ID, next(t, h.follow(asAdmin(t), j)).Job.ID)
 	})
 }
@@ -220,6 +220,6 @@ func TestStreamEndsWithItsContext(t *testing.T) {
 		if err == nil {
 			ends(t, events)
 		}
-		require.Eventually(t, func() bool { return h.hub.Watches() == 0 }, patience, 1_000_000)
+		require.Eventually(t, func() bool { return h.hub.Subscriptions() == 0 }, patience, 1_000_000)
 	})
 }

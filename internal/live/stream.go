@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"parley/ent/gen"
@@ -12,57 +13,94 @@ import (
 	"parley/internal/job"
 	"parley/internal/natsx"
 	"parley/internal/note"
+	"parley/internal/resume"
 )
+
+// Config is what Streams are made of. Everything is required but Observe.
+type Config struct {
+	Hub  *Hub
+	Log  *event.Log
+	Book *resume.Book
+	Jobs *job.Service
+	Note *note.Service
+	// Observe is told what happens.
+	Observe Observer
+}
+
+// Observer is told what streams do; each of its functions may be nil. They must
+// be quick.
+type Observer struct {
+	// Pushed is told how long after its commit an event was handed to its reader.
+	Pushed func(time.Duration)
+	// Replayed is told how many events a stream that resumed read from the log.
+	Replayed func(events int)
+	// Reset is told that a stream began anew, and why: EXPIRED or EPOCH.
+	Reset func(reason string)
+}
+
+func (o Observer) withDefaults() Observer {
+	if o.Pushed == nil {
+		o.Pushed = func(time.Duration) {}
+	}
+	if o.Replayed == nil {
+		o.Replayed = func(int) {}
+	}
+	if o.Reset == nil {
+		o.Reset = func(string) {}
+	}
+	return o
+}
 
 // Streams makes the subscriptions' channels. Each one registers with the hub,
 // then reads the present state, then hands on what is newer; versions decide.
 // A stream ends when its context does.
 type Streams struct {
-	hub  *Hub
-	log  *event.Log
-	jobs *job.Service
-	note *note.Service
+	hub     *Hub
+	log     *event.Log
+	book    *resume.Book
+	jobs    *job.Service
+	note    *note.Service
+	observe Observer
 
 	jobLoader         *Loader[*gen.Job]
 	translationLoader *Loader[*gen.Translation]
 	noteLoader        *Loader[*gen.Note]
+
+	stop     sync.Once
+	stopping chan struct{}
 }
 
 // NewStreams makes Streams.
-func NewStreams(hub *Hub, log *event.Log, jobs *job.Service, notes *note.Service) (*Streams, error) {
-	s := &Streams{hub: hub, log: log, jobs: jobs, note: notes}
+func NewStreams(cfg Config) (*Streams, error) {
+	s := &Streams{
+		hub: cfg.Hub, log: cfg.Log, book: cfg.Book, jobs: cfg.Jobs, note: cfg.Note,
+		observe: cfg.Observe.withDefaults(), stopping: make(chan struct{}),
+	}
 	var err error
 	if s.jobLoader, err = NewLoader(1024, func(ctx context.Context, id string) (*gen.Job, error) {
-		return jobs.Get(auth.System(ctx, "live.load"), id)
+		return s.jobs.Get(auth.System(ctx, "live.load"), id)
 	}); err != nil {
 		return nil, err
 	}
 	if s.translationLoader, err = NewLoader(256, func(ctx context.Context, id string) (*gen.Translation, error) {
-		return notes.Translation(auth.System(ctx, "live.load"), id)
+		return s.note.Translation(auth.System(ctx, "live.load"), id)
 	}); err != nil {
 		return nil, err
 	}
 	s.noteLoader, err = NewLoader(64, func(ctx context.Context, id string) (*gen.Note, error) {
-		return notes.Load(auth.System(ctx, "live.load"), id)
+		return s.note.Load(auth.System(ctx, "live.load"), id)
 	})
 	return s, err
 }
+
+// Stop ends every Since that waits, and those to come do not wait. Streams end
+// with their connections.
+func (s *Streams) Stop() { s.stop.Do(func() { close(s.stopping) }) }
 
 // send hands one value to the reader and tells whether the stream goes on.
 func send[T any](ctx context.Context, out chan<- T, v T) bool {
 	select {
 	case out <- v:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// wait blocks until the watch has something and tells whether the stream goes
-// on.
-func wait(ctx context.Context, w *Watch) bool {
-	select {
-	case <-w.C:
 		return true
 	case <-ctx.Done():
 		return false

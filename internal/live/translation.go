@@ -8,6 +8,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/jobspec"
+	"parley/internal/resume"
 )
 
 // TranslationUpdate is one message of the subscription translations.
@@ -23,34 +24,32 @@ func (s *Streams) Translations(ctx context.Context, noteID string, after *event.
 	if err != nil {
 		return nil, err
 	}
-	w := s.hub.Watch(noteID)
-	head, err := s.log.Head(ctx)
+	n, err := s.note.Get(ctx, noteID)
 	if err != nil {
-		w.Close()
 		return nil, err
 	}
-	n, err := s.note.Get(ctx, noteID)
+	p := &pump{}
+	w := s.hub.Watch(Interest{Audiences: []string{event.User(n.OwnerID)}, Keys: []string{noteID}, Policy: policyOf(ctx), Wake: p.wake})
+	r, err := s.newTranslationReader(ctx, viewer, n, after)
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
 	out := make(chan *TranslationUpdate)
-	go func() {
-		defer close(out)
-		defer w.Close()
-		r := &translationReader{Streams: s, viewer: viewer, note: n, cursor: s.log.Cursor(0), versions: map[string]int64{}}
-		wanted := newest
-		if after != nil {
-			// A place that this log does not have is as good as its beginning.
-			if after.Epoch == s.log.Epoch() && after.Position <= head {
-				r.cursor = *after
+	r.send = func(u *TranslationUpdate) bool { r.place.Mark(u.Cursor); return send(ctx, out, u) }
+	begun := false
+	p.step = func() bool {
+		if !begun {
+			begun = true
+			if !r.begin(ctx) {
+				return false
 			}
-			wanted = r.since(ctx)
 		}
-		if r.present(ctx, head, wanted, out) {
-			r.follow(ctx, w, out)
-		}
-	}()
+		return ctx.Err() == nil && r.follow(ctx, w.Take())
+	}
+	p.end = func() { w.Close(); close(out); r.place.Close() }
+	r.place.Announce()
+	p.start(ctx)
 	return out, nil
 }
 
@@ -63,10 +62,48 @@ type translationReader struct {
 	*Streams
 	viewer auth.Viewer
 	note   *gen.Note
+	place  *resume.Reader
+	send   func(*TranslationUpdate) bool
+	// head is where the log was when the stream began, resumed whether it goes on
+	// from a place.
+	head    int64
+	resumed bool
 	// cursor is the place up to which the subscriber has everything.
 	cursor event.Cursor
 	// versions are those that the subscriber was given, by translation.
 	versions map[string]int64
+}
+
+func (s *Streams) newTranslationReader(ctx context.Context, viewer auth.Viewer, n *gen.Note, after *event.Cursor) (*translationReader, error) {
+	head, err := s.log.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if after, err = s.book.Begin(ctx, viewer, resume.Ask{After: after, Head: s.log.Cursor(head)}); err != nil {
+		return nil, err
+	}
+	// The note may have been deleted since it was found and before it was watched.
+	if n, err = s.note.Load(ctx, n.ID); err != nil {
+		return nil, err
+	}
+	r := &translationReader{
+		Streams: s, viewer: viewer, note: n, place: resume.From(ctx), head: head, cursor: s.log.Cursor(0),
+		resumed: after != nil, versions: map[string]int64{},
+	}
+	// A place that this log does not have is as good as its beginning.
+	if after != nil && after.Epoch == s.log.Epoch() && after.Position <= head {
+		r.cursor = *after
+	}
+	return r, nil
+}
+
+// begin hands on what there is already.
+func (r *translationReader) begin(ctx context.Context) bool {
+	wanted := newest
+	if r.resumed {
+		wanted = r.since(ctx)
+	}
+	return r.present(ctx, r.head, wanted)
 }
 
 // since chooses the translations that changed after the cursor, all of them
@@ -76,7 +113,7 @@ func (r *translationReader) since(ctx context.Context) choice {
 	changed := map[string]bool{}
 	owner := []string{event.User(r.note.OwnerID)}
 	for at := r.cursor.Position; ; {
-		events, err := r.log.Read(ctx, event.Filter{Audiences: owner, Shard: -1, After: at, Limit: replayPage})
+		events, err := r.log.Read(ctx, event.Filter{Audiences: owner, After: at, Limit: replayPage})
 		if err != nil {
 			return all
 		}
@@ -97,22 +134,21 @@ func (r *translationReader) since(ctx context.Context) choice {
 	return func(t *gen.Translation, _ bool) bool { return changed[t.ID] }
 }
 
-func (r *translationReader) follow(ctx context.Context, w *Watch, out chan<- *TranslationUpdate) {
-	for wait(ctx, w) {
-		t := w.Take()
-		if t.Overflow && !r.again(ctx, out) {
-			return
-		}
-		for _, e := range t.Events {
-			if !r.changed(ctx, e, out) {
-				return
-			}
+// follow goes on with what the watch brought.
+func (r *translationReader) follow(ctx context.Context, t Taken) bool {
+	if t.Overflow && !r.again(ctx) {
+		return false
+	}
+	for _, e := range t.Events {
+		if !r.changed(ctx, e) {
+			return false
 		}
 	}
+	return true
 }
 
 // again reads what changed while the watch lost count.
-func (r *translationReader) again(ctx context.Context, out chan<- *TranslationUpdate) bool {
+func (r *translationReader) again(ctx context.Context) bool {
 	head, err := persist(ctx, func() (int64, error) { return r.log.Head(ctx) })
 	if err != nil {
 		return false
@@ -120,12 +156,12 @@ func (r *translationReader) again(ctx context.Context, out chan<- *TranslationUp
 	if _, err := persist(ctx, func() (*gen.Note, error) { return r.Streams.note.Load(ctx, r.note.ID) }); err != nil {
 		return false // its deletion was among what was lost
 	}
-	return r.present(ctx, head, r.since(ctx), out)
+	return r.present(ctx, head, r.since(ctx))
 }
 
 // changed hands on the translation of an event and tells whether the stream
 // goes on.
-func (r *translationReader) changed(ctx context.Context, e jobspec.Event, out chan<- *TranslationUpdate) bool {
+func (r *translationReader) changed(ctx context.Context, e jobspec.Event) bool {
 	if e.Type == event.TypeNoteChanged && e.State == "DELETED" {
 		return false
 	}
@@ -140,13 +176,13 @@ func (r *translationReader) changed(ctx context.Context, e jobspec.Event, out ch
 		return false
 	}
 	r.cursor.Position = e.Position
-	return r.emit(ctx, t, out)
+	return r.emit(t)
 }
 
 // present hands on the chosen translations as they are now, at the head or
 // later. Only the last one carries the head's cursor: whoever resumes from one
 // before it must get the rest.
-func (r *translationReader) present(ctx context.Context, head int64, wanted choice, out chan<- *TranslationUpdate) bool {
+func (r *translationReader) present(ctx context.Context, head int64, wanted choice) bool {
 	byNote, err := persist(ctx, func() (map[string][]*gen.Translation, error) {
 		return r.Streams.note.Translations(ctx, []string{r.note.ID}, true)
 	})
@@ -165,7 +201,7 @@ func (r *translationReader) present(ctx context.Context, head int64, wanted choi
 		if i == len(chosen)-1 {
 			r.cursor.Position = max(r.cursor.Position, head)
 		}
-		if !r.emit(ctx, t, out) {
+		if !r.emit(t) {
 			return false
 		}
 	}
@@ -173,10 +209,10 @@ func (r *translationReader) present(ctx context.Context, head int64, wanted choi
 	return true
 }
 
-func (r *translationReader) emit(ctx context.Context, t *gen.Translation, out chan<- *TranslationUpdate) bool {
+func (r *translationReader) emit(t *gen.Translation) bool {
 	if t.Version <= r.versions[t.ID] {
 		return true
 	}
 	r.versions[t.ID] = t.Version
-	return send(ctx, out, &TranslationUpdate{Cursor: r.cursor, Translation: t})
+	return r.send(&TranslationUpdate{Cursor: r.cursor, Translation: t})
 }

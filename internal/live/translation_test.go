@@ -165,7 +165,7 @@ func TestTranslationStreamIsForItsOwnerAndAdmins(t *testing.T) {
 		notFound(t, err)
 		_, err = h.streams.Translations(t.Context(), n.ID, nil)
 		require.Error(t, err)
-		require.Zero(t, h.hub.Watches())
+		require.Zero(t, h.hub.Subscriptions())
 		updates := h.translations(asAdmin(t), n, nil)
 		h.translate(n, "es")
 		require.Equal(t, "es1 PENDING", said(next(t, updates)))

@@ -1,8 +1,10 @@
 package live
 
 import (
+	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"parley/internal/event"
 	"parley/internal/job"
@@ -10,59 +12,145 @@ import (
 	"parley/internal/note"
 )
 
-// maxPending is how many events one watch holds before it says that it lost
-// count and its reader must read the log instead.
-const maxPending = 256
+// Policy is how a stream treats a reader that is slower than what happens.
+type Policy struct {
+	// Pending is how many events wait for the reader; with one more the watch
+	// loses count and the reader must read the log instead. 0 means 64.
+	Pending int
+	// Conflate lets a state on its way stand for those of its object before it.
+	Conflate bool
+}
+
+const defaultPending = 64
+
+type policyKey struct{}
+
+// WithPolicy gives a context whose streams have the policy.
+func WithPolicy(ctx context.Context, p Policy) context.Context {
+	return context.WithValue(ctx, policyKey{}, p)
+}
+
+func policyOf(ctx context.Context) Policy {
+	p, _ := ctx.Value(policyKey{}).(Policy)
+	if p.Pending <= 0 {
+		p.Pending = defaultPending
+	}
+	return p
+}
+
+// Interest is what a Watch is about.
+type Interest struct {
+	// Audiences are those whose events come.
+	Audiences []string
+	// Keys choose among them: ids of objects, of their parents, audiences; and ids
+	// of runs whose progress comes.
+	Keys   []string
+	Policy Policy
+	// Wake is called when there is something to take. It must not block.
+	Wake func()
+}
 
 // Watch is one subscriber's place in the hub: what came in since the
 // subscriber last looked. It is bounded, and it never makes the hub wait.
 type Watch struct {
-	// C has a value when there is something to take.
-	C    chan struct{}
-	hub  *Hub
-	keys []string
+	hub *Hub
+	Interest
 
 	mu       sync.Mutex
 	events   []jobspec.Event
 	overflow bool
-	progress *jobspec.Progress
+	// dropped is the position of the last event that overflow is about.
+	dropped  int64
+	reported bool
+	expires  time.Time
+	closed   bool
 }
 
 // Taken is what Take gives.
 type Taken struct {
-	// Events are in the order of their positions. A job's or translation's
-	// state on its way that a newer one replaced is left out.
+	// Events are in the order of their positions.
 	Events []jobspec.Event
-	// Overflow is true when events were dropped: read the log.
+	// Overflow is true when events were dropped, up to Dropped or unknown ones:
+	// read the log.
 	Overflow bool
-	// Progress is the latest report, nil when there was none.
-	Progress *jobspec.Progress
+	Dropped  int64
+	// Reported is true when there was progress.
+	Reported bool
+	// Expires is when the connection will be closed, if it is time to warn.
+	Expires time.Time
+}
+
+// Watch registers a watch. The hub gets everything that the interest is about
+// from before Watch returns.
+func (h *Hub) Watch(i Interest) *Watch {
+	if i.Policy.Pending <= 0 {
+		i.Policy.Pending = defaultPending
+	}
+	w := &Watch{hub: h, Interest: i}
+	h.subscribe(w, i.Audiences, i.Keys)
+	return w
 }
 
 // Take gives and forgets what came in.
 func (w *Watch) Take() Taken {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := Taken{w.events, w.overflow, w.progress}
-	w.events, w.overflow, w.progress = nil, false, nil
+	t := Taken{w.events, w.overflow, w.dropped, w.reported, w.expires}
+	w.hub.held.Add(-int64(len(w.events)))
+	w.events, w.overflow, w.dropped, w.expires, w.reported = nil, false, 0, time.Time{}, false
 	return t
 }
 
 // Close leaves the hub.
-func (w *Watch) Close() { w.hub.remove(w) }
+func (w *Watch) Close() {
+	w.mu.Lock()
+	closed := w.closed
+	w.closed = true
+	w.mu.Unlock()
+	if !closed {
+		w.hub.unsubscribe(w, w.Audiences, w.Keys)
+		w.Take()
+	}
+}
+
+// Swap watches a key instead of another one.
+func (w *Watch) Swap(old, fresh string) {
+	i := slices.Index(w.Keys, old)
+	if i < 0 || old == fresh {
+		return
+	}
+	w.hub.unsubscribe(w, nil, []string{old})
+	w.Keys[i] = fresh
+	w.hub.subscribe(w, nil, []string{fresh})
+}
 
 func (w *Watch) add(e jobspec.Event) {
 	w.mu.Lock()
-	// A slow reader gets the latest state of each object.
-	if i := slices.IndexFunc(w.events, func(o jobspec.Event) bool { return o.Object == e.Object && passing(o) }); i >= 0 {
-		w.events = slices.Delete(w.events, i, i+1)
+	if w.Policy.Conflate {
+		// A slow reader gets the latest state of each object.
+		if i := slices.IndexFunc(w.events, func(o jobspec.Event) bool { return o.Object == e.Object && passing(o) }); i >= 0 {
+			w.events = slices.Delete(w.events, i, i+1)
+			w.hub.held.Add(-1)
+			w.hub.counts.Conflated.Add(1)
+		}
 	}
-	if len(w.events) >= maxPending {
-		w.events, w.overflow = nil, true
+	if w.overflow || len(w.events) >= w.Policy.Pending || w.hub.held.Load() >= w.hub.maxHeld {
+		w.drop(e.Position)
+	} else {
+		w.events = append(w.events, e)
+		w.hub.held.Add(1)
 	}
-	w.events = append(w.events, e)
 	w.mu.Unlock()
-	w.signal()
+	w.Wake()
+}
+
+// drop makes the reader read the log; w.mu is held.
+func (w *Watch) drop(last int64) {
+	if !w.overflow {
+		w.hub.counts.Overflows.Add(1)
+	}
+	w.hub.held.Add(-int64(len(w.events)))
+	w.events, w.overflow, w.dropped = nil, true, max(w.dropped, last)
 }
 
 // passing tells whether an event is of no interest once a newer one of its
@@ -79,21 +167,25 @@ func passing(e jobspec.Event) bool {
 
 func (w *Watch) lost() {
 	w.mu.Lock()
-	w.events, w.overflow = nil, true
+	w.drop(0)
 	w.mu.Unlock()
-	w.signal()
+	w.Wake()
 }
 
-func (w *Watch) report(p jobspec.Progress) {
+func (w *Watch) report(jobspec.Progress) {
 	w.mu.Lock()
-	w.progress = &p
+	if w.reported {
+		w.hub.counts.Conflated.Add(1)
+	}
+	w.reported = true
 	w.mu.Unlock()
-	w.signal()
+	w.Wake()
 }
 
-func (w *Watch) signal() {
-	select {
-	case w.C <- struct{}{}:
-	default:
-	}
+// expiring makes the reader warn that its connection will be closed.
+func (w *Watch) expiring(at time.Time) {
+	w.mu.Lock()
+	w.expires = at
+	w.mu.Unlock()
+	w.Wake()
 }

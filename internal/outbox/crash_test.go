@@ -260,39 +260,44 @@ func TestEventsThatGotPositionsButWereNotPublishedAreAnnounced(t *testing.T) {
 		require.NoError(t, err)
 		require.Positive(t, head)
 		p.runRelay()
-		b := receive(t, p.events)
-		require.Equal(t, jobspec.EventShard(event.User(owner)), b.Shard)
-		require.Equal(t, head, b.Previous)
+		first := receive(t, p.rounds)
+		require.Equal(t, jobspec.EventRound{Epoch: p.log.Epoch(), Previous: head, Position: head}, first)
 		p.note("two")
-		next := receive(t, p.events)
+		next := receive(t, p.rounds)
 		require.Equal(t, head, next.Previous, "no hole between them")
-		require.Equal(t, []int64{head + 1}, positions([]jobspec.EventBatch{next}))
+		require.Equal(t, head+1, next.Position)
+		require.Equal(t, []int64{head + 1}, positions([]jobspec.EventBatch{receive(t, p.events)}))
 	})
 }
 
-func TestBatchesOfAShardFormAChain(t *testing.T) {
+// Each round goes on where the one before ended, comes behind its batches, and
+// counts what they held.
+func TestRoundsFormAChain(t *testing.T) {
 	onBoth(t, job.Config{}, func(t *testing.T, p *plant) {
 		p.runRelay()
 		for i := range 20 {
 			p.note(fmt.Sprint(i))
 		}
-		seen, announced := map[int]int64{}, map[int]int64{}
-		for last := int64(0); last < 20; {
-			b := receive(t, p.events)
-			require.Equal(t, p.log.Epoch(), b.Epoch)
-			if len(b.Events) == 0 {
-				seen[b.Shard], announced[b.Shard] = b.Previous, b.Previous // the relay's first words
-				continue
-			}
-			require.Equal(t, seen[b.Shard], b.Previous)
-			for _, e := range b.Events {
-				// What was written while the relay began may be announced and published.
-				if e.Position > announced[b.Shard] {
-					require.Greater(t, e.Position, seen[b.Shard])
+		at := receive(t, p.rounds).Position // the relay's first words
+		for at < 20 {
+			r := receive(t, p.rounds)
+			require.Equal(t, at, r.Previous)
+			var all []int64
+			for shard, n := range r.Counts {
+				for n > 0 {
+					b := receive(t, p.events)
+					require.Equal(t, p.log.Epoch(), b.Epoch)
+					require.Equal(t, shard, b.Shard)
+					for _, e := range b.Events {
+						require.Equal(t, shard, jobspec.EventShard(e.Audience))
+					}
+					all = append(all, positions([]jobspec.EventBatch{b})...)
+					n -= len(b.Events)
 				}
-				require.Equal(t, b.Shard, jobspec.EventShard(e.Audience))
-				seen[b.Shard], last = e.Position, max(last, e.Position)
 			}
+			require.Len(t, all, int(r.Position-at))
+			require.Equal(t, r.Position, all[len(all)-1])
+			at = r.Position
 		}
 	})
 }
@@ -316,7 +321,7 @@ func TestAnotherProcessTakesTheLead(t *testing.T) {
 	// All events have positions without gaps, in one order.
 	_, err := a.log.Position(t.Context(), 1000)
 	require.NoError(t, err)
-	all, err := a.log.Read(t.Context(), event.Filter{Shard: -1, Limit: 1000})
+	all, err := a.log.Read(t.Context(), event.Filter{Limit: 1000})
 	require.NoError(t, err)
 	for i, e := range all {
 		require.Equal(t, int64(i+1), e.Position)

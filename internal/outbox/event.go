@@ -15,10 +15,8 @@ import (
 type eventPump struct {
 	*Relay
 	poll time.Duration
-	// last is the position up to which everything was published, heads those
-	// of the shards.
-	last  int64
-	heads map[int]int64
+	// last is the position up to which everything was published.
+	last int64
 	// behind are events whose caches could not be told yet.
 	behind []jobspec.Event
 }
@@ -47,61 +45,51 @@ func (p *eventPump) run(ctx context.Context) error {
 	}
 }
 
-// begin tells every hub how far the shards are: whoever led before may have
-// died between giving positions and publishing.
+// begin tells every hub how far the log is: whoever led before may have died
+// between giving positions and publishing.
 func (p *eventPump) begin(ctx context.Context) (err error) {
-	// In this order: an event between the two reads is announced with its
-	// shard's head and published once more. The other way round it would be
-	// neither, and no hub would ever see the hole.
 	if p.last, err = p.Log.Head(ctx); err != nil {
 		return fmt.Errorf("read the head of the log: %w", err)
 	}
-	if p.heads, err = p.Log.ShardHeads(ctx); err != nil {
-		return fmt.Errorf("read the heads of the shards: %w", err)
-	}
-	for shard, head := range p.heads {
-		if err := p.publish(jobspec.EventBatch{Epoch: p.Log.Epoch(), Shard: shard, Previous: head}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.publish(jobspec.SubjectEventRounds, jobspec.EventRound{Epoch: p.Log.Epoch(), Previous: p.last, Position: p.last})
 }
 
 func (p *eventPump) relay(ctx context.Context) (int, error) {
 	if _, err := p.Log.Position(ctx, batch); err != nil {
 		return 0, err
 	}
-	events, err := p.Log.Read(ctx, event.Filter{Shard: -1, After: p.last, Limit: batch})
+	events, err := p.Log.Read(ctx, event.Filter{After: p.last, Limit: batch})
 	if err != nil {
 		return 0, err
 	}
 	p.invalidate(ctx, events)
-	for _, b := range p.batches(events) {
-		if err := p.publish(b); err != nil {
-			return 0, err
-		}
+	if len(events) == 0 {
+		return 0, nil
 	}
-	if len(events) > 0 {
-		p.last = events[len(events)-1].Position
+	if err := p.publishRound(events); err != nil {
+		return 0, err
 	}
+	p.last = events[len(events)-1].Position
 	return len(events), nil
 }
 
-// batches gives events in the order of their positions, those of one shard that
-// follow each other together: a viewer with audiences in several shards gets
-// them in this order.
-func (p *eventPump) batches(events []jobspec.Event) []jobspec.EventBatch {
-	var all []jobspec.EventBatch
+func (p *eventPump) publishRound(events []jobspec.Event) error {
+	byShard := map[int][]jobspec.Event{}
 	for _, e := range events {
 		shard := jobspec.EventShard(e.Audience)
-		if n := len(all); n == 0 || all[n-1].Shard != shard {
-			all = append(all, jobspec.EventBatch{Epoch: p.Log.Epoch(), Shard: shard, Previous: p.heads[shard]})
-		}
-		last := &all[len(all)-1]
-		last.Events = append(last.Events, e)
-		p.heads[shard] = e.Position
+		byShard[shard] = append(byShard[shard], e)
 	}
-	return all
+	round := jobspec.EventRound{
+		Epoch: p.Log.Epoch(), Previous: p.last, Position: events[len(events)-1].Position, Counts: make(map[int]int, len(byShard)),
+	}
+	for shard, events := range byShard {
+		round.Counts[shard] = len(events)
+		batch := jobspec.EventBatch{Epoch: round.Epoch, Shard: shard, Events: events}
+		if err := p.publish(jobspec.EventSubject(shard), batch); err != nil {
+			return err
+		}
+	}
+	return p.publish(jobspec.SubjectEventRounds, round)
 }
 
 // invalidate tells the caches of events. One that does not answer holds up no
@@ -120,12 +108,12 @@ func (p *eventPump) invalidate(ctx context.Context, events []jobspec.Event) {
 	p.behind = nil
 }
 
-func (p *eventPump) publish(b jobspec.EventBatch) error {
-	data, err := json.Marshal(b)
+func (p *eventPump) publish(subject string, message any) error {
+	data, err := json.Marshal(message)
 	if err != nil {
 		return fmt.Errorf("encode events: %w", err)
 	}
-	if err := p.Bus.Conn().Publish(jobspec.EventSubject(b.Shard), data); err != nil {
+	if err := p.Bus.Conn().Publish(subject, data); err != nil {
 		return fmt.Errorf("publish events: %w", err)
 	}
 	return nil

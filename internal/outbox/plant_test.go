@@ -47,8 +47,10 @@ type plant struct {
 	broker *natsx.Embedded
 	waker  *outbox.Waker
 	relay  *outbox.Relay
-	// events are the batches that the relay published since the plant was made.
+	// events are the batches that the relay published since the plant was made,
+	// and rounds what it said behind them.
 	events chan jobspec.EventBatch
+	rounds chan jobspec.EventRound
 }
 
 func embedded(t testing.TB) *natsx.Embedded {
@@ -77,7 +79,7 @@ func newPlant(t testing.TB, s *store.Store, bus *natsx.Bus, cfg job.Config) *pla
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
 	require.NoError(t, err)
-	p := &plant{t: t, store: s, log: log, bus: bus, waker: outbox.NewWaker(bus), events: make(chan jobspec.EventBatch, 10_000)}
+	p := &plant{t: t, store: s, log: log, bus: bus, waker: outbox.NewWaker(bus), events: make(chan jobspec.EventBatch, 10_000), rounds: make(chan jobspec.EventRound, 10_000)}
 	p.jobs = job.New(s, log, cfg, p.waker.Wake)
 	p.notes = note.New(s, log, p.jobs, nil)
 	p.relay = &outbox.Relay{
@@ -86,7 +88,11 @@ func newPlant(t testing.TB, s *store.Store, bus *natsx.Bus, cfg job.Config) *pla
 	}
 	sub, err := bus.Conn().Subscribe(jobspec.SubjectEventsAll, func(m *nats.Msg) {
 		var b jobspec.EventBatch
-		if json.Unmarshal(m.Data, &b) == nil {
+		var r jobspec.EventRound
+		switch {
+		case m.Subject == jobspec.SubjectEventRounds && json.Unmarshal(m.Data, &r) == nil:
+			p.rounds <- r
+		case json.Unmarshal(m.Data, &b) == nil:
 			p.events <- b
 		}
 	})

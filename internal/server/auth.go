@@ -10,6 +10,8 @@ import (
 	"parley/graph"
 	"parley/internal/auth"
 	"parley/internal/config"
+	"parley/internal/live"
+	"parley/internal/resume"
 	"parley/internal/server/ws"
 )
 
@@ -96,8 +98,8 @@ func clientAddress(r *http.Request) string {
 }
 
 // initSocket authenticates connection_init. A socket without a token may sign
-// in; one with a token lives as long as the token, one with a key as long as
-// the key.
+// in; one with a token lives as long as its session is refreshed, one with a key
+// as long as the key.
 func (s *Server) initSocket(ctx context.Context, payload ws.InitPayload) (context.Context, map[string]any, error) {
 	if token := payload.Bearer(); token != "" {
 		admitted, err := s.admit(ctx, token)
@@ -106,12 +108,15 @@ func (s *Server) initSocket(ctx context.Context, payload ws.InitPayload) (contex
 		}
 		ctx = admitted
 	}
-	viewer, signedIn := auth.From(ctx) // perhaps by the upgrade request
-	if conn, ok := ws.FromContext(ctx); ok && signedIn {
-		conn.SetExpiry(viewer.Expires)
-		if secret := secretOf(ctx); secret != "" {
-			s.keys.add(ctx, conn, secret)
-		}
+	ctx = resume.WithAsked(ctx, payload["resume"])
+	_, signedIn := auth.From(ctx) // perhaps by the upgrade request
+	conn, ok := ws.FromContext(ctx)
+	if !ok || !signedIn {
+		return ctx, nil, nil
 	}
-	return ctx, nil, nil
+	followed, f, err := s.sessions.follow(ctx, socket{conn}, live.NewConnection())
+	if err != nil {
+		return nil, nil, err
+	}
+	return graph.WithCarrier(followed, graph.Carrier{Address: graph.ClientAddress(ctx), Reauthenticate: f.reauthenticate}), nil, nil
 }

@@ -10,148 +10,19 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
-	"parley/ent/gen/user"
-	"parley/graph"
-	"parley/internal/account"
 	"parley/internal/apperr"
 	"parley/internal/auth"
-	"parley/internal/cache"
 	"parley/internal/event"
-	"parley/internal/job"
-	"parley/internal/live"
-	"parley/internal/natsx"
 	"parley/internal/note"
-	"parley/internal/outbox"
 	"parley/internal/server"
-	"parley/internal/store"
-	"parley/internal/testkit/dbtest"
 )
-
-// machines is a server with accounts, notes, jobs and their events.
-type machines struct {
-	*gqlclient.Client
-	t        *testing.T
-	store    *store.Store
-	log      *event.Log
-	notes    *note.Service
-	accounts *account.Service
-}
-
-// onBoth runs test on both databases; keyCheck is that of the server.
-func onBoth(t *testing.T, keyCheck time.Duration, test func(t *testing.T, m *machines)) {
-	t.Helper()
-	t.Parallel()
-	dbtest.Stores(t, func(t *testing.T, s *store.Store) { test(t, newMachines(t, s, keyCheck)) })
-}
-
-func newMachines(t *testing.T, s *store.Store, keyCheck time.Duration) *machines {
-	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	m := &machines{t: t, store: s}
-	embedded, err := natsx.StartEmbedded(natsx.EmbeddedConfig{Dir: t.TempDir()})
-	must(err)
-	t.Cleanup(embedded.Close)
-	bus, err := embedded.Connect(natsx.Options{})
-	must(err)
-	t.Cleanup(bus.Close)
-	must(bus.EnsureStreams(t.Context()))
-	m.log, err = event.Open(t.Context(), s)
-	must(err)
-	waker := outbox.NewWaker(bus)
-	jobs := job.New(s, m.log, job.Config{MaxAttempts: 3}, waker.Wake)
-	m.notes = note.New(s, m.log, jobs, nil)
-	m.accounts = m.another(0)
-	hub, err := live.NewHub(m.log, bus)
-	must(err)
-	streams, err := live.NewStreams(hub, m.log, jobs, m.notes)
-	must(err)
-	relay := &outbox.Relay{
-		Store: s, Log: m.log, Jobs: jobs, Bus: bus, Waker: waker, Config: outbox.Config{Poll: 10 * time.Millisecond, RescueEvery: time.Hour},
-	}
-	background(t, hub.Run)
-	background(t, relay.Run)
-	m.Client = run(t, func(c *server.Config) {
-		c.Verify, c.KeyCheck = m.accounts.Verify, keyCheck
-		c.Resolver = &graph.Resolver{AccountService: m.accounts, NoteService: m.notes, JobService: jobs, Hub: hub, Streams: streams}
-	})
-	return m
-}
-
-// another gives the accounts of another process on the same database.
-func (m *machines) another(memory time.Duration) *account.Service {
-	m.t.Helper()
-	tokens, err := auth.NewTokens([]byte(key), time.Hour)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	s, err := account.New(m.t.Context(), m.store, m.log, tokens, cache.NewMemory(1<<20), account.Config{KeyMemory: memory})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return s
-}
-
-// background runs f until the test's end.
-func background(t *testing.T, f func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("it ended with %v", err)
-		}
-	})
-}
-
-// owner gives a context in which a new SERVICE account asks.
-func (m *machines) owner() context.Context {
-	m.t.Helper()
-	id := store.NewID("user")
-	err := m.store.Tx(auth.System(m.t.Context(), "test"), func(ctx context.Context) error {
-		return m.store.Client(ctx).User.Create().SetID(id).SetEmail(id).SetEmailKey(id).SetPasswordHash("none").SetRole(user.RoleSERVICE).Exec(ctx)
-	})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return auth.With(m.t.Context(), auth.Viewer{ID: id, Role: auth.RoleService, Session: store.NewID("sess")})
-}
-
-// key makes a key of the owner and gives its id and a client that uses it.
-func (m *machines) key(owner context.Context, end *time.Time) (string, *gqlclient.Client) {
-	m.t.Helper()
-	k, secret, err := m.accounts.CreateKey(owner, account.CreateKeyInput{Name: "k", Scopes: auth.AllScopes(), ExpiresAt: end})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return k.ID, m.As(secret)
-}
-
-// change commits an event of the topic for the viewer of ctx.
-func (m *machines) change(ctx context.Context, topic, kind, object string) {
-	m.t.Helper()
-	v, _ := auth.From(ctx)
-	err := m.store.Tx(auth.System(m.t.Context(), "test"), func(ctx context.Context) error {
-		return m.log.Append(ctx, event.Change{Audience: event.User(v.ID), Topic: topic, Type: kind, Object: object, Parent: "7", State: "APPROVED", Version: 1})
-	})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-}
 
 const eventsQuery = `subscription($t: [Topic!], $a: EventCursor) { events(topics: $t, after: $a) { __typename cursor ... on ConsentChanged { id dialogId state } } }`
 
 func TestAKeyOnRequestsAndSocketsReachesNoneOfItsOwnersData(t *testing.T) {
-	onBoth(t, time.Hour, func(t *testing.T, m *machines) {
+	onBoth(t, func(t *testing.T, m *machines) {
 		owner := m.owner()
 		language := "en"
 		w, err := m.notes.Create(owner, note.CreateNoteInput{Title: "t", Text: "x", Language: &language})
@@ -191,7 +62,7 @@ func TestAKeyOnRequestsAndSocketsReachesNoneOfItsOwnersData(t *testing.T) {
 }
 
 func TestTheCookieCarriesNoKey(t *testing.T) {
-	onBoth(t, time.Hour, func(t *testing.T, m *machines) {
+	onBoth(t, func(t *testing.T, m *machines) {
 		_, c := m.key(m.owner(), nil)
 		cookie := *m.Client
 		cookie.Header = http.Header{"Cookie": {"parley_session=" + c.Token}}
@@ -207,7 +78,7 @@ func TestTheCookieCarriesNoKey(t *testing.T) {
 }
 
 func TestASocketWithAKeyGetsItsOwnersDialogEvents(t *testing.T) {
-	onBoth(t, time.Hour, func(t *testing.T, m *machines) {
+	onBoth(t, func(t *testing.T, m *machines) {
 		owner := m.owner()
 		_, c := m.key(owner, nil)
 		s := c.MustDial(t)
@@ -255,29 +126,31 @@ func wantRefused(t *testing.T, s *gqlclient.Socket, code, words string) {
 	}
 }
 
+// The hub that would close the socket does not run.
 func TestEveryOperationOnTheSocketOfARevokedKeyIsRefused(t *testing.T) {
-	onBoth(t, time.Hour, func(t *testing.T, m *machines) {
+	onBoth(t, func(t *testing.T, m *machines) {
 		owner := m.owner()
 		id, c := m.key(owner, nil)
-		s := c.MustDial(t)
+		b := m.start(nil)
+		s := b.As(c.Token).MustDial(t)
 		works(t, s)
-		if _, err := m.accounts.RevokeKey(owner, id); err != nil {
+		if _, err := b.accounts.RevokeKey(owner, id); err != nil {
 			t.Fatal(err)
 		}
 		wantRefused(t, s, "UNAUTHENTICATED", "API key is not valid here")
-		wantCode(t, "a request", post(t, c, "{ viewer { id } }", nil), 200, "UNAUTHENTICATED")
+		wantCode(t, "a request", post(t, b.As(c.Token), "{ viewer { id } }", nil), 200, "UNAUTHENTICATED")
 		_, other := m.key(owner, nil)
-		works(t, other.MustDial(t))
+		works(t, b.As(other.Token).MustDial(t))
 	})
 }
 
 func TestTheSocketOfARevokedKeyIsClosed(t *testing.T) {
-	onBoth(t, 10*time.Millisecond, func(t *testing.T, m *machines) {
+	onBoth(t, func(t *testing.T, m *machines) {
 		owner := m.owner()
 		id, c := m.key(owner, nil)
 		_, other := m.key(owner, nil)
 		s, stays := c.MustDial(t), other.MustDial(t)
-		person := m.As(token(t)).MustDial(t)
+		person := m.As(m.person(time.Hour).AccessToken).MustDial(t)
 		stream := s.Subscribe(t, eventsQuery, nil)
 		if _, err := m.another(0).RevokeKey(owner, id); err != nil { // in another process
 			t.Fatal(err)
@@ -294,7 +167,7 @@ func TestTheSocketOfARevokedKeyIsClosed(t *testing.T) {
 }
 
 func TestTheSocketOfAKeyEndsWithTheKey(t *testing.T) {
-	onBoth(t, time.Hour, func(t *testing.T, m *machines) {
+	onBoth(t, func(t *testing.T, m *machines) {
 		soon := time.Now().Add(3 * time.Second)
 		_, c := m.key(m.owner(), &soon)
 		s := c.MustDial(t)
@@ -338,28 +211,15 @@ func (v *verifier) count(token string) int {
 	return v.calls[token]
 }
 
-// asked waits until a token was verified so many times more.
-func (v *verifier) asked(t *testing.T, token string, times int) {
-	t.Helper()
-	last := v.count(token) + times
-	require.Eventually(t, func() bool { return v.count(token) >= last }, gqlclient.Patience, time.Millisecond)
-}
-
 func TestASocketOutlivesADatabaseThatCantVerifyItsKey(t *testing.T) {
 	t.Parallel()
 	v := &verifier{calls: map[string]int{}}
-	c := run(t, func(c *server.Config) { c.Verify, c.KeyCheck = v.verify, time.Millisecond })
+	c := run(t, func(c *server.Config) { c.Verify = v.verify })
 	s := c.As("pak_1").MustDial(t)
-	v.asked(t, "pak_1", 3)
 	v.fail(apperr.New(apperr.Unavailable, "The database does not answer."))
-	v.asked(t, "pak_1", 5)
 	wantRefused(t, s, "UNAVAILABLE", "does not answer")
 	v.fail(nil)
 	works(t, s)
-	v.fail(apperr.New(apperr.Unauthenticated, "Revoked."))
-	if code := s.Closed(t); code != 4403 {
-		t.Errorf("closed with %d", code)
-	}
 }
 
 func works(t *testing.T, s *gqlclient.Socket) {
@@ -369,31 +229,25 @@ func works(t *testing.T, s *gqlclient.Socket) {
 	}
 }
 
-func TestPeoplesSocketsAreVerifiedOnceAndClosedOnesNoMore(t *testing.T) {
+func TestPeoplesSocketsAreVerifiedOnceAndThoseOfKeysForEveryOperation(t *testing.T) {
 	t.Parallel()
 	v := &verifier{calls: map[string]int{}}
-	c := run(t, func(c *server.Config) { c.Verify, c.KeyCheck = v.verify, time.Millisecond })
+	c := run(t, func(c *server.Config) { c.Verify = v.verify })
 	person := c.As("person").MustDial(t)
 	// Who says so on the socket is a person, whatever the upgrade request said.
 	both := *c.As("other")
 	both.Header = http.Header{"Authorization": {"Bearer pak_upgrade"}}
 	second := both.MustDial(t)
-	machine, clock := c.As("pak_1").MustDial(t), c.As("pak_clock").MustDial(t)
-	v.asked(t, "pak_1", 3)
-	for range 20 {
+	machine := c.As("pak_1").MustDial(t)
+	const many = 20
+	for range many {
 		works(t, person)
 		works(t, second)
+		works(t, machine)
 	}
-	machine.Close()
-	require.Eventually(t, func() bool {
-		before := v.count("pak_1")
-		v.asked(t, "pak_clock", 5)
-		return v.count("pak_1") == before
-	}, gqlclient.Patience, time.Millisecond, "a socket that is gone is forgotten")
-	works(t, clock)
-	for _, token := range []string{"person", "other", "pak_upgrade"} {
-		if n := v.count(token); n != 1 {
-			t.Errorf("%s was verified %d times", token, n)
+	for token, want := range map[string]int{"person": 1, "other": 1, "pak_upgrade": 1, "pak_1": 1 + many} {
+		if n := v.count(token); n != want {
+			t.Errorf("%s was verified %d times, want %d", token, n, want)
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 // convention, https://github.com/jaydenseric/graphql-multipart-request-spec:
 // the parts operations, map, then one part per file. Files are small here and
 // stay in memory; gqlgen's own transport panics on a map that does not fit.
-type upload struct{}
+type upload struct{ profile }
 
 // maxFiles bounds the files of one request.
 const maxFiles = 10
@@ -31,21 +31,21 @@ func (upload) Supports(r *http.Request) bool {
 }
 
 // Do answers it.
-func (upload) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (u upload) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	start := graphql.Now()
 	params, err := readMultipart(r)
 	var told *apperr.Error
 	switch {
 	case errors.As(err, &told):
-		refuse(w, http.StatusBadRequest, told)
+		u.refuse(w, r, malformed, told)
 		return
 	case err != nil:
-		refuseBody(w, err, "The multipart body can't be read.")
+		u.refuseBody(w, r, err, "The multipart body can't be read.")
 		return
 	}
 	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
-	answer(w, r, exec, params)
+	u.answer(w, r, exec, params)
 }
 
 func readMultipart(r *http.Request) (*graphql.RawParams, error) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,9 +21,12 @@ import (
 
 	"parley/graph"
 	"parley/graph/gen"
+	"parley/internal/apperr"
 	"parley/internal/config"
 	"parley/internal/dialog"
+	"parley/internal/natsx"
 	"parley/internal/server/pages"
+	"parley/internal/server/sse"
 	"parley/internal/server/ws"
 )
 
@@ -38,8 +42,8 @@ const (
 	queryCache    = 1000
 )
 
-// Config of a Server. Everything is required but Introspection, MaxTime and
-// KeyCheck.
+// Config of a Server. Everything is required but Introspection, Confirm, MaxTime,
+// ExpiryWarning and DraftStatus.
 type Config struct {
 	Listen        string
 	Origins       config.Origins
@@ -49,18 +53,32 @@ type Config struct {
 	// with it. It is called for every request, and for sockets of keys also for
 	// every operation: it must be quick.
 	Verify VerifyFunc
-	Status pages.StatusFunc
+	// Confirm is asked when a signed-in viewer opens a connection that lasts, and
+	// again when events may have been missed; nil lets everybody stay.
+	Confirm ConfirmFunc
+	Status  pages.StatusFunc
 	// Ready tells whether the parts that a request needs answer.
 	Ready func(ctx context.Context) error
 	// Metrics is served at /metrics.
 	Metrics http.Handler
 	Hooks   ws.Hooks
+	// StreamHooks are told of event streams.
+	StreamHooks sse.Hooks
+	// Bus carries what belongs to an event stream of another process; nil means
+	// that there is only this one.
+	Bus *natsx.Bus
+	// MaxConnections bounds websockets and event streams, each by itself; 20,000
+	// when it is 0.
+	MaxConnections int
 	// MaxTime is how long an operation other than a subscription may take; 30
 	// seconds when it is 0.
 	MaxTime time.Duration
-	// KeyCheck is how often the keys of open sockets are verified again; 2
-	// seconds when it is 0.
-	KeyCheck time.Duration
+	// ExpiryWarning is how long before its end a connection is warned; a minute
+	// when it is 0.
+	ExpiryWarning time.Duration
+	// DraftStatus gives the status codes of the draft of GraphQL over HTTP of
+	// August 2026 instead of those that all audits of graphql-http pass.
+	DraftStatus bool
 	// Grace is how long open requests may take once the server is to stop.
 	Grace time.Duration
 }
@@ -68,11 +86,15 @@ type Config struct {
 // Server is the HTTP server of one process.
 type Server struct {
 	cfg      Config
-	keys     *keySockets
+	sessions *sessions
 	listener net.Listener
 	http     *http.Server
+	// draining is set once the server is about to end.
+	draining atomic.Bool
 	// Sockets is the websocket transport; it drains before the server stops.
 	Sockets *ws.Transport
+	// Streams is the transport of server-sent events; it drains like Sockets.
+	Streams *sse.Transport
 }
 
 // New opens the port, so that one in use is told at once.
@@ -80,12 +102,27 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.MaxTime <= 0 {
 		cfg.MaxTime = 30 * time.Second
 	}
-	if cfg.KeyCheck <= 0 {
-		cfg.KeyCheck = 2 * time.Second
+	if cfg.ExpiryWarning <= 0 {
+		cfg.ExpiryWarning = time.Minute
 	}
-	s := &Server{cfg: cfg, keys: newKeySockets(cfg.Verify, cfg.KeyCheck)}
+	if cfg.MaxConnections <= 0 {
+		cfg.MaxConnections = 20_000
+	}
+	s := &Server{cfg: cfg}
 	s.Sockets = ws.New(ws.Config{
 		CheckOrigin: cfg.Origins.Allows, Init: s.initSocket, Hooks: cfg.Hooks,
+		DrainSpread: min(cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
+		ExpiryWarning: cfg.ExpiryWarning, Expiring: warnStreams, MaxSockets: cfg.MaxConnections,
+	})
+	s.Streams = sse.New(sse.Config{
+		Open: func(ctx context.Context, conn *sse.Stream) (context.Context, error) {
+			if s.Streams.Len() >= s.cfg.MaxConnections {
+				return nil, apperr.New(apperr.Unavailable, "There are too many open connections.")
+			}
+			// Its headers have left when an operation could set a cookie.
+			return s.openStream(graph.WithCarrier(ctx, graph.Carrier{Address: graph.ClientAddress(ctx)}), conn)
+		},
+		Hooks: cfg.StreamHooks, Bus: cfg.Bus, MaxBody: maxBody,
 		DrainSpread: min(cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
 	})
 	mux := http.NewServeMux()
@@ -106,7 +143,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
-	s.listener = listener
+	s.listener, s.sessions = listener, newSessions(cfg.Resolver.Hub, cfg.Verify, cfg.Confirm)
 	s.http = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
@@ -120,12 +157,12 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Run serves until ctx ends, then lets open requests finish.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	checked := make(chan struct{})
+	rechecked := make(chan struct{})
 	go func() {
-		defer close(checked)
-		_ = s.keys.Run(ctx) // ends with ctx and has no other reason to
+		defer close(rechecked)
+		_ = s.sessions.Run(ctx) // ends with ctx and has no other reason to
 	}()
-	defer func() { cancel(); <-checked }()
+	defer func() { cancel(); <-rechecked }()
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
 	select {
@@ -142,17 +179,21 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) graphql() http.Handler {
-	h := handler.New(gen.NewExecutableSchema(gen.Config{Resolvers: s.cfg.Resolver}))
+	h := handler.New(gen.NewExecutableSchema(gen.Config{Resolvers: s.cfg.Resolver, Directives: gen.DirectiveRoot{Delivery: graph.Delivery}}))
 	h.AddTransport(s.Sockets)
-	for _, t := range []graphql.Transport{post{}, get{}, upload{}, other{}} {
+	h.AddTransport(s.Streams)
+	p := profile{draft: s.cfg.DraftStatus}
+	for _, t := range []graphql.Transport{post{p}, get{p}, upload{p}, other{}} {
 		h.AddTransport(t)
 	}
 	h.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
 	h.SetParserTokenLimit(maxTokens)
 	h.SetErrorPresenter(graph.PresentError)
 	h.SetRecoverFunc(graph.Recover)
+	h.AroundOperations(asViewer)
 	h.AroundOperations(s.deadline)
 	h.AroundResponses(s.cfg.Resolver.Loaders)
+	h.Use(intake{s})
 	h.Use(keyCheck{s.cfg.Verify})
 	h.Use(fieldLimit{maxFields})
 	h.Use(extension.FixedComplexityLimit(maxComplexity))
@@ -180,6 +221,10 @@ func (s *Server) deadline(ctx context.Context, next graphql.OperationHandler) gr
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
+	if s.draining.Load() {
+		plain(w, http.StatusServiceUnavailable, "draining")
+		return
+	}
 	if err := s.cfg.Ready(ctx); err != nil {
 		slog.WarnContext(ctx, "not ready", "error", err)
 		plain(w, http.StatusServiceUnavailable, "not ready")

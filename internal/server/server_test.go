@@ -21,6 +21,11 @@ const key = "a signing key for the tests of the server"
 // panics, which is itself tested.
 func run(t *testing.T, change func(c *server.Config)) *gqlclient.Client {
 	t.Helper()
+	return &gqlclient.Client{URL: "http://" + serve(t, change).Addr()}
+}
+
+func serve(t *testing.T, change func(c *server.Config)) *server.Server {
+	t.Helper()
 	tokens, err := auth.NewTokens([]byte(key), time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +59,7 @@ func run(t *testing.T, change func(c *server.Config)) *gqlclient.Client {
 			}
 		}
 	})
-	return &gqlclient.Client{URL: "http://" + s.Addr()}
+	return s
 }
 
 // token is a valid access token of a user whom nobody knows.

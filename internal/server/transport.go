@@ -27,7 +27,7 @@ const (
 
 // post takes operations by POST with a JSON body. gqlgen's own transport
 // answers without error codes, and with the body in its message.
-type post struct{}
+type post struct{ profile }
 
 // Supports tells whether the request is one.
 func (post) Supports(r *http.Request) bool {
@@ -35,19 +35,28 @@ func (post) Supports(r *http.Request) bool {
 }
 
 // Do answers it.
-func (post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	start := graphql.Now()
-	params := &graphql.RawParams{Headers: r.Header}
-	if err := decode(r.Body, params); err != nil {
-		refuseBody(w, err, "The body is not a GraphQL request in JSON.")
+	var body struct {
+		graphql.RawParams
+		Query *string `json:"query"` // goes before the one of RawParams
+	}
+	if err := decode(r.Body, &body); err != nil {
+		p.refuseBody(w, r, err, "The body is not a GraphQL request in JSON.")
 		return
 	}
+	if body.Query == nil {
+		p.refuse(w, r, malformed, apperr.Argument("query", "The request has no query."))
+		return
+	}
+	params := &body.RawParams
+	params.Query, params.Headers = *body.Query, r.Header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
-	answer(w, r, exec, params)
+	p.answer(w, r, exec, params)
 }
 
 // get takes queries, never mutations, by GET.
-type get struct{}
+type get struct{ profile }
 
 // Supports tells whether the request is one.
 func (get) Supports(r *http.Request) bool {
@@ -55,10 +64,10 @@ func (get) Supports(r *http.Request) bool {
 }
 
 // Do answers it.
-func (get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (g get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, apperr.New(apperr.BadInput, "The URL's parameters can't be read."))
+		g.refuse(w, r, unreadable, apperr.New(apperr.BadInput, "The URL's parameters can't be read."))
 		return
 	}
 	now := graphql.Now()
@@ -67,12 +76,20 @@ func (get) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor
 		ReadTime: graphql.TraceTiming{Start: now, End: now},
 	}
 	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
-		if text := query.Get(name); text != "" && decode(strings.NewReader(text), into) != nil {
-			refuse(w, http.StatusBadRequest, apperr.Argument(name, "The %s are not a JSON object.", name))
+		text := query.Get(name)
+		if text == "" {
+			continue
+		}
+		if err := decode(strings.NewReader(text), into); err != nil {
+			g.refuse(w, r, ofDecoding(err), apperr.Argument(name, "The %s are not a JSON object.", name))
 			return
 		}
 	}
-	answer(w, r, exec, params)
+	if params.Query == "" {
+		g.refuse(w, r, malformed, apperr.Argument("query", "The request has no query."))
+		return
+	}
+	g.answer(w, r, exec, params)
 }
 
 // other answers what no transport takes.
@@ -87,7 +104,7 @@ func (other) Do(w http.ResponseWriter, r *http.Request, _ graphql.GraphExecutor)
 		refuse(w, http.StatusUnsupportedMediaType, apperr.New(apperr.BadInput, "Send application/json, or multipart/form-data with files."))
 		return
 	}
-	w.Header().Set("Allow", "GET, POST, OPTIONS")
+	w.Header().Set("Allow", "GET, POST, PUT, DELETE, OPTIONS")
 	refuse(w, http.StatusMethodNotAllowed, apperr.New(apperr.BadInput, "Use POST, GET for queries, or a websocket."))
 }
 
@@ -113,25 +130,22 @@ func decode(from io.Reader, into any) error {
 }
 
 // refuseBody tells a body that is too long from one that is wrong.
-func refuseBody(w http.ResponseWriter, err error, sentence string) {
+func (p profile) refuseBody(w http.ResponseWriter, r *http.Request, err error, sentence string) {
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
 		refuse(w, http.StatusRequestEntityTooLarge, apperr.New(apperr.TooLarge, "A request has at most %d bytes.", long.Limit))
 		return
 	}
-	refuse(w, http.StatusBadRequest, apperr.Wrap(err, apperr.BadInput, "%s", sentence))
+	p.refuse(w, r, ofDecoding(err), apperr.Wrap(err, apperr.BadInput, "%s", sentence))
 }
 
 // answer executes an operation and writes its one response.
-func answer(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams) {
+func (p profile) answer(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams) {
 	ctx := r.Context()
-	kind := responseType(r)
+	accepted := responseType(r)
 	op, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
-		status := http.StatusOK
-		if kind == typeResponse || params.Query == "" {
-			status = http.StatusBadRequest
-		}
+		status, kind := p.answerAs(ofErrors(params.Query, errs), accepted) // before the errors are presented, which changes them
 		response := exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
 		// What was not executed has no data, not even null.
 		write(w, status, kind, struct {
@@ -141,7 +155,7 @@ func answer(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, 
 	}
 	switch what := op.Operation.Operation; {
 	case what == ast.Subscription:
-		refuse(w, http.StatusBadRequest, apperr.New(apperr.BadInput, "Subscriptions need a websocket (graphql-transport-ws)."))
+		p.refuse(w, r, unserved, apperr.New(apperr.BadInput, "Subscriptions need a websocket (graphql-transport-ws), or Accept: text/event-stream."))
 		return
 	case what == ast.Mutation && r.Method == http.MethodGet:
 		w.Header().Set("Allow", http.MethodPost)
@@ -153,11 +167,12 @@ func answer(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, 
 	if response == nil { // the time was up before anything was done
 		response = exec.DispatchError(graphql.WithOperationContext(r.Context(), op), gqlerror.List{gqlerror.Wrap(ctx.Err())})
 	}
+	status, kind := p.answerAs(ofResponse(response), accepted)
 	if len(response.Data) > 0 && len(response.Errors) == 0 && len(response.Extensions) == 0 {
 		writeData(w, kind, response.Data)
 		return
 	}
-	write(w, http.StatusOK, kind, response)
+	write(w, status, kind, response)
 }
 
 // writeData writes a response that has nothing but data. They are JSON already;
@@ -172,17 +187,28 @@ func writeData(w http.ResponseWriter, kind string, data json.RawMessage) {
 	}
 }
 
-// responseType is the first type of the Accept header that we can give.
+// responseType is the type that the client likes best of those that we can
+// give, the first of those that it likes alike (RFC 9110, section 12.5.1).
 func responseType(r *http.Request) string {
-	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
-		switch t, _, _ := mime.ParseMediaType(strings.TrimSpace(part)); t {
-		case typeResponse:
-			return typeResponse
-		case typeJSON, "application/*", "*/*":
-			return typeJSON
+	best, weight := typeJSON, 0.0
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		t, params, _ := mime.ParseMediaType(strings.TrimSpace(part))
+		switch t {
+		case typeResponse, typeJSON:
+		case "application/*", "*/*":
+			t = typeJSON
+		default:
+			continue
+		}
+		q, err := strconv.ParseFloat(params["q"], 64)
+		if err != nil { // most have none
+			q = 1
+		}
+		if q > weight {
+			best, weight = t, q
 		}
 	}
-	return typeJSON
+	return best
 }
 
 func write(w http.ResponseWriter, status int, kind string, response any) {
@@ -202,8 +228,16 @@ func write(w http.ResponseWriter, status int, kind string, response any) {
 // erased here would live on.
 const noStore = "no-store"
 
-// refuse answers a request that never became an operation.
-func refuse(w http.ResponseWriter, status int, e *apperr.Error) {
+// refuse answers a request that is no operation that can be executed.
+func (p profile) refuse(w http.ResponseWriter, r *http.Request, what outcome, e *apperr.Error) {
+	status, kind := p.answerAs(what, responseType(r))
+	refuseAs(w, status, kind, e)
+}
+
+// refuse answers a request that is none to GraphQL.
+func refuse(w http.ResponseWriter, status int, e *apperr.Error) { refuseAs(w, status, typeJSON, e) }
+
+func refuseAs(w http.ResponseWriter, status int, kind string, e *apperr.Error) {
 	var body bytes.Buffer
 	extensions := map[string]any{"code": e.Code}
 	if len(e.Path) > 0 {
@@ -212,7 +246,7 @@ func refuse(w http.ResponseWriter, status int, e *apperr.Error) {
 	_ = json.NewEncoder(&body).Encode(map[string]any{
 		"errors": []any{map[string]any{"message": e.Message, "extensions": extensions}},
 	})
-	w.Header().Set("Content-Type", typeJSON+"; charset=utf-8")
+	w.Header().Set("Content-Type", kind+"; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
 }

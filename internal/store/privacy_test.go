@@ -76,6 +76,9 @@ func entities() map[string]entity {
 		"EventLog": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return 1, c.EventLog.Create().SetID(1).SetEpoch("e").Exec(ctx)
 		}, systemOnly, "SetEpoch", "new"},
+		"StreamPosition": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.StreamPosition.Create().SetID(1).SetOwnerID(owner).SetName("key:n").SetEpoch("e").SetPosition(1).SetUpdatedAt(now).Exec(ctx)
+		}, systemOnly, "SetPosition", int64(9)},
 		"Conversation": {func(ctx context.Context, c *gen.Client) (any, error) { return addConversation(ctx, c) }, owned, "", nil},
 		"Utterance":    {addUtterance, owned, "", nil},
 		"LearnerError": {func(ctx context.Context, c *gen.Client) (any, error) {

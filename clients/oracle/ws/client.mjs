@@ -1,6 +1,7 @@
 // The official client with one subscription { feed } on the URL of its first
 // argument. It prints a line per event: connected, closed <code>, next <data>,
-// failed <code> when it gives up; and ends when its standard input does.
+// ponged <payload> when it has answered a ping, failed <code> when it gives up;
+// and ends when its standard input does.
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
@@ -11,6 +12,7 @@ const client = createClient({
   on: {
     connected: () => console.log('connected'),
     closed: (event) => console.log(`closed ${event.code}`),
+    pong: (received, payload) => received || console.log(`ponged ${JSON.stringify(payload)}`),
   },
 });
 client.subscribe(

@@ -236,6 +236,18 @@ func (f RunFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) 
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.RunMutation", m)
 }
 
+// The StreamPositionFunc type is an adapter to allow the use of ordinary
+// function as StreamPosition mutator.
+type StreamPositionFunc func(context.Context, *gen.StreamPositionMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f StreamPositionFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.StreamPositionMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.StreamPositionMutation", m)
+}
+
 // The TranslationFunc type is an adapter to allow the use of ordinary
 // function as Translation mutator.
 type TranslationFunc func(context.Context, *gen.TranslationMutation) (gen.Value, error)

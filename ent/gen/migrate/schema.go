@@ -604,6 +604,33 @@ var (
 			},
 		},
 	}
+	// StreamPositionsColumns holds the columns for the "stream_positions" table.
+	StreamPositionsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "owner_id", Type: field.TypeString},
+		{Name: "name", Type: field.TypeString, Size: 200},
+		{Name: "epoch", Type: field.TypeString},
+		{Name: "position", Type: field.TypeInt64},
+		{Name: "updated_at", Type: field.TypeTime},
+	}
+	// StreamPositionsTable holds the schema information for the "stream_positions" table.
+	StreamPositionsTable = &schema.Table{
+		Name:       "stream_positions",
+		Columns:    StreamPositionsColumns,
+		PrimaryKey: []*schema.Column{StreamPositionsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "streamposition_owner_id_name",
+				Unique:  true,
+				Columns: []*schema.Column{StreamPositionsColumns[1], StreamPositionsColumns[2]},
+			},
+			{
+				Name:    "streamposition_updated_at",
+				Unique:  false,
+				Columns: []*schema.Column{StreamPositionsColumns[5]},
+			},
+		},
+	}
 	// TranslationsColumns holds the columns for the "translations" table.
 	TranslationsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -729,6 +756,7 @@ var (
 		OutboxTable,
 		RefreshTokensTable,
 		RunsTable,
+		StreamPositionsTable,
 		TranslationsTable,
 		UsersTable,
 		UtterancesTable,
@@ -794,6 +822,9 @@ func init() {
 	}
 	RunsTable.Annotation = &entsql.Annotation{
 		Table: "runs",
+	}
+	StreamPositionsTable.Annotation = &entsql.Annotation{
+		Table: "stream_positions",
 	}
 	TranslationsTable.ForeignKeys[0].RefTable = NotesTable
 	TranslationsTable.Annotation = &entsql.Annotation{

@@ -63,6 +63,9 @@ type RefreshToken func(*sql.Selector)
 // Run is the predicate function for run builders.
 type Run func(*sql.Selector)
 
+// StreamPosition is the predicate function for streamposition builders.
+type StreamPosition func(*sql.Selector)
+
 // Translation is the predicate function for translation builders.
 type Translation func(*sql.Selector)
 

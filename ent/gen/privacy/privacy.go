@@ -567,6 +567,30 @@ func (f RunMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) e
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.RunMutation", m)
 }
 
+// The StreamPositionQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type StreamPositionQueryRuleFunc func(context.Context, *gen.StreamPositionQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f StreamPositionQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.StreamPositionQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.StreamPositionQuery", q)
+}
+
+// The StreamPositionMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type StreamPositionMutationRuleFunc func(context.Context, *gen.StreamPositionMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f StreamPositionMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.StreamPositionMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.StreamPositionMutation", m)
+}
+
 // The TranslationQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type TranslationQueryRuleFunc func(context.Context, *gen.TranslationQuery) error
@@ -736,6 +760,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.RunQuery:
 		return q.Filter(), nil
+	case *gen.StreamPositionQuery:
+		return q.Filter(), nil
 	case *gen.TranslationQuery:
 		return q.Filter(), nil
 	case *gen.UserQuery:
@@ -788,6 +814,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.RefreshTokenMutation:
 		return m.Filter(), nil
 	case *gen.RunMutation:
+		return m.Filter(), nil
+	case *gen.StreamPositionMutation:
 		return m.Filter(), nil
 	case *gen.TranslationMutation:
 		return m.Filter(), nil

@@ -23,6 +23,7 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
@@ -792,6 +793,21 @@ func init() {
 			return nil
 		}
 	}()
+	streamposition.Policy = privacy.NewPolicies(schema.StreamPosition{})
+	streamposition.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := streamposition.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	streampositionFields := schema.StreamPosition{}.Fields()
+	_ = streampositionFields
+	// streampositionDescName is the schema descriptor for name field.
+	streampositionDescName := streampositionFields[2].Descriptor()
+	// streamposition.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	streamposition.NameValidator = streampositionDescName.Validators[0].(func(string) error)
 	translationMixin := schema.Translation{}.Mixin()
 	translation.Policy = privacy.NewPolicies(schema.Translation{})
 	translation.Hooks[0] = func(next ent.Mutator) ent.Mutator {

@@ -138,6 +138,9 @@ func (c *Conn) hungUp(err error) {
 	switch {
 	case errors.As(err, &closed):
 		c.settle(closed.Code)
+	case errors.Is(err, websocket.ErrReadLimit): // of which gorilla says nothing where a length overflows
+		c.shut(CloseTooBig, "Message too big")
+		c.drainRaw()
 	case errors.As(err, &broken) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF):
 		c.settle(websocket.CloseAbnormalClosure)
 	default: // gorilla has answered broken framing with 1002

@@ -54,8 +54,13 @@ type Conn struct {
 	live    map[string]*operation // by id
 	held    int64                 // bytes of the live operations' messages
 	working int                   // operations that have not returned, live or not
-	due     deadlines
-	timer   *time.Timer
+	// answering counts the queries and mutations that run, retiring closes the
+	// socket once there are none.
+	answering int
+	retiring  func()
+	due       deadlines
+	sent      positions
+	timer     *time.Timer
 }
 
 type connKey struct{}
@@ -114,10 +119,9 @@ func (c *Conn) Close(code int, reason string) {
 	}
 }
 
-// Ping sends a ping message; clients echo the payload in their pong, which
-// Config.Pong is told. A nil payload sends none. It waits while other messages
-// are being written, and fails only when the
-// payload does not encode or the socket is gone.
+// Ping sends a ping message; clients echo the payload in their pong. A nil
+// payload sends none. It waits while other messages are being written, and
+// fails only when the payload does not encode or the socket is gone.
 func (c *Conn) Ping(payload map[string]any) error {
 	var raw []byte
 	if payload != nil {
@@ -222,9 +226,7 @@ func (c *Conn) handle(m message, size int64) {
 	case typePing:
 		_ = c.send(nil, func(buf *bytes.Buffer) error { writeMessage(buf, typePong, "", m.payload); return nil })
 	case typePong:
-		if pong := c.cfg().Pong; pong != nil {
-			pong(c, m.payload)
-		}
+		c.confirmed(m.payload)
 	case typeSubscribe:
 		c.subscribe(m, size)
 	case typeComplete:

@@ -10,15 +10,17 @@ type deadlines struct {
 	ping   time.Time // the next ping goes out
 	pong   time.Time // the peer must have sent something since pinged
 	pinged time.Time
-	warn   time.Time // the expiry is announced
-	expiry time.Time // the socket closes with 4403
+	// A ping that confirms what was sent goes out.
+	confirm time.Time
+	warn    time.Time // the expiry is announced
+	expiry  time.Time // the socket closes with 4403
 }
 
 // next gives the earliest; a warning waits until the client is acknowledged.
 func (d *deadlines) next(acked bool) time.Time {
-	all := [...]time.Time{d.init, d.auth, d.ping, d.pong, d.expiry, {}}
+	all := [...]time.Time{d.init, d.auth, d.ping, d.pong, d.expiry, d.confirm, {}}
 	if acked {
-		all[5] = d.warn
+		all[len(all)-1] = d.warn
 	}
 	var first time.Time
 	for _, t := range all {
@@ -85,7 +87,10 @@ func (c *Conn) tick() {
 	case c.acked && passed(d.warn):
 		d.warn = time.Time{}
 		at := d.expiry
-		act = func() { _ = c.Ping(expiryPayload(at)) }
+		act = func() { c.warnOf(at) }
+	case passed(d.confirm):
+		d.confirm = time.Time{}
+		act = c.pingUnconfirmed
 	case passed(d.ping):
 		d.ping, d.pinged, d.pong = time.Time{}, now, now.Add(c.cfg().PongTimeout)
 		act = c.keepAlive
@@ -97,15 +102,24 @@ func (c *Conn) tick() {
 	}
 }
 
+// warnOf announces the expiry. The ping comes last: it waits for a slow reader.
+func (c *Conn) warnOf(at time.Time) {
+	if tell := c.cfg().Expiring; tell != nil {
+		tell(c, at)
+	}
+	_ = c.Ping(expiryPayload(at))
+}
+
 func expiryPayload(at time.Time) map[string]any {
 	expiring := map[string]any{"expiresAt": at.UTC().Format(time.RFC3339)}
 	return map[string]any{"sessionExpiring": expiring}
 }
 
-func (c *Conn) keepAlive() {
-	var payload map[string]any
-	if give := c.cfg().PingPayload; give != nil {
-		payload = give(c)
+func (c *Conn) keepAlive() { _ = c.Ping(c.confirming()) }
+
+// pingUnconfirmed pings the peer if something is unconfirmed.
+func (c *Conn) pingUnconfirmed() {
+	if payload := c.confirming(); payload != nil {
+		_ = c.Ping(payload)
 	}
-	_ = c.Ping(payload)
 }

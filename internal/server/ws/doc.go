@@ -4,14 +4,24 @@
 //
 // # Goroutines and memory
 //
-// One goroutine reads a socket and one more runs each of its operations. There
-// is no writer goroutine and no queue: whoever has a message writes it under
-// the socket's lock. An operation asks gqlgen for its next response only after
+// One goroutine reads a socket and one more runs each of its operations, but
+// for streams that announce their messages (resume.Reader): those have one only
+// while there is a message. There is no writer goroutine and no queue: whoever
+// has a message writes it under the socket's lock. An operation asks gqlgen for its next response only after
 // the previous one was handed to the kernel, so that an operation holds one
 // response at most, besides the one that may wait in its resolver's channel.
 // Conflating what a slow reader missed is therefore the business of whoever
 // fills that channel: it sees that the channel is not taken from, and replaces
 // what waits. Nothing here drops or reorders responses.
+//
+// # Resuming
+//
+// An operation's resume.Reader learns which responses have left. A ping that
+// follows carries a number; the pong that repeats it tells that the peer has
+// received them, and the reader's place is written down (position.go). When the
+// peer comes back on another socket, perhaps of another process, and sends the
+// operation again with the same id, its stream goes on from there. The place is
+// forgotten when the operation ends while its socket goes on.
 //
 // # Slow readers
 //

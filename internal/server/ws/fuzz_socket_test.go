@@ -2,61 +2,109 @@ package ws_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 
 	"parley/internal/server/ws"
 )
 
-// FuzzSocket sends lines as messages, the first byte of each choosing how, and
-// demands an answer to a last ping or a close code that blames the client.
+// FuzzSocket sends lines as frames, the first byte of each choosing which, and
+// then ends its direction. What comes back must be frames and messages that a
+// server may send at that moment, at most one close frame, as the last, and a
+// code that blames the client; operations and socket end.
 func FuzzSocket(f *testing.F) {
+	const start, idle = "t" + hello + "\n", `{"type":"subscribe","id":"1","payload":{"query":"subscription{idle}"}}`
 	for _, seed := range []string{
-		"t" + `{"type":"connection_init"}` + "\nt" + `{"type":"subscribe","id":"1","payload":{"query":"{hello}"}}`,
-		"t" + `{"type":"connection_init"}` + "\nt" + `{"type":"subscribe","id":"1","payload":{"query":"subscription{idle}"}}` + "\nb" + `{"type":"complete","id":"1"}`,
-		"r\x81\x00\np\nt{}", "r\xff\xff\xff\xff",
+		start + `t{"type":"subscribe","id":"1","payload":{"query":"{hello}"}}`,
+		start + "t" + idle + "\n" + `b{"type":"complete","id":"1"}` + "\nt" + idle + "\nt" + idle,
+		start + "T" + idle[:20] + "\npx\nC" + idle[20:30] + "\noy\nc" + idle[30:] + "\nx\x03\xe8bye",
+		start + `t{"type":"subscribe","id":"é","payload":{"query":"subscription{breaks(after:3)}"}}` + "\n" + start,
+		`t{"type":"ping","payload":{"a":1}}` + "\n" + `t{"type":"pong"}` + "\nt[]",
+		"r\x81\x00\np\nt{}", "r\xff\xff\xff\xff", "r\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff", "u{}", "B\xff\nc\xfe", "x", "x\x03", "x\x0f\xa1\xff",
+		"T{\nt{}", "c", "t" + strings.Repeat(" ", 5000),
 	} {
 		f.Add([]byte(seed))
 	}
-	b := setup(f, ws.Config{MaxMessage: 4 << 10})
-	allowed := map[int]bool{
-		websocket.CloseAbnormalClosure:  true, // raw bytes may leave a frame unfinished
-		websocket.CloseNoStatusReceived: true, ws.CloseProtocolError: true, ws.CloseInvalidText: true, ws.CloseTooBig: true,
-		ws.CloseBadRequest: true, ws.CloseUnauthorized: true, ws.CloseTooManyInits: true, ws.CloseDuplicateID: true,
-	}
+	b := setup(f, ws.Config{MaxMessage: 4 << 10, InitTimeout: time.Minute})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c := connect(t, b.url(), dialer(), nil)
-		raw := false
+		c := b.tcp(t)
+		free := false // the client may have sent a close frame, with any code
 		for i, line := range bytes.Split(data, []byte("\n")) {
-			if len(line) == 0 || i > 20 {
-				continue
-			}
-			switch body := line[1:]; line[0] {
-			case 'r':
-				raw = true
-				_, _ = c.conn.NetConn().Write(body)
-			case 'b':
-				_ = c.conn.WriteMessage(websocket.BinaryMessage, body)
-			case 'p':
-				_ = c.conn.WriteMessage(websocket.PingMessage, body[:min(len(body), 125)])
-			default:
-				_ = c.conn.WriteMessage(websocket.TextMessage, body)
+			if len(line) > 0 && i <= 20 {
+				frame, closes := fuzzFrame(line[0], string(line[1:]))
+				c.send(frame)
+				free = free || closes
 			}
 		}
-		if raw { // what follows would be taken for a part of an unfinished frame
-			_ = c.conn.NetConn().Close()
-		} else {
-			_ = c.conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping","payload":{"last":true}}`))
-			for {
-				if message, err := c.read(); err != nil || string(message.Payload) == `{"last":true}` {
-					break
-				}
-			}
-			_ = c.conn.Close()
-		}
-		if code := receive(t, b.closed); !allowed[code] && (!raw || code < 1000) {
+		_ = c.conn.CloseWrite()
+		checkServer(t, c.rest())
+		code := receive(t, b.closed)
+		blamed := slices.Contains([]int{
+			websocket.CloseAbnormalClosure, ws.CloseProtocolError, ws.CloseInvalidText, ws.CloseTooBig,
+			ws.CloseBadRequest, ws.CloseUnauthorized, ws.CloseTooManyInits, ws.CloseDuplicateID,
+		}, code)
+		if !blamed && (!free || code < 1000) {
 			t.Fatalf("closed with %d", code)
 		}
 	})
+}
+
+// fuzzFrame gives the frame that a letter stands for, and whether it may be a
+// close frame.
+func fuzzFrame(kind byte, payload string) (frame []byte, closes bool) {
+	firsts := map[byte]byte{
+		't': fin | opText, 'T': opText, 'b': fin | opBinary, 'B': opBinary, 'c': fin | opMore, 'C': opMore,
+		'p': fin | opPing, 'o': fin | opPong, 'x': fin | opClose,
+	}
+	switch first, ok := firsts[kind]; {
+	case ok:
+		return masked(first, payload), kind == 'x'
+	case kind == 'u':
+		return unmasked(fin|opText, payload), false
+	case kind == 'r':
+		return []byte(payload), true
+	default:
+		return masked(kind, payload), kind&0x0F == opClose
+	}
+}
+
+// checkServer reads what the server sent, as tcp.rest gives it.
+func checkServer(t *testing.T, frames []string) {
+	t.Helper()
+	acked := false
+	for i, one := range frames {
+		kind, payload, _ := strings.Cut(one, " ")
+		if kind == "close" {
+			if i != len(frames)-1 || payload == "4500" {
+				t.Fatalf("closed by %q", frames)
+			}
+			continue
+		}
+		if kind == "pong" {
+			continue
+		}
+		var m frame
+		if err := json.Unmarshal([]byte(payload), &m); kind != "text" || err != nil {
+			t.Fatalf("the server sent %q: %v", one, err)
+		}
+		switch m.Type {
+		case "connection_ack":
+			if acked {
+				t.Fatalf("acknowledged twice: %q", frames)
+			}
+			acked = true
+		case "pong":
+		case "next", "error", "complete":
+			if !acked || m.ID == "" {
+				t.Fatalf("the server sent %q in %q", one, frames)
+			}
+		default:
+			t.Fatalf("the server sent %q", one)
+		}
+	}
 }

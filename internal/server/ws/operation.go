@@ -7,6 +7,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -14,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"parley/internal/apperr"
+	"parley/internal/resume"
 )
 
 // operation is one subscribe message being answered.
@@ -21,6 +23,7 @@ type operation struct {
 	c      *Conn
 	id     string
 	size   int64 // bytes of its message
+	reader *resume.Reader
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -28,9 +31,16 @@ type operation struct {
 	rc        *graphql.OperationContext
 	responses graphql.ResponseHandler // nil until dispatched
 	start     time.Time               // zero until validated
+	counted   bool                    // among Conn.answering
 
 	mu     sync.Mutex
 	reason error // from Fail
+	// announced is the number of responses that are there to be pulled, and
+	// pulling whether a goroutine does so; see attend.
+	announced int
+	pulling   bool
+
+	unwanted atomic.Bool // the client has ended it
 }
 
 type operationKey struct{}
@@ -54,7 +64,13 @@ func Fail(ctx context.Context, err error) bool {
 
 // subscribe starts an operation, or says why not.
 func (c *Conn) subscribe(m message, size int64) {
-	o := &operation{c: c, id: m.id, size: size}
+	if c.t.isDraining() {
+		// What is not begun here, the client begins elsewhere when it comes back.
+		c.retire(CloseRestart, restartReason)
+		return
+	}
+	o := &operation{c: c, id: m.id, size: size, pulling: true}
+	o.reader = &resume.Reader{Operation: m.id, Notify: o.attend}
 	c.mu.Lock()
 	_, taken := c.live[m.id]
 	acked := c.acked
@@ -65,7 +81,7 @@ func (c *Conn) subscribe(m message, size int64) {
 		if c.live == nil {
 			c.live = make(map[string]*operation, 1)
 		}
-		o.ctx, o.cancel = context.WithCancel(context.WithValue(c.ctx, operationKey{}, o))
+		o.ctx, o.cancel = context.WithCancel(resume.With(context.WithValue(c.ctx, operationKey{}, o), o.reader))
 		c.live[m.id] = o
 		c.held += size
 		c.working++
@@ -94,6 +110,7 @@ func (c *Conn) unsubscribe(id string) {
 	}
 	c.mu.Unlock()
 	if o != nil {
+		o.unwanted.Store(true)
 		o.cancel()
 	}
 }
@@ -120,6 +137,8 @@ func (o *operation) run(params *graphql.RawParams) {
 	switch {
 	case o.responses == nil:
 		o.end(errs)
+	case o.reader.Announced():
+		o.rest(0)
 	case o.rc.Operation.Operation == ast.Subscription:
 		go o.pull() // see pull
 	default:
@@ -143,6 +162,10 @@ func (o *operation) dispatch(params *graphql.RawParams) (errs gqlerror.List) {
 	}
 	o.rc, o.start = rc, time.Now()
 	c.cfg().Hooks.OperationStarted(string(rc.Operation.Operation))
+	if rc.Operation.Operation != ast.Subscription {
+		c.answer()
+		o.counted = true
+	}
 	o.responses, o.ctx = c.exec.DispatchOperation(o.ctx, rc)
 	return nil
 }
@@ -153,11 +176,36 @@ func (o *operation) dispatch(params *graphql.RawParams) (errs gqlerror.List) {
 // several times what waiting takes.
 func (o *operation) pull() {
 	more, errs := o.advance()
-	if more {
+	switch {
+	case !more:
+		o.end(errs)
+	case o.reader.Announced():
+		o.rest(1)
+	default:
 		go o.pull()
-		return
 	}
-	o.end(errs)
+}
+
+// attend is told of each response that is about to come, and of the end. Until
+// then a stream that announces them needs no goroutine that waits.
+func (o *operation) attend() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.announced++
+	if !o.pulling {
+		o.pulling = true
+		go o.pull()
+	}
+}
+
+// rest goes on when there is more to pull than what was just pulled.
+func (o *operation) rest(pulled int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.announced -= pulled
+	if o.pulling = o.announced > 0; o.pulling {
+		go o.pull()
+	}
 }
 
 // advance sends one response and tells whether there may be more, and otherwise
@@ -171,6 +219,7 @@ func (o *operation) advance() (more bool, errs gqlerror.List) {
 		} else if err != nil {
 			return false, wrap(err)
 		}
+		o.c.markSent(o)
 		// An interceptor may answer a query the same for ever.
 		if o.rc.Operation.Operation == ast.Subscription || resp.HasNext != nil && *resp.HasNext {
 			return true, nil
@@ -204,6 +253,12 @@ func (o *operation) end(errs gqlerror.List) {
 		c.drop(o)
 		c.working--
 		c.mu.Unlock()
+		if o.counted {
+			c.answered()
+		}
+		if o.unwanted.Load() || !c.ending() {
+			o.forget()
+		}
 		c.running.Done()
 	}()
 	defer func() {

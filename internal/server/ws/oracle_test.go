@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,20 +19,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/server/ws"
+	"parley/internal/testkit"
 )
 
 // script starts a script of clients/oracle/ws, which ends with the test, and
 // gives what it prints.
 func script(t *testing.T, args ...string) *bufio.Reader {
 	t.Helper()
-	dir := filepath.Join("..", "..", "..", "clients", "oracle", "ws")
-	_, err := os.Stat(filepath.Join(dir, "node_modules"))
-	node, lookup := exec.LookPath("node")
-	if err := errors.Join(err, lookup); err != nil {
-		if os.Getenv("CI") == "true" {
-			require.NoError(t, err, "the reference is needed: npm ci in clients/oracle/ws")
-		}
-		t.Skipf("SKIPPED, NOT PROVEN: no reference (npm ci in clients/oracle/ws): %v", err)
+	dir := filepath.Join(testkit.Root(), "clients", "oracle", "ws")
+	node, err := exec.LookPath("node")
+	if err != nil {
+		testkit.Missing(t, "node: install Node.js")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
+		testkit.Missing(t, "the npm packages of clients/oracle/ws: run `make test-deps`")
 	}
 	cmd := exec.Command(node, args...)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
@@ -58,14 +58,30 @@ func oracle(t *testing.T) (patient, hasty string) {
 	return fmt.Sprintf("ws://127.0.0.1:%d", ports.Patient), fmt.Sprintf("ws://127.0.0.1:%d", ports.Hasty)
 }
 
-// step sends a message and waits for one whose type and id are until, such as
-// "next 1" or "complete 1|error 1"; empty waits for nothing.
+// step sends a message, or ends the socket where it is made by closing, and waits
+// for a message whose type and id are until, such as "next 1" or
+// "complete 1|error 1"; empty waits for nothing.|error 1"; empty waits for nothing.
 type step struct{ send, until string }
 
 const (
 	hello   = `{"type":"connection_init"}`
 	lastOne = `{"type":"ping","payload":{"last":true}}`
 )
+
+// closing is a close frame of the client's, without a code when that is 1005.
+func closing(code int) step { return step{fmt.Sprintf("%s%d", closeFrame, code), "never"} }
+
+const closeFrame = "\x00close "
+
+// perform does what the step says.
+func (s step) perform(c *client, kind int) error {
+	if text, ok := strings.CutPrefix(s.send, closeFrame); ok {
+		code, err := strconv.Atoi(text)
+		require.NoError(c.t, err)
+		return c.conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""))
+	}
+	return c.conn.WriteMessage(kind, []byte(s.send))
+}
 
 func op(id, query string) string {
 	return string(encode(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": query}}))
@@ -76,6 +92,10 @@ func shape(f frame) string {
 	words := []string{strings.TrimSpace(f.Type + " " + f.ID)}
 	switch f.Type {
 	case "error":
+		var list []struct{ Message string }
+		if json.Unmarshal(f.Payload, &list) == nil && len(list) > 0 && list[0].Message != "" {
+			words = append(words, "with messages")
+		}
 	case "next":
 		var payload map[string]any
 		_ = json.Unmarshal(f.Payload, &payload)
@@ -87,6 +107,14 @@ func shape(f frame) string {
 		words = append(words, string(f.Payload))
 	}
 	return strings.TrimSpace(strings.Join(words, " "))
+}
+
+// ending gives a close code, with the reason where it is the protocol's.
+func ending(closed *websocket.CloseError) string {
+	if closed.Code < 4000 {
+		return fmt.Sprintf("closed %d", closed.Code)
+	}
+	return strings.TrimSpace(fmt.Sprintf("closed %d %s", closed.Code, closed.Text))
 }
 
 // play sends the steps and then a last ping, and gives all that came, up to the
@@ -101,7 +129,7 @@ func play(t *testing.T, url string, d *websocket.Dialer, binary bool, steps []st
 			f, err := c.read()
 			var closed *websocket.CloseError
 			if errors.As(err, &closed) {
-				seen = append(seen, fmt.Sprintf("closed %d", closed.Code))
+				seen = append(seen, ending(closed))
 				return false
 			}
 			require.NoError(t, err, "%v then nothing", seen)
@@ -119,7 +147,7 @@ func play(t *testing.T, url string, d *websocket.Dialer, binary bool, steps []st
 		kind = websocket.BinaryMessage
 	}
 	for _, s := range steps {
-		if err := c.conn.WriteMessage(kind, []byte(s.send)); err != nil {
+		if err := s.perform(c, kind); err != nil {
 			break // closed already; what came says why
 		}
 		if s.until != "" && !until(s.until) {
@@ -129,118 +157,6 @@ func play(t *testing.T, url string, d *websocket.Dialer, binary bool, steps []st
 	_ = c.conn.WriteMessage(websocket.TextMessage, []byte(lastOne))
 	until("")
 	return seen
-}
-
-// deliberate differences, as ours and the reference's last word.
-var deliberate = map[string][2]string{
-	// One bad document is no reason to take the other operations down.
-	"syntax error": {"error 1", "closed 4500"},
-	// The protocol: errors before execution come as an error message.
-	"missing variable": {"error 1", "complete 1"},
-	// The reference's first operation sends its own complete under the new one's
-	// id, so that there are two.
-	"id free after complete": {"complete 1", "complete 1"},
-	// The fault is the client's: 4500 would count as ours.
-	"next from the client": {"closed 4400", "closed 4500"},
-	"ack from the client":  {"closed 4400", "closed 4500"},
-}
-
-func transcripts() map[string][]step {
-	ack := step{hello, "connection_ack"}
-	return map[string][]step{
-		"query":                      {ack, {op("1", "{ hello nothing }"), "complete 1"}},
-		"mutation":                   {ack, {op("1", "mutation { bump(by: 3) }"), "complete 1"}},
-		"field error":                {ack, {op("1", "{ hello boom }"), "complete 1"}},
-		"subscription":               {ack, {op("1", "subscription { count(to: 3) }"), "complete 1"}},
-		"subscription without event": {ack, {op("1", "subscription { count(to: 0) }"), "complete 1"}},
-		"id used again":              {ack, {op("1", "{ hello }"), "complete 1"}, {op("1", "{ hello }"), "complete 1"}},
-		"odd ids":                    {ack, {op("__proto__", "{ hello }"), "complete __proto__"}, {op("é\"<\u2028x", "{ hello }"), "complete é\"<\u2028x"}},
-		"variables": {ack, {`{"id":"1","type":"subscribe","payload":{"query":"query Q($t: String!) { echo(text: $t) }",
-			"operationName":"Q","variables":{"t":"é\u2028"},"extensions":{"a":1}}}`, "complete 1"}},
-		"null variables":       {ack, {`{"id":"1","type":"subscribe","payload":{"query":"{hello}","operationName":null,"variables":null,"extensions":null}}`, "complete 1"}},
-		"unknown fields":       {ack, {`{"x":1,"id":"1","type":"subscribe","payload":{"y":2,"query":"{hello}"}}`, "complete 1"}},
-		"last of doubles":      {ack, {`{"type":"complete","id":"1","type":"subscribe","payload":1,"payload":{"query":"{nope}","query":"{hello}"}}`, "complete 1"}},
-		"validation error":     {ack, {op("1", "{ nope }"), "error 1"}},
-		"unknown operation":    {ack, {`{"id":"1","type":"subscribe","payload":{"query":"query A {hello}","operationName":"B"}}`, "error 1"}},
-		"syntax error":         {ack, {op("1", "{"), "error 1"}},
-		"refused by resolver":  {ack, {op("1", "subscription { refused }"), "complete 1"}},
-		"stream breaks":        {ack, {op("1", "subscription { breaks(after: 2) }"), "error 1"}},
-		"client completes":     {ack, {op("1", "subscription { idle }"), ""}, {`{"type":"complete","id":"1"}`, ""}, {lastOne, ""}},
-		"completes unknown id": {ack, {`{"type":"complete","id":"9"}`, ""}},
-		"id free after complete": {
-			ack, {op("1", "subscription { idle }"), ""}, {`{"type":"complete","id":"1"}`, ""},
-			{op("1", "{ hello }"), "complete 1"},
-		},
-		"duplicate id":           {ack, {op("1", "subscription { idle }"), ""}, {op("1", "{ hello }"), "never"}},
-		"missing variable":       {ack, {`{"id":"1","type":"subscribe","payload":{"query":"query Q($t: String!) { echo(text: $t) }","variables":{}}}`, "error 1|complete 1"}},
-		"ping before init":       {{`{"type":"ping"}`, "pong"}},
-		"ping payloads":          {{`{"type":"ping","payload":{}}`, "pong"}, {`{"type":"ping","payload":null}`, "pong"}, {`{"type":"ping","payload":{"a":[1,"b"]}}`, "pong"}},
-		"unasked pong":           {{`{"type":"pong","payload":{"a":1}}`, ""}, ack, {`{"type":"pong"}`, ""}},
-		"ping after ack":         {ack, {`{"type":"ping","payload":{"a":1}}`, "pong"}},
-		"init with payload":      {{`{"type":"connection_init","payload":{"token":"good"}}`, "connection_ack"}},
-		"init with null payload": {{`{"type":"connection_init","payload":null}`, "connection_ack"}},
-		"init refused":           {{`{"type":"connection_init","payload":{"token":"bad"}}`, "never"}},
-		"init twice":             {ack, {hello, "never"}},
-		"init twice, no ack yet": {{`{"type":"connection_init","payload":{"token":"never"}}`, ""}, {hello, "never"}},
-		"ping during init":       {{`{"type":"connection_init","payload":{"token":"never"}}`, ""}, {`{"type":"ping"}`, "pong"}},
-		"subscribe during init":  {{`{"type":"connection_init","payload":{"token":"never"}}`, ""}, {op("1", "{ hello }"), "never"}},
-		"subscribe before init":  {{op("1", "{ hello }"), "never"}},
-		"complete before init":   {{`{"type":"complete","id":"1"}`, ""}},
-		"malformed before init":  {{`{}`, "never"}},
-		"next from the client":   {ack, {`{"type":"next","id":"1","payload":{}}`, "never"}},
-		"ack from the client":    {ack, {`{"type":"connection_ack"}`, "never"}},
-		"bad UTF-8":              {ack, {"{\"type\":\"ping\",\"payload\":{\"a\":\"\xff\"}}", "pong"}},
-		"too big":                {ack, {`{"type":"ping","payload":{"a":"` + strings.Repeat("x", 1<<20) + `"}}`, "never"}},
-		"close to too big":       {ack, {`{"type":"ping","payload":{"a":"` + strings.Repeat("x", 1<<19) + `"}}`, "pong"}},
-	}
-}
-
-// malformed gives messages made by breaking good ones, the same each time.
-func malformed() []string {
-	good := []string{
-		hello, `{"type":"ping","payload":{"a":1}}`, `{"type":"pong"}`, `{"type":"complete","id":"1"}`,
-		`{"type":"subscribe","id":"1","payload":{"query":"{hello}","variables":{},"operationName":null,"extensions":{}}}`,
-	}
-	values := []string{`null`, `true`, `0`, `""`, `"x"`, `[]`, `{}`, `[{}]`}
-	var all []string
-	for _, message := range good {
-		var fields map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(message), &fields); err != nil {
-			panic(err)
-		}
-		for _, name := range []string{"type", "id", "payload"} {
-			for _, value := range values {
-				changed := map[string]json.RawMessage{}
-				for k, v := range fields {
-					changed[k] = v
-				}
-				changed[name] = json.RawMessage(value)
-				all = append(all, string(encode(changed)))
-			}
-		}
-	}
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 60 {
-		message := []byte(good[random.IntN(len(good))])
-		at := random.IntN(len(message))
-		if random.IntN(2) == 0 {
-			message = append(message[:at], message[at+1:]...)
-		} else {
-			message[at] = byte(0x20 + random.IntN(0x5f))
-		}
-		all = append(all, string(message))
-	}
-	return all
-}
-
-// answer is what ends a message that is a subscribe after all.
-func answer(message string) string {
-	var fields map[string]any
-	if json.Unmarshal([]byte(message), &fields) != nil || fields["type"] != "subscribe" {
-		return ""
-	}
-	id, _ := fields["id"].(string)
-	return "complete " + id + "|error " + id
 }
 
 func ours(t *testing.T, initTimeout time.Duration) string {
@@ -253,6 +169,10 @@ func ours(t *testing.T, initTimeout time.Duration) string {
 			case "never":
 				<-ctx.Done()
 				return nil, nil, ctx.Err()
+			case "panics":
+				panic("on purpose")
+			case "unwritable":
+				return ctx, map[string]any{"n": make(chan int)}, nil
 			case "good":
 				return ctx, map[string]any{"hi": true}, nil
 			}
@@ -261,17 +181,55 @@ func ours(t *testing.T, initTimeout time.Duration) string {
 	}).url()
 }
 
+// heard collects what occurred in the transcripts, to prove that nothing of the
+// protocol was left out.
+type heard map[string]bool
+
+// note takes the first words of what came: a type, or "closed" and its code.
+func (h heard) note(steps []step, seen []string) {
+	for _, s := range steps {
+		var m struct{ Type string }
+		if json.Unmarshal([]byte(s.send), &m) == nil {
+			h["sent "+m.Type] = true
+		}
+	}
+	for _, line := range seen {
+		words := strings.Fields(line)
+		if words[0] == "closed" {
+			words[0] += " " + words[1]
+		}
+		h[words[0]] = true
+	}
+}
+
+// protocol is all that the protocol has, but for a server's ping: the reference
+// has those of RFC 6455 only. TestOracleClientAnswersPings is about ours.
+var protocol = []string{
+	"sent connection_init", "sent ping", "sent pong", "sent subscribe", "sent complete",
+	"connection_ack", "pong", "next", "error", "complete",
+	"closed 1000", "closed 1001", "closed 1005", "closed 1007", "closed 1009",
+	"closed 4400", "closed 4401", "closed 4403", "closed 4406", "closed 4408", "closed 4409", "closed 4429", "closed 4500",
+}
+
 func TestOracle(t *testing.T) {
 	reference, hasty := oracle(t)
 	own := ours(t, time.Minute)
+	theirs, mine := heard{}, heard{}
+	// compare plays to both doors and gives what came from ours and from theirs.
+	compare := func(t *testing.T, ownURL, url string, d *websocket.Dialer, binary bool, steps []step) (got, want []string) {
+		t.Helper()
+		want, got = play(t, url, d, binary, steps), play(t, ownURL, d, binary, steps)
+		theirs.note(steps, want)
+		mine.note(steps, got)
+		return got, want
+	}
 	for name, steps := range transcripts() {
 		for _, binary := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, binary %t", name, binary), func(t *testing.T) {
-				want := play(t, reference, dialer(), binary, steps)
-				got := play(t, own, dialer(), binary, steps)
-				if last, ok := deliberate[name]; ok {
-					require.Equal(t, last[0], got[len(got)-1])
-					require.Equal(t, last[1], want[len(want)-1], "the reference has changed")
+				got, want := compare(t, own, reference, dialer(), binary, steps)
+				if d, ok := deliberate[name]; ok {
+					require.Equal(t, d.ours, got, d.why)
+					require.Equal(t, d.theirs, want[len(want)-1], "the reference has changed")
 					return
 				}
 				require.Equal(t, want, got)
@@ -280,23 +238,28 @@ func TestOracle(t *testing.T) {
 	}
 	t.Run("malformed", func(t *testing.T) {
 		for _, message := range malformed() {
-			steps := []step{{hello, "connection_ack"}, {message, answer(message)}}
-			want, got := play(t, reference, dialer(), false, steps), play(t, own, dialer(), false, steps)
-			if want[len(want)-1] == deliberate["syntax error"][1] && strings.HasPrefix(got[len(got)-1], "error ") {
-				continue
+			got, want := compare(t, own, reference, dialer(), false, []step{{hello, "connection_ack"}, {message, answer(message)}})
+			if want[len(want)-1] == internalError && strings.HasPrefix(got[len(got)-1], "error ") {
+				continue // as with "syntax error"
 			}
 			require.Equal(t, want, got, "%s", message)
 		}
 	})
 	t.Run("subprotocols", func(t *testing.T) {
 		for _, offered := range [][]string{nil, {"graphql-ws"}, {"x", ws.Protocol}} {
-			d := &websocket.Dialer{Subprotocols: offered}
-			steps := []step{{hello, "connection_ack"}}
-			require.Equal(t, play(t, reference, d, false, steps), play(t, own, d, false, steps), "%v", offered)
+			got, want := compare(t, own, reference, &websocket.Dialer{Subprotocols: offered}, false, []step{{hello, "connection_ack"}})
+			require.Equal(t, want, got, "%v", offered)
 		}
 	})
 	t.Run("init timeout", func(t *testing.T) {
-		steps := []step{{`{"type":"ping"}`, "pong"}, {`{"type":"pong"}`, "never"}}
-		require.Equal(t, play(t, hasty, dialer(), false, steps), play(t, ours(t, 300*time.Millisecond), dialer(), false, steps))
+		for _, steps := range [][]step{
+			{{`{"type":"ping"}`, "pong"}, {`{"type":"pong"}`, "never"}}, {{`{"type":"complete","id":"1"}`, "never"}},
+		} {
+			got, want := compare(t, ours(t, 300*time.Millisecond), hasty, dialer(), false, steps)
+			require.Equal(t, want, got)
+		}
 	})
+	for _, word := range protocol {
+		require.True(t, theirs[word] && mine[word], "no transcript has %s: the reference %t, ours %t", word, theirs[word], mine[word])
+	}
 }

@@ -87,7 +87,7 @@ func (t *Transport) CloseAll(ctx context.Context, code int, reason string, sprea
 	start := time.Now()
 	for i, c := range conns {
 		wait(ctx, moments[i]-time.Since(start))
-		c.Close(code, reason)
+		c.retire(code, reason)
 	}
 	select {
 	case <-t.empty:

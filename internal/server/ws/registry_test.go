@@ -86,6 +86,21 @@ func TestHandleClosesOneSocket(t *testing.T) {
 	other.silent()
 }
 
+func TestOneSocketTooManyIsToldToComeBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t, ws.Config{MaxSockets: 2})
+	first := b.ready(t)
+	b.ready(t)
+	_, resp, err := dialer().Dial(b.url(), nil)
+	require.Error(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	require.Equal(t, "5", resp.Header.Get("Retry-After"))
+	require.NoError(t, first.conn.Close())
+	require.Eventually(t, func() bool { return b.transport.Len() == 1 }, patience, time.Millisecond)
+	b.ready(t)
+}
+
 func TestThePeersCloseCodeIsReported(t *testing.T) {
 	t.Parallel()
 	b := setup(t, ws.Config{})

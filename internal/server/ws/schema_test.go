@@ -12,13 +12,18 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"parley/internal/auth"
+	"parley/internal/event"
+	"parley/internal/resume"
 	"parley/internal/server/ws"
 )
 
+const epoch = "an-epoch"
+
 // clients/oracle/ws/server.mjs has the same schema, but for what only our own
-// tests use: flood, feed, stubborn, panics and late.
+// tests use: flood, feed, log, stubborn, waits, panics and late.
 const sdl = `
-type Query { hello: String! echo(text: String!): String! nothing: String boom: String strange: String panics: String }
+type Query { hello: String! echo(text: String!): String! nothing: String boom: String strange: String panics: String waits: String }
 type Mutation { bump(by: Int!): Int! }
 type Subscription {
 	count(to: Int!): Int!
@@ -27,6 +32,7 @@ type Subscription {
 	breaks(after: Int!): Int!
 	flood(bytes: Int!): String!
 	feed: String!
+	log: Int!
 	stubborn: Int
 }`
 
@@ -34,13 +40,16 @@ type Subscription {
 type testSchema struct {
 	*ast.Schema
 	feed    chan string   // what feed emits; closing it completes
-	release chan struct{} // ends stubborn, which does not heed its context
+	log     chan int64    // the positions that log emits
+	book    *resume.Book  // where log begins
+	release chan struct{} // ends stubborn and waits, which do not heed their contexts
 }
 
 func newSchema() *testSchema {
 	return &testSchema{
 		Schema:  gqlparser.MustLoadSchema(&ast.Source{Input: sdl}),
 		feed:    make(chan string),
+		log:     make(chan int64),
 		release: make(chan struct{}),
 	}
 }
@@ -65,6 +74,9 @@ func (s *testSchema) exec(ctx context.Context) graphql.ResponseHandler {
 		data := map[string]any{}
 		for _, selection := range oc.Operation.SelectionSet {
 			field := selection.(*ast.Field)
+			if field.Name == "waits" {
+				s.release <- struct{}{}
+			}
 			value, err := resolve(field.Name, field.ArgumentMap(oc.Variables))
 			if err != nil {
 				graphql.AddError(ctx, &gqlerror.Error{Message: err.Error(), Path: ast.Path{ast.PathName(field.Alias)}})
@@ -142,6 +154,29 @@ func (s *testSchema) subscribe(ctx context.Context, field *ast.Field, args map[s
 			case <-ctx.Done():
 			}
 			return nil
+		}
+	case "log": // first the position behind which it begins, then what comes
+		reader, head := resume.From(ctx), event.Cursor{Epoch: epoch}
+		from, err := s.book.Begin(ctx, auth.Viewer{ID: "user_1", Session: "sess_1"}, resume.Ask{Head: head, FromHead: true})
+		if err != nil {
+			graphql.AddError(ctx, err)
+			return nil
+		}
+		begin := make(chan int64, 1)
+		if from == nil {
+			from = &event.Cursor{Position: -1}
+		}
+		begin <- from.Position
+		return func(ctx context.Context) *graphql.Response {
+			var at int64
+			select {
+			case at = <-begin:
+			case at = <-s.log:
+				reader.Mark(event.Cursor{Epoch: epoch, Position: at})
+			case <-ctx.Done():
+				return nil
+			}
+			return emit(at)
 		}
 	default: // idle
 		return func(ctx context.Context) *graphql.Response { <-ctx.Done(); return nil }

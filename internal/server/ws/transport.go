@@ -2,7 +2,6 @@ package ws
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -20,7 +19,7 @@ const Protocol = "graphql-transport-ws"
 // Sizes of gorilla's buffers in bytes. The read buffer stays with an idle
 // socket, the write buffers come from a pool.
 const (
-	readBuffer  = 1 << 10
+	readBuffer  = 256 // longer messages are read past it
 	writeBuffer = 4 << 10
 )
 
@@ -46,8 +45,14 @@ type Config struct {
 	// {"sessionExpiring":{"expiresAt":"<RFC 3339>"}} is sent; 0 means 60 s, less
 	// than 0 sends none.
 	ExpiryWarning time.Duration
+	// Expiring is told, at the moment of that ping, when the socket will expire. It
+	// runs on a goroutine of its own and must be quick; nil tells nobody.
+	Expiring func(*Conn, time.Time)
 	// DrainSpread is the time over which Run closes its sockets; 0 means 5 s.
 	DrainSpread time.Duration
+	// MaxSockets is how many sockets there may be at a time; 0 means 20,000. One
+	// more is answered with 503.
+	MaxSockets int
 	// MaxMessage is the longest message in bytes that a client may send; 0 means
 	// 1 MiB. Longer ones close the socket with 1009.
 	MaxMessage int64
@@ -73,12 +78,10 @@ type Config struct {
 	// closes with its own code, apperr's UNAVAILABLE and TIMEOUT close with 1013,
 	// anything else closes with 4403 "Forbidden". nil lets everybody in.
 	Init func(ctx context.Context, payload InitPayload) (context.Context, map[string]any, error)
-	// PingPayload gives the payload of a periodic ping; nil, or a nil payload,
-	// sends none. Called without locks, often: it must be quick.
-	PingPayload func(*Conn) map[string]any
-	// Pong is told of each pong message with its raw payload, nil when it has
-	// none. Called on the reading goroutine: it must be quick.
-	Pong func(c *Conn, payload json.RawMessage)
+	// ConfirmAfter is how long after a message of a stream whose place is kept the
+	// peer is pinged at the latest, so that its pong confirms the message; 0 means
+	// 5 s. A socket's first messages are confirmed sooner, and many at a time.
+	ConfirmAfter time.Duration
 	// Hooks count what happens.
 	Hooks Hooks
 	// Log takes what an operator may want to know; nil means slog.Default().
@@ -99,8 +102,10 @@ func (cfg Config) withDefaults() Config {
 	cfg.WriteTimeout = orElse(max(cfg.WriteTimeout, 0), 10*time.Second)
 	cfg.PingInterval = orElse(cfg.PingInterval, 25*time.Second)
 	cfg.PongTimeout = orElse(max(cfg.PongTimeout, 0), 30*time.Second)
+	cfg.ConfirmAfter = orElse(max(cfg.ConfirmAfter, 0), 5*time.Second)
 	cfg.ExpiryWarning = orElse(cfg.ExpiryWarning, time.Minute)
 	cfg.DrainSpread = orElse(max(cfg.DrainSpread, 0), 5*time.Second)
+	cfg.MaxSockets = orElse(max(cfg.MaxSockets, 0), 20_000)
 	cfg.MaxMessage = orElse(max(cfg.MaxMessage, 0), 1<<20)
 	cfg.MaxOperations = orElse(max(cfg.MaxOperations, 0), 100)
 	cfg.MaxHeld = orElse(max(cfg.MaxHeld, 0), 4*cfg.MaxMessage)
@@ -159,6 +164,11 @@ func (t *Transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	if t.isDraining() {
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, apperr.New(apperr.Unavailable, "The server restarts."))
+		return
+	}
+	if t.Len() >= t.cfg.MaxSockets {
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, apperr.New(apperr.Unavailable, "There are too many open sockets."))
 		return
 	}
 	socket, err := t.upgrader.Upgrade(&hijacker{ResponseWriter: w, cfg: &t.cfg}, r, nil)

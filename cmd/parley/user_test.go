@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// parley runs a command and gives what it prints.
+func parley(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	c := command()
+	c.SetArgs(args)
+	c.SetOut(&out)
+	c.SetIn(strings.NewReader("correct horse\n"))
+	err := c.ExecuteContext(t.Context())
+	return strings.TrimSpace(out.String()), err
+}
+
+func TestUserRoleGivesAnAccountAnotherRole(t *testing.T) {
+	data := t.TempDir()
+	id, err := parley(t, "user", "create", "--data", data, "--email", "ada@example.org")
+	if err != nil || !strings.HasPrefix(id, "user_") {
+		t.Fatalf("%q, %v", id, err)
+	}
+	for _, role := range []string{"admin", "USER"} {
+		if out, err := parley(t, "user", "role", "--data", data, "Ada@example.org", role); err != nil || out != id+" "+strings.ToUpper(role) {
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+	for words, args := range map[string][]string{
+		"There is no account with this e-mail address": {"bob@example.org", "USER"},
+		"The roles are":      {"ada@example.org", "KING"},
+		"accepts 2 arg(s)":   {"ada@example.org"},
+		"received 3":         {"ada@example.org", "USER", "ADMIN"},
+		"unknown flag: --on": {"ada@example.org", "USER", "--on"},
+	} {
+		if _, err := parley(t, append([]string{"user", "role", "--data", data}, args...)...); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%v: %v, want %q", args, err, words)
+		}
+	}
+}

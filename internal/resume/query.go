@@ -1,0 +1,115 @@
+package resume
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"parley/internal/batch"
+	"parley/internal/event"
+	"parley/internal/store"
+)
+
+// load gives where a reader stands and whether that is known.
+func (b *Book) load(ctx context.Context, owner, name string) (at event.Cursor, known bool, err error) {
+	err = b.store.Query(ctx, func(rows *sql.Rows) error {
+		known = true
+		return rows.Scan(&at.Epoch, &at.Position)
+	}, "SELECT epoch, position FROM stream_positions WHERE owner_id = ? AND name = ?", owner, name)
+	if err != nil {
+		return event.Cursor{}, false, fmt.Errorf("look up where a reader stands: %w", err)
+	}
+	return at, known, nil
+}
+
+// save moves a reader to a place of the log, never back, and gives where it
+// stands then.
+func (b *Book) save(ctx context.Context, p place) (event.Cursor, error) {
+	saved, err := b.writer.Do(ctx, p)
+	if err != nil {
+		return event.Cursor{}, err
+	}
+	return saved[0].Value, saved[0].Err
+}
+
+// commit writes places. Those of one reader follow each other; one row can't be
+// written twice by a statement, so only the furthest of them is.
+func (b *Book) commit(ctx context.Context, items []place) ([]batch.Result[event.Cursor], error) {
+	furthest := make([]place, 0, len(items))
+	for _, p := range items {
+		last := len(furthest) - 1
+		switch {
+		case last < 0 || furthest[last].key() != p.key():
+			furthest = append(furthest, p)
+		case p.at.Epoch != furthest[last].at.Epoch || p.at.Position > furthest[last].at.Position:
+			furthest[last] = p
+		}
+	}
+	now := store.Now()
+	stands := make(map[string]event.Cursor, len(furthest))
+	err := b.store.QueryRows(ctx, func(rows *sql.Rows) error {
+		var p place
+		err := rows.Scan(&p.owner, &p.name, &p.at.Epoch, &p.at.Position)
+		stands[p.key()] = p.at
+		return err
+	}, "INSERT INTO stream_positions (owner_id, name, epoch, position, updated_at) VALUES ", "(?, ?, ?, ?, ?)",
+		` ON CONFLICT (owner_id, name) DO UPDATE SET updated_at = excluded.updated_at, epoch = excluded.epoch,
+			position = CASE WHEN stream_positions.epoch = excluded.epoch AND stream_positions.position > excluded.position
+				THEN stream_positions.position ELSE excluded.position END
+		RETURNING owner_id, name, epoch, position`,
+		len(furthest), func(i int, args []any) []any {
+			p := furthest[i]
+			return append(args, p.owner, p.name, p.at.Epoch, p.at.Position, now)
+		})
+	if err != nil {
+		return nil, err
+	}
+	results := make([]batch.Result[event.Cursor], len(items))
+	for i, p := range items {
+		results[i].Value = stands[p.key()]
+	}
+	return results, nil
+}
+
+// forget makes a reader unknown.
+func (b *Book) forget(ctx context.Context, owner, name string) error {
+	err := b.store.Tx(ctx, func(ctx context.Context) error {
+		_, err := b.store.Exec(ctx, "DELETE FROM stream_positions WHERE owner_id = ? AND name = ?", owner, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget a reader: %w", err)
+	}
+	return nil
+}
+
+// expireStep is how many rows Expire deletes in one transaction.
+const expireStep = 5_000
+
+// Expire forgets the readers that were not heard of for as long as their places
+// are kept.
+func (b *Book) Expire(ctx context.Context) error {
+	now := store.Now()
+	old := func(prefix string) error {
+		before := now.Add(-b.cfg.KeepKeys)
+		if prefix == operationPrefix {
+			before = now.Add(-b.cfg.KeepOperations)
+		}
+		for {
+			var n int64
+			err := b.store.Tx(ctx, func(ctx context.Context) (err error) {
+				n, err = b.store.Exec(ctx, `DELETE FROM stream_positions WHERE id IN (
+					SELECT id FROM stream_positions WHERE updated_at < ? AND name LIKE '`+prefix+`%' LIMIT ?)`, before, expireStep)
+				return err
+			})
+			if err != nil || n < expireStep {
+				return err
+			}
+		}
+	}
+	if err := errors.Join(old(keyPrefix), old(operationPrefix)); err != nil {
+		return fmt.Errorf("forget old readers: %w", err)
+	}
+	return nil
+}

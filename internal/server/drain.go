@@ -1,0 +1,39 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"parley/internal/apperr"
+)
+
+// Drain begins the end of the server, while it still answers: /readyz says no,
+// mutations are refused, and long polls end. Connections that last are closed by
+// their transports.
+func (s *Server) Drain() {
+	s.draining.Store(true)
+	s.cfg.Resolver.Streams.Stop()
+}
+
+// intake refuses mutations while the server drains.
+type intake struct{ *Server }
+
+// ExtensionName names the check.
+func (intake) ExtensionName() string { return "Intake" }
+
+// Validate has nothing to check.
+func (intake) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext refuses a mutation before anything of it was done.
+func (i intake) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	if op.Operation.Operation != ast.Mutation || !i.draining.Load() {
+		return nil
+	}
+	refusal := apperr.New(apperr.Unavailable, "The server restarts: send this again.")
+	refusal.RetryAfter = time.Second
+	return gqlerror.Wrap(refusal)
+}

@@ -1,0 +1,106 @@
+package sse
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// writeChunk is how many bytes may share one write deadline, so that a slow
+// peer which takes a long response bit by bit is not taken for a stuck one.
+const writeChunk = 16 << 10
+
+var errEnded = errors.New("sse: operation or stream has ended")
+
+// write sends one event, of an operation only while that is live.
+func (s *Stream) write(o *operation, encode func(*bytes.Buffer) error) error {
+	buf := buffers.Get().(*bytes.Buffer)
+	defer release(buf)
+	if err := encode(buf); err != nil {
+		return err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if o != nil && !s.owns(o) {
+		return errEnded
+	}
+	return s.put(buf.Bytes())
+}
+
+// put sends bytes, each chunk of them within Config.WriteTimeout; s.writing is
+// held. The deadline is taken away again: HTTP/2 resets a stream that is idle
+// when it passes.
+func (s *Stream) put(p []byte) error {
+	for len(p) > 0 {
+		if s.silent || s.ending() {
+			return errEnded
+		}
+		deadline := time.Now().Add(s.cfg().WriteTimeout)
+		err := s.wire.SetWriteDeadline(deadline)
+		if err == nil {
+			n := min(len(p), writeChunk)
+			_, err = s.w.Write(p[:n])
+			p = p[n:]
+		}
+		if err == nil {
+			err = s.wire.Flush()
+		}
+		if err != nil {
+			s.lose(err, deadline)
+			return errEnded
+		}
+		s.due = deadline
+	}
+	s.written = time.Now()
+	_ = s.wire.SetWriteDeadline(time.Time{})
+	return nil
+}
+
+// lose ends a stream to which nothing more can be written.
+func (s *Stream) lose(err error, deadline time.Time) {
+	// HTTP/2 says only that the stream is gone. It takes notice of
+	// deadlines late, so that the one of the bytes before may have passed.
+	now, timeout := time.Now(), s.cfg().WriteTimeout
+	late := now.After(deadline) || now.After(s.due) && now.Before(s.due.Add(timeout))
+	if late || errors.Is(err, os.ErrDeadlineExceeded) {
+		if s.stop(EndOverflow) {
+			s.hook(func() { s.cfg().Hooks.Overflow(s) })
+		}
+		return
+	}
+	s.stop(EndLost)
+}
+
+// hush waits for whoever is writing; nobody may touch the response after its
+// handler has returned. What the HTTP server still sends has its time too.
+func (s *Stream) hush() {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.silent = true
+	if s.reason() == EndOverflow {
+		s.abort()
+		return
+	}
+	_ = s.wire.SetWriteDeadline(time.Now().Add(s.cfg().WriteTimeout))
+}
+
+// abort closes a connection of HTTP/1.1 and throws away what the kernel has not
+// sent: a peer that reads nothing would hold the send buffer for minutes. On
+// HTTP/2 the stream has been reset, and others share the connection.
+func (s *Stream) abort() {
+	conn, _, err := s.wire.Hijack()
+	if err != nil {
+		return
+	}
+	below := conn
+	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		below = secured.NetConn()
+	}
+	if tcp, ok := below.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+		_ = tcp.Close() // before TLS, whose goodbye would block
+	}
+	_ = conn.Close()
+}
