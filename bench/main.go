@@ -138,6 +138,7 @@ var measurements = []measurement{
 	{"start", "start-up and size", measureStart},
 	{"notes", "notes over HTTP, embedded", measureNotes},
 	{"jobs", "no-op jobs from mutation to push, embedded", measureJobs},
+	{"push", "pushes to thousands of subscribers", measurePush},
 	{"idle", "idle subscriptions", measureIdle},
 	{"tokens", "translated tokens", measureTokens},
 	{"external", "notes and jobs on PostgreSQL, Redis and NATS", measureExternal},

@@ -69,6 +69,21 @@ func (s *socket) sync() error {
 	}
 }
 
+// pong answers a ping with its payload, as clients do.
+func (s *socket) pong(ping []byte) error {
+	var m struct {
+		Payload json.RawMessage `json:"payload,omitempty"`
+	}
+	if err := json.Unmarshal(ping, &m); err != nil {
+		return err
+	}
+	answer := map[string]any{"type": "pong"}
+	if m.Payload != nil {
+		answer["payload"] = m.Payload
+	}
+	return s.send(answer)
+}
+
 // listen gives every message of an operation to next until the socket closes.
 func (s *socket) listen(next func(data []byte)) error {
 	for {
@@ -80,7 +95,7 @@ func (s *socket) listen(next func(data []byte)) error {
 		case bytes.Contains(data, []byte(`"type":"next"`)):
 			next(data)
 		case bytes.Contains(data, []byte(`"type":"ping"`)):
-			if err := s.send(map[string]string{"type": "pong"}); err != nil {
+			if err := s.pong(data); err != nil {
 				return err
 			}
 		case bytes.Contains(data, []byte(`"type":"error"`)):
