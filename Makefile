@@ -101,6 +101,13 @@ test-fast: ## Run the Go tests alone; what needs a missing server is skipped
 test-deps: deps test-servers $(NPM_DIRS:%=%/node_modules/.stamp) ## Get what the tests need: servers, a browser, npm packages
 	@true
 
+.PHONY: fault
+fault: test-deps ## Kill and restart processes, NATS and sockets under real clients; count lost events
+	$(say) "Testing live delivery under faults, some minutes; PARLEY_FAULT_SEED=n repeats a run, PARLEY_FAULTS=n changes its length"
+	@PARLEY_TEST_REQUIRE=1 PARLEY_FAULTS=$(or $(PARLEY_FAULTS),200) PARLEY_RACE_RUNS=$(or $(PARLEY_RACE_RUNS),10000) \
+		PARLEY_STALLED_READERS=$(or $(PARLEY_STALLED_READERS),1000) \
+		.cache/bin/services go test -count 1 -v -parallel 1 -timeout 20m ./e2e/fault
+
 .PHONY: test-servers
 test-servers: .cache/bin/nats-server | tools-check
 	@scripts/servers.sh

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"parley/e2e/gqlclient"
+	"parley/e2e/process"
 )
 
 // actor is a signed-up user.
@@ -20,9 +21,9 @@ const password = "correct horse battery staple"
 
 var actors atomic.Int64
 
-func signUp(t testing.TB, p *process) *actor {
+func signUp(t testing.TB, p *process.Process) *actor {
 	t.Helper()
-	a := &actor{Client: p.client(), Email: fmt.Sprintf("actor-%d@example.org", actors.Add(1))}
+	a := &actor{Client: p.Client(), Email: fmt.Sprintf("actor-%d@example.org", actors.Add(1))}
 	var got struct {
 		SignUp struct {
 			AccessToken, RefreshToken, Cursor string

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"parley/e2e/process"
 	"parley/internal/testkit"
 )
 
 // refused runs parley and expects one clear sentence and exit status 1.
 func refused(t *testing.T, environment []string, sentence string, args ...string) {
 	t.Helper()
-	status, _, stderr := finish(t, environment, args...)
+	status, _, stderr := process.Finish(t, environment, args...)
 	if status != 1 {
 		t.Errorf("exit status %d, want 1; it said:\n%s", status, stderr)
 	}
@@ -36,14 +37,14 @@ func TestAPortInUseIsToldInASentence(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	refused(t, env(t), regexp.QuoteMeta(l.Addr().String())+" is in use by another program: stop it, or choose another address with --listen",
-		"serve", "--data", t.TempDir(), "--models", models(), "--listen", l.Addr().String())
+	refused(t, process.Env(t), regexp.QuoteMeta(l.Addr().String())+" is in use by another program: stop it, or choose another address with --listen",
+		"serve", "--data", t.TempDir(), "--models", process.Models(), "--listen", l.Addr().String())
 }
 
 func TestAnUnreachableServiceIsToldInASentence(t *testing.T) {
 	t.Parallel()
 	nats := testkit.NATS(t).URL()
-	dead := deadPort(t)
+	dead := process.DeadPort(t)
 	for name, c := range map[string]struct {
 		env      []string
 		sentence string
@@ -65,9 +66,9 @@ func TestAnUnreachableServiceIsToldInASentence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := append(c.args, "--data", t.TempDir(), "--models", models(), "--listen", "127.0.0.1:0")
-			refused(t, env(t, c.env...), c.sentence, args...)
-			_, _, stderr := finish(t, env(t, c.env...), args...)
+			args := append(c.args, "--data", t.TempDir(), "--models", process.Models(), "--listen", "127.0.0.1:0")
+			refused(t, process.Env(t, c.env...), c.sentence, args...)
+			_, _, stderr := process.Finish(t, process.Env(t, c.env...), args...)
 			if strings.Contains(stderr, "secret") {
 				t.Errorf("it shows the password: %s", stderr)
 			}
@@ -82,7 +83,7 @@ func TestADataFolderThatCantBeWrittenIsToldInASentence(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A file where the folder should be stops root as well.
-	refused(t, env(t), regexp.QuoteMeta(file), "serve", "--data", filepath.Join(file, "var"), "--models", models(), "--listen", "127.0.0.1:0")
+	refused(t, process.Env(t), regexp.QuoteMeta(file), "serve", "--data", filepath.Join(file, "var"), "--models", process.Models(), "--listen", "127.0.0.1:0")
 	if os.Geteuid() == 0 {
 		return
 	}
@@ -90,14 +91,14 @@ func TestADataFolderThatCantBeWrittenIsToldInASentence(t *testing.T) {
 	if err := os.Mkdir(closed, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, env(t), regexp.QuoteMeta(closed), "serve", "--data", closed, "--models", models(), "--listen", "127.0.0.1:0")
+	refused(t, process.Env(t), regexp.QuoteMeta(closed), "serve", "--data", closed, "--models", process.Models(), "--listen", "127.0.0.1:0")
 }
 
 func TestADataFolderInUseIsToldInASentence(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	start(t, env(t), serveArgs(data)...).ready()
-	refused(t, env(t), regexp.QuoteMeta(data)+".*(in use|used by another)", "serve", "--data", data, "--models", models(), "--listen", "127.0.0.1:0")
+	process.Start(t, process.Env(t), process.ServeArgs(data)...).Ready()
+	refused(t, process.Env(t), regexp.QuoteMeta(data)+".*(in use|used by another)", "serve", "--data", data, "--models", process.Models(), "--listen", "127.0.0.1:0")
 }
 
 func TestBrokenSettingsAreToldInASentence(t *testing.T) {
@@ -121,10 +122,10 @@ func TestBrokenSettingsAreToldInASentence(t *testing.T) {
 		{nil, `unknown flag: --lissen`, []string{"--lissen", "x"}},
 	} {
 		for _, command := range []string{"serve", "config"} {
-			refused(t, env(t, c.env...), c.sentence, append([]string{command}, c.args...)...)
+			refused(t, process.Env(t, c.env...), c.sentence, append([]string{command}, c.args...)...)
 		}
 	}
-	refused(t, env(t), `unknown command "server"`, "server")
+	refused(t, process.Env(t), `unknown command "server"`, "server")
 }
 
 // Without a usable model the API works and says so; jobs wait for a worker.
@@ -137,9 +138,9 @@ func TestServeWithoutAUsableModelStartsAndJobsWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, env(t), "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--models", c.models).ready()
-			p.waitLog(c.sentence)
-			p.waitLog(`there is no worker in this process, jobs wait for another one`)
+			p := process.Start(t, process.Env(t), "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--models", c.models).Ready()
+			p.WaitLog(c.sentence)
+			p.WaitLog(`there is no worker in this process, jobs wait for another one`)
 			a := signUp(t, p)
 			job, _ := a.translate(t, a.createNote(t, "The house is old."))
 			first := until(t, watch(t, a.MustDial(t), job), func(update) bool { return true })[0].Job.Job
@@ -147,7 +148,7 @@ func TestServeWithoutAUsableModelStartsAndJobsWait(t *testing.T) {
 				t.Errorf("the job is %+v, want it to wait for a WORKER", first)
 			}
 			nats := testkit.NATS(t)
-			refused(t, env(t, "NATS_URL="+nats.URL()), `there is no model in .* that can be used|look for models`, "worker", "--models", c.models)
+			refused(t, process.Env(t, "NATS_URL="+nats.URL()), `there is no model in .* that can be used|look for models`, "worker", "--models", c.models)
 		})
 	}
 }
@@ -156,7 +157,7 @@ func TestServeWithoutAUsableModelStartsAndJobsWait(t *testing.T) {
 func corruptModels(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(models())); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(process.Models())); err != nil {
 		t.Fatal(err)
 	}
 	flip(t, filepath.Join(dir, "translate-mini", "onnx", "decoder_model_merged.onnx"))

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"testing"
 
+	"parley/e2e/process"
 	"parley/internal/testkit"
 )
 
@@ -42,7 +43,7 @@ func TestUrqlReceivesATranslation(t *testing.T) {
 }
 
 func receivesTranslation(t *testing.T, client string) {
-	p := serve(t)
+	p := process.Serve(t)
 	out := node(t, client, nil, "run.mjs", p.URL, story(10))
 	var got struct {
 		States         []string
@@ -60,7 +61,7 @@ func receivesTranslation(t *testing.T, client string) {
 func TestGraphiQLShowsATranslationInChromium(t *testing.T) {
 	t.Parallel()
 	chromium := testkit.Chromium(t)
-	p := serve(t)
+	p := process.Serve(t)
 	shots := os.Getenv("PARLEY_TEST_SHOTS")
 	if shots == "" {
 		shots = t.TempDir()

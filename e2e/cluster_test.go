@@ -5,47 +5,14 @@ import (
 	"testing"
 
 	"parley/e2e/gqlclient"
-	"parley/internal/testkit"
+	"parley/e2e/process"
 )
-
-// cluster is a set of processes on one Postgres, one NATS and one Redis.
-type cluster struct {
-	t   testing.TB
-	env []string
-	// nats can be killed by the test.
-	nats *testkit.NATSServer
-}
-
-const signingKey = "a key for the tests of several processes"
-
-func newCluster(t testing.TB) *cluster {
-	t.Helper()
-	nats := testkit.NATS(t)
-	c := &cluster{t: t, nats: nats, env: env(t, "DATABASE_URL="+testkit.Postgres(t), "NATS_URL="+nats.URL(), "REDIS_URL="+testkit.Redis(t),
-		"PARLEY_ACK_WAIT=1s", "PARLEY_SIGNING_KEY="+signingKey, "PARLEY_LOG_LEVEL=debug", "PARLEY_MODELS="+models())}
-	if status, out, errs := finish(t, c.env, "migrate"); status != 0 {
-		t.Fatalf("migrate: %s%s", out, errs)
-	}
-	return c
-}
-
-func (c *cluster) api(extra ...string) *process {
-	c.t.Helper()
-	return start(c.t, append(c.env[:len(c.env):len(c.env)], extra...), "api", "--listen", "127.0.0.1:0").ready()
-}
-
-func (c *cluster) worker() *process {
-	c.t.Helper()
-	p := start(c.t, c.env, "worker")
-	p.waitLog(`msg="worker ready"`)
-	return p
-}
 
 func TestAMutationOnOneProcessIsPushedByAnother(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
-	one, two := c.api(), c.api()
-	c.worker()
+	c := process.NewCluster(t)
+	one, two := c.API(), c.API()
+	c.Worker()
 	a := signUp(t, one)
 	elsewhere := &actor{Client: &gqlclient.Client{URL: two.URL, Token: a.Token}, ID: a.ID}
 	note := a.createNote(t, story(20))
@@ -75,7 +42,7 @@ func TestAMutationOnOneProcessIsPushedByAnother(t *testing.T) {
 
 func TestAHundredUsersAtOnce(t *testing.T) {
 	t.Parallel()
-	p := serve(t)
+	p := process.Serve(t)
 	const users = 100
 	var all sync.WaitGroup
 	for range users {

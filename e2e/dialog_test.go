@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"parley/e2e/gqlclient"
+	"parley/e2e/process"
 )
 
 func dialogInput(number int, text string) gqlclient.Vars {
@@ -62,8 +63,8 @@ const watchConsent = `subscription { events(topics: [DIALOGS]) { ... on ConsentC
 
 func TestConsentDecidesWhatAnalystsSeeAsItHappens(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
-	one, two := c.api(), c.api()
+	c := process.NewCluster(t)
+	one, two := c.API(), c.API()
 	m := newMachine(t, one, "DIALOGS_PUSH", "DIALOGS_CONSENT")
 	analyst := account(t, two, "ANALYST")
 	heard := analyst.MustDial(t).Subscribe(t, watchConsent, nil)
@@ -142,7 +143,7 @@ func TestAKilledServerKeepsEveryAcknowledgedDialog(t *testing.T) {
 func TestAWithdrawnTextLeavesTheFiles(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	p := start(t, env(t), serveArgs(data)...).ready()
+	p := process.Start(t, process.Env(t), process.ServeArgs(data)...).Ready()
 	m := newMachine(t, p, "DIALOGS_PUSH", "DIALOGS_CONSENT")
 	analyst := account(t, p, "ANALYST")
 	secret := func(n int) string { return fmt.Sprintf("zebra-%d-crossing", n) }
@@ -157,7 +158,7 @@ func TestAWithdrawnTextLeavesTheFiles(t *testing.T) {
 			m.consent(t, n, false)
 		}
 	}
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	for n := range dialogs {
@@ -188,7 +189,7 @@ func filesWith(t testing.TB, dir, word string) (found []string) {
 
 func TestAnalystsDownloadWhatWasAgreedTo(t *testing.T) {
 	t.Parallel()
-	p := serve(t)
+	p := process.Serve(t)
 	m := newMachine(t, p, "DIALOGS_PUSH", "DIALOGS_CONSENT")
 	analyst, admin := account(t, p, "ANALYST"), account(t, p, "ADMIN")
 	for n := range 5 {
@@ -212,12 +213,12 @@ func TestAnalystsDownloadWhatWasAgreedTo(t *testing.T) {
 	for _, c := range []struct {
 		client *gqlclient.Client
 		want   int
-	}{{p.client(), 401}, {m.Client, 403}, {signUp(t, p).Client, 403}} {
+	}{{p.Client(), 401}, {m.Client, 403}, {signUp(t, p).Client, 403}} {
 		if status, body := download(t, c.client, "/export/dialogs.csv"); status != c.want {
 			t.Errorf("got %d %s, want %d", status, body, c.want)
 		}
 	}
-	out := ok(t, p.env, "export", "dialogs", "--format", "jsonl", "--data", dataOf(p))
+	out := ok(t, p.Env, "export", "dialogs", "--format", "jsonl", "--data", dataOf(p))
 	if out != body {
 		t.Errorf("the command line gives\n%s\nthe download\n%s", out, body)
 	}
@@ -236,10 +237,10 @@ func TestAnalystsDownloadWhatWasAgreedTo(t *testing.T) {
 	}
 }
 
-func dataOf(p *process) string {
-	for i, a := range p.args {
+func dataOf(p *process.Process) string {
+	for i, a := range p.Args {
 		if a == "--data" {
-			return p.args[i+1]
+			return p.Args[i+1]
 		}
 	}
 	return ""

@@ -13,14 +13,15 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"parley/e2e/gqlclient"
+	"parley/e2e/process"
 )
 
 // After a withdrawal no store gives the text away through its own interface:
 // not PostgreSQL, not JetStream, not Redis.
 func TestAWithdrawnTextIsInNoStore(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
-	p := c.api()
+	c := process.NewCluster(t)
+	p := c.API()
 	m := newMachine(t, p, "DIALOGS_PUSH", "DIALOGS_CONSENT", "DIALOGS_ERASE")
 	analyst := account(t, p, "ANALYST")
 	const kept, withdrawn = "quokka-that-stays", "quokka-that-goes"
@@ -43,15 +44,15 @@ func TestAWithdrawnTextIsInNoStore(t *testing.T) {
 }
 
 // storesWith names the stores of the cluster that hold a word.
-func storesWith(t *testing.T, c *cluster, word string) []string {
+func storesWith(t *testing.T, c *process.Cluster, word string) []string {
 	t.Helper()
 	found := tablesWith(t, setting(c, "DATABASE_URL"), word)
-	found = append(found, streamsWith(t, c.nats.URL(), word)...)
+	found = append(found, streamsWith(t, c.NATS.URL(), word)...)
 	return append(found, keysWith(t, setting(c, "REDIS_URL"), word)...)
 }
 
-func setting(c *cluster, name string) string {
-	for _, v := range c.env {
+func setting(c *process.Cluster, name string) string {
+	for _, v := range c.Env {
 		if value, ok := strings.CutPrefix(v, name+"="); ok {
 			return value
 		}

@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"parley/e2e/gqlclient"
+	"parley/e2e/process"
 )
 
 func TestANoteIsTranslatedAndPushedLive(t *testing.T) {
 	t.Parallel()
-	p := serve(t)
+	p := process.Serve(t)
 	a := signUp(t, p)
 	note := a.createNote(t, story(60))
 	socket := a.MustDial(t)
@@ -41,7 +42,7 @@ func TestANoteIsTranslatedAndPushedLive(t *testing.T) {
 
 func TestTranslationsGiveThePresentOnesThenEveryChange(t *testing.T) {
 	t.Parallel()
-	p := serve(t)
+	p := process.Serve(t)
 	a := signUp(t, p)
 	note := a.createNote(t, "The house is old.")
 	socket := a.MustDial(t)
@@ -94,7 +95,7 @@ func TestTranslationsGiveThePresentOnesThenEveryChange(t *testing.T) {
 
 func TestEventsResumeAfterACursor(t *testing.T) {
 	t.Parallel()
-	p := serve(t)
+	p := process.Serve(t)
 	a := signUp(t, p)
 	socket := a.MustDial(t)
 	type message struct {

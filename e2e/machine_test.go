@@ -7,23 +7,24 @@ import (
 	"testing"
 
 	"parley/e2e/gqlclient"
+	"parley/e2e/process"
 )
 
 // account makes an account with a role by the command line, as operators do,
 // and signs in.
-func account(t testing.TB, p *process, role string) *gqlclient.Client {
+func account(t testing.TB, p *process.Process, role string) *gqlclient.Client {
 	t.Helper()
 	email := fmt.Sprintf("%s-%d@example.org", strings.ToLower(role), actors.Add(1))
 	args := []string{"user", "create", "--email", email, "--role", role}
-	for i, a := range p.args {
+	for i, a := range p.Args {
 		if a == "--data" {
-			args = append(args, a, p.args[i+1])
+			args = append(args, a, p.Args[i+1])
 		}
 	}
-	if status, out, errs := finish(t, append(p.env[:len(p.env):len(p.env)], "PARLEY_PASSWORD="+password), args...); status != 0 {
+	if status, out, errs := process.Finish(t, append(p.Env[:len(p.Env):len(p.Env)], "PARLEY_PASSWORD="+password), args...); status != 0 {
 		t.Fatalf("user create: %s%s", out, errs)
 	}
-	c := p.client()
+	c := p.Client()
 	var got struct{ SignIn struct{ AccessToken string } }
 	c.Must(t, `mutation($i: SignInInput!) { signIn(input: $i) { accessToken } }`, gqlclient.Vars{"i": gqlclient.Vars{"email": email, "password": password}}, &got)
 	return c.As(got.SignIn.AccessToken)
@@ -37,7 +38,7 @@ type machine struct {
 	KeyID string
 }
 
-func newMachine(t testing.TB, p *process, scopes ...string) *machine {
+func newMachine(t testing.TB, p *process.Process, scopes ...string) *machine {
 	t.Helper()
 	owner := account(t, p, "SERVICE")
 	var got struct {
@@ -48,11 +49,11 @@ func newMachine(t testing.TB, p *process, scopes ...string) *machine {
 	}
 	owner.Must(t, `mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { secret apiKey { id } } }`,
 		gqlclient.Vars{"i": gqlclient.Vars{"name": "test", "scopes": scopes}}, &got)
-	return &machine{Client: p.client().As(got.CreateAPIKey.Secret), Owner: owner, KeyID: got.CreateAPIKey.APIKey.ID}
+	return &machine{Client: p.Client().As(got.CreateAPIKey.Secret), Owner: owner, KeyID: got.CreateAPIKey.APIKey.ID}
 }
 
 // on gives the machine at another process of the same database.
-func (m *machine) on(p *process) *machine {
+func (m *machine) on(p *process.Process) *machine {
 	return &machine{Client: &gqlclient.Client{URL: p.URL, Token: m.Token}, Owner: &gqlclient.Client{URL: p.URL, Token: m.Owner.Token}, KeyID: m.KeyID}
 }
 

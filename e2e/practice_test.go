@@ -7,21 +7,22 @@ import (
 	"testing"
 
 	"parley/e2e/gqlclient"
+	"parley/e2e/process"
 )
 
 // A hundred writers record 100,000 errors of a few learners through two
 // processes; every one is counted once.
 func TestSumsAreExactAcrossTwoProcesses(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
-	one, two := c.api(), c.api()
+	c := process.NewCluster(t)
+	one, two := c.API(), c.API()
 	m := newMachine(t, one, "PRACTICE_RECORD", "PRACTICE_READ")
 	countExactly(t, []*machine{m, m.on(two)})
 }
 
 func TestSumsAreExactOnSQLite(t *testing.T) {
 	t.Parallel()
-	countExactly(t, []*machine{newMachine(t, serve(t), "PRACTICE_RECORD", "PRACTICE_READ")})
+	countExactly(t, []*machine{newMachine(t, process.Serve(t), "PRACTICE_RECORD", "PRACTICE_READ")})
 }
 
 func countExactly(t *testing.T, doors []*machine) {
@@ -107,17 +108,17 @@ func TestAKilledServerKeepsEveryAcknowledgedError(t *testing.T) {
 }
 
 // killable gives servers on each database.
-func killable() map[string]func(testing.TB) *process {
-	return map[string]func(testing.TB) *process{
-		"sqlite":   func(t testing.TB) *process { t.Helper(); return serve(t) },
-		"postgres": func(t testing.TB) *process { t.Helper(); return newCluster(t).api() },
+func killable() map[string]func(testing.TB) *process.Process {
+	return map[string]func(testing.TB) *process.Process{
+		"sqlite":   func(t testing.TB) *process.Process { t.Helper(); return process.Serve(t) },
+		"postgres": func(t testing.TB) *process.Process { t.Helper(); return process.NewCluster(t).API() },
 	}
 }
 
 // underFire makes calls from many goroutines, kills the process once some
 // hundred were answered, and starts it again. It gives what was sent and which
 // calls were answered.
-func underFire(t *testing.T, p *process, call func(n int) (send func() error, what any)) (sent []any, acknowledged []bool) {
+func underFire(t *testing.T, p *process.Process, call func(n int) (send func() error, what any)) (sent []any, acknowledged []bool) {
 	t.Helper()
 	const enough = 300
 	var mu sync.Mutex
@@ -146,14 +147,14 @@ func underFire(t *testing.T, p *process, call func(n int) (send func() error, wh
 				acknowledged[n] = true
 				mu.Unlock()
 				if answered.Add(1) == enough {
-					p.kill()
+					p.Kill()
 					close(killed)
 				}
 			}
 		})
 	}
 	all.Wait()
-	p.restart()
-	p.ready()
+	p.Restart()
+	p.Ready()
 	return sent, acknowledged
 }

@@ -2,21 +2,23 @@ package e2e
 
 import (
 	"testing"
+
+	"parley/e2e/process"
 )
 
 // The worker's process is killed while the model runs, so that neither a result
 // nor a refusal is ever sent; another worker takes the job over.
 func TestAKilledWorkersJobIsDoneByAnother(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
-	api, worker := c.api(), c.worker()
+	c := process.NewCluster(t)
+	api, worker := c.API(), c.Worker()
 	a := signUp(t, api)
 	note := a.createNote(t, story(150))
 	job, _ := a.translate(t, note)
 	stream := watch(t, a.MustDial(t), job)
 	until(t, stream, func(u update) bool { return u.Job.PartialText != nil })
-	worker.kill()
-	c.worker()
+	worker.Kill()
+	c.Worker()
 	text, last := succeeded(t, stream)
 	// NATS may give the same attempt to the other worker before the rescuer makes
 	// a new one; whichever it was, the last one made the result.
@@ -36,7 +38,7 @@ func TestAKilledWorkersJobIsDoneByAnother(t *testing.T) {
 // All jobs but the first ones are still queued when the process is killed.
 func TestQueuedJobsSurviveAKilledServer(t *testing.T) {
 	t.Parallel()
-	p := start(t, env(t, "PARLEY_ACK_WAIT=1s", "PARLEY_WORKER_SLOTS=1"), serveArgs(t.TempDir())...).ready()
+	p := process.Start(t, process.Env(t, "PARLEY_ACK_WAIT=1s", "PARLEY_WORKER_SLOTS=1"), process.ServeArgs(t.TempDir())...).Ready()
 	a := signUp(t, p)
 	const jobs = 6
 	notes, ids := make([]string, jobs), make([]string, jobs)
@@ -44,9 +46,9 @@ func TestQueuedJobsSurviveAKilledServer(t *testing.T) {
 		notes[i] = a.createNote(t, story(8+i))
 		ids[i], _ = a.translate(t, notes[i])
 	}
-	p.kill()
-	p.restart()
-	p.ready()
+	p.Kill()
+	p.Restart()
+	p.Ready()
 	socket := a.MustDial(t) // the token is still good: the signing key is kept
 	for i, id := range ids {
 		text, _ := succeeded(t, watch(t, socket, id))
@@ -60,21 +62,21 @@ func TestQueuedJobsSurviveAKilledServer(t *testing.T) {
 // gets the end.
 func TestTermClosesSocketsWith1012AndLosesNothing(t *testing.T) {
 	t.Parallel()
-	p := start(t, env(t, "PARLEY_ACK_WAIT=1s", "PARLEY_GRACE=3s"), serveArgs(t.TempDir())...).ready()
+	p := process.Start(t, process.Env(t, "PARLEY_ACK_WAIT=1s", "PARLEY_GRACE=3s"), process.ServeArgs(t.TempDir())...).Ready()
 	a := signUp(t, p)
 	note := a.createNote(t, story(100))
 	socket := a.MustDial(t)
 	job, _ := a.translate(t, note)
 	stream := watch(t, socket, job)
 	until(t, stream, func(u update) bool { return u.Job.Job.State == "RUNNING" })
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatalf("SIGTERM ended the process with %v, want status 0", err)
 	}
 	if code := socket.Closed(t); code != 1012 {
 		t.Errorf("the socket was closed with %d, want 1012", code)
 	}
-	p.restart()
-	p.ready()
+	p.Restart()
+	p.Ready()
 	text, _ := succeeded(t, watch(t, a.MustDial(t), job))
 	if state, stored := a.readNote(t, note); state != "READY" || stored != text {
 		t.Errorf("the note has %s %.80q", state, stored)

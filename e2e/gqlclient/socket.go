@@ -210,6 +210,13 @@ func (s *Stream) Next(t testing.TB) (*Response, bool) {
 	}
 }
 
+// Wait gives the next response, however long it takes; false says that the
+// operation has ended.
+func (s *Stream) Wait() (*Response, bool) {
+	r, ok := <-s.items
+	return r, ok
+}
+
 // Read waits for a response without errors and reads its data into into; false
 // says that the operation has ended.
 func (s *Stream) Read(t testing.TB, into any) bool {

@@ -1,0 +1,10 @@
+package fault
+
+import (
+	"os"
+	"testing"
+
+	"parley/e2e/process"
+)
+
+func TestMain(m *testing.M) { os.Exit(process.Main(m)) }
