@@ -58,6 +58,8 @@ func eventNode(e *live.Event) node.Event {
 		return &model.NoteChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Object, Action: model.NoteAction(e.State), Note: e.Note}
 	case e.Type == internalevent.TypeConsentChanged:
 		return &model.ConsentChanged{Cursor: e.Cursor, At: e.At, ID: e.Object, DialogID: e.Parent, State: consentchange.State(e.State)}
+	case e.Type == internalevent.TypeTranslationChanged:
+		return &model.TranslationChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Parent, TranslationID: e.Object, Translation: e.Translation}
 	}
-	return &model.TranslationChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Parent, TranslationID: e.Object, Translation: e.Translation}
+	return nil // live.Events gives no other types
 }

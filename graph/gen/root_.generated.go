@@ -3469,7 +3469,7 @@ type JobChanged implements Event {
   jobId: ID!
   """The job's version after the change."""
   version: Int!
-  """The job as it is now, or null when it is gone."""
+  """The job as it was after the change or later; null when it is gone."""
   job: Job
 }
 
@@ -3493,7 +3493,7 @@ type NoteChanged implements Event {
   noteId: ID!
   """What happened."""
   action: NoteAction!
-  """The note as it is now, or null when it is gone."""
+  """The note as it was after the change or later; null when it is gone."""
   note: Note
 }
 
@@ -3507,7 +3507,7 @@ type TranslationChanged implements Event {
   noteId: ID!
   """The translation's id."""
   translationId: ID!
-  """The translation as it is now, or null when it is gone."""
+  """The translation as it was after the change or later; null when it is gone."""
   translation: Translation
 }
 
@@ -3519,7 +3519,7 @@ enum StreamResetReason {
   EPOCH
 }
 
-"""Events are missing before this one: read the present state again. It comes whatever the topics."""
+"""Events are missing before this one: read the present state again. It comes whatever the topics. It is not in the log, and its cursor may be that of an event."""
 type StreamReset implements Event {
   """The place from which the stream goes on."""
   cursor: EventCursor!

@@ -175,7 +175,7 @@ type JobChanged struct {
 	JobID string `json:"jobId"`
 	// The job's version after the change.
 	Version int `json:"version"`
-	// The job as it is now, or null when it is gone.
+	// The job as it was after the change or later; null when it is gone.
 	Job *gen.Job `json:"job,omitempty"`
 }
 
@@ -213,7 +213,7 @@ type NoteChanged struct {
 	NoteID string `json:"noteId"`
 	// What happened.
 	Action NoteAction `json:"action"`
-	// The note as it is now, or null when it is gone.
+	// The note as it was after the change or later; null when it is gone.
 	Note *gen.Note `json:"note,omitempty"`
 }
 
@@ -411,7 +411,7 @@ type StartConversationPayload struct {
 	Conversation *gen.Conversation `json:"conversation"`
 }
 
-// Events are missing before this one: read the present state again. It comes whatever the topics.
+// Events are missing before this one: read the present state again. It comes whatever the topics. It is not in the log, and its cursor may be that of an event.
 type StreamReset struct {
 	// The place from which the stream goes on.
 	Cursor event.Cursor `json:"cursor"`
@@ -453,7 +453,7 @@ type TranslationChanged struct {
 	NoteID string `json:"noteId"`
 	// The translation's id.
 	TranslationID string `json:"translationId"`
-	// The translation as it is now, or null when it is gone.
+	// The translation as it was after the change or later; null when it is gone.
 	Translation *gen.Translation `json:"translation,omitempty"`
 }
 

@@ -75,8 +75,7 @@ func (p *parts) run(ctx context.Context, o Options) error {
 		return err
 	}
 	group.Add("HTTP server", s)
-	group.Add("event streams", s.Streams)
-	group.Add("websockets", s.Sockets)
+	group.Add("connections", lifecycle.Func(s.RunConnections))
 	// Added last, so that it is the first to stop.
 	group.Add("intake", lifecycle.Func(func(ctx context.Context) error {
 		<-ctx.Done()

@@ -53,6 +53,16 @@ func (l *Log) Head(ctx context.Context) (int64, error) {
 	return head, err
 }
 
+// Reach gives the head of the log for comparison with a place: head, which was
+// read a moment ago, or a fresh one if the place lies behind that. What another
+// reader has reached since is no foreign place.
+func (l *Log) Reach(ctx context.Context, head, position int64) (int64, error) {
+	if position <= head {
+		return head, nil
+	}
+	return l.Head(ctx)
+}
+
 // Append adds changes to the log inside the transaction of the context. With
 // SQLite's single writer they get their positions at once; on Postgres, where
 // transactions commit in another order than they began, the relay gives them.

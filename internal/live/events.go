@@ -46,17 +46,11 @@ func Events[T any](ctx context.Context, s *Streams, ask EventsAsk, show func(*Ev
 	}
 	p := &pump{}
 	w := s.hub.Watch(Interest{Audiences: r.audiences, Keys: r.audiences, Policy: policyOf(ctx), Wake: p.wake})
-	head, err := s.log.Head(ctx)
+	after, err := r.find(ctx, ask)
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
-	after, err := s.book.Begin(ctx, r.viewer, resume.Ask{After: ask.After, Key: ask.ResumeKey, Head: s.log.Cursor(head), FromHead: true})
-	if err != nil {
-		w.Close()
-		return nil, err
-	}
-	r.position = head
 	out := make(chan T)
 	place := resume.From(ctx)
 	r.send = func(e *Event) bool {
@@ -78,6 +72,17 @@ func Events[T any](ctx context.Context, s *Streams, ask EventsAsk, show func(*Ev
 	place.Announce()
 	p.start(ctx)
 	return out, nil
+}
+
+// find looks where the stream begins, nil for the present.
+func (r *eventReader) find(ctx context.Context, ask EventsAsk) (after *event.Cursor, err error) {
+	if r.position, err = reach(ctx, func() (int64, error) { return r.log.Head(ctx) }); err != nil {
+		return nil, err
+	}
+	head := r.log.Cursor(r.position)
+	return reach(ctx, func() (*event.Cursor, error) {
+		return r.book.Begin(ctx, r.viewer, resume.Ask{After: ask.After, Key: ask.ResumeKey, Head: head, FromHead: true})
+	})
 }
 
 // eventReader reads the events of one viewer in the order of the log.
@@ -134,22 +139,34 @@ func keyTopics(v auth.Viewer, asked []string) ([]string, error) {
 }
 
 // wants tells whether the stream is about the event. What is said to
-// connections is not for their clients.
+// connections is not for their clients, and what a newer process may write is
+// for its own.
 func (r *eventReader) wants(e jobspec.Event) bool {
-	return e.Topic != event.TopicSession && (len(r.topics) == 0 || slices.Contains(r.topics, e.Topic))
+	switch e.Type {
+	case event.TypeJobChanged, event.TypeNoteChanged, event.TypeTranslationChanged, event.TypeConsentChanged:
+		return e.Topic != event.TopicSession && (len(r.topics) == 0 || slices.Contains(r.topics, e.Topic))
+	}
+	return false
 }
 
-// foreign tells that a place is not of this log, whose head is position.
-func (r *eventReader) foreign(at event.Cursor) bool {
-	return at.Epoch != r.log.Epoch() || at.Position > r.position
+// foreign tells that a place is not of this log.
+func (s *Streams) foreign(ctx context.Context, at event.Cursor, head int64) (bool, error) {
+	if at.Epoch != s.log.Epoch() {
+		return true, nil
+	}
+	head, err := persist(ctx, func() (int64, error) { return s.log.Reach(ctx, head, at.Position) })
+	return at.Position > head, err
 }
 
 // begin takes up the stream behind a place.
 func (r *eventReader) begin(ctx context.Context, after *event.Cursor) bool {
-	switch {
-	case after == nil:
+	if after == nil {
 		return true
-	case r.foreign(*after):
+	}
+	switch foreign, err := r.foreign(ctx, *after, r.position); {
+	case err != nil:
+		return false
+	case foreign:
 		return r.reset(ctx, "EPOCH")
 	}
 	r.position = after.Position
@@ -176,6 +193,7 @@ func (r *eventReader) follow(ctx context.Context, t Taken) bool {
 		return false
 	}
 	if t.Overflow {
+		r.position = max(r.position, t.Whole)
 		if _, ok := r.replay(ctx); !ok {
 			return false
 		}
@@ -184,10 +202,13 @@ func (r *eventReader) follow(ctx context.Context, t Taken) bool {
 		}
 	}
 	for _, e := range t.Events {
-		if !r.emit(ctx, e) {
+		sent, ok := r.emit(ctx, e)
+		if !ok {
 			return false
 		}
-		r.observe.Pushed(time.Since(e.At))
+		if sent {
+			r.observe.Pushed(time.Since(e.At))
+		}
 	}
 	if t.Expires.IsZero() {
 		return true
@@ -211,10 +232,13 @@ func (r *eventReader) replay(ctx context.Context) (sent int, ok bool) {
 			return sent, r.reset(ctx, "EXPIRED")
 		}
 		for _, e := range events {
-			if !r.emit(ctx, e) {
+			given, ok := r.emit(ctx, e)
+			if !ok {
 				return sent, false
 			}
-			sent++
+			if given {
+				sent++
+			}
 		}
 		if len(events) < replayPage {
 			r.position = max(r.position, head)
@@ -238,20 +262,22 @@ func (r *eventReader) page(ctx context.Context) (events []jobspec.Event, trimmed
 	return events, trimmed, err
 }
 
-// emit hands on an event that the subscriber does not have and wants.
-func (r *eventReader) emit(ctx context.Context, e jobspec.Event) bool {
+// emit hands on an event if the subscriber does not have it and wants it, and
+// tells whether the stream goes on.
+func (r *eventReader) emit(ctx context.Context, e jobspec.Event) (sent, ok bool) {
 	if e.Position <= r.position {
-		return true
+		return false, true
 	}
 	r.position = e.Position
 	if !r.wants(e) {
-		return true
+		return false, true
 	}
 	v := &Event{Event: e, Cursor: r.log.Cursor(e.Position)}
 	if _, err := persist(ctx, func() (*Event, error) { return v, r.load(ctx, v) }); err != nil {
-		return false
+		return false, false
 	}
-	return r.send(v)
+	ok = r.send(v)
+	return ok, ok
 }
 
 // load fills in the event's object as far as it still exists and the viewer

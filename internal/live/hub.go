@@ -70,10 +70,10 @@ type Counts struct {
 // subscriber is a Watch, or a listener.
 type subscriber interface {
 	// add is told of an event, report of progress; lost that there may have been
-	// events that it was not told of. None may block.
+	// events behind a place that it was not told of. None may block.
 	add(e jobspec.Event)
 	report(p jobspec.Progress)
-	lost()
+	lost(whole int64)
 }
 
 // NewHub makes a hub; nothing happens before Run.
@@ -173,10 +173,10 @@ func (h *Hub) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the head of the event log: %w", err)
 	}
+	// Subscribers may be older than the hub: what they missed lies in the database.
+	h.loseAll(h.head)
 	h.head, h.behind = head, head
 	h.forgetPending()
-	// Subscribers may be older than the hub: what they missed lies in the database.
-	h.loseAll()
 	return nil
 }
 
@@ -241,12 +241,14 @@ func (h *Hub) hand(e jobspec.Event) {
 	}
 }
 
-func (h *Hub) loseAll() {
+// loseAll tells every subscriber that it may have missed what lies behind a
+// place.
+func (h *Hub) loseAll(whole int64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, set := range h.subscribers {
 		for s := range set {
-			s.lost()
+			s.lost(whole)
 		}
 	}
 }

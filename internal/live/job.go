@@ -27,7 +27,8 @@ func (s *Streams) Job(ctx context.Context, id string) (<-chan *JobUpdate, error)
 	if err != nil {
 		return nil, err
 	}
-	j, err := s.jobs.Get(ctx, id) // for its owner and its run; its state is read below
+	get := func() (*gen.Job, error) { return s.jobs.Get(ctx, id) }
+	j, err := reach(ctx, get) // for its owner and its run; its state is read below
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +36,9 @@ func (s *Streams) Job(ctx context.Context, id string) (<-chan *JobUpdate, error)
 	w := s.hub.Watch(Interest{
 		Audiences: []string{event.User(j.OwnerID)}, Keys: []string{id, j.RunID}, Policy: policyOf(ctx), Wake: p.wake,
 	})
-	head, err := s.log.Head(ctx)
+	head, err := reach(ctx, func() (int64, error) { return s.log.Head(ctx) })
 	if err == nil {
-		j, err = s.jobs.Get(ctx, id)
+		j, err = reach(ctx, get)
 	}
 	if err != nil {
 		w.Close()

@@ -18,7 +18,7 @@ type listener struct{ Listener }
 
 func (l *listener) add(e jobspec.Event)     { l.Event(e) }
 func (l *listener) report(jobspec.Progress) {}
-func (l *listener) lost()                   { l.Lost() }
+func (l *listener) lost(int64)              { l.Lost() }
 
 // Listen calls l for the events of the audiences that are about one of the
 // keys, until stop. Events that are committed after Listen has returned come.

@@ -27,6 +27,7 @@ func (h *Hub) batch(ctx context.Context, b jobspec.EventBatch) error {
 		}
 	}
 	if len(h.pending) > mostPending {
+		h.pending = nil // the database has all of it
 		return h.heal(ctx)
 	}
 	return nil
@@ -54,10 +55,9 @@ func (h *Hub) round(ctx context.Context, r jobspec.EventRound) error {
 		return h.heal(ctx)
 	}
 	for _, e := range h.pending {
-		if e.Position > r.Position {
-			break
+		if e.Position > h.head && e.Position <= r.Position {
+			h.hand(e)
 		}
-		h.hand(e)
 	}
 	h.head = r.Position
 	h.forgetPending()
@@ -104,7 +104,7 @@ func (h *Hub) heal(ctx context.Context) error {
 			return err
 		}
 		if h.head < trimmed {
-			h.loseAll()
+			h.loseAll(h.head)
 		}
 		for _, e := range events {
 			// Whoever came since head was read may need what lies behind it, of a shard
@@ -114,7 +114,7 @@ func (h *Hub) heal(ctx context.Context) error {
 				h.counts.Healed.Add(1)
 			}
 		}
-		if len(events) < healPage {
+		if n := len(events); n < healPage || events[n-1].Position > head {
 			h.head = max(h.head, head)
 		}
 	}

@@ -3,6 +3,7 @@ package live_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,5 +202,72 @@ func TestAListenerHearsOfItsKeysAndOfWhatItMayHaveMissed(t *testing.T) {
 		stop()
 		stop()
 		require.Zero(t, h.hub.Subscriptions())
+	})
+}
+
+// What a heal reads may lie wholly behind the head that it knew when it began,
+// where the last event before that head is nobody's here.
+func TestAHealThatMuchIsWrittenDuringComesToItsEnd(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		h.hub.CheckEvery(50 * time.Millisecond)
+		h.runHub()
+		h.ready()
+		var last atomic.Int64
+		stop := h.hub.Listen([]string{event.User(owner)}, []string{event.User(owner)}, live.Listener{
+			Event: func(e jobspec.Event) { last.Store(e.Position) }, Lost: func() {},
+		})
+		defer stop()
+		put := func(n int, user string) {
+			changes := make([]event.Change, n)
+			for i := range changes {
+				changes[i] = event.Change{Audience: event.User(user), Topic: event.TopicDialogs, Type: event.TypeConsentChanged, Object: fmt.Sprint("d", i), State: "APPROVED"}
+			}
+			require.NoError(t, h.store.Tx(t.Context(), func(ctx context.Context) error { return h.log.Append(ctx, changes...) }))
+		}
+		put(10_000, owner)
+		put(1, "user_b") // of a shard that the hub does not listen to
+		h.position()
+		require.Eventually(t, func() bool { return h.hub.Counts().Healed.Load() > 500 }, patience, time.Millisecond)
+		put(1000, owner)
+		head := h.position()
+		require.Eventually(t, func() bool { return last.Load() == head }, patience, 5*time.Millisecond)
+	})
+}
+
+// Nothing of a quiet viewer's is gone when others' events are.
+func TestAQuietStreamIsNotResetWhenOthersEventsAreTrimmed(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		background(t, h.relay.Run)
+		stop := h.runHub()
+		h.ready()
+		events, other := h.events(as(t, owner), nil), h.events(as(t, "user_b"), nil)
+		h.note("mine")
+		require.Equal(t, event.TypeNoteChanged, next(t, events).Type)
+		for i := range 6 {
+			h.noteOf("user_b", fmt.Sprint(i))
+			require.Equal(t, fmt.Sprint(i), next(t, other).Note.Text)
+		}
+		_, err := h.log.Trim(t.Context(), time.Hour, 1)
+		require.NoError(t, err)
+		stop()
+		h.runHub() // every stream looks for itself
+		h.ready()
+		n := h.note("mine again")
+		e := next(t, events)
+		require.Empty(t, e.Reset)
+		require.Equal(t, n.ID, e.Object)
+	})
+}
+
+func TestAPanicEndsItsStreamAndNothingElse(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		h.run()
+		h.ready()
+		broken, err := live.Events(as(t, owner), h.streams, live.EventsAsk{}, func(*live.Event) string { panic("on purpose") })
+		require.NoError(t, err)
+		healthy := h.events(as(t, owner), nil)
+		h.note("one")
+		ends(t, broken)
+		require.Equal(t, "one", next(t, healthy).Note.Text)
 	})
 }

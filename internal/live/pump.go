@@ -2,6 +2,8 @@ package live
 
 import (
 	"context"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 )
 
@@ -51,7 +53,7 @@ func (p *pump) wake() {
 }
 
 func (p *pump) run() {
-	for p.step() {
+	for p.safely() {
 		if p.rest() {
 			return
 		}
@@ -60,6 +62,17 @@ func (p *pump) run() {
 	p.state = over
 	p.mu.Unlock()
 	p.end()
+}
+
+// safely is a step whose panic ends the stream and not the process.
+func (p *pump) safely() (more bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			slog.Error("a stream panicked", "panic", r, "stack", string(debug.Stack()))
+			more = false
+		}
+	}()
+	return p.step()
 }
 
 // rest tells whether there is nothing more to do for now.

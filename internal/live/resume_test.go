@@ -13,6 +13,8 @@ import (
 	"parley/internal/event"
 	"parley/internal/live"
 	"parley/internal/resume"
+	"parley/internal/store"
+	"parley/internal/testkit"
 	"parley/internal/testkit/dbtest"
 )
 
@@ -130,4 +132,53 @@ func TestAnIdleStreamHasNoGoroutine(t *testing.T) {
 		h.events(ctx, nil)
 	}
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() < before+streams/10 }, patience, 5*time.Millisecond)
+}
+
+// Another tab with the same name may acknowledge between the two reads with
+// which a stream begins.
+func TestAPlaceThatAnotherReaderHasJustReachedIsNotForeign(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		h.run()
+		h.ready()
+		ctx := as(t, owner)
+		v, _ := auth.From(ctx)
+		h.note("one")
+		old := h.position()
+		h.note("two")
+		key, head := "tab", h.position()
+		_, err := h.book.Ack(ctx, resume.AckInput{ResumeKey: key, UpTo: *h.at(head)})
+		require.NoError(t, err)
+		from, err := h.book.Begin(ctx, v, resume.Ask{Key: &key, Head: *h.at(old), FromHead: true})
+		require.NoError(t, err)
+		require.Equal(t, *h.at(head), *from)
+		events := h.device(ctx, key)
+		n := h.note("three")
+		require.Equal(t, n.ID, next(t, events).Object)
+	})
+}
+
+func TestAStreamWaitsForADatabaseThatIsAwayWhenItBegins(t *testing.T) {
+	t.Parallel()
+	server := testkit.PostgresServer(t)
+	s, err := store.Open(t.Context(), store.Config{URL: server.URL})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	_, err = s.Migrate(t.Context())
+	require.NoError(t, err)
+	h := newHouse(t, s, embedded(t))
+	h.run()
+	h.ready()
+	j := h.ask("one")
+	n, err := h.notes.Get(as(t, owner), j.ParentID)
+	require.NoError(t, err)
+	require.NoError(t, server.Kill())
+	begun := make(chan error, 3)
+	begin := func(open func(ctx context.Context) error) { go func() { begun <- open(as(t, owner)) }() }
+	begin(func(ctx context.Context) error { _, err := h.streams.Events(ctx, nil, nil); return err })
+	begin(func(ctx context.Context) error { _, err := h.streams.Job(ctx, j.ID); return err })
+	begin(func(ctx context.Context) error { _, err := h.streams.Translations(ctx, n.ID, nil); return err })
+	require.NoError(t, server.Restart(t.Context()))
+	for range 3 {
+		require.NoError(t, next(t, begun))
+	}
 }

@@ -50,14 +50,8 @@ func (s *Streams) Since(ctx context.Context, after *event.Cursor, topics []strin
 	}
 	b := &Batch{}
 	r.send = func(e *Event) bool { b.Events = append(b.Events, e); return true }
-	switch {
-	case after == nil:
-	case r.foreign(*after):
-		if !r.reset(ctx, "EPOCH") {
-			return nil, ctx.Err()
-		}
-	default:
-		r.position = after.Position
+	if err := r.resume(ctx, after); err != nil {
+		return nil, err
 	}
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
@@ -83,6 +77,22 @@ func (s *Streams) Since(ctx context.Context, after *event.Cursor, topics []strin
 	return b, nil
 }
 
+// resume takes up a place, nil for the present.
+func (r *eventReader) resume(ctx context.Context, after *event.Cursor) error {
+	if after == nil {
+		return nil
+	}
+	switch foreign, err := r.foreign(ctx, *after, r.position); {
+	case err != nil:
+		return err
+	case !foreign:
+		r.position = after.Position
+	case !r.reset(ctx, "EPOCH"):
+		return ctx.Err()
+	}
+	return nil
+}
+
 // gather reads events into a batch until it is full or the log is read, and
 // tells whether there is more.
 func (r *eventReader) gather(ctx context.Context, b *Batch) (more bool, err error) {
@@ -102,7 +112,7 @@ func (r *eventReader) gather(ctx context.Context, b *Batch) (more bool, err erro
 			return false, nil
 		}
 		for i, e := range events {
-			if !r.emit(ctx, e) {
+			if _, ok := r.emit(ctx, e); !ok {
 				return false, ctx.Err()
 			}
 			if len(b.Events) == maxBatch {

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -121,8 +122,34 @@ func persist[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	}
 }
 
+// reach reads what a stream begins with. A database that is away for a moment
+// must not refuse the stream: clients do not ask again for what was answered with
+// an error.
+func reach[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	v, err := persist(ctx, func() (T, error) {
+		v, err := read()
+		if code := apperr.CodeOf(err); err == nil || code == apperr.Unavailable || code == apperr.Timeout {
+			return v, err
+		}
+		return v, final{err}
+	})
+	var refusal final
+	if errors.As(err, &refusal) {
+		err = refusal.error
+	}
+	return v, err
+}
+
+// final is an error that asking again would give again.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
 // answered tells whether asking again would give the same.
 func answered(err error) bool {
+	if errors.As(err, new(final)) {
+		return true
+	}
 	switch apperr.CodeOf(err) {
 	case apperr.NotFound, apperr.Forbidden, apperr.Unauthenticated, apperr.BadInput:
 		return true

@@ -24,7 +24,7 @@ func (s *Streams) Translations(ctx context.Context, noteID string, after *event.
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.note.Get(ctx, noteID)
+	n, err := reach(ctx, func() (*gen.Note, error) { return s.note.Get(ctx, noteID) })
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +75,18 @@ type translationReader struct {
 }
 
 func (s *Streams) newTranslationReader(ctx context.Context, viewer auth.Viewer, n *gen.Note, after *event.Cursor) (*translationReader, error) {
-	head, err := s.log.Head(ctx)
+	head, err := reach(ctx, func() (int64, error) { return s.log.Head(ctx) })
 	if err != nil {
 		return nil, err
 	}
-	if after, err = s.book.Begin(ctx, viewer, resume.Ask{After: after, Head: s.log.Cursor(head)}); err != nil {
+	after, err = reach(ctx, func() (*event.Cursor, error) {
+		return s.book.Begin(ctx, viewer, resume.Ask{After: after, Head: s.log.Cursor(head)})
+	})
+	if err != nil {
 		return nil, err
 	}
 	// The note may have been deleted since it was found and before it was watched.
-	if n, err = s.note.Load(ctx, n.ID); err != nil {
+	if n, err = reach(ctx, func() (*gen.Note, error) { return s.note.Load(ctx, n.ID) }); err != nil {
 		return nil, err
 	}
 	r := &translationReader{
@@ -91,10 +94,14 @@ func (s *Streams) newTranslationReader(ctx context.Context, viewer auth.Viewer, 
 		resumed: after != nil, versions: map[string]int64{},
 	}
 	// A place that this log does not have is as good as its beginning.
-	if after != nil && after.Epoch == s.log.Epoch() && after.Position <= head {
+	if after == nil {
+		return r, nil
+	}
+	foreign, err := s.foreign(ctx, *after, head)
+	if !foreign {
 		r.cursor = *after
 	}
-	return r, nil
+	return r, err
 }
 
 // begin hands on what there is already.

@@ -59,7 +59,9 @@ type Watch struct {
 	mu       sync.Mutex
 	events   []jobspec.Event
 	overflow bool
-	// dropped is the position of the last event that overflow is about.
+	// Of an overflow: nothing was dropped up to whole, and dropped is the position
+	// of the last event that was, as far as that is known.
+	whole    int64
 	dropped  int64
 	reported bool
 	expires  time.Time
@@ -70,9 +72,10 @@ type Watch struct {
 type Taken struct {
 	// Events are in the order of their positions.
 	Events []jobspec.Event
-	// Overflow is true when events were dropped, up to Dropped or unknown ones:
-	// read the log.
+	// Overflow is true when events were dropped: read the log behind Whole. Dropped
+	// is the position of the last one, 0 when that is not known.
 	Overflow bool
+	Whole    int64
 	Dropped  int64
 	// Reported is true when there was progress.
 	Reported bool
@@ -95,7 +98,7 @@ func (h *Hub) Watch(i Interest) *Watch {
 func (w *Watch) Take() Taken {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := Taken{w.events, w.overflow, w.dropped, w.reported, w.expires}
+	t := Taken{w.events, w.overflow, w.whole, w.dropped, w.reported, w.expires}
 	w.hub.held.Add(-int64(len(w.events)))
 	w.events, w.overflow, w.dropped, w.expires, w.reported = nil, false, 0, time.Time{}, false
 	return t
@@ -135,7 +138,7 @@ func (w *Watch) add(e jobspec.Event) {
 		}
 	}
 	if w.overflow || len(w.events) >= w.Policy.Pending || w.hub.held.Load() >= w.hub.maxHeld {
-		w.drop(e.Position)
+		w.drop(e.Position-1, e.Position)
 	} else {
 		w.events = append(w.events, e)
 		w.hub.held.Add(1)
@@ -144,10 +147,14 @@ func (w *Watch) add(e jobspec.Event) {
 	w.Wake()
 }
 
-// drop makes the reader read the log; w.mu is held.
-func (w *Watch) drop(last int64) {
+// drop makes the reader read the log, because of something behind whole; w.mu is
+// held.
+func (w *Watch) drop(whole, last int64) {
 	if !w.overflow {
 		w.hub.counts.Overflows.Add(1)
+		if w.whole = whole; len(w.events) > 0 {
+			w.whole = min(whole, w.events[0].Position-1)
+		}
 	}
 	w.hub.held.Add(-int64(len(w.events)))
 	w.events, w.overflow, w.dropped = nil, true, max(w.dropped, last)
@@ -165,9 +172,9 @@ func passing(e jobspec.Event) bool {
 	return false
 }
 
-func (w *Watch) lost() {
+func (w *Watch) lost(whole int64) {
 	w.mu.Lock()
-	w.drop(0)
+	w.drop(whole, 0)
 	w.mu.Unlock()
 	w.Wake()
 }

@@ -38,7 +38,8 @@ func (b *Book) Begin(ctx context.Context, v auth.Viewer, ask Ask) (*event.Cursor
 		}
 		p.name = keyName(*ask.Key)
 	case reader != nil && isUUID(reader.Operation):
-		p.name = operationName(v, reader.Operation)
+		// Not by the session: reauthenticate goes on with another one.
+		p.owner, p.name = v.ID, operationPrefix+reader.Operation
 	}
 	from, err := b.find(ctx, p, reader, ask)
 	if err != nil || p.name == "" {
@@ -46,7 +47,9 @@ func (b *Book) Begin(ctx context.Context, v auth.Viewer, ask Ask) (*event.Cursor
 	}
 	switch {
 	case from != nil:
-		p.at = sound(*from, ask.Head)
+		if p.at, err = b.sound(ctx, *from, ask.Head); err != nil {
+			return nil, err
+		}
 	case ask.FromHead:
 		p.at = ask.Head
 	}
@@ -70,11 +73,15 @@ func isUUID(id string) bool {
 // sound is the place to keep. One that the log does not have is kept as none of
 // this log, so that whatever is confirmed next replaces it, and a reader that
 // comes back before is told again that history is gone.
-func sound(at, head event.Cursor) event.Cursor {
-	if at.Epoch != head.Epoch || at.Position > head.Position {
-		return event.Cursor{}
+func (b *Book) sound(ctx context.Context, at, head event.Cursor) (event.Cursor, error) {
+	if at.Epoch != head.Epoch {
+		return event.Cursor{}, nil
 	}
-	return at
+	position, err := b.log.Reach(ctx, head.Position, at.Position)
+	if err != nil || at.Position > position {
+		return event.Cursor{}, err
+	}
+	return at, nil
 }
 
 func (b *Book) find(ctx context.Context, p place, reader *Reader, ask Ask) (*event.Cursor, error) {
@@ -85,7 +92,7 @@ func (b *Book) find(ctx context.Context, p place, reader *Reader, ask Ask) (*eve
 		}
 	}
 	if p.name != "" {
-		at, known, err := b.load(ctx, p.owner, p.name)
+		at, known, err := b.load(ctx, p)
 		if known || err != nil {
 			return &at, err
 		}

@@ -94,7 +94,7 @@ func (b *Book) Ack(ctx context.Context, in AckInput) (event.Cursor, error) {
 		return event.Cursor{}, apperr.Input("upTo", "This event log does not have that place: take a cursor that it gave.")
 	}
 	p := place{ownerOf(v), keyName(in.ResumeKey), in.UpTo}
-	if _, known, err := b.load(ctx, p.owner, p.name); err != nil {
+	if _, known, err := b.load(ctx, p); err != nil {
 		return event.Cursor{}, err
 	} else if !known {
 		if err := b.checkRoom(ctx, p.owner, "input", "resumeKey"); err != nil {
@@ -132,11 +132,6 @@ const (
 )
 
 func keyName(key string) string { return keyPrefix + key }
-
-// operationName names an operation of a session; a key has but one.
-func operationName(v auth.Viewer, operation string) string {
-	return operationPrefix + v.Session + ":" + operation
-}
 
 func (b *Book) checkRoom(ctx context.Context, owner string, path ...string) error {
 	n := 0

@@ -120,7 +120,8 @@ func TestTheFirstDoorThatIsKnownWins(t *testing.T) {
 		ctx, _ = r.reading(another)
 		require.Equal(t, int64(1), r.begin(ctx, viewer, resume.Ask{After: &after}), "an operation of its own")
 		ctx, _ = r.reading(operation)
-		require.Equal(t, int64(1), r.begin(ctx, auth.Viewer{ID: viewer.ID, Session: "sess_9"}, resume.Ask{After: &after}), "another session")
+		require.Equal(t, int64(1), r.begin(ctx, stranger, resume.Ask{After: &after}), "another account")
+		require.Equal(t, int64(5), r.begin(ctx, auth.Viewer{ID: viewer.ID, Session: "sess_9"}, resume.Ask{After: &after}), "a connection may go on with another session")
 
 		key := "tab"
 		r.acked(viewer, key, 6)
@@ -153,6 +154,21 @@ func TestAPlaceOfAnotherLogIsToldAgainUntilItIsReplaced(t *testing.T) {
 		}
 	})
 }
+
+func TestAForeignPlaceOfConnectionInitDoesNotWipeWhatWasAcknowledged(t *testing.T) {
+	onBoth(t, resume.Config{}, func(t *testing.T, r *room) {
+		r.acked(viewer, "tab", 6)
+		for _, foreign := range []event.Cursor{{Epoch: "restored", Position: 9}, r.at(99)} {
+			asked := resume.WithAsked(t.Context(), map[string]any{"tab": foreign.String()})
+			from, err := r.Begin(asked, viewer, resume.Ask{Key: ptr("tab"), Head: r.at(10), FromHead: true})
+			require.NoError(t, err)
+			require.Equal(t, foreign, *from)
+			require.Equal(t, int64(6), r.begin(t.Context(), viewer, keyed("tab")))
+		}
+	})
+}
+
+func ptr[T any](v T) *T { return &v }
 
 func TestBadInputIsCodedAndChangesNothing(t *testing.T) {
 	onBoth(t, resume.Config{MaxKeys: 2}, func(t *testing.T, r *room) {
@@ -194,6 +210,7 @@ func TestPlacesAreForgottenWhenNobodyComes(t *testing.T) {
 		ctx, _ := r.reading(operation)
 		r.acked(viewer, "phone", 3)
 		require.Equal(t, int64(-1), r.begin(ctx, viewer, resume.Ask{}))
+		require.Equal(t, int64(-1), r.begin(ctx, viewer, resume.Ask{}), "also before it is deleted")
 		require.NoError(t, r.Expire(r.t.Context()))
 		require.Equal(t, int64(-1), r.begin(ctx, viewer, resume.Ask{}))
 		require.Equal(t, int64(3), r.begin(ctx, viewer, keyed("phone")))

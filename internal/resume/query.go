@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"parley/internal/batch"
 	"parley/internal/event"
@@ -12,15 +14,24 @@ import (
 )
 
 // load gives where a reader stands and whether that is known.
-func (b *Book) load(ctx context.Context, owner, name string) (at event.Cursor, known bool, err error) {
+func (b *Book) load(ctx context.Context, p place) (at event.Cursor, known bool, err error) {
 	err = b.store.Query(ctx, func(rows *sql.Rows) error {
 		known = true
 		return rows.Scan(&at.Epoch, &at.Position)
-	}, "SELECT epoch, position FROM stream_positions WHERE owner_id = ? AND name = ?", owner, name)
+	}, "SELECT epoch, position FROM stream_positions WHERE owner_id = ? AND name = ? AND updated_at >= ?", p.owner, p.name, b.oldest(p.name))
 	if err != nil {
 		return event.Cursor{}, false, fmt.Errorf("look up where a reader stands: %w", err)
 	}
 	return at, known, nil
+}
+
+// oldest is when a place of that name was last written, or it is forgotten.
+func (b *Book) oldest(name string) time.Time {
+	keep := b.cfg.KeepKeys
+	if strings.HasPrefix(name, operationPrefix) {
+		keep = b.cfg.KeepOperations
+	}
+	return store.Now().Add(-keep)
 }
 
 // save moves a reader to a place of the log, never back, and gives where it
@@ -42,6 +53,7 @@ func (b *Book) commit(ctx context.Context, items []place) ([]batch.Result[event.
 		switch {
 		case last < 0 || furthest[last].key() != p.key():
 			furthest = append(furthest, p)
+		case p.at.Epoch == "": // none of this log replaces nothing
 		case p.at.Epoch != furthest[last].at.Epoch || p.at.Position > furthest[last].at.Position:
 			furthest[last] = p
 		}
@@ -54,8 +66,9 @@ func (b *Book) commit(ctx context.Context, items []place) ([]batch.Result[event.
 		stands[p.key()] = p.at
 		return err
 	}, "INSERT INTO stream_positions (owner_id, name, epoch, position, updated_at) VALUES ", "(?, ?, ?, ?, ?)",
-		` ON CONFLICT (owner_id, name) DO UPDATE SET updated_at = excluded.updated_at, epoch = excluded.epoch,
-			position = CASE WHEN stream_positions.epoch = excluded.epoch AND stream_positions.position > excluded.position
+		` ON CONFLICT (owner_id, name) DO UPDATE SET updated_at = excluded.updated_at,
+			epoch = CASE WHEN excluded.epoch = '' THEN stream_positions.epoch ELSE excluded.epoch END,
+			position = CASE WHEN excluded.epoch = '' OR stream_positions.epoch = excluded.epoch AND stream_positions.position > excluded.position
 				THEN stream_positions.position ELSE excluded.position END
 		RETURNING owner_id, name, epoch, position`,
 		len(furthest), func(i int, args []any) []any {
@@ -90,12 +103,8 @@ const expireStep = 5_000
 // Expire forgets the readers that were not heard of for as long as their places
 // are kept.
 func (b *Book) Expire(ctx context.Context) error {
-	now := store.Now()
 	old := func(prefix string) error {
-		before := now.Add(-b.cfg.KeepKeys)
-		if prefix == operationPrefix {
-			before = now.Add(-b.cfg.KeepOperations)
-		}
+		before := b.oldest(prefix)
 		for {
 			var n int64
 			err := b.store.Tx(ctx, func(ctx context.Context) (err error) {

@@ -142,6 +142,9 @@ func (r *Reader) Unconfirmed() (event.Cursor, bool) {
 	if at.Epoch == "" {
 		at = r.kept.place.at
 	}
+	if at.Epoch == "" { // nothing was given yet, and nothing kept
+		return at, false
+	}
 	return at, at != r.kept.place.at || time.Since(r.kept.touched) > r.kept.book.cfg.KeepOperations/4
 }
 

@@ -66,3 +66,14 @@ func TestWhatWasSentIsUnconfirmedUntilItIsConfirmed(t *testing.T) {
 		require.Equal(t, int64(-1), r.begin(ctx, viewer, resume.Ask{}))
 	})
 }
+
+func TestAReaderThatWasGivenNothingKeepsNothing(t *testing.T) {
+	onBoth(t, resume.Config{KeepOperations: 4}, func(t *testing.T, r *room) {
+		ctx, reader := r.reading(operation)
+		from, err := r.Begin(ctx, viewer, resume.Ask{Head: r.at(10)}) // as translations do
+		require.NoError(t, err)
+		require.Nil(t, from)
+		_, worth := reader.Unconfirmed()
+		require.False(t, worth)
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"golang.org/x/sync/errgroup"
 
 	"parley/internal/apperr"
 )
@@ -17,6 +18,15 @@ import (
 func (s *Server) Drain() {
 	s.draining.Store(true)
 	s.cfg.Resolver.Streams.Stop()
+}
+
+// RunConnections keeps the connections that last, of every transport, until ctx
+// ends, and then drains them at the same time.
+func (s *Server) RunConnections(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return s.Sockets.Run(ctx) })
+	all.Go(func() error { return s.Streams.Run(ctx) })
+	return all.Wait()
 }
 
 // intake refuses mutations while the server drains.

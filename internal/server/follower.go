@@ -92,6 +92,16 @@ func (f *follower) setExpiry(at time.Time) {
 	f.conn.SetExpiry(at)
 }
 
+// warn tells the event streams that the connection will end at a time, if that
+// still holds: a timer may be late.
+func (f *follower) warn(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.now != nil && f.now.expires.Equal(at) {
+		f.streams.Expiring(at)
+	}
+}
+
 func (f *follower) drop(w *watch) {
 	if w == nil {
 		return

@@ -112,7 +112,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.Sockets = ws.New(ws.Config{
 		CheckOrigin: cfg.Origins.Allows, Init: s.initSocket, Hooks: cfg.Hooks,
 		DrainSpread: min(cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
-		ExpiryWarning: cfg.ExpiryWarning, Expiring: warnStreams, MaxSockets: cfg.MaxConnections,
+		ExpiryWarning: cfg.ExpiryWarning, Expiring: warnStreams, MaxSockets: cfg.MaxConnections, AnswerTimeout: cfg.Grace / 4,
 	})
 	s.Streams = sse.New(sse.Config{
 		Open: func(ctx context.Context, conn *sse.Stream) (context.Context, error) {

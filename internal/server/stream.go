@@ -21,7 +21,7 @@ func (s socket) Close(reason string) { s.Conn.Close(ws.CloseForbidden, reason) }
 // warnStreams warns the event streams of a websocket.
 func warnStreams(conn *ws.Conn, at time.Time) {
 	if f := followerOf(conn.Context()); f != nil {
-		f.streams.Expiring(at)
+		f.warn(at)
 	}
 }
 

@@ -246,7 +246,7 @@ func (o *operation) rescue(errs *gqlerror.List) {
 
 // end sends the last message and forgets the operation.
 func (o *operation) end(errs gqlerror.List) {
-	c := o.c
+	c, told := o.c, false
 	defer func() {
 		o.cancel()
 		c.mu.Lock()
@@ -256,7 +256,7 @@ func (o *operation) end(errs gqlerror.List) {
 		if o.counted {
 			c.answered()
 		}
-		if o.unwanted.Load() || !c.ending() {
+		if told || o.unwanted.Load() {
 			o.forget()
 		}
 		c.running.Done()
@@ -264,10 +264,10 @@ func (o *operation) end(errs gqlerror.List) {
 	defer func() {
 		if r := recover(); r != nil { // the presenter, or a hook
 			c.cfg().Log.Error("websocket operation panicked", "socket", c.id, "panic", r, "stack", string(debug.Stack()))
-			o.finish(errorList(apperr.New(apperr.Internal, internalReason)))
+			told = o.finish(errorList(apperr.New(apperr.Internal, internalReason)))
 		}
 	}()
-	o.finish(o.present(o.ctx, errs))
+	told = o.finish(o.present(o.ctx, errs))
 	if !o.start.IsZero() {
 		c.cfg().Hooks.OperationEnded(string(o.rc.Operation.Operation), time.Since(o.start), len(errs) > 0)
 	}
@@ -306,18 +306,20 @@ func (o *operation) present(ctx context.Context, errs gqlerror.List) []byte {
 
 // finish sends the last message, unless the client has ended the operation: an
 // error with the encoded list, or complete without one. The id is free before
-// the message leaves, because the client may use it again at once.
-func (o *operation) finish(list []byte) {
+// the message leaves, because the client may use it again at once. It tells
+// whether the message has left: otherwise the client will ask again.
+func (o *operation) finish(list []byte) (told bool) {
 	c := o.c
 	c.mu.Lock()
 	ours := c.drop(o)
 	c.mu.Unlock()
 	if !ours {
-		return
+		return false
 	}
 	kind := typeComplete
 	if list != nil {
 		kind = typeError
 	}
-	_ = c.send(nil, func(buf *bytes.Buffer) error { writeMessage(buf, kind, o.id, list); return nil })
+	err := c.send(nil, func(buf *bytes.Buffer) error { writeMessage(buf, kind, o.id, list); return nil })
+	return err == nil
 }

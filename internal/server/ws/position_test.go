@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/event"
@@ -195,4 +196,39 @@ func TestDrainKeepsThePlaces(t *testing.T) {
 	code, _ := c.closes()
 	require.Equal(t, ws.CloseRestart, code)
 	b.resumes(t, first, 0)
+}
+
+// The peer's close frame is answered, and nothing can be written any more, a
+// moment before the socket is known to end: a stream that breaks off then is not
+// over.
+func TestAPeerThatClosesWhileItIsGivenMessagesKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	b := withBook(t, ws.Config{ConfirmAfter: time.Hour})
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for at := int64(1); ; at++ {
+			select {
+			case b.schema.log <- at:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	for i := range 300 {
+		id := fmt.Sprintf("5f0c7c2e-41d4-4ad6-9d0e-%012d", i)
+		c := b.ready(t)
+		c.subscribeLog(id)
+		c.begins(id)
+		closing := websocket.FormatCloseMessage(4408, "ping timeout")
+		require.NoError(t, c.conn.WriteControl(websocket.CloseMessage, closing, time.Now().Add(patience)))
+		c.closes()
+		require.NoError(t, c.conn.Close())
+		require.Eventually(t, func() bool { return b.transport.Len() == 0 }, patience, 100*time.Microsecond)
+		again := b.ready(t)
+		again.subscribeLog(id)
+		require.NotEqual(t, int64(-1), again.begins(id))
+		require.NoError(t, again.conn.Close())
+		require.Eventually(t, func() bool { return b.transport.Len() == 0 }, patience, 100*time.Microsecond)
+	}
 }

@@ -115,7 +115,7 @@ func wait(ctx context.Context, d time.Duration) {
 // could have been told and have answered.
 func (t *Transport) Run(ctx context.Context) error {
 	<-ctx.Done()
-	limit := t.cfg.DrainSpread + t.cfg.WriteTimeout + closeGrace + time.Second
+	limit := t.cfg.DrainSpread + t.cfg.AnswerTimeout + t.cfg.WriteTimeout + closeGrace + time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	return t.CloseAll(ctx, CloseRestart, restartReason, t.cfg.DrainSpread)

@@ -2,19 +2,15 @@ package ws
 
 import "time"
 
-// retireTimeout is how long a socket that is to be closed waits for its queries
-// and mutations to be answered.
-const retireTimeout = time.Second
-
 // retire closes the socket once its queries and mutations have been answered,
-// so that a client need not wonder what became of them. Streams just end: they
-// go on elsewhere.
+// or after Config.AnswerTimeout, so that a client need not wonder what became of
+// them. Streams just end: they go on elsewhere.
 func (c *Conn) retire(code int, reason string) {
 	c.mu.Lock()
 	busy := c.answering > 0 && c.code == 0
 	if busy && c.retiring == nil {
 		c.retiring = func() { c.Close(code, reason) }
-		time.AfterFunc(retireTimeout, c.retiring)
+		time.AfterFunc(c.cfg().AnswerTimeout, c.retiring)
 	}
 	c.mu.Unlock()
 	if !busy {

@@ -50,6 +50,9 @@ type Config struct {
 	Expiring func(*Conn, time.Time)
 	// DrainSpread is the time over which Run closes its sockets; 0 means 5 s.
 	DrainSpread time.Duration
+	// AnswerTimeout is how long CloseAll waits for the queries and mutations of a
+	// socket to be answered before it closes the socket; 0 means 1 s.
+	AnswerTimeout time.Duration
 	// MaxSockets is how many sockets there may be at a time; 0 means 20,000. One
 	// more is answered with 503.
 	MaxSockets int
@@ -105,6 +108,7 @@ func (cfg Config) withDefaults() Config {
 	cfg.ConfirmAfter = orElse(max(cfg.ConfirmAfter, 0), 5*time.Second)
 	cfg.ExpiryWarning = orElse(cfg.ExpiryWarning, time.Minute)
 	cfg.DrainSpread = orElse(max(cfg.DrainSpread, 0), 5*time.Second)
+	cfg.AnswerTimeout = orElse(max(cfg.AnswerTimeout, 0), time.Second)
 	cfg.MaxSockets = orElse(max(cfg.MaxSockets, 0), 20_000)
 	cfg.MaxMessage = orElse(max(cfg.MaxMessage, 0), 1<<20)
 	cfg.MaxOperations = orElse(max(cfg.MaxOperations, 0), 100)
