@@ -200,9 +200,11 @@ func responseType(r *http.Request) string {
 		default:
 			continue
 		}
-		q, err := strconv.ParseFloat(params["q"], 64)
-		if err != nil { // most have none
-			q = 1
+		q := 1.0
+		if text := params["q"]; text != "" { // most have none
+			if given, err := strconv.ParseFloat(text, 64); err == nil {
+				q = given
+			}
 		}
 		if q > weight {
 			best, weight = t, q

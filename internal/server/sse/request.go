@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,11 +20,14 @@ import (
 // TokenHeader is the header with the token of a stream.
 const TokenHeader = "X-GraphQL-Event-Stream-Token"
 
+// tokenHeader is how requests hold it, made once: every request is asked for it.
+var tokenHeader = http.CanonicalHeaderKey(TokenHeader)
+
 const eventStream = "text/event-stream"
 
 func tokenOf(r *http.Request) string {
-	if token := r.Header.Get(TokenHeader); token != "" {
-		return token
+	if tokens := r.Header[tokenHeader]; len(tokens) > 0 && tokens[0] != "" {
+		return tokens[0]
 	}
 	if !strings.Contains(r.URL.RawQuery, "token=") {
 		return ""
@@ -34,6 +38,10 @@ func tokenOf(r *http.Request) string {
 // wantsEvents tells whether the client would rather have an event stream than
 // a single response. Clients that take either name JSON first, or alone.
 func wantsEvents(r *http.Request) bool {
+	// Every request comes by here, and few want one.
+	if !slices.ContainsFunc(r.Header["Accept"], func(v string) bool { return strings.Contains(strings.ToLower(v), eventStream) }) {
+		return false
+	}
 	best, bestWeight := "", 0.0
 	for kind, weight := range accepted(r) {
 		switch kind {

@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"parley/e2e/process"
+	"parley/internal/testkit"
+)
+
+// EventSource knows nothing of parley: it sends the last id that it has when it
+// comes back.
+func TestEventSourceInChromiumGoesOnAfterTheServerWasKilled(t *testing.T) {
+	t.Parallel()
+	chromium := testkit.Chromium(t)
+	program, err := exec.LookPath("node")
+	if err != nil {
+		testkit.Missing(t, "node: install Node.js")
+	}
+	p := process.Serve(t)
+	cmd := exec.CommandContext(t.Context(), program, "eventsource.mjs", p.URL)
+	cmd.Dir, cmd.Env = filepath.Join(testkit.Root(), "clients", "browser"), append(os.Environ(), "CHROMIUM="+chromium)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if last = lines.Text(); last != "restart" {
+			continue
+		}
+		p.Kill()
+		p.Restart()
+		p.Ready()
+		if _, err := in.Write([]byte("done\n")); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if want := `["before","while it was away","after"]`; last != want {
+		t.Errorf("the browser heard %s, want %s", last, want)
+	}
+}
