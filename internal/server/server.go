@@ -109,22 +109,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.MaxConnections = 20_000
 	}
 	s := &Server{cfg: cfg}
-	s.Sockets = ws.New(ws.Config{
-		CheckOrigin: cfg.Origins.Allows, Init: s.initSocket, Hooks: cfg.Hooks,
-		DrainSpread: min(cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
-		ExpiryWarning: cfg.ExpiryWarning, Expiring: warnStreams, MaxSockets: cfg.MaxConnections, AnswerTimeout: cfg.Grace / 4,
-	})
-	s.Streams = sse.New(sse.Config{
-		Open: func(ctx context.Context, conn *sse.Stream) (context.Context, error) {
-			if s.Streams.Len() >= s.cfg.MaxConnections {
-				return nil, apperr.New(apperr.Unavailable, "There are too many open connections.")
-			}
-			// Its headers have left when an operation could set a cookie.
-			return s.openStream(graph.WithCarrier(ctx, graph.Carrier{Address: graph.ClientAddress(ctx)}), conn)
-		},
-		Hooks: cfg.StreamHooks, Bus: cfg.Bus, MaxBody: maxBody,
-		DrainSpread: min(cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
-	})
+	s.Sockets, s.Streams = s.newSockets(), s.newStreams()
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.cors(limitBody(s.authenticate(s.graphql()))))
 	for _, format := range []dialog.Format{dialog.CSV, dialog.JSONL} {
@@ -149,6 +134,30 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
 	return s, nil
+}
+
+// newSockets makes the transport of websockets.
+func (s *Server) newSockets() *ws.Transport {
+	return ws.New(ws.Config{
+		CheckOrigin: s.cfg.Origins.Allows, Init: s.initSocket, Hooks: s.cfg.Hooks,
+		DrainSpread: min(s.cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
+		ExpiryWarning: s.cfg.ExpiryWarning, Expiring: warnStreams, MaxSockets: s.cfg.MaxConnections, AnswerTimeout: s.cfg.Grace / 4,
+	})
+}
+
+// newStreams makes the transport of server-sent events.
+func (s *Server) newStreams() *sse.Transport {
+	return sse.New(sse.Config{
+		Open: func(ctx context.Context, conn *sse.Stream) (context.Context, error) {
+			if s.Streams.Len() >= s.cfg.MaxConnections {
+				return nil, apperr.New(apperr.Unavailable, "There are too many open connections.")
+			}
+			// Its headers have left when an operation could set a cookie.
+			return s.openStream(graph.WithCarrier(ctx, graph.Carrier{Address: graph.ClientAddress(ctx)}), conn)
+		},
+		Hooks: s.cfg.StreamHooks, Bus: s.cfg.Bus, MaxBody: maxBody,
+		DrainSpread: min(s.cfg.Grace/4, 5*time.Second), WriteTimeout: 10 * time.Second,
+	})
 }
 
 // Addr is the address that the server listens on.
