@@ -15,6 +15,7 @@ import (
 
 	"parley/internal/apperr"
 	"parley/internal/resume"
+	"parley/internal/server/lasting"
 )
 
 const (
@@ -90,7 +91,7 @@ func (t *Transport) forward(ctx context.Context, key seatKey, c command) *answer
 		unknown := errors.Is(err, nats.ErrNoResponders) || err == nil && a.Gone
 		switch {
 		case unknown && again:
-			wait(ctx, secondTry)
+			lasting.Wait(ctx, secondTry)
 		case unknown:
 			return notFound()
 		case errors.Is(err, nats.ErrMaxPayload):
@@ -233,7 +234,7 @@ func (t *Transport) answerTo(m *nats.Msg) *answer {
 	}
 	s := t.seat(key)
 	switch {
-	case t.isDraining():
+	case t.streams.Draining():
 		return restarting()
 	case s == nil:
 		return &answer{Status: http.StatusNotFound, Gone: true}

@@ -15,6 +15,7 @@ import (
 
 	"parley/internal/apperr"
 	"parley/internal/resume"
+	"parley/internal/server/lasting"
 )
 
 // operation is one request being answered.
@@ -235,7 +236,7 @@ func (o *operation) advance() (more bool, errs gqlerror.List) {
 		if err := o.next(resp); errors.Is(err, errEnded) {
 			return false, nil
 		} else if err != nil {
-			return false, wrap(err)
+			return false, lasting.Errors(err)
 		}
 		o.answered = true
 		// An interceptor may answer a query the same for ever.
@@ -243,11 +244,11 @@ func (o *operation) advance() (more bool, errs gqlerror.List) {
 			return true, nil
 		}
 	} else if !streaming && !o.answered {
-		return false, wrap(o.ctx.Err()) // the time was up before anything was done
+		return false, lasting.Errors(o.ctx.Err()) // the time was up before anything was done
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return false, wrap(o.reason)
+	return false, lasting.Errors(o.reason)
 }
 
 // rescue, deferred, makes an error of a panic in execution or an extension.
@@ -257,7 +258,7 @@ func (o *operation) rescue(errs *gqlerror.List) {
 		return
 	}
 	if o.rc != nil {
-		*errs = wrap(o.rc.Recover(o.ctx, r))
+		*errs = lasting.Errors(o.rc.Recover(o.ctx, r))
 		return
 	}
 	o.s.cfg().Log.Error("an operation panicked", "stream", o.s.id, "panic", r, "stack", string(debug.Stack()))
@@ -266,17 +267,6 @@ func (o *operation) rescue(errs *gqlerror.List) {
 
 func internalErrors() gqlerror.List {
 	return gqlerror.List{{Message: internalSentence, Extensions: map[string]any{"code": apperr.Internal}}}
-}
-
-func wrap(err error) gqlerror.List {
-	if err == nil {
-		return nil
-	}
-	var e *gqlerror.Error
-	if errors.As(err, &e) {
-		return gqlerror.List{e}
-	}
-	return gqlerror.List{gqlerror.Wrap(err)}
 }
 
 // next sends a response with its place, if it has one.

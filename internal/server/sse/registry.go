@@ -2,49 +2,14 @@ package sse
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
-	"slices"
 	"time"
 
 	"parley/internal/apperr"
 )
 
-func (t *Transport) isDraining() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.draining
-}
-
-// add registers an open stream, unless the transport drains.
-func (t *Transport) add(s *Stream) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.draining {
-		return false
-	}
-	t.streams[s] = struct{}{}
-	return true
-}
-
-func (t *Transport) remove(s *Stream) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, was := t.streams[s]; !was {
-		return
-	}
-	delete(t.streams, s)
-	if t.draining && len(t.streams) == 0 {
-		close(t.empty)
-	}
-}
-
 // Len is the number of open streams.
-func (t *Transport) Len() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.streams)
-}
+func (t *Transport) Len() int { return t.streams.Len() }
 
 // Reserved is the number of tokens that wait for their streams.
 func (t *Transport) Reserved() int {
@@ -55,21 +20,11 @@ func (t *Transport) Reserved() int {
 
 // Each calls f for every open stream. Streams may open and end meanwhile.
 func (t *Transport) Each(f func(*Stream)) {
-	for _, s := range t.snapshot() {
+	for _, s := range t.streams.All() {
 		if !s.ending() {
 			f(s)
 		}
 	}
-}
-
-func (t *Transport) snapshot() []*Stream {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	all := make([]*Stream, 0, len(t.streams))
-	for s := range t.streams {
-		all = append(all, s)
-	}
-	return all
 }
 
 // seat gives the stream of a token, nil when it is not in this process.
@@ -84,7 +39,7 @@ func (t *Transport) seat(key seatKey) *Stream {
 func (t *Transport) sit(s *Stream) *answer {
 	t.mu.Lock()
 	switch {
-	case t.draining:
+	case t.streams.Draining():
 		t.mu.Unlock()
 		return restarting()
 	case t.reserved >= t.cfg.MaxReservations:
@@ -141,63 +96,29 @@ func (t *Transport) vacate(s *Stream) {
 	}
 }
 
-// drain refuses new streams from now on and ends the reservations.
-func (t *Transport) drain() {
-	t.mu.Lock()
-	if !t.draining {
-		t.draining = true
-		if len(t.streams) == 0 {
-			close(t.empty)
-		}
-	}
-	var idle []*Stream
-	for _, s := range t.seats {
-		if _, is := t.streams[s]; !is {
-			idle = append(idle, s)
-		}
-	}
-	t.mu.Unlock()
-	for _, s := range idle {
-		s.Close()
-	}
-}
-
 // CloseAll answers new requests with 503 from now on and ends the open streams,
 // each at a random moment within spread, so that their clients do not come back
 // all at once. It returns when the last one and its operations have ended. When
 // ctx ends before, the rest is ended at once and ctx's error returned.
 func (t *Transport) CloseAll(ctx context.Context, spread time.Duration) error {
-	t.drain()
-	streams := t.snapshot()
-	moments := make([]time.Duration, len(streams))
-	for i := range moments {
-		moments[i] = time.Duration(rand.Int64N(max(int64(spread), 0) + 1))
-	}
-	slices.Sort(moments)
-	start := time.Now()
-	for i, s := range streams {
-		wait(ctx, moments[i]-time.Since(start))
+	t.streams.Drain()
+	for _, s := range t.waiting() {
 		s.Close()
 	}
-	select {
-	case <-t.empty:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return t.streams.CloseAll(ctx, spread, (*Stream).Close)
 }
 
-// wait sleeps for d, less when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	if d <= 0 || ctx.Err() != nil {
-		return
+// waiting gives the reservations that no stream has taken up.
+func (t *Transport) waiting() []*Stream {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []*Stream
+	for _, s := range t.seats {
+		if !t.streams.Has(s) {
+			all = append(all, s)
+		}
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	return all
 }
 
 // Run answers what other processes ask about the tokens of this one, until ctx

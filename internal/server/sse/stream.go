@@ -181,7 +181,7 @@ func (s *Stream) admit() (refused *answer) {
 	case err != nil:
 		s.cfg().Log.DebugContext(s.base, "event stream refused", "stream", s.id, "error", err)
 		return turnedAway(err)
-	case s.ending() && !s.t.isDraining():
+	case s.ending() && !s.t.streams.Draining():
 		return refusal(http.StatusForbidden, apperr.New(apperr.Forbidden, "The stream was closed before it was open."))
 	case ctx == nil:
 		return nil
@@ -240,7 +240,7 @@ func (s *Stream) begin(w http.ResponseWriter) *answer {
 	ended := s.end != ""
 	s.users++
 	s.mu.Unlock()
-	if ended || !s.t.add(s) {
+	if ended || !s.t.streams.Add(s) {
 		return restarting()
 	}
 	return nil
@@ -274,7 +274,7 @@ func (s *Stream) leave() {
 	last := s.users == 0 && s.end != ""
 	s.mu.Unlock()
 	if last {
-		s.t.remove(s)
+		s.t.streams.Remove(s)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"parley/internal/natsx"
+	"parley/internal/server/lasting"
 )
 
 // Config holds the settings of a Transport. Its zero value is usable.
@@ -88,13 +89,11 @@ func (cfg Config) withDefaults() Config {
 type Transport struct {
 	cfg      Config
 	requests chan *nats.Msg // of other processes
+	streams  lasting.Registry[*Stream]
 
 	mu       sync.Mutex
-	streams  map[*Stream]struct{} // open ones
-	seats    map[seatKey]*Stream  // those with a token, open or reserved
-	reserved int                  // tokens that wait for their streams
-	draining bool
-	empty    chan struct{} // closed when draining and streams is empty
+	seats    map[seatKey]*Stream // those with a token, open or reserved
+	reserved int                 // tokens that wait for their streams
 }
 
 var _ graphql.Transport = (*Transport)(nil)
@@ -103,7 +102,7 @@ var _ graphql.Transport = (*Transport)(nil)
 func New(cfg Config) *Transport {
 	return &Transport{
 		cfg: cfg.withDefaults(), requests: make(chan *nats.Msg, maxRequests),
-		streams: map[*Stream]struct{}{}, seats: map[seatKey]*Stream{}, empty: make(chan struct{}),
+		seats: map[seatKey]*Stream{},
 	}
 }
 
@@ -126,7 +125,7 @@ func (t *Transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	r.Body = http.MaxBytesReader(w, r.Body, t.cfg.MaxBody)
 	token := tokenOf(r)
 	switch {
-	case t.isDraining():
+	case t.streams.Draining():
 		t.reply(w, r, restarting())
 	case r.Method == http.MethodPut:
 		t.reserve(w, r, exec, token)

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"parley/internal/server/lasting"
 )
 
 // writeChunk is how many bytes may share one write deadline, so that a slow
@@ -16,8 +18,8 @@ var errEnded = errors.New("sse: operation or stream has ended")
 
 // write sends one event, of an operation only while that is live.
 func (s *Stream) write(o *operation, encode func(*bytes.Buffer) error) error {
-	buf := buffers.Get().(*bytes.Buffer)
-	defer release(buf)
+	buf := lasting.Buffer()
+	defer lasting.Release(buf)
 	if err := encode(buf); err != nil {
 		return err
 	}

@@ -14,21 +14,11 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/gorilla/websocket"
+
+	"parley/internal/server/lasting"
 )
 
 const invalidReason = "Invalid message received"
-
-// maxPooled is the capacity in bytes up to which buffers are used again.
-const maxPooled = 64 << 10
-
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-func release(buf *bytes.Buffer) {
-	if buf.Cap() <= maxPooled {
-		buf.Reset()
-		buffers.Put(buf)
-	}
-}
 
 // Conn is one open socket. Its methods may be called from any goroutine, also
 // after the socket has closed; then they do nothing.
@@ -171,7 +161,7 @@ func (c *Conn) listen() {
 
 // end releases everything once reading is over.
 func (c *Conn) end() {
-	defer c.t.remove(c)
+	defer c.t.conns.Remove(c)
 	c.settle(websocket.CloseAbnormalClosure)
 	_ = c.wire.Close()
 	c.mu.Lock()
@@ -193,8 +183,8 @@ func (c *Conn) receive() error {
 	if c.ending() {
 		return nil // the next call skips what is left of it
 	}
-	buf := buffers.Get().(*bytes.Buffer)
-	defer release(buf)
+	buf := lasting.Buffer()
+	defer lasting.Release(buf)
 	if _, err := buf.ReadFrom(io.LimitReader(reader, c.cfg().MaxMessage+1)); err != nil {
 		return err
 	}
@@ -244,8 +234,8 @@ var errEnded = errors.New("websocket: operation or socket has ended")
 
 // send writes one message, of an operation only while that is live.
 func (c *Conn) send(o *operation, encode func(*bytes.Buffer) error) error {
-	buf := buffers.Get().(*bytes.Buffer)
-	defer release(buf)
+	buf := lasting.Buffer()
+	defer lasting.Release(buf)
 	if err := encode(buf); err != nil {
 		return err
 	}

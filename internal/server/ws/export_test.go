@@ -6,7 +6,7 @@ import "time"
 func Cut(c *Conn) { c.wire.abort() }
 
 // Draining tells whether the transport refuses new work.
-func (t *Transport) Draining() bool { return t.isDraining() }
+func (t *Transport) Draining() bool { return t.conns.Draining() }
 
 // ConfirmIn sets how long the next message waits for its ping.
 func ConfirmIn(c *Conn, d time.Duration) {

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"parley/internal/apperr"
+	"parley/internal/server/lasting"
 )
 
 // The types of messages.
@@ -153,40 +153,13 @@ func openMessage(buf *bytes.Buffer, kind, id string) {
 	buf.WriteByte('"')
 }
 
-// writeNext encodes a response. Its data is written as gqlgen made it, and is
-// left out where execution never began, which graphql.Response can't.
+// writeNext encodes a response.
 func writeNext(buf *bytes.Buffer, id string, resp *graphql.Response) error {
-	rest := struct {
-		Errors     gqlerror.List  `json:"errors,omitempty"`
-		Label      string         `json:"label,omitempty"`
-		Path       any            `json:"path,omitempty"`
-		HasNext    *bool          `json:"hasNext,omitempty"`
-		Extensions map[string]any `json:"extensions,omitempty"`
-	}{resp.Errors, resp.Label, nil, resp.HasNext, resp.Extensions}
-	if len(resp.Path) > 0 {
-		rest.Path = resp.Path
-	}
-	tail, err := json.Marshal(rest)
-	if err != nil {
+	openMessage(buf, typeNext, id)
+	buf.WriteString(`,"payload":`)
+	if err := lasting.WriteResponse(buf, resp); err != nil {
 		return err
 	}
-	data := []byte(resp.Data)
-	if len(data) == 0 && len(resp.Errors) == 0 {
-		data = []byte("null")
-	}
-	openMessage(buf, typeNext, id)
-	buf.WriteString(`,"payload":{`)
-	if len(data) > 0 {
-		if !utf8.Valid(data) { // a text frame must be, and one column may not
-			data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
-		}
-		buf.WriteString(`"data":`)
-		buf.Write(data)
-		if len(tail) > len("{}") {
-			buf.WriteByte(',')
-		}
-	}
-	buf.Write(tail[1:]) // without its opening brace
 	buf.WriteByte('}')
 	return nil
 }

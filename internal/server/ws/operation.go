@@ -16,6 +16,7 @@ import (
 
 	"parley/internal/apperr"
 	"parley/internal/resume"
+	"parley/internal/server/lasting"
 )
 
 // operation is one subscribe message being answered.
@@ -64,7 +65,7 @@ func Fail(ctx context.Context, err error) bool {
 
 // subscribe starts an operation, or says why not.
 func (c *Conn) subscribe(m message, size int64) {
-	if c.t.isDraining() {
+	if c.t.conns.Draining() {
 		// What is not begun here, the client begins elsewhere when it comes back.
 		c.retire(CloseRestart, restartReason)
 		return
@@ -217,7 +218,7 @@ func (o *operation) advance() (more bool, errs gqlerror.List) {
 		if err := o.next(resp); errors.Is(err, errEnded) {
 			return false, nil
 		} else if err != nil {
-			return false, wrap(err)
+			return false, lasting.Errors(err)
 		}
 		o.c.markSent(o)
 		// An interceptor may answer a query the same for ever.
@@ -227,7 +228,7 @@ func (o *operation) advance() (more bool, errs gqlerror.List) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return false, wrap(o.reason)
+	return false, lasting.Errors(o.reason)
 }
 
 // rescue, deferred, makes an error of a panic in execution or an extension.
@@ -237,11 +238,11 @@ func (o *operation) rescue(errs *gqlerror.List) {
 		return
 	}
 	if o.rc != nil {
-		*errs = wrap(o.rc.Recover(o.ctx, r))
+		*errs = lasting.Errors(o.rc.Recover(o.ctx, r))
 		return
 	}
 	o.c.cfg().Log.Error("websocket operation panicked", "socket", o.c.id, "panic", r, "stack", string(debug.Stack()))
-	*errs = wrap(apperr.New(apperr.Internal, internalReason))
+	*errs = lasting.Errors(apperr.New(apperr.Internal, internalReason))
 }
 
 // end sends the last message and forgets the operation.
@@ -271,17 +272,6 @@ func (o *operation) end(errs gqlerror.List) {
 	if !o.start.IsZero() {
 		c.cfg().Hooks.OperationEnded(string(o.rc.Operation.Operation), time.Since(o.start), len(errs) > 0)
 	}
-}
-
-func wrap(err error) gqlerror.List {
-	if err == nil {
-		return nil
-	}
-	var e *gqlerror.Error
-	if errors.As(err, &e) {
-		return gqlerror.List{e}
-	}
-	return gqlerror.List{gqlerror.Wrap(err)}
 }
 
 func (o *operation) next(resp *graphql.Response) error {

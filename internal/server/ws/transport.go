@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"parley/internal/apperr"
+	"parley/internal/server/lasting"
 )
 
 // Protocol is the one subprotocol that is spoken.
@@ -127,10 +128,7 @@ type Transport struct {
 	cfg      Config
 	upgrader websocket.Upgrader
 
-	mu       sync.Mutex
-	conns    map[*Conn]struct{}
-	draining bool
-	empty    chan struct{} // closed when draining and conns is empty
+	conns lasting.Registry[*Conn]
 }
 
 var _ graphql.Transport = (*Transport)(nil)
@@ -138,7 +136,7 @@ var _ graphql.Transport = (*Transport)(nil)
 // New makes a Transport; what cfg leaves out gets its default.
 func New(cfg Config) *Transport {
 	cfg = cfg.withDefaults()
-	t := &Transport{cfg: cfg, conns: map[*Conn]struct{}{}, empty: make(chan struct{})}
+	t := &Transport{cfg: cfg}
 	t.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.WriteTimeout,
 		ReadBufferSize:   readBuffer,
@@ -165,7 +163,7 @@ func (t *Transport) Supports(r *http.Request) bool { return websocket.IsWebSocke
 // grown stack for as long. The socket's context has the values of the
 // request's, and not its end.
 func (t *Transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	if t.isDraining() {
+	if t.conns.Draining() {
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, apperr.New(apperr.Unavailable, "The server restarts."))
 		return
@@ -181,7 +179,7 @@ func (t *Transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		return
 	}
 	c := newConn(t, socket, r, exec)
-	if !t.add(c) {
+	if !t.conns.Add(c) {
 		message := websocket.FormatCloseMessage(CloseRestart, restartReason)
 		_ = socket.WriteControl(websocket.CloseMessage, message, time.Now().Add(t.cfg.WriteTimeout))
 		_ = socket.Close()
