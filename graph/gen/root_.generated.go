@@ -2972,7 +2972,7 @@ extend type Mutation {
     """The refresh token."""
     input: RefreshInput!
   ): RefreshPayload!
-  """End the session: its refresh tokens stop working, and its cookie is removed."""
+  """End the session: its refresh tokens stop working, its cookie is removed, and its connections are closed in every process."""
   signOut(
     """Nothing that is needed."""
     input: SignOutInput = {}
