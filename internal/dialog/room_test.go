@@ -15,7 +15,6 @@ import (
 	"parley/internal/auth"
 	"parley/internal/dialog"
 	"parley/internal/event"
-	"parley/internal/jobspec"
 	"parley/internal/page"
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
@@ -170,7 +169,7 @@ func (r *room) events(after event.Cursor) []string {
 	return list
 }
 
-func describe(e jobspec.Event) string {
+func describe(e event.Event) string {
 	return fmt.Sprintf("%s %s/%s %s %s v%d %s", e.Audience, e.Topic, e.Type, e.Object, e.Parent, e.Version, e.State)
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"parley/internal/apperr"
-	"parley/internal/jobspec"
 )
 
 func TestACursorReadsAsItWasWritten(t *testing.T) {
@@ -51,7 +50,7 @@ func TestAnAudienceHasOneShard(t *testing.T) {
 	if User("a") == Role("a") {
 		t.Error("a user and a role share an audience")
 	}
-	if shard := shardOf(User("a")); shard != jobspec.EventShard("u:a") || shard < 0 || shard >= jobspec.EventShards {
+	if shard := ShardOf(User("a")); shard != ShardOf("u:a") || shard < 0 || shard >= Shards {
 		t.Errorf("shard %d", shard)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"parley/internal/apperr"
-	"parley/internal/jobspec"
 )
 
 // Topics that a viewer may listen to.
@@ -65,8 +64,6 @@ func User(id string) string { return "u:" + id }
 
 // Role is the audience of everybody with a role.
 func Role(role string) string { return "r:" + role }
-
-func shardOf(audience string) int { return jobspec.EventShard(audience) }
 
 // Cursor is a place in the event log.
 type Cursor struct {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"parley/internal/jobspec"
 	"parley/internal/store"
 )
 
@@ -92,7 +91,7 @@ func (l *Log) Append(ctx context.Context, changes ...Change) error {
 				position = next
 				next++
 			}
-			args = append(args, position, shardOf(c.Audience), c.Audience, c.Topic, c.Type, c.Object, c.Parent, c.Version, c.State, now)
+			args = append(args, position, ShardOf(c.Audience), c.Audience, c.Topic, c.Type, c.Object, c.Parent, c.Version, c.State, now)
 		}
 		values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?), ", len(chunk)), ", ")
 		if _, err := l.store.Exec(ctx, `INSERT INTO events
@@ -128,7 +127,7 @@ type Filter struct {
 
 // Read gives events in the order of their positions. A reader that goes on
 // behind the last position it was given misses nothing that is committed later.
-func (l *Log) Read(ctx context.Context, f Filter) ([]jobspec.Event, error) {
+func (l *Log) Read(ctx context.Context, f Filter) ([]Event, error) {
 	query := "SELECT position, audience, topic, type, object_id, parent_id, version, state, created_at FROM events WHERE position > ?"
 	args := []any{f.After}
 	if len(f.Audiences) > 0 {
@@ -145,9 +144,9 @@ func (l *Log) Read(ctx context.Context, f Filter) ([]jobspec.Event, error) {
 	}
 	query += " ORDER BY position LIMIT ?"
 	args = append(args, f.Limit)
-	var events []jobspec.Event
+	var events []Event
 	err := l.store.Query(ctx, func(rows *sql.Rows) error {
-		var e jobspec.Event
+		var e Event
 		if err := rows.Scan(&e.Position, &e.Audience, &e.Topic, &e.Type, &e.Object, &e.Parent, &e.Version, &e.State, &e.At); err != nil {
 			return err
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"parley/internal/event"
-	"parley/internal/jobspec"
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
 )
@@ -67,7 +66,7 @@ func (w world) position() {
 	}
 }
 
-func (w world) read(f event.Filter) []jobspec.Event {
+func (w world) read(f event.Filter) []event.Event {
 	w.t.Helper()
 	events, err := w.Read(w.t.Context(), f)
 	if err != nil {
@@ -106,7 +105,7 @@ func TestEventsReadInTheOrderOfTheirPositions(t *testing.T) {
 			t.Errorf("it happened at %v", e.At)
 		}
 		e.At = time.Time{}
-		want := jobspec.Event{
+		want := event.Event{
 			Position: 2, Audience: "u:b", Topic: event.TopicNotes, Type: event.TypeNoteChanged,
 			Object: "n2", Parent: "parent", Version: 7, State: "READY",
 		}
@@ -129,9 +128,9 @@ func (w world) checkFilters() {
 		"audience":    {event.Filter{Limit: 9, Audiences: []string{"u:a"}}, "[n1 n3]"},
 		"audiences":   {event.Filter{Limit: 9, Audiences: []string{"u:b", "u:a"}}, "[n1 n2 n3]"},
 		"nobody":      {event.Filter{Limit: 9, Audiences: []string{"u:"}}, "[]"},
-		"shard":       {event.Filter{Shards: []int{jobspec.EventShard("u:b")}, Limit: 9}, "[n2]"},
-		"other shard": {event.Filter{Shards: []int{(jobspec.EventShard("u:b") + 1) % jobspec.EventShards}, Limit: 9, Audiences: []string{"u:b"}}, "[]"},
-		"both":        {event.Filter{Shards: []int{jobspec.EventShard("u:a")}, Limit: 9, Audiences: []string{"u:a"}, After: 1}, "[n3]"},
+		"shard":       {event.Filter{Shards: []int{event.ShardOf("u:b")}, Limit: 9}, "[n2]"},
+		"other shard": {event.Filter{Shards: []int{(event.ShardOf("u:b") + 1) % event.Shards}, Limit: 9, Audiences: []string{"u:b"}}, "[]"},
+		"both":        {event.Filter{Shards: []int{event.ShardOf("u:a")}, Limit: 9, Audiences: []string{"u:a"}, After: 1}, "[n3]"},
 		"the end":     {event.Filter{Limit: 9, After: 3}, "[]"},
 	} {
 		var got []string
@@ -208,7 +207,7 @@ func TestTheHeadBeforeATransactionsWritesLiesBeforeThem(t *testing.T) {
 			}
 			w.position()
 			behind := w.read(event.Filter{Limit: 9, After: head})
-			if !slices.ContainsFunc(behind, func(e jobspec.Event) bool { return e.Object == object }) {
+			if !slices.ContainsFunc(behind, func(e event.Event) bool { return e.Object == object }) {
 				t.Errorf("%s is not behind %d: %+v", object, head, behind)
 			}
 		}

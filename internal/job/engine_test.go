@@ -208,13 +208,13 @@ func (e *engine) record(results ...jobspec.Result) {
 }
 
 // events gives the owner's events about an object, in the order of the log.
-func (e *engine) events(owner, object string) []jobspec.Event {
+func (e *engine) events(owner, object string) []event.Event {
 	e.t.Helper()
 	_, err := e.log.Position(e.t.Context(), 100_000)
 	require.NoError(e.t, err)
 	all, err := e.log.Read(e.t.Context(), event.Filter{Audiences: []string{event.User(owner)}, Limit: 100_000})
 	require.NoError(e.t, err)
-	var own []jobspec.Event
+	var own []event.Event
 	for _, ev := range all {
 		if ev.Object == object {
 			own = append(own, ev)
@@ -309,7 +309,7 @@ func outcomesOf(tries []*job.Try) (outcomes []attempt.Outcome) {
 	return outcomes
 }
 
-func statesOf(events []jobspec.Event) (states []string) {
+func statesOf(events []event.Event) (states []string) {
 	for _, e := range events {
 		states = append(states, e.State)
 	}

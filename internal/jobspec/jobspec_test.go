@@ -2,7 +2,6 @@ package jobspec
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -31,9 +30,6 @@ func TestMessagesKeepTheirForm(t *testing.T) {
 		{Progress{Run: "r", Attempt: 1, Progress: 0.5, Partial: "p"}, `{"run":"r","attempt":1,"progress":0.5,"partial":"p"}`},
 		{Announcement{Worker: "w", At: at, Bundles: []Bundle{{Name: "n", Kind: "k", Pool: "p", Directions: []Direction{{"en", "es", true}, {"es", "en", false}}}}},
 			`{"worker":"w","at":"2026-01-02T03:04:05.000006Z","bundles":[{"name":"n","kind":"k","pool":"p","directions":[{"source":"en","target":"es","pivot":true},{"source":"es","target":"en"}]}]}`},
-		{EventBatch{Epoch: "e", Shard: 3, Events: []Event{{Position: 8, Audience: "u:a", Topic: "JOBS", Type: "JobChanged", Object: "o", Parent: "p", Version: 2, State: "s", At: at}}},
-			`{"epoch":"e","shard":3,"events":[{"position":8,"audience":"u:a","topic":"JOBS","type":"JobChanged","object":"o","parent":"p","version":2,"state":"s","at":"2026-01-02T03:04:05.000006Z"}]}`},
-		{EventRound{Epoch: "e", Previous: 7, Position: 9, Counts: map[int]int{3: 2}}, `{"epoch":"e","previous":7,"position":9,"counts":{"3":2}}`},
 	} {
 		got, err := json.Marshal(test.message)
 		if err != nil || string(got) != test.want {
@@ -67,7 +63,6 @@ func TestSubjectsLieInTheirStreamsAndMatchTheirFilters(t *testing.T) {
 		{ResultSubject("run_1", ResultDone), SubjectResultsAll},
 		{ProgressSubject("run_1"), SubjectProgressAll},
 		{CancelSubject("run_1"), SubjectCancelAll},
-		{EventSubject(63), SubjectEventsAll},
 	} {
 		if !matches(test.subject, test.filter) {
 			t.Errorf("%s does not match %s", test.subject, test.filter)
@@ -77,7 +72,7 @@ func TestSubjectsLieInTheirStreamsAndMatchTheirFilters(t *testing.T) {
 		{JobSubject("translate", "p", LaneBulk, "run_1"), JobFilter("translate", "p", LaneInteractive)},
 		{JobSubject("translate", "q", LaneBulk, "run_1"), JobFilter("translate", "p", LaneBulk)},
 		{JobSubject("translate", "p", LaneBulk, "run_2"), JobRunFilter("run_1")},
-		{SubjectAnnounce, SubjectCancelAll}, {SubjectOutbox, SubjectEventsAll},
+		{SubjectAnnounce, SubjectCancelAll},
 	} {
 		if matches(test.subject, test.filter) {
 			t.Errorf("%s matches %s", test.subject, test.filter)
@@ -102,25 +97,6 @@ func matches(subject, filter string) bool {
 		}
 	}
 	return false
-}
-
-func TestAnAudiencesShardNeverChanges(t *testing.T) {
-	t.Parallel()
-	used := map[int]bool{}
-	for i := range 10_000 {
-		shard := EventShard(fmt.Sprintf("u:%d", i))
-		if shard < 0 || shard >= EventShards {
-			t.Fatalf("shard %d", shard)
-		}
-		used[shard] = true
-	}
-	if len(used) != EventShards {
-		t.Errorf("%d of %d shards are used", len(used), EventShards)
-	}
-	// FNV-1a, 32 bits, of "" and "a": the published offset basis and vector.
-	if EventShard("") != 0x811c9dc5%EventShards || EventShard("a") != 0xe40c292c%EventShards {
-		t.Errorf("the hash is not FNV-1a: %d, %d", EventShard(""), EventShard("a"))
-	}
 }
 
 func TestOnlyFailuresThatAnotherTryCantMendAreFinal(t *testing.T) {

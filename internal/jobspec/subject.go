@@ -23,8 +23,6 @@ const (
 
 // Core NATS subjects.
 const (
-	// SubjectOutbox wakes the relay: there are new outbox or event rows.
-	SubjectOutbox = "ctl.outbox"
 	// SubjectAnnounce carries an Announcement of each worker every 10 seconds.
 	SubjectAnnounce = "ctl.announce"
 	// SubjectAnnouncePlease asks every worker to announce itself now. A request
@@ -37,10 +35,6 @@ const (
 	SubjectProgressAll = "progress.*"
 	// SubjectCancelAll matches the cancellation of every run.
 	SubjectCancelAll = "ctl.cancel.*"
-	// SubjectEventsAll matches every shard of the event log, and its rounds.
-	SubjectEventsAll = "ev.*"
-	// SubjectEventRounds carries an EventRound behind the batches of each round.
-	SubjectEventRounds = "ev.rounds"
 )
 
 // Lane orders work by who waits for it.

@@ -9,14 +9,13 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
-	"parley/internal/jobspec"
 	"parley/internal/resume"
 	"parley/internal/store"
 )
 
 // Event is one message of the subscription events.
 type Event struct {
-	jobspec.Event
+	event.Event
 	Cursor      event.Cursor
 	Job         *gen.Job
 	Note        *gen.Note
@@ -141,7 +140,7 @@ func keyTopics(v auth.Viewer, asked []string) ([]string, error) {
 // wants tells whether the stream is about the event. What is said to
 // connections is not for their clients, and what a newer process may write is
 // for its own.
-func (r *eventReader) wants(e jobspec.Event) bool {
+func (r *eventReader) wants(e event.Event) bool {
 	switch e.Type {
 	case event.TypeJobChanged, event.TypeNoteChanged, event.TypeTranslationChanged, event.TypeConsentChanged:
 		return e.Topic != event.TopicSession && (len(r.topics) == 0 || slices.Contains(r.topics, e.Topic))
@@ -183,7 +182,7 @@ func (r *eventReader) reset(ctx context.Context, reason string) bool {
 	}
 	r.position = head
 	r.observe.Reset(reason)
-	return r.send(&Event{Cursor: r.log.Cursor(head), Event: jobspec.Event{At: store.Now()}, Reset: reason})
+	return r.send(&Event{Cursor: r.log.Cursor(head), Event: event.Event{At: store.Now()}, Reset: reason})
 }
 
 // follow goes on with what a watch brought; one that overflowed sends it back
@@ -213,7 +212,7 @@ func (r *eventReader) follow(ctx context.Context, t Taken) bool {
 	if t.Expires.IsZero() {
 		return true
 	}
-	return r.send(&Event{Cursor: r.log.Cursor(r.position), Event: jobspec.Event{At: store.Now()}, Expires: t.Expires})
+	return r.send(&Event{Cursor: r.log.Cursor(r.position), Event: event.Event{At: store.Now()}, Expires: t.Expires})
 }
 
 // replay hands on everything between the position and the head of the log, and
@@ -251,8 +250,8 @@ const replayPage = 200
 
 // page reads the next events, and then what is deleted by now: so no deletion
 // goes unnoticed that comes in between.
-func (r *eventReader) page(ctx context.Context) (events []jobspec.Event, trimmed int64, err error) {
-	events, err = persist(ctx, func() ([]jobspec.Event, error) {
+func (r *eventReader) page(ctx context.Context) (events []event.Event, trimmed int64, err error) {
+	events, err = persist(ctx, func() ([]event.Event, error) {
 		return r.log.Read(ctx, event.Filter{Audiences: r.audiences, After: r.position, Limit: replayPage})
 	})
 	if err != nil {
@@ -264,7 +263,7 @@ func (r *eventReader) page(ctx context.Context) (events []jobspec.Event, trimmed
 
 // emit hands on an event if the subscriber does not have it and wants it, and
 // tells whether the stream goes on.
-func (r *eventReader) emit(ctx context.Context, e jobspec.Event) (sent, ok bool) {
+func (r *eventReader) emit(ctx context.Context, e event.Event) (sent, ok bool) {
 	if e.Position <= r.position {
 		return false, true
 	}

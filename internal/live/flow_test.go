@@ -92,9 +92,9 @@ func TestSubscribingAfterAMutationNeverMissesTheEndHoweverFastTheWorkerIs(t *tes
 
 // reader collects a stream of events until the one that ends the test, taking
 // it up anew after every so many when again is not 0.
-func (h *house) reader(ctx context.Context, again int, end <-chan string, topics ...string) ([]jobspec.Event, error) {
-	var all []jobspec.Event
-	show := func(e *live.Event) jobspec.Event { return e.Event }
+func (h *house) reader(ctx context.Context, again int, end <-chan string, topics ...string) ([]event.Event, error) {
+	var all []event.Event
+	show := func(e *live.Event) event.Event { return e.Event }
 	after, last := h.log.Cursor(0), ""
 	for {
 		ctx, cancel := context.WithCancel(ctx)
@@ -125,7 +125,7 @@ func (h *house) reader(ctx context.Context, again int, end <-chan string, topics
 
 // complete checks that what came is the log without double, and without hole
 // but for states on their way that a newer one of their object replaced.
-func complete(t testing.TB, log, got []jobspec.Event) {
+func complete(t testing.TB, log, got []event.Event) {
 	t.Helper()
 	next := 0
 	newer := map[string]int64{}
@@ -153,7 +153,7 @@ func TestEventsAreWholeWhileJobsRunAndReadersComeAndGo(t *testing.T) {
 			again  int
 			topics []string
 		}{{0, nil}, {1, nil}, {7, nil}, {50, nil}, {0, []string{event.TopicNotes}}, {11, []string{event.TopicNotes}}}
-		got := make([][]jobspec.Event, len(readers))
+		got := make([][]event.Event, len(readers))
 		ends := make([]chan string, len(readers))
 		var g errgroup.Group
 		for i, r := range readers {
@@ -172,7 +172,7 @@ func TestEventsAreWholeWhileJobsRunAndReadersComeAndGo(t *testing.T) {
 		log := h.read(0)
 		require.GreaterOrEqual(t, len(log), 200*5)
 		for i, r := range readers {
-			var mine []jobspec.Event
+			var mine []event.Event
 			for _, e := range log {
 				if len(r.topics) == 0 || e.Topic == r.topics[0] {
 					mine = append(mine, e)

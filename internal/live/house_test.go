@@ -124,7 +124,7 @@ func (h *house) position() int64 {
 }
 
 // read gives all events behind a position.
-func (h *house) read(after int64) []jobspec.Event {
+func (h *house) read(after int64) []event.Event {
 	h.t.Helper()
 	h.position()
 	all, err := h.log.Read(h.t.Context(), event.Filter{After: after, Limit: 100_000})
@@ -133,29 +133,29 @@ func (h *house) read(after int64) []jobspec.Event {
 }
 
 // publish does as a relay whose round follows that position.
-func (h *house) publish(previous int64, events ...jobspec.Event) {
+func (h *house) publish(previous int64, events ...event.Event) {
 	h.t.Helper()
 	h.publishBatches(h.log.Epoch(), events...)
 	h.endRound(h.log.Epoch(), previous, events...)
 }
 
-func (h *house) publishBatches(epoch string, events ...jobspec.Event) {
+func (h *house) publishBatches(epoch string, events ...event.Event) {
 	h.t.Helper()
 	for _, e := range events {
-		shard := jobspec.EventShard(e.Audience)
-		h.send(jobspec.EventSubject(shard), jobspec.EventBatch{Epoch: epoch, Shard: shard, Events: []jobspec.Event{e}})
+		shard := event.ShardOf(e.Audience)
+		h.send(event.ShardSubject(shard), event.Batch{Epoch: epoch, Shard: shard, Events: []event.Event{e}})
 	}
 }
 
 // endRound says that the events were all since that position.
-func (h *house) endRound(epoch string, previous int64, events ...jobspec.Event) {
+func (h *house) endRound(epoch string, previous int64, events ...event.Event) {
 	h.t.Helper()
-	r := jobspec.EventRound{Epoch: epoch, Previous: previous, Position: previous, Counts: map[int]int{}}
+	r := event.Round{Epoch: epoch, Previous: previous, Position: previous, Counts: map[int]int{}}
 	for _, e := range events {
 		r.Position = max(r.Position, e.Position)
-		r.Counts[jobspec.EventShard(e.Audience)]++
+		r.Counts[event.ShardOf(e.Audience)]++
 	}
-	h.send(jobspec.SubjectEventRounds, r)
+	h.send(event.SubjectRounds, r)
 }
 
 func (h *house) send(subject string, message any) {

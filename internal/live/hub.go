@@ -38,7 +38,7 @@ type Hub struct {
 	// Only Run uses these. Everything up to head was handed on, pending is what
 	// came behind it, and behind is where the database was at the last check.
 	head, behind int64
-	pending      []jobspec.Event
+	pending      []event.Event
 
 	inbox    chan *nats.Msg
 	progress *lru.Cache[string, jobspec.Progress]
@@ -71,7 +71,7 @@ type Counts struct {
 type subscriber interface {
 	// add is told of an event, report of progress; lost that there may have been
 	// events behind a place that it was not told of. None may block.
-	add(e jobspec.Event)
+	add(e event.Event)
 	report(p jobspec.Progress)
 	lost(whole int64)
 }
@@ -136,7 +136,7 @@ func (h *Hub) Counts() *Counts { return &h.counts }
 
 // Run hands events on until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
-	rounds, err := h.bus.Conn().ChanSubscribe(jobspec.SubjectEventRounds, h.inbox)
+	rounds, err := h.bus.Conn().ChanSubscribe(event.SubjectRounds, h.inbox)
 	if err != nil {
 		return fmt.Errorf("subscribe to the event log: %w", err)
 	}
@@ -212,14 +212,14 @@ func (h *Hub) loop(ctx context.Context, back <-chan struct{}) error {
 }
 
 func (h *Hub) receive(ctx context.Context, m *nats.Msg) error {
-	if m.Subject == jobspec.SubjectEventRounds {
-		var r jobspec.EventRound
+	if m.Subject == event.SubjectRounds {
+		var r event.Round
 		if err := json.Unmarshal(m.Data, &r); err != nil {
 			return fmt.Errorf("decode a round of events: %w", err)
 		}
 		return h.round(ctx, r)
 	}
-	var b jobspec.EventBatch
+	var b event.Batch
 	if err := json.Unmarshal(m.Data, &b); err != nil {
 		return fmt.Errorf("decode an event batch: %w", err)
 	}
@@ -227,7 +227,7 @@ func (h *Hub) receive(ctx context.Context, m *nats.Msg) error {
 }
 
 // hand gives an event to whoever asked for its object, parent or audience.
-func (h *Hub) hand(e jobspec.Event) {
+func (h *Hub) hand(e event.Event) {
 	h.head = e.Position
 	h.mu.RLock()
 	defer h.mu.RUnlock()

@@ -196,10 +196,10 @@ func TestForeignAndUnreadableBatchesAreIgnored(t *testing.T) {
 		w := h.watch(event.User(owner))
 		h.note("one")
 		e := h.read(0)[0]
-		shard := jobspec.EventShard(e.Audience)
+		shard := event.ShardOf(e.Audience)
 		for _, data := range []string{"", "{", `{"shard": 64}`, `{"shard": -1}`, `[]`} {
-			require.NoError(t, h.bus.Conn().Publish(jobspec.EventSubject(shard), []byte(data)))
-			require.NoError(t, h.bus.Conn().Publish(jobspec.SubjectEventRounds, []byte(data)))
+			require.NoError(t, h.bus.Conn().Publish(event.ShardSubject(shard), []byte(data)))
+			require.NoError(t, h.bus.Conn().Publish(event.SubjectRounds, []byte(data)))
 		}
 		foreign := e
 		foreign.Position = 99
@@ -218,8 +218,8 @@ func TestSlowWatchGetsTheLatestStateAndEveryFinalOne(t *testing.T) {
 		h.runHub()
 		h.ready()
 		w := h.watchAs(live.Policy{Conflate: true}, owner, event.User(owner))
-		change := func(object, typ, state string, position int64) jobspec.Event {
-			return jobspec.Event{Position: position, Audience: event.User(owner), Type: typ, Object: object, Version: position, State: state}
+		change := func(object, typ, state string, position int64) event.Event {
+			return event.Event{Position: position, Audience: event.User(owner), Type: typ, Object: object, Version: position, State: state}
 		}
 		h.publish(0,
 			change("job_1", event.TypeJobChanged, "QUEUED", 1),
@@ -235,7 +235,7 @@ func TestSlowWatchGetsTheLatestStateAndEveryFinalOne(t *testing.T) {
 			change("tr_1", event.TypeTranslationChanged, "STALE", 11),
 		)
 		marker := h.watch("job_3")
-		h.publish(11, jobspec.Event{Position: 12, Audience: event.User(owner), Object: "job_2b"}, change("job_3", event.TypeJobChanged, "QUEUED", 13))
+		h.publish(11, event.Event{Position: 12, Audience: event.User(owner), Object: "job_2b"}, change("job_3", event.TypeJobChanged, "QUEUED", 13))
 		<-marker.C
 		var got []int64
 		for _, e := range w.Take().Events {
@@ -251,13 +251,13 @@ func TestWatchIsBoundedAndSaysSo(t *testing.T) {
 		h.ready()
 		w, other := h.watch(event.User(owner)), h.watch("object-1")
 		defer other.Close()
-		var events []jobspec.Event
+		var events []event.Event
 		for p := int64(1); p <= live.Pending+10; p++ {
-			events = append(events, jobspec.Event{Position: p, Audience: event.User(owner), Object: fmt.Sprintf("object-%d", p)})
+			events = append(events, event.Event{Position: p, Audience: event.User(owner), Object: fmt.Sprintf("object-%d", p)})
 		}
 		h.publish(0, events...)
 		last := h.watch(fmt.Sprintf("object-%d", live.Pending+11))
-		h.publish(live.Pending+10, jobspec.Event{Position: live.Pending + 11, Audience: event.User(owner), Object: fmt.Sprintf("object-%d", live.Pending+11)})
+		h.publish(live.Pending+10, event.Event{Position: live.Pending + 11, Audience: event.User(owner), Object: fmt.Sprintf("object-%d", live.Pending+11)})
 		<-last.C
 		taken := w.Take()
 		require.True(t, taken.Overflow)

@@ -77,7 +77,7 @@ type jobReader struct {
 // follow goes on with what the watch brought.
 func (r *jobReader) follow(ctx context.Context) bool {
 	t := r.watch.Take()
-	var newest jobspec.Event
+	var newest event.Event
 	for _, e := range t.Events {
 		if e.Type == event.TypeJobChanged && e.Object == r.job.ID && e.Version > newest.Version {
 			newest = e
@@ -123,7 +123,7 @@ func (r *jobReader) progress() *jobspec.Progress {
 }
 
 // changed hands on the newest state and tells whether the stream goes on.
-func (r *jobReader) changed(ctx context.Context, newest jobspec.Event, overflow bool) bool {
+func (r *jobReader) changed(ctx context.Context, newest event.Event, overflow bool) bool {
 	position := newest.Position
 	j, err := persist(ctx, func() (*gen.Job, error) {
 		if !overflow {

@@ -3,20 +3,21 @@ package live
 import (
 	"sync"
 
+	"parley/internal/event"
 	"parley/internal/jobspec"
 )
 
 // Listener is told of events as they come. Its functions are called on the
 // hub's own goroutine: they must be quick.
 type Listener struct {
-	Event func(e jobspec.Event)
+	Event func(e event.Event)
 	// Lost says that there may have been events that Event was not told of.
 	Lost func()
 }
 
 type listener struct{ Listener }
 
-func (l *listener) add(e jobspec.Event)     { l.Event(e) }
+func (l *listener) add(e event.Event)       { l.Event(e) }
 func (l *listener) report(jobspec.Progress) {}
 func (l *listener) lost(int64)              { l.Lost() }
 

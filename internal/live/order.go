@@ -6,7 +6,6 @@ import (
 	"sort"
 
 	"parley/internal/event"
-	"parley/internal/jobspec"
 )
 
 // mostPending is how many events the hub holds whose round has not ended.
@@ -17,7 +16,7 @@ const healPage = 500
 
 // batch keeps events until their round is over: only then is it known whether
 // something before them was lost.
-func (h *Hub) batch(ctx context.Context, b jobspec.EventBatch) error {
+func (h *Hub) batch(ctx context.Context, b event.Batch) error {
 	if b.Epoch != h.log.Epoch() {
 		return nil // another database's
 	}
@@ -35,7 +34,7 @@ func (h *Hub) batch(ctx context.Context, b jobspec.EventBatch) error {
 
 // insert keeps pending in order and without doubles: two relays may lead for a
 // moment.
-func (h *Hub) insert(e jobspec.Event) {
+func (h *Hub) insert(e event.Event) {
 	n := len(h.pending)
 	at := n
 	if n > 0 && h.pending[n-1].Position >= e.Position {
@@ -47,7 +46,7 @@ func (h *Hub) insert(e jobspec.Event) {
 }
 
 // round hands on the events of a round if all of them are there.
-func (h *Hub) round(ctx context.Context, r jobspec.EventRound) error {
+func (h *Hub) round(ctx context.Context, r event.Round) error {
 	switch {
 	case r.Epoch != h.log.Epoch() || r.Position <= h.head:
 		return nil
@@ -67,11 +66,11 @@ func (h *Hub) round(ctx context.Context, r jobspec.EventRound) error {
 // complete tells whether everything that the round has for this hub has come.
 // Positions have no holes, so a round that counts differently is not to be
 // believed.
-func (h *Hub) complete(r jobspec.EventRound) bool {
+func (h *Hub) complete(r event.Round) bool {
 	have := map[int]int{}
 	for _, e := range h.pending {
 		if e.Position > r.Previous && e.Position <= r.Position {
-			have[jobspec.EventShard(e.Audience)]++
+			have[event.ShardOf(e.Audience)]++
 		}
 	}
 	all := 0
@@ -93,7 +92,7 @@ func (h *Hub) heal(ctx context.Context) error {
 		return err
 	}
 	for wanted := h.shards.list(); h.head < head; {
-		var events []jobspec.Event
+		var events []event.Event
 		if len(wanted) > 0 {
 			if events, err = h.log.Read(ctx, event.Filter{Shards: wanted, After: h.head, Limit: healPage}); err != nil {
 				return err
@@ -137,7 +136,7 @@ func (h *Hub) compare(ctx context.Context) error {
 
 // forgetPending drops what was handed on.
 func (h *Hub) forgetPending() {
-	h.pending = slices.DeleteFunc(h.pending, func(e jobspec.Event) bool { return e.Position <= h.head })
+	h.pending = slices.DeleteFunc(h.pending, func(e event.Event) bool { return e.Position <= h.head })
 	if len(h.pending) == 0 && cap(h.pending) > healPage {
 		h.pending = nil
 	}

@@ -11,14 +11,13 @@ import (
 
 	"parley/internal/auth"
 	"parley/internal/event"
-	"parley/internal/jobspec"
 	"parley/internal/live"
 )
 
 var analysts = event.Role(string(auth.RoleAnalyst))
 
 // twoAudiences commits n events, in turn for the owner and for analysts.
-func (h *house) twoAudiences(n int) []jobspec.Event {
+func (h *house) twoAudiences(n int) []event.Event {
 	h.t.Helper()
 	before := h.position()
 	for i := range n {
@@ -35,7 +34,7 @@ func asAnalyst(t testing.TB) context.Context {
 	return auth.With(t.Context(), auth.Viewer{ID: owner, Role: auth.RoleAnalyst})
 }
 
-func inOrder(t *testing.T, events <-chan *live.Event, want []jobspec.Event) {
+func inOrder(t *testing.T, events <-chan *live.Event, want []event.Event) {
 	t.Helper()
 	for _, e := range want {
 		require.Equal(t, e.Position, next(t, events).Position)
@@ -47,7 +46,7 @@ func inOrder(t *testing.T, events <-chan *live.Event, want []jobspec.Event) {
 // resume from any event that it has.
 func TestALostBatchOfOneShardHoldsUpTheOthersUntilItIsHealed(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
-		require.NotEqual(t, jobspec.EventShard(analysts), jobspec.EventShard(event.User(owner)))
+		require.NotEqual(t, event.ShardOf(analysts), event.ShardOf(event.User(owner)))
 		h.runHub()
 		h.ready()
 		events := h.events(asAnalyst(t), nil)
@@ -104,7 +103,7 @@ func TestARoundThatCountsWronglyIsNotBelieved(t *testing.T) {
 		h.ready()
 		events := h.events(asAnalyst(t), nil)
 		all := h.twoAudiences(2)
-		h.send(jobspec.SubjectEventRounds, jobspec.EventRound{Epoch: h.log.Epoch(), Previous: all[0].Position - 1, Position: 1 << 40})
+		h.send(event.SubjectRounds, event.Round{Epoch: h.log.Epoch(), Previous: all[0].Position - 1, Position: 1 << 40})
 		inOrder(t, events, all)
 		more := h.twoAudiences(2)
 		h.publish(all[1].Position, more...)
@@ -189,9 +188,9 @@ func TestEventsThatWaitForAllReadersAreBounded(t *testing.T) {
 
 func TestAListenerHearsOfItsKeysAndOfWhatItMayHaveMissed(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
-		heard, lost := make(chan jobspec.Event, 10), make(chan struct{}, 10)
+		heard, lost := make(chan event.Event, 10), make(chan struct{}, 10)
 		stop := h.hub.Listen([]string{event.User(owner)}, []string{"dlg_1"}, live.Listener{
-			Event: func(e jobspec.Event) { heard <- e }, Lost: func() { lost <- struct{}{} },
+			Event: func(e event.Event) { heard <- e }, Lost: func() { lost <- struct{}{} },
 		})
 		h.run()
 		h.ready()
@@ -214,7 +213,7 @@ func TestAHealThatMuchIsWrittenDuringComesToItsEnd(t *testing.T) {
 		h.ready()
 		var last atomic.Int64
 		stop := h.hub.Listen([]string{event.User(owner)}, []string{event.User(owner)}, live.Listener{
-			Event: func(e jobspec.Event) { last.Store(e.Position) }, Lost: func() {},
+			Event: func(e event.Event) { last.Store(e.Position) }, Lost: func() {},
 		})
 		defer stop()
 		put := func(n int, user string) {

@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
+	"parley/internal/event"
 
-	"parley/internal/jobspec"
+	"github.com/nats-io/nats.go"
 )
 
 // flushTimeout is how long a subscriber waits for NATS to confirm that it gets
@@ -17,7 +17,7 @@ const flushTimeout = 2 * time.Second
 // shards are the parts of the event log that a hub listens to.
 type shards struct {
 	mu  sync.Mutex
-	all [jobspec.EventShards]shard
+	all [event.Shards]shard
 }
 
 type shard struct {
@@ -34,7 +34,7 @@ type shard struct {
 func (h *Hub) hold(audiences []string) {
 	var wait []chan struct{}
 	for _, audience := range audiences {
-		if ready, fresh := h.join(jobspec.EventShard(audience)); fresh {
+		if ready, fresh := h.join(event.ShardOf(audience)); fresh {
 			h.flush()
 			close(ready)
 		} else {
@@ -56,7 +56,7 @@ func (h *Hub) join(number int) (ready chan struct{}, fresh bool) {
 		return s.ready, false
 	}
 	s.ready = make(chan struct{})
-	sub, err := h.bus.Conn().ChanSubscribe(jobspec.EventSubject(number), h.inbox)
+	sub, err := h.bus.Conn().ChanSubscribe(event.ShardSubject(number), h.inbox)
 	if err != nil { // the connection is closed for good: the process is about to end
 		slog.Warn("the hub can't listen to a shard of the event log", "shard", number, "error", err)
 	}
@@ -76,7 +76,7 @@ func (h *Hub) release(audiences []string) {
 	h.shards.mu.Lock()
 	defer h.shards.mu.Unlock()
 	for _, audience := range audiences {
-		h.shards.all[jobspec.EventShard(audience)].users--
+		h.shards.all[event.ShardOf(audience)].users--
 	}
 }
 

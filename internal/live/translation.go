@@ -7,7 +7,6 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
-	"parley/internal/jobspec"
 	"parley/internal/resume"
 )
 
@@ -168,7 +167,7 @@ func (r *translationReader) again(ctx context.Context) bool {
 
 // changed hands on the translation of an event and tells whether the stream
 // goes on.
-func (r *translationReader) changed(ctx context.Context, e jobspec.Event) bool {
+func (r *translationReader) changed(ctx context.Context, e event.Event) bool {
 	if e.Type == event.TypeNoteChanged && e.State == "DELETED" {
 		return false
 	}

@@ -57,7 +57,7 @@ type Watch struct {
 	Interest
 
 	mu       sync.Mutex
-	events   []jobspec.Event
+	events   []event.Event
 	overflow bool
 	// Of an overflow: nothing was dropped up to whole, and dropped is the position
 	// of the last event that was, as far as that is known.
@@ -71,7 +71,7 @@ type Watch struct {
 // Taken is what Take gives.
 type Taken struct {
 	// Events are in the order of their positions.
-	Events []jobspec.Event
+	Events []event.Event
 	// Overflow is true when events were dropped: read the log behind Whole. Dropped
 	// is the position of the last one, 0 when that is not known.
 	Overflow bool
@@ -127,11 +127,11 @@ func (w *Watch) Swap(old, fresh string) {
 	w.hub.subscribe(w, nil, []string{fresh})
 }
 
-func (w *Watch) add(e jobspec.Event) {
+func (w *Watch) add(e event.Event) {
 	w.mu.Lock()
 	if w.Policy.Conflate {
 		// A slow reader gets the latest state of each object.
-		if i := slices.IndexFunc(w.events, func(o jobspec.Event) bool { return o.Object == e.Object && passing(o) }); i >= 0 {
+		if i := slices.IndexFunc(w.events, func(o event.Event) bool { return o.Object == e.Object && passing(o) }); i >= 0 {
 			w.events = slices.Delete(w.events, i, i+1)
 			w.hub.held.Add(-1)
 			w.hub.counts.Conflated.Add(1)
@@ -162,7 +162,7 @@ func (w *Watch) drop(whole, last int64) {
 
 // passing tells whether an event is of no interest once a newer one of its
 // object is there. Final states are, and what happened to a note.
-func passing(e jobspec.Event) bool {
+func passing(e event.Event) bool {
 	switch e.Type {
 	case event.TypeJobChanged:
 		return !job.Final(job.State(e.State))

@@ -15,7 +15,6 @@ import (
 	"parley/internal/auth"
 	"parley/internal/cache"
 	"parley/internal/event"
-	"parley/internal/jobspec"
 	"parley/internal/note"
 	"parley/internal/store"
 	"parley/internal/testkit"
@@ -148,7 +147,7 @@ func TestReadsComeFromTheCacheUntilSomethingChanges(t *testing.T) {
 		_, err := r.store.Exec(t.Context(), "UPDATE notes SET title = 'behind the back'")
 		require.NoError(t, err)
 		require.Equal(t, "a", r.read(n).Title)
-		require.NoError(t, r.Invalidate(t.Context(), []jobspec.Event{
+		require.NoError(t, r.Invalidate(t.Context(), []event.Event{
 			{Type: event.TypeNoteChanged, Object: n.ID, Version: n.Revision + 1},
 			{Type: event.TypeJobChanged, Object: "job_x", Parent: n.ID, Version: 99},
 		}))
@@ -207,7 +206,7 @@ func TestNotesWorkWithoutTheirCache(t *testing.T) {
 		j := r.translate(n, "es")[0]
 		r.finish(j, "uno")
 		require.Equal(t, "READY", r.states(n)["es"])
-		require.ErrorIs(t, r.Invalidate(t.Context(), []jobspec.Event{{Type: event.TypeNoteChanged, Object: n.ID, Version: 9}}), errDeaf, "so that the relay tries again")
+		require.ErrorIs(t, r.Invalidate(t.Context(), []event.Event{{Type: event.TypeNoteChanged, Object: n.ID, Version: 9}}), errDeaf, "so that the relay tries again")
 	})
 }
 

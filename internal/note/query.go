@@ -16,7 +16,6 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
-	"parley/internal/jobspec"
 	"parley/internal/page"
 	"parley/internal/store"
 )
@@ -315,7 +314,7 @@ func (s *Service) refuseOlder(ctx context.Context, revised map[string]revision) 
 // Invalidate keeps what the cache holds from being older than events; the
 // relay calls it before it publishes them. Of several events of one note the
 // last one is enough.
-func (s *Service) Invalidate(ctx context.Context, events []jobspec.Event) error {
+func (s *Service) Invalidate(ctx context.Context, events []event.Event) error {
 	if s.cache == nil {
 		return nil
 	}

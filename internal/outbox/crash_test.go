@@ -240,7 +240,7 @@ func TestJobsAskedForWhileTheBrokerIsAwayAreDoneLater(t *testing.T) {
 
 // positions gives the positions of an audience's events in the order in which
 // batches brought them.
-func positions(batches []jobspec.EventBatch) (all []int64) {
+func positions(batches []event.Batch) (all []int64) {
 	for _, b := range batches {
 		for _, e := range b.Events {
 			all = append(all, e.Position)
@@ -261,12 +261,12 @@ func TestEventsThatGotPositionsButWereNotPublishedAreAnnounced(t *testing.T) {
 		require.Positive(t, head)
 		p.runRelay()
 		first := receive(t, p.rounds)
-		require.Equal(t, jobspec.EventRound{Epoch: p.log.Epoch(), Previous: head, Position: head}, first)
+		require.Equal(t, event.Round{Epoch: p.log.Epoch(), Previous: head, Position: head}, first)
 		p.note("two")
 		next := receive(t, p.rounds)
 		require.Equal(t, head, next.Previous, "no hole between them")
 		require.Equal(t, head+1, next.Position)
-		require.Equal(t, []int64{head + 1}, positions([]jobspec.EventBatch{receive(t, p.events)}))
+		require.Equal(t, []int64{head + 1}, positions([]event.Batch{receive(t, p.events)}))
 	})
 }
 
@@ -289,9 +289,9 @@ func TestRoundsFormAChain(t *testing.T) {
 					require.Equal(t, p.log.Epoch(), b.Epoch)
 					require.Equal(t, shard, b.Shard)
 					for _, e := range b.Events {
-						require.Equal(t, shard, jobspec.EventShard(e.Audience))
+						require.Equal(t, shard, event.ShardOf(e.Audience))
 					}
-					all = append(all, positions([]jobspec.EventBatch{b})...)
+					all = append(all, positions([]event.Batch{b})...)
 					n -= len(b.Events)
 				}
 			}
@@ -353,7 +353,7 @@ func TestCachesAreToldBeforeAnEventIsPublished(t *testing.T) {
 		told := make(chan int64, 100)
 		var deaf atomic.Int64
 		deaf.Store(2)
-		p.relay.Invalidate = func(_ context.Context, events []jobspec.Event) error {
+		p.relay.Invalidate = func(_ context.Context, events []event.Event) error {
 			if deaf.Add(-1) >= 0 {
 				return fmt.Errorf("the cache is away")
 			}

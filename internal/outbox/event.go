@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"parley/internal/event"
-	"parley/internal/jobspec"
 )
 
 // eventPump publishes event rows in the order of their positions.
@@ -18,7 +17,7 @@ type eventPump struct {
 	// last is the position up to which everything was published.
 	last int64
 	// behind are events whose caches could not be told yet.
-	behind []jobspec.Event
+	behind []event.Event
 }
 
 // mostBehind bounds behind: entries of caches age out by themselves.
@@ -51,7 +50,7 @@ func (p *eventPump) begin(ctx context.Context) (err error) {
 	if p.last, err = p.Log.Head(ctx); err != nil {
 		return fmt.Errorf("read the head of the log: %w", err)
 	}
-	return p.publish(jobspec.SubjectEventRounds, jobspec.EventRound{Epoch: p.Log.Epoch(), Previous: p.last, Position: p.last})
+	return p.publish(event.SubjectRounds, event.Round{Epoch: p.Log.Epoch(), Previous: p.last, Position: p.last})
 }
 
 func (p *eventPump) relay(ctx context.Context) (int, error) {
@@ -73,28 +72,28 @@ func (p *eventPump) relay(ctx context.Context) (int, error) {
 	return len(events), nil
 }
 
-func (p *eventPump) publishRound(events []jobspec.Event) error {
-	byShard := map[int][]jobspec.Event{}
+func (p *eventPump) publishRound(events []event.Event) error {
+	byShard := map[int][]event.Event{}
 	for _, e := range events {
-		shard := jobspec.EventShard(e.Audience)
+		shard := event.ShardOf(e.Audience)
 		byShard[shard] = append(byShard[shard], e)
 	}
-	round := jobspec.EventRound{
+	round := event.Round{
 		Epoch: p.Log.Epoch(), Previous: p.last, Position: events[len(events)-1].Position, Counts: make(map[int]int, len(byShard)),
 	}
 	for shard, events := range byShard {
 		round.Counts[shard] = len(events)
-		batch := jobspec.EventBatch{Epoch: round.Epoch, Shard: shard, Events: events}
-		if err := p.publish(jobspec.EventSubject(shard), batch); err != nil {
+		batch := event.Batch{Epoch: round.Epoch, Shard: shard, Events: events}
+		if err := p.publish(event.ShardSubject(shard), batch); err != nil {
 			return err
 		}
 	}
-	return p.publish(jobspec.SubjectEventRounds, round)
+	return p.publish(event.SubjectRounds, round)
 }
 
 // invalidate tells the caches of events. One that does not answer holds up no
 // events: it is told again with the next ones.
-func (p *eventPump) invalidate(ctx context.Context, events []jobspec.Event) {
+func (p *eventPump) invalidate(ctx context.Context, events []event.Event) {
 	p.behind = append(p.behind, events...)
 	if len(p.behind) == 0 || p.Invalidate == nil {
 		p.behind = nil

@@ -49,8 +49,8 @@ type plant struct {
 	relay  *outbox.Relay
 	// events are the batches that the relay published since the plant was made,
 	// and rounds what it said behind them.
-	events chan jobspec.EventBatch
-	rounds chan jobspec.EventRound
+	events chan event.Batch
+	rounds chan event.Round
 }
 
 func embedded(t testing.TB) *natsx.Embedded {
@@ -79,18 +79,18 @@ func newPlant(t testing.TB, s *store.Store, bus *natsx.Bus, cfg job.Config) *pla
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
 	require.NoError(t, err)
-	p := &plant{t: t, store: s, log: log, bus: bus, waker: outbox.NewWaker(bus), events: make(chan jobspec.EventBatch, 10_000), rounds: make(chan jobspec.EventRound, 10_000)}
+	p := &plant{t: t, store: s, log: log, bus: bus, waker: outbox.NewWaker(bus), events: make(chan event.Batch, 10_000), rounds: make(chan event.Round, 10_000)}
 	p.jobs = job.New(s, log, cfg, p.waker.Wake)
 	p.notes = note.New(s, log, p.jobs, nil)
 	p.relay = &outbox.Relay{
 		Store: s, Log: log, Jobs: p.jobs, Bus: bus, Waker: p.waker, Invalidate: p.notes.Invalidate,
 		Config: outbox.Config{Poll: 20 * time.Millisecond, RescueEvery: 100 * time.Millisecond},
 	}
-	sub, err := bus.Conn().Subscribe(jobspec.SubjectEventsAll, func(m *nats.Msg) {
-		var b jobspec.EventBatch
-		var r jobspec.EventRound
+	sub, err := bus.Conn().Subscribe("ev.*", func(m *nats.Msg) {
+		var b event.Batch
+		var r event.Round
 		switch {
-		case m.Subject == jobspec.SubjectEventRounds && json.Unmarshal(m.Data, &r) == nil:
+		case m.Subject == event.SubjectRounds && json.Unmarshal(m.Data, &r) == nil:
 			p.rounds <- r
 		case json.Unmarshal(m.Data, &b) == nil:
 			p.events <- b

@@ -11,7 +11,6 @@ import (
 
 	"parley/internal/event"
 	"parley/internal/job"
-	"parley/internal/jobspec"
 	"parley/internal/natsx"
 	"parley/internal/store"
 )
@@ -56,7 +55,7 @@ type Relay struct {
 	Waker *Waker
 	// Invalidate keeps caches from being older than events that are about to
 	// be published; nil when there is no cache.
-	Invalidate func(ctx context.Context, events []jobspec.Event) error
+	Invalidate func(ctx context.Context, events []event.Event) error
 	// Expire deletes what has expired; called every hour. It may be nil.
 	Expire func(ctx context.Context) error
 	Config Config
@@ -65,7 +64,7 @@ type Relay struct {
 // Run relays until ctx ends.
 func (r *Relay) Run(ctx context.Context) error {
 	cfg := r.Config.withDefaults()
-	sub, err := r.Bus.Conn().Subscribe(jobspec.SubjectOutbox, func(*nats.Msg) { r.Waker.local() })
+	sub, err := r.Bus.Conn().Subscribe(event.SubjectWake, func(*nats.Msg) { r.Waker.local() })
 	if err != nil {
 		return fmt.Errorf("listen for wake-ups: %w", err)
 	}

@@ -5,7 +5,7 @@ package outbox
 import (
 	"log/slog"
 
-	"parley/internal/jobspec"
+	"parley/internal/event"
 	"parley/internal/natsx"
 )
 
@@ -28,7 +28,7 @@ func (w *Waker) Wake() {
 	if w.bus == nil {
 		return
 	}
-	if err := w.bus.Conn().Publish(jobspec.SubjectOutbox, nil); err != nil {
+	if err := w.bus.Conn().Publish(event.SubjectWake, nil); err != nil {
 		slog.Debug("the relay was not woken, its poll will find the rows", "error", err)
 	}
 }

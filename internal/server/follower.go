@@ -11,7 +11,6 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
-	"parley/internal/jobspec"
 	"parley/internal/live"
 )
 
@@ -129,7 +128,7 @@ func (f *follower) viewer() (v auth.Viewer, secret string) {
 }
 
 // told acts on an event, quickly: it is the hub's goroutine.
-func (w *watch) told(e jobspec.Event) {
+func (w *watch) told(e event.Event) {
 	v := w.viewer
 	switch {
 	case e.Topic != event.TopicSession:

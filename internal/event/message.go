@@ -1,4 +1,4 @@
-package jobspec
+package event
 
 import (
 	"hash/fnv"
@@ -6,33 +6,42 @@ import (
 	"time"
 )
 
-// EventShards is the number of subjects that the event log is spread over.
-const EventShards = 64
+// Core NATS subjects of the messages between API processes. Workers know
+// nothing of them.
+const (
+	// SubjectWake wakes the relay: rows were committed.
+	SubjectWake = "ctl.outbox"
+	// SubjectRounds carries a Round behind the batches of each round.
+	SubjectRounds = "ev.rounds"
+)
 
-// EventShard is the shard of an audience ("u:<user>" or "r:<role>").
-func EventShard(audience string) int {
+// Shards is the number of subjects that the log is spread over.
+const Shards = 64
+
+// ShardOf is the shard of an audience ("u:<user>" or "r:<role>").
+func ShardOf(audience string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(audience))
-	return int(h.Sum32() % EventShards)
+	return int(h.Sum32() % Shards)
 }
 
-// EventSubject is the core NATS subject of a shard, "ev.<shard>".
-func EventSubject(shard int) string { return "ev." + strconv.Itoa(shard) }
+// ShardSubject is the subject of a shard, "ev.<shard>".
+func ShardSubject(shard int) string { return "ev." + strconv.Itoa(shard) }
 
-// EventBatch is what the relay publishes on a shard's subject: events in the
-// order of their positions.
-type EventBatch struct {
+// Batch is what the relay publishes on a shard's subject: events in the order
+// of their positions.
+type Batch struct {
 	// Epoch names the log; a restored database gets a new one.
 	Epoch  string  `json:"epoch"`
 	Shard  int     `json:"shard"`
 	Events []Event `json:"events"`
 }
 
-// EventRound is what the relay publishes on SubjectEventRounds behind the
-// batches of one round: everything up to Position has been published. A reader
-// that was given something else since the round before has missed something,
-// and reads the rows from the database.
-type EventRound struct {
+// Round is what the relay publishes on SubjectRounds behind the batches of one
+// round: everything up to Position has been published. A reader that was given
+// something else since the round before has missed something, and reads the
+// rows from the database.
+type Round struct {
 	Epoch string `json:"epoch"`
 	// Previous is the Position of the round before, and Position that of the last
 	// event of this one. They are the same where a relay only says where it begins.
