@@ -15,12 +15,12 @@ import (
 	"parley/internal/page"
 )
 
-func (r *consentChangedResolver) Dialog(ctx context.Context, obj *model.ConsentChanged) (*dialog.Dialog, error) {
-	return loadersFrom(ctx).loadDialog(ctx, obj.ID)()
+func (r *consentChangedResolver) Dialog(ctx context.Context, obj *dialog.ConsentChanged) (*dialog.Dialog, error) {
+	return visible(load[dialog.Dialog](ctx, obj.ID))
 }
 
 func (r *dialogResolver) Messages(ctx context.Context, obj *dialog.Dialog) ([]*dialog.Message, error) {
-	said, err := loadersFrom(ctx).loadMessages(ctx, obj)()
+	said, err := joined(ctx, "Dialog.messages", obj.ID, itself, r.DialogService.Messages)
 	return texts(ctx, said, err, func(m *dialog.Message) int { return len(m.Text) })
 }
 

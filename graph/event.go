@@ -6,15 +6,14 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
-	"parley/ent/gen/consentchange"
 	"parley/graph/model"
 	"parley/graph/node"
-	internalevent "parley/internal/event"
+	"parley/internal/event"
 	"parley/internal/live"
 )
 
 // events gives the viewer's events as members of the interface.
-func (r *Resolver) events(ctx context.Context, after *internalevent.Cursor, topics []model.Topic, resumeKey *string) (<-chan node.Event, error) {
+func (r *Resolver) events(ctx context.Context, after *event.Cursor, topics []model.Topic, resumeKey *string) (<-chan node.Event, error) {
 	return live.Events(ctx, r.Streams, live.EventsAsk{After: after, Topics: topicWords(topics), ResumeKey: resumeKey}, eventNode)
 }
 
@@ -27,7 +26,7 @@ func topicWords(topics []model.Topic) []string {
 }
 
 // eventsSince gives some of the viewer's events.
-func (r *Resolver) eventsSince(ctx context.Context, after *internalevent.Cursor, waitMs int, topics []model.Topic) (*model.EventBatch, error) {
+func (r *Resolver) eventsSince(ctx context.Context, after *event.Cursor, waitMs int, topics []model.Topic) (*model.EventBatch, error) {
 	// Longer than any wait that is allowed, and far from what a Duration can't hold.
 	wait := time.Duration(min(max(waitMs, -1), 1_000_000)) * time.Millisecond
 	b, err := r.Streams.Since(ctx, after, topicWords(topics), wait)
@@ -52,14 +51,6 @@ func eventNode(e *live.Event) node.Event {
 		return &model.StreamReset{Cursor: e.Cursor, At: e.At, Reason: model.StreamResetReason(e.Reset)}
 	case !e.Expires.IsZero():
 		return &model.SessionExpiring{Cursor: e.Cursor, At: e.At, ExpiresAt: e.Expires}
-	case e.Type == internalevent.TypeJobChanged:
-		return &model.JobChanged{Cursor: e.Cursor, At: e.At, JobID: e.Object, Version: int(e.Version), Job: e.Job}
-	case e.Type == internalevent.TypeNoteChanged:
-		return &model.NoteChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Object, Action: model.NoteAction(e.State), Note: e.Note}
-	case e.Type == internalevent.TypeConsentChanged:
-		return &model.ConsentChanged{Cursor: e.Cursor, At: e.At, ID: e.Object, DialogID: e.Parent, State: consentchange.State(e.State)}
-	case e.Type == internalevent.TypeTranslationChanged:
-		return &model.TranslationChanged{Cursor: e.Cursor, At: e.At, NoteID: e.Parent, TranslationID: e.Object, Translation: e.Translation}
 	}
-	return nil // live.Events gives no other types
+	return e.Shown
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"fmt"
 
 	"parley/ent/gen"
 	"parley/graph/model"
@@ -43,11 +44,20 @@ func loadResult(ctx context.Context, j *gen.Job) (node.JobResult, error) {
 	if j.State != job.Succeeded {
 		return nil, nil
 	}
-	t, err := visible(loadersFrom(ctx).loadTranslation(ctx, j.SubjectID)())
-	if t == nil {
-		return nil, err
+	l := loadersFrom(ctx)
+	kind, ok := l.Domains.Kind(j.Kind)
+	if !ok {
+		return nil, fmt.Errorf("job %s is of the kind %q, which nobody announces", j.ID, j.Kind)
 	}
-	return t, err
+	wait, ok := l.object(ctx, kind.Result, j.SubjectID)
+	if !ok {
+		return nil, fmt.Errorf("nothing loads what job %s made", j.ID)
+	}
+	made, err := wait()
+	if apperr.Is(err, apperr.NotFound) {
+		return nil, nil
+	}
+	return made, err
 }
 
 // visible turns NOT_FOUND into null, for fields whose object may be gone.

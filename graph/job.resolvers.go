@@ -18,7 +18,7 @@ import (
 )
 
 func (r *jobResolver) WaitingFor(ctx context.Context, obj *gen.Job) (*model.JobWait, error) {
-	waits, err := loadersFrom(ctx).loadWaiting(ctx, obj)()
+	waits, err := joined(ctx, "Job.waitingFor", obj, idOfJob, r.JobService.WaitingOf)
 	if err != nil || !waits {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (r *jobResolver) Progress(ctx context.Context, obj *gen.Job) (*float64, err
 }
 
 func (r *jobResolver) Attempts(ctx context.Context, obj *gen.Job) ([]*job.Try, error) {
-	return loadersFrom(ctx).loadAttempts(ctx, obj)()
+	return joined(ctx, "Job.attempts", obj, idOfJob, r.JobService.AttemptsOf)
 }
 
 func (r *jobResolver) Error(ctx context.Context, obj *gen.Job) (*model.JobError, error) {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,8 +12,7 @@ import (
 
 	"parley/ent/gen"
 	"parley/internal/apperr"
-	"parley/internal/dialog"
-	"parley/internal/job"
+	"parley/internal/object"
 	"parley/internal/page"
 	"parley/internal/store"
 )
@@ -22,34 +22,16 @@ import (
 // subscription that waits for its next event has none.
 type loaders struct {
 	*Resolver
-	note         lazy[string, *gen.Note]
-	job          lazy[string, *gen.Job]
-	translation  lazy[string, *gen.Translation]
-	translations lazy[string, []*gen.Translation]
-	history      lazy[string, []*gen.Translation]
-	attempts     lazy[*gen.Job, []*job.Try]
-	waiting      lazy[*gen.Job, bool]
-	errors       lazy[string, []*gen.LearnerError]
-	dialog       lazy[string, *dialog.Dialog]
-	messages     lazy[string, []*dialog.Message]
+	mu sync.Mutex
+	// objects are by the prefix of the ids, fields by the schema's name of the field.
+	objects map[string]*dataloader.Loader[string, any]
+	fields  map[string]any
 	// texts counts the bytes of texts in the answer.
 	texts atomic.Int64
 }
 
-// lazy is a loader that is made when it is first used. What load gives waits
-// for the answer.
-type lazy[K comparable, V any] struct {
-	once   sync.Once
-	loader *dataloader.Loader[K, V]
-}
-
 // gather is how long a loader waits for more keys.
 const gather = time.Millisecond
-
-func (l *lazy[K, V]) load(ctx context.Context, key K, find func() dataloader.BatchFunc[K, V]) dataloader.Thunk[V] {
-	l.once.Do(func() { l.loader = dataloader.NewBatchedLoader(find(), dataloader.WithWait[K, V](gather)) })
-	return l.loader.Load(ctx, key)
-}
 
 type loadersKey struct{}
 
@@ -64,61 +46,71 @@ func loadersFrom(ctx context.Context) *loaders {
 	return l
 }
 
-func (l *loaders) loadNote(ctx context.Context, id string) dataloader.Thunk[*gen.Note] {
-	return l.note.load(ctx, id, func() dataloader.BatchFunc[string, *gen.Note] { return byID("note", l.NoteService.ByID) })
-}
-
-func (l *loaders) loadJob(ctx context.Context, id string) dataloader.Thunk[*gen.Job] {
-	return l.job.load(ctx, id, func() dataloader.BatchFunc[string, *gen.Job] { return byID("job", l.JobService.ByID) })
-}
-
-func (l *loaders) loadTranslation(ctx context.Context, id string) dataloader.Thunk[*gen.Translation] {
-	return l.translation.load(ctx, id, func() dataloader.BatchFunc[string, *gen.Translation] {
-		return byID("translation", l.NoteService.TranslationsByID)
-	})
-}
-
-func (l *loaders) loadAttempts(ctx context.Context, j *gen.Job) dataloader.Thunk[[]*job.Try] {
-	return l.attempts.load(ctx, j, func() dataloader.BatchFunc[*gen.Job, []*job.Try] { return batch(l.JobService.AttemptsOf, idOfJob) })
-}
-
-func (l *loaders) loadWaiting(ctx context.Context, j *gen.Job) dataloader.Thunk[bool] {
-	return l.waiting.load(ctx, j, func() dataloader.BatchFunc[*gen.Job, bool] { return batch(l.JobService.WaitingOf, idOfJob) })
-}
-
-// loadTranslations uses what a cached note brought along.
-func (l *loaders) loadTranslations(ctx context.Context, n *gen.Note, history bool) dataloader.Thunk[[]*gen.Translation] {
-	if !history && n.Edges.Translations != nil {
-		return func() ([]*gen.Translation, error) { return n.Edges.Translations, nil }
+// object begins to look for an object by its id, which begins with the prefix,
+// and gives what waits for it; known is false when there are no such objects.
+func (l *loaders) object(ctx context.Context, prefix, id string) (wait dataloader.Thunk[any], known bool) {
+	kind, known := l.Domains.Object(prefix)
+	if !known {
+		return nil, false
 	}
-	one := &l.translations
-	if history {
-		one = &l.history
+	l.mu.Lock()
+	loader := l.objects[prefix]
+	if loader == nil {
+		loader = dataloader.NewBatchedLoader(objects(kind), dataloader.WithWait[string, any](gather))
+		if l.objects == nil {
+			l.objects = map[string]*dataloader.Loader[string, any]{}
+		}
+		l.objects[prefix] = loader
 	}
-	return one.load(ctx, n.ID, func() dataloader.BatchFunc[string, []*gen.Translation] {
-		return batch(func(ctx context.Context, notes []string) (map[string][]*gen.Translation, error) {
-			return l.NoteService.Translations(ctx, notes, history)
-		}, itself)
-	})
+	l.mu.Unlock()
+	return loader.Load(ctx, id), true
 }
 
-func (l *loaders) loadErrors(ctx context.Context, u *gen.Utterance) dataloader.Thunk[[]*gen.LearnerError] {
-	return l.errors.load(ctx, u.ID, func() dataloader.BatchFunc[string, []*gen.LearnerError] {
-		return batch(l.PracticeService.Errors, itself)
-	})
+func objects(kind object.Kind) dataloader.BatchFunc[string, any] {
+	return func(ctx context.Context, ids []string) []*dataloader.Result[any] {
+		results := make([]*dataloader.Result[any], len(ids))
+		for i, r := range kind.Load(ctx, ids) {
+			results[i] = &dataloader.Result[any]{Data: r.Object, Error: r.Err}
+		}
+		return results
+	}
 }
 
-// loadDialog gives nil for a dialog that is gone or that the viewer may not see.
-func (l *loaders) loadDialog(ctx context.Context, id string) dataloader.Thunk[*dialog.Dialog] {
-	return l.dialog.load(ctx, id, func() dataloader.BatchFunc[string, *dialog.Dialog] {
-		return batch(l.DialogService.ByID, itself)
-	})
+// load gives the object with an id, which must be of the type T. What is not
+// there, or not for the viewer, is NOT_FOUND.
+func load[T any](ctx context.Context, id string) (*T, error) {
+	prefix, _ := store.Prefix(id)
+	wait, known := loadersFrom(ctx).object(ctx, prefix, id)
+	if !known {
+		return nil, fmt.Errorf("nothing loads %q", id)
+	}
+	found, err := wait()
+	if err != nil {
+		return nil, err
+	}
+	t, ok := found.(*T)
+	if !ok {
+		return nil, fmt.Errorf("%q is a %T", id, found)
+	}
+	return t, nil
 }
 
-func (l *loaders) loadMessages(ctx context.Context, d *dialog.Dialog) dataloader.Thunk[[]*dialog.Message] {
-	return l.messages.load(ctx, d.ID, func() dataloader.BatchFunc[string, []*dialog.Message] {
-		return batch(l.DialogService.Messages, itself)
-	})
+// joined gives the value of a field, which find looks up for many of its objects
+// at once, by their ids; what it does not find is the zero value. field is the
+// schema's name of it, with what else find depends on.
+func joined[K comparable, V any](ctx context.Context, field string, key K, id func(K) string, find func(context.Context, []K) (map[string]V, error)) (V, error) {
+	l := loadersFrom(ctx)
+	l.mu.Lock()
+	loader, _ := l.fields[field].(*dataloader.Loader[K, V])
+	if loader == nil {
+		loader = dataloader.NewBatchedLoader(batch(find, id), dataloader.WithWait[K, V](gather))
+		if l.fields == nil {
+			l.fields = map[string]any{}
+		}
+		l.fields[field] = loader
+	}
+	l.mu.Unlock()
+	return loader.Load(ctx, key)()
 }
 
 // maxTexts bounds the texts of one answer, in bytes. Aliases can ask for the same
@@ -168,19 +160,6 @@ func batch[K comparable, V any](find func(context.Context, []K) (map[string]V, e
 		results := make([]*dataloader.Result[V], len(keys))
 		for i, k := range keys {
 			results[i] = &dataloader.Result[V]{Data: found[id(k)], Error: err}
-		}
-		return results
-	}
-}
-
-// byID is batch for objects: what is not there is NOT_FOUND.
-func byID[T any](kind string, find func(context.Context, []string) (map[string]*T, error)) dataloader.BatchFunc[string, *T] {
-	return func(ctx context.Context, ids []string) []*dataloader.Result[*T] {
-		results := batch(find, itself)(ctx, ids)
-		for _, r := range results {
-			if r.Error == nil && r.Data == nil {
-				r.Error = store.Found(&gen.NotFoundError{}, kind)
-			}
 		}
 		return results
 	}

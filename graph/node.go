@@ -62,53 +62,13 @@ func (r *Resolver) find(ctx context.Context, id, argument string) func() (node.N
 	if !ok {
 		return failed(store.CheckID("", id, argument))
 	}
-	l := loadersFrom(ctx)
-	switch prefix {
-	case "note":
-		wait := l.loadNote(ctx, id)
-		return func() (node.Node, error) { return object(wait()) }
-	case "tr":
-		wait := l.loadTranslation(ctx, id)
-		return func() (node.Node, error) { return object(wait()) }
-	case "job":
-		wait := l.loadJob(ctx, id)
-		return func() (node.Node, error) { return object(wait()) }
-	case "dlg":
-		wait := l.loadDialog(ctx, id)
-		return func() (node.Node, error) { return object(wait()) }
+	wait, known := loadersFrom(ctx).object(ctx, prefix, id)
+	if !known {
+		return failed(nil)
 	}
-	return r.findRare(ctx, prefix, id)
-}
-
-// findRare finds what nobody asks for by the dozen.
-func (r *Resolver) findRare(ctx context.Context, prefix, id string) func() (node.Node, error) {
-	return func() (node.Node, error) {
-		switch prefix {
-		case "user":
-			return object(r.AccountService.Get(ctx, id))
-		case "key":
-			return object(r.AccountService.Key(ctx, id))
-		case "conv":
-			return object(r.PracticeService.Conversation(ctx, id))
-		case "utt":
-			return object(r.PracticeService.Utterance(ctx, id))
-		case "lerr":
-			return object(r.PracticeService.Error(ctx, id))
-		case "aud":
-			return object(r.AuditLog.Get(ctx, id))
-		}
-		return nil, nil
-	}
+	return func() (node.Node, error) { return wait() }
 }
 
 func failed(err error) func() (node.Node, error) {
 	return func() (node.Node, error) { return nil, err }
-}
-
-// object keeps a nil pointer from becoming an interface that is not nil.
-func object[T any](v *T, err error) (node.Node, error) {
-	if v == nil || err != nil {
-		return nil, err
-	}
-	return v, nil
 }

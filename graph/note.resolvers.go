@@ -68,7 +68,7 @@ func (r *mutationResolver) TranslateNotes(ctx context.Context, input note.Transl
 }
 
 func (r *noteResolver) Translations(ctx context.Context, obj *gen.Note, history *bool) ([]*gen.Translation, error) {
-	return loadersFrom(ctx).loadTranslations(ctx, obj, history != nil && *history)()
+	return translations(ctx, r.NoteService, obj, history != nil && *history)
 }
 
 func (r *queryResolver) Note(ctx context.Context, id string) (*gen.Note, error) {
@@ -88,16 +88,16 @@ func (r *queryResolver) Languages(ctx context.Context) ([]*note.Direction, error
 	return r.NoteService.Directions(ctx)
 }
 
-func (r *subscriptionResolver) Translations(ctx context.Context, noteID string, after *event.Cursor) (<-chan *live.TranslationUpdate, error) {
-	return r.Streams.Translations(ctx, noteID, after)
+func (r *subscriptionResolver) Translations(ctx context.Context, noteID string, after *event.Cursor) (<-chan *note.TranslationUpdate, error) {
+	return live.Series(ctx, r.Streams, r.NoteService.Series(), noteID, after, translationUpdate)
 }
 
 func (r *translationResolver) Note(ctx context.Context, obj *gen.Translation) (*gen.Note, error) {
-	return loadersFrom(ctx).loadNote(ctx, obj.NoteID)()
+	return load[gen.Note](ctx, obj.NoteID)
 }
 
 func (r *translationResolver) Job(ctx context.Context, obj *gen.Translation) (*gen.Job, error) {
-	return visible(loadersFrom(ctx).loadJob(ctx, obj.JobID)())
+	return visible(load[gen.Job](ctx, obj.JobID))
 }
 
 func (r *Resolver) Note() gen1.NoteResolver { return &noteResolver{r} }

@@ -65,7 +65,7 @@ func (r *queryResolver) Conversations(ctx context.Context, externalID *string, f
 }
 
 func (r *utteranceResolver) Errors(ctx context.Context, obj *gen.Utterance) ([]*gen.LearnerError, error) {
-	found, err := loadersFrom(ctx).loadErrors(ctx, obj)()
+	found, err := joined(ctx, "Utterance.errors", obj.ID, itself, r.PracticeService.Errors)
 	return texts(ctx, found, err, func(e *gen.LearnerError) int { return len(e.Category) + len(e.Subcategory) + len(e.ClientKey) })
 }
 

@@ -6,6 +6,7 @@ import (
 	"parley/internal/account"
 	"parley/internal/audit"
 	"parley/internal/dialog"
+	"parley/internal/domain"
 	"parley/internal/job"
 	"parley/internal/live"
 	"parley/internal/note"
@@ -21,7 +22,9 @@ type Resolver struct {
 	PracticeService *practice.Service
 	DialogService   *dialog.Service
 	AuditLog        *audit.Log
-	Hub             *live.Hub
-	Streams         *live.Streams
-	Places          *resume.Book
+	// Domains says how objects, and what jobs made, are found.
+	Domains *domain.Set
+	Hub     *live.Hub
+	Streams *live.Streams
+	Places  *resume.Book
 }

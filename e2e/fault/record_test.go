@@ -10,6 +10,8 @@ import (
 
 	"parley/e2e/gqlclient"
 	"parley/internal/event"
+	"parley/internal/job"
+	"parley/internal/note"
 )
 
 // eventFields is what a client asks for of an event.
@@ -33,9 +35,9 @@ type received struct {
 
 func (r *received) object() string {
 	switch r.Typename {
-	case event.TypeJobChanged:
+	case job.TypeJobChanged:
 		return r.JobID
-	case event.TypeTranslationChanged:
+	case note.TypeTranslationChanged:
 		return r.TranslationID
 	}
 	return r.NoteID

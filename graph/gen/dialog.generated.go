@@ -23,7 +23,7 @@ import (
 // region    ************************** generated!.gotpl **************************
 
 type ConsentChangedResolver interface {
-	Dialog(ctx context.Context, obj *model.ConsentChanged) (*dialog.Dialog, error)
+	Dialog(ctx context.Context, obj *dialog.ConsentChanged) (*dialog.Dialog, error)
 }
 type DialogResolver interface {
 	Messages(ctx context.Context, obj *dialog.Dialog) ([]*dialog.Message, error)
@@ -207,7 +207,7 @@ func (ec *executionContext) fieldContext_ConsentChange_keyId(_ context.Context, 
 	return graphql.NewScalarFieldContext("ConsentChange", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _ConsentChanged_cursor(ctx context.Context, field graphql.CollectedField, obj *model.ConsentChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConsentChanged_cursor(ctx context.Context, field graphql.CollectedField, obj *dialog.ConsentChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -230,7 +230,7 @@ func (ec *executionContext) fieldContext_ConsentChanged_cursor(_ context.Context
 	return graphql.NewScalarFieldContext("ConsentChanged", field, false, false, errors.New("field of type EventCursor does not have child fields"))
 }
 
-func (ec *executionContext) _ConsentChanged_at(ctx context.Context, field graphql.CollectedField, obj *model.ConsentChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConsentChanged_at(ctx context.Context, field graphql.CollectedField, obj *dialog.ConsentChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -253,7 +253,7 @@ func (ec *executionContext) fieldContext_ConsentChanged_at(_ context.Context, fi
 	return graphql.NewScalarFieldContext("ConsentChanged", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func (ec *executionContext) _ConsentChanged_id(ctx context.Context, field graphql.CollectedField, obj *model.ConsentChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConsentChanged_id(ctx context.Context, field graphql.CollectedField, obj *dialog.ConsentChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -276,7 +276,7 @@ func (ec *executionContext) fieldContext_ConsentChanged_id(_ context.Context, fi
 	return graphql.NewScalarFieldContext("ConsentChanged", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _ConsentChanged_dialogId(ctx context.Context, field graphql.CollectedField, obj *model.ConsentChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConsentChanged_dialogId(ctx context.Context, field graphql.CollectedField, obj *dialog.ConsentChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -299,7 +299,7 @@ func (ec *executionContext) fieldContext_ConsentChanged_dialogId(_ context.Conte
 	return graphql.NewScalarFieldContext("ConsentChanged", field, false, false, errors.New("field of type BigInt does not have child fields"))
 }
 
-func (ec *executionContext) _ConsentChanged_state(ctx context.Context, field graphql.CollectedField, obj *model.ConsentChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConsentChanged_state(ctx context.Context, field graphql.CollectedField, obj *dialog.ConsentChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -322,7 +322,7 @@ func (ec *executionContext) fieldContext_ConsentChanged_state(_ context.Context,
 	return graphql.NewScalarFieldContext("ConsentChanged", field, false, false, errors.New("field of type ConsentState does not have child fields"))
 }
 
-func (ec *executionContext) _ConsentChanged_dialog(ctx context.Context, field graphql.CollectedField, obj *model.ConsentChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConsentChanged_dialog(ctx context.Context, field graphql.CollectedField, obj *dialog.ConsentChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1379,7 +1379,7 @@ func (ec *executionContext) _ConsentChange(ctx context.Context, sel ast.Selectio
 
 var consentChangedImplementors = []string{"ConsentChanged", "Event"}
 
-func (ec *executionContext) _ConsentChanged(ctx context.Context, sel ast.SelectionSet, obj *model.ConsentChanged) graphql.Marshaler {
+func (ec *executionContext) _ConsentChanged(ctx context.Context, sel ast.SelectionSet, obj *dialog.ConsentChanged) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, consentChangedImplementors)
 
 	out := graphql.NewFieldSet(fields)

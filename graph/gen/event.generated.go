@@ -10,7 +10,10 @@ import (
 	"parley/ent/gen"
 	"parley/graph/model"
 	"parley/graph/node"
+	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/job"
+	"parley/internal/note"
 	"parley/internal/resume"
 	"strconv"
 	"sync/atomic"
@@ -153,7 +156,7 @@ func (ec *executionContext) fieldContext_EventBatch_hasMore(_ context.Context, f
 	return graphql.NewScalarFieldContext("EventBatch", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _JobChanged_cursor(ctx context.Context, field graphql.CollectedField, obj *model.JobChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobChanged_cursor(ctx context.Context, field graphql.CollectedField, obj *job.JobChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -176,7 +179,7 @@ func (ec *executionContext) fieldContext_JobChanged_cursor(_ context.Context, fi
 	return graphql.NewScalarFieldContext("JobChanged", field, false, false, errors.New("field of type EventCursor does not have child fields"))
 }
 
-func (ec *executionContext) _JobChanged_at(ctx context.Context, field graphql.CollectedField, obj *model.JobChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobChanged_at(ctx context.Context, field graphql.CollectedField, obj *job.JobChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -199,7 +202,7 @@ func (ec *executionContext) fieldContext_JobChanged_at(_ context.Context, field 
 	return graphql.NewScalarFieldContext("JobChanged", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func (ec *executionContext) _JobChanged_jobId(ctx context.Context, field graphql.CollectedField, obj *model.JobChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobChanged_jobId(ctx context.Context, field graphql.CollectedField, obj *job.JobChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -222,7 +225,7 @@ func (ec *executionContext) fieldContext_JobChanged_jobId(_ context.Context, fie
 	return graphql.NewScalarFieldContext("JobChanged", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _JobChanged_version(ctx context.Context, field graphql.CollectedField, obj *model.JobChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobChanged_version(ctx context.Context, field graphql.CollectedField, obj *job.JobChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -245,7 +248,7 @@ func (ec *executionContext) fieldContext_JobChanged_version(_ context.Context, f
 	return graphql.NewScalarFieldContext("JobChanged", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _JobChanged_job(ctx context.Context, field graphql.CollectedField, obj *model.JobChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobChanged_job(ctx context.Context, field graphql.CollectedField, obj *job.JobChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -277,7 +280,7 @@ func (ec *executionContext) fieldContext_JobChanged_job(_ context.Context, field
 	return fc, nil
 }
 
-func (ec *executionContext) _NoteChanged_cursor(ctx context.Context, field graphql.CollectedField, obj *model.NoteChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteChanged_cursor(ctx context.Context, field graphql.CollectedField, obj *note.NoteChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -300,7 +303,7 @@ func (ec *executionContext) fieldContext_NoteChanged_cursor(_ context.Context, f
 	return graphql.NewScalarFieldContext("NoteChanged", field, false, false, errors.New("field of type EventCursor does not have child fields"))
 }
 
-func (ec *executionContext) _NoteChanged_at(ctx context.Context, field graphql.CollectedField, obj *model.NoteChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteChanged_at(ctx context.Context, field graphql.CollectedField, obj *note.NoteChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -323,7 +326,7 @@ func (ec *executionContext) fieldContext_NoteChanged_at(_ context.Context, field
 	return graphql.NewScalarFieldContext("NoteChanged", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func (ec *executionContext) _NoteChanged_noteId(ctx context.Context, field graphql.CollectedField, obj *model.NoteChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteChanged_noteId(ctx context.Context, field graphql.CollectedField, obj *note.NoteChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -346,7 +349,7 @@ func (ec *executionContext) fieldContext_NoteChanged_noteId(_ context.Context, f
 	return graphql.NewScalarFieldContext("NoteChanged", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _NoteChanged_action(ctx context.Context, field graphql.CollectedField, obj *model.NoteChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteChanged_action(ctx context.Context, field graphql.CollectedField, obj *note.NoteChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -358,8 +361,8 @@ func (ec *executionContext) _NoteChanged_action(ctx context.Context, field graph
 			return obj.Action, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.NoteAction) graphql.Marshaler {
-			return ec.marshalNNoteAction2parleyᚋgraphᚋmodelᚐNoteAction(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v note.NoteAction) graphql.Marshaler {
+			return ec.marshalNNoteAction2parleyᚋinternalᚋnoteᚐNoteAction(ctx, selections, v)
 		},
 		true,
 		true,
@@ -369,7 +372,7 @@ func (ec *executionContext) fieldContext_NoteChanged_action(_ context.Context, f
 	return graphql.NewScalarFieldContext("NoteChanged", field, false, false, errors.New("field of type NoteAction does not have child fields"))
 }
 
-func (ec *executionContext) _NoteChanged_note(ctx context.Context, field graphql.CollectedField, obj *model.NoteChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteChanged_note(ctx context.Context, field graphql.CollectedField, obj *note.NoteChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -539,7 +542,7 @@ func (ec *executionContext) fieldContext_StreamReset_reason(_ context.Context, f
 	return graphql.NewScalarFieldContext("StreamReset", field, false, false, errors.New("field of type StreamResetReason does not have child fields"))
 }
 
-func (ec *executionContext) _TranslationChanged_cursor(ctx context.Context, field graphql.CollectedField, obj *model.TranslationChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranslationChanged_cursor(ctx context.Context, field graphql.CollectedField, obj *note.TranslationChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -562,7 +565,7 @@ func (ec *executionContext) fieldContext_TranslationChanged_cursor(_ context.Con
 	return graphql.NewScalarFieldContext("TranslationChanged", field, false, false, errors.New("field of type EventCursor does not have child fields"))
 }
 
-func (ec *executionContext) _TranslationChanged_at(ctx context.Context, field graphql.CollectedField, obj *model.TranslationChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranslationChanged_at(ctx context.Context, field graphql.CollectedField, obj *note.TranslationChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -585,7 +588,7 @@ func (ec *executionContext) fieldContext_TranslationChanged_at(_ context.Context
 	return graphql.NewScalarFieldContext("TranslationChanged", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func (ec *executionContext) _TranslationChanged_noteId(ctx context.Context, field graphql.CollectedField, obj *model.TranslationChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranslationChanged_noteId(ctx context.Context, field graphql.CollectedField, obj *note.TranslationChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -608,7 +611,7 @@ func (ec *executionContext) fieldContext_TranslationChanged_noteId(_ context.Con
 	return graphql.NewScalarFieldContext("TranslationChanged", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _TranslationChanged_translationId(ctx context.Context, field graphql.CollectedField, obj *model.TranslationChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranslationChanged_translationId(ctx context.Context, field graphql.CollectedField, obj *note.TranslationChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -631,7 +634,7 @@ func (ec *executionContext) fieldContext_TranslationChanged_translationId(_ cont
 	return graphql.NewScalarFieldContext("TranslationChanged", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _TranslationChanged_translation(ctx context.Context, field graphql.CollectedField, obj *model.TranslationChanged) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranslationChanged_translation(ctx context.Context, field graphql.CollectedField, obj *note.TranslationChanged) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -712,9 +715,9 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
-	case model.TranslationChanged:
+	case note.TranslationChanged:
 		return ec._TranslationChanged(ctx, sel, &obj)
-	case *model.TranslationChanged:
+	case *note.TranslationChanged:
 		if obj == nil {
 			return graphql.Null
 		}
@@ -733,23 +736,23 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._SessionExpiring(ctx, sel, obj)
-	case model.NoteChanged:
+	case note.NoteChanged:
 		return ec._NoteChanged(ctx, sel, &obj)
-	case *model.NoteChanged:
+	case *note.NoteChanged:
 		if obj == nil {
 			return graphql.Null
 		}
 		return ec._NoteChanged(ctx, sel, obj)
-	case model.JobChanged:
+	case job.JobChanged:
 		return ec._JobChanged(ctx, sel, &obj)
-	case *model.JobChanged:
+	case *job.JobChanged:
 		if obj == nil {
 			return graphql.Null
 		}
 		return ec._JobChanged(ctx, sel, obj)
-	case model.ConsentChanged:
+	case dialog.ConsentChanged:
 		return ec._ConsentChanged(ctx, sel, &obj)
-	case *model.ConsentChanged:
+	case *dialog.ConsentChanged:
 		if obj == nil {
 			return graphql.Null
 		}
@@ -855,7 +858,7 @@ func (ec *executionContext) _EventBatch(ctx context.Context, sel ast.SelectionSe
 
 var jobChangedImplementors = []string{"JobChanged", "Event"}
 
-func (ec *executionContext) _JobChanged(ctx context.Context, sel ast.SelectionSet, obj *model.JobChanged) graphql.Marshaler {
+func (ec *executionContext) _JobChanged(ctx context.Context, sel ast.SelectionSet, obj *job.JobChanged) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobChangedImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -913,7 +916,7 @@ func (ec *executionContext) _JobChanged(ctx context.Context, sel ast.SelectionSe
 
 var noteChangedImplementors = []string{"NoteChanged", "Event"}
 
-func (ec *executionContext) _NoteChanged(ctx context.Context, sel ast.SelectionSet, obj *model.NoteChanged) graphql.Marshaler {
+func (ec *executionContext) _NoteChanged(ctx context.Context, sel ast.SelectionSet, obj *note.NoteChanged) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, noteChangedImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1067,7 +1070,7 @@ func (ec *executionContext) _StreamReset(ctx context.Context, sel ast.SelectionS
 
 var translationChangedImplementors = []string{"TranslationChanged", "Event"}
 
-func (ec *executionContext) _TranslationChanged(ctx context.Context, sel ast.SelectionSet, obj *model.TranslationChanged) graphql.Marshaler {
+func (ec *executionContext) _TranslationChanged(ctx context.Context, sel ast.SelectionSet, obj *note.TranslationChanged) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, translationChangedImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1188,14 +1191,21 @@ func (ec *executionContext) marshalNEventBatch2ᚖparleyᚋgraphᚋmodelᚐEvent
 	return ec._EventBatch(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNNoteAction2parleyᚋgraphᚋmodelᚐNoteAction(ctx context.Context, v any) (model.NoteAction, error) {
-	var res model.NoteAction
-	err := res.UnmarshalGQL(v)
+func (ec *executionContext) unmarshalNNoteAction2parleyᚋinternalᚋnoteᚐNoteAction(ctx context.Context, v any) (note.NoteAction, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := note.NoteAction(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNNoteAction2parleyᚋgraphᚋmodelᚐNoteAction(ctx context.Context, sel ast.SelectionSet, v model.NoteAction) graphql.Marshaler {
-	return v
+func (ec *executionContext) marshalNNoteAction2parleyᚋinternalᚋnoteᚐNoteAction(ctx context.Context, sel ast.SelectionSet, v note.NoteAction) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNStreamResetReason2parleyᚋgraphᚋmodelᚐStreamResetReason(ctx context.Context, v any) (model.StreamResetReason, error) {

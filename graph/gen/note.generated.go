@@ -11,7 +11,6 @@ import (
 	"parley/graph/connection"
 	"parley/graph/model"
 	"parley/internal/event"
-	"parley/internal/live"
 	"parley/internal/note"
 	"strconv"
 	"sync/atomic"
@@ -1203,7 +1202,7 @@ func (ec *executionContext) fieldContext_TranslationStateCount_count(_ context.C
 	return graphql.NewScalarFieldContext("TranslationStateCount", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _TranslationUpdate_cursor(ctx context.Context, field graphql.CollectedField, obj *live.TranslationUpdate) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranslationUpdate_cursor(ctx context.Context, field graphql.CollectedField, obj *note.TranslationUpdate) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1226,7 +1225,7 @@ func (ec *executionContext) fieldContext_TranslationUpdate_cursor(_ context.Cont
 	return graphql.NewScalarFieldContext("TranslationUpdate", field, false, false, errors.New("field of type EventCursor does not have child fields"))
 }
 
-func (ec *executionContext) _TranslationUpdate_translation(ctx context.Context, field graphql.CollectedField, obj *live.TranslationUpdate) (ret graphql.Marshaler) {
+func (ec *executionContext) _TranslationUpdate_translation(ctx context.Context, field graphql.CollectedField, obj *note.TranslationUpdate) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2420,7 +2419,7 @@ func (ec *executionContext) _TranslationStateCount(ctx context.Context, sel ast.
 
 var translationUpdateImplementors = []string{"TranslationUpdate"}
 
-func (ec *executionContext) _TranslationUpdate(ctx context.Context, sel ast.SelectionSet, obj *live.TranslationUpdate) graphql.Marshaler {
+func (ec *executionContext) _TranslationUpdate(ctx context.Context, sel ast.SelectionSet, obj *note.TranslationUpdate) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, translationUpdateImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2767,7 +2766,7 @@ func (ec *executionContext) marshalNTranslationStateCount2ᚖparleyᚋinternal�
 	return ec._TranslationStateCount(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNTranslationUpdate2ᚖparleyᚋinternalᚋliveᚐTranslationUpdate(ctx context.Context, sel ast.SelectionSet, v *live.TranslationUpdate) graphql.Marshaler {
+func (ec *executionContext) marshalNTranslationUpdate2ᚖparleyᚋinternalᚋnoteᚐTranslationUpdate(ctx context.Context, sel ast.SelectionSet, v *note.TranslationUpdate) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")

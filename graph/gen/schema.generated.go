@@ -82,7 +82,7 @@ type QueryResolver interface {
 type SubscriptionResolver interface {
 	Events(ctx context.Context, after *event.Cursor, topics []model.Topic, resumeKey *string) (<-chan node.Event, error)
 	Job(ctx context.Context, id string) (<-chan *live.JobUpdate, error)
-	Translations(ctx context.Context, noteID string, after *event.Cursor) (<-chan *live.TranslationUpdate, error)
+	Translations(ctx context.Context, noteID string, after *event.Cursor) (<-chan *note.TranslationUpdate, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -3300,16 +3300,16 @@ func (ec *executionContext) _Subscription_translations(ctx context.Context, fiel
 			directive1 := func(ctx context.Context) (any, error) {
 				conflate, err := ec.unmarshalNConflation2parleyᚋgraphᚋmodelᚐConflation(ctx, "LATEST")
 				if err != nil {
-					var zeroVal *live.TranslationUpdate
+					var zeroVal *note.TranslationUpdate
 					return zeroVal, err
 				}
 				pending, err := ec.unmarshalNInt2int(ctx, 64)
 				if err != nil {
-					var zeroVal *live.TranslationUpdate
+					var zeroVal *note.TranslationUpdate
 					return zeroVal, err
 				}
 				if ec.Directives.Delivery == nil {
-					var zeroVal *live.TranslationUpdate
+					var zeroVal *note.TranslationUpdate
 					return zeroVal, errors.New("directive delivery is not implemented")
 				}
 				return ec.Directives.Delivery(ctx, nil, directive0, conflate, pending)
@@ -3318,8 +3318,8 @@ func (ec *executionContext) _Subscription_translations(ctx context.Context, fiel
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *live.TranslationUpdate) graphql.Marshaler {
-			return ec.marshalNTranslationUpdate2ᚖparleyᚋinternalᚋliveᚐTranslationUpdate(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *note.TranslationUpdate) graphql.Marshaler {
+			return ec.marshalNTranslationUpdate2ᚖparleyᚋinternalᚋnoteᚐTranslationUpdate(ctx, selections, v)
 		},
 		true,
 		true,

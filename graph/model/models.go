@@ -71,24 +71,6 @@ type CancelJobPayload struct {
 	Job *gen.Job `json:"job"`
 }
 
-// The consent to a dialog changed. It goes to analysts, if they could or can see the dialog, and to the account that pushed it.
-type ConsentChanged struct {
-	// The event's place in the log: resume after it.
-	Cursor event.Cursor `json:"cursor"`
-	// When it was committed.
-	At time.Time `json:"at"`
-	// The dialog's id in this API.
-	ID string `json:"id"`
-	// The chatbot's number of the dialog.
-	DialogID string `json:"dialogId"`
-	// What happened: drop the dialog unless it is APPROVED.
-	State consentchange.State `json:"state"`
-	// The dialog as it is now, or null when it is gone.
-	Dialog *dialog.Dialog `json:"dialog,omitempty"`
-}
-
-func (ConsentChanged) IsEvent() {}
-
 // A new API key.
 type CreateAPIKeyPayload struct {
 	// The key.
@@ -165,22 +147,6 @@ type ItemError struct {
 	Argument []string `json:"argument,omitempty"`
 }
 
-// A job changed.
-type JobChanged struct {
-	// The event's place in the log: resume after it.
-	Cursor event.Cursor `json:"cursor"`
-	// When it was committed.
-	At time.Time `json:"at"`
-	// The job's id.
-	JobID string `json:"jobId"`
-	// The job's version after the change.
-	Version int `json:"version"`
-	// The job as it was after the change or later; null when it is gone.
-	Job *gen.Job `json:"job,omitempty"`
-}
-
-func (JobChanged) IsEvent() {}
-
 // Why a job failed.
 type JobError struct {
 	// A stable word.
@@ -202,22 +168,6 @@ type JobFilter struct {
 // Where all changes begin.
 type Mutation struct {
 }
-
-// A note was made, edited or deleted.
-type NoteChanged struct {
-	// The event's place in the log: resume after it.
-	Cursor event.Cursor `json:"cursor"`
-	// When it was committed.
-	At time.Time `json:"at"`
-	// The note's id.
-	NoteID string `json:"noteId"`
-	// What happened.
-	Action NoteAction `json:"action"`
-	// The note as it was after the change or later; null when it is gone.
-	Note *gen.Note `json:"note,omitempty"`
-}
-
-func (NoteChanged) IsEvent() {}
 
 // The order of a list of notes.
 type NoteOrder struct {
@@ -442,22 +392,6 @@ type TranslateNotesPayload struct {
 	// The place in the event log before this call: subscribing after it misses nothing.
 	Cursor event.Cursor `json:"cursor"`
 }
-
-// A translation changed.
-type TranslationChanged struct {
-	// The event's place in the log: resume after it.
-	Cursor event.Cursor `json:"cursor"`
-	// When it was committed.
-	At time.Time `json:"at"`
-	// The id of the note.
-	NoteID string `json:"noteId"`
-	// The translation's id.
-	TranslationID string `json:"translationId"`
-	// The translation as it was after the change or later; null when it is gone.
-	Translation *gen.Translation `json:"translation,omitempty"`
-}
-
-func (TranslationChanged) IsEvent() {}
 
 // The edited note.
 type UpdateNotePayload struct {
@@ -727,67 +661,6 @@ func (e *JobWait) UnmarshalJSON(b []byte) error {
 }
 
 func (e JobWait) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
-// What happened to a note.
-type NoteAction string
-
-const (
-	// It was made.
-	NoteActionCreated NoteAction = "CREATED"
-	// It was edited.
-	NoteActionUpdated NoteAction = "UPDATED"
-	// It was deleted.
-	NoteActionDeleted NoteAction = "DELETED"
-)
-
-var AllNoteAction = []NoteAction{
-	NoteActionCreated,
-	NoteActionUpdated,
-	NoteActionDeleted,
-}
-
-func (e NoteAction) IsValid() bool {
-	switch e {
-	case NoteActionCreated, NoteActionUpdated, NoteActionDeleted:
-		return true
-	}
-	return false
-}
-
-func (e NoteAction) String() string {
-	return string(e)
-}
-
-func (e *NoteAction) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = NoteAction(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid NoteAction", str)
-	}
-	return nil
-}
-
-func (e NoteAction) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *NoteAction) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e NoteAction) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -25,6 +25,7 @@ type world struct {
 	t      testing.TB
 	store  *store.Store
 	tokens *auth.Tokens
+	log    *event.Log
 }
 
 func newWorld(t testing.TB, s *store.Store, counters cache.Cache, cfg account.Config) world {
@@ -44,7 +45,7 @@ func newWorld(t testing.TB, s *store.Store, counters cache.Cache, cfg account.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-	return world{service, t, s, tokens}
+	return world{service, t, s, tokens, log}
 }
 
 // worlds runs test on both databases.

@@ -191,7 +191,7 @@ func (s *Service) RevokeKey(ctx context.Context, id string) (*gen.ApiKey, error)
 			if key, err = key.Update().SetRevokedAt(store.Now()).Save(auth.System(ctx, "account.revokeKey")); err != nil {
 				return err
 			}
-			if err := s.tell(ctx, key.OwnerID, event.Change{Type: event.TypeKeyRevoked, Object: key.ID}); err != nil {
+			if err := s.tell(ctx, key.OwnerID, event.Change{Type: TypeKeyRevoked, Object: key.ID}); err != nil {
 				return err
 			}
 		}

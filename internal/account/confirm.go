@@ -62,9 +62,8 @@ func (s *Service) confirmKey(ctx context.Context, v auth.Viewer) error {
 }
 
 // tell writes an event that the account's connections act on into the log, in
-// the transaction of the context, and wakes the relay after it.
+// the transaction of the context.
 func (s *Service) tell(ctx context.Context, account string, c event.Change) error {
-	c.Audience, c.Topic = event.User(account), event.TopicSession
-	store.AfterCommit(ctx, s.cfg.Wake)
+	c.Audience, c.Topic = event.User(account), TopicSession
 	return s.log.Append(ctx, c)
 }

@@ -26,7 +26,7 @@ func (w world) told(user string) (all []string, version int64) {
 		err := rows.Scan(&words[0], &words[1], &words[2], &version)
 		all = append(all, strings.Join(words[:], " "))
 		return err
-	}, "SELECT type, object_id, state, version FROM events WHERE audience = ? AND topic = ? ORDER BY id", event.User(user), event.TopicSession)
+	}, "SELECT type, object_id, state, version FROM events WHERE audience = ? AND topic = ? ORDER BY id", event.User(user), account.TopicSession)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -52,7 +52,9 @@ func woken(t *testing.T, test func(t *testing.T, w world, wakes *atomic.Int64)) 
 	t.Parallel()
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
 		wakes := new(atomic.Int64)
-		test(t, newWorld(t, s, nil, account.Config{Wake: func() { wakes.Add(1) }}), wakes)
+		w := newWorld(t, s, nil, account.Config{})
+		w.log.OnCommit(func() { wakes.Add(1) })
+		test(t, w, wakes)
 	})
 }
 

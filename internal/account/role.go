@@ -107,5 +107,5 @@ func (s *Service) assign(ctx context.Context, u *gen.User, role auth.Role) (*gen
 	if err != nil {
 		return nil, err
 	}
-	return u, s.tell(ctx, u.ID, event.Change{Type: event.TypeRoleChanged, Object: u.ID, State: string(role)})
+	return u, s.tell(ctx, u.ID, event.Change{Type: TypeRoleChanged, Object: u.ID, State: string(role)})
 }

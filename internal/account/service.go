@@ -32,8 +32,6 @@ type Config struct {
 	// so how long a key may still work in other processes after it was revoked: a
 	// second.
 	KeyMemory time.Duration
-	// Wake is called after events were committed. May be nil.
-	Wake func()
 }
 
 func (c Config) withDefaults() Config {
@@ -51,9 +49,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.KeyMemory <= 0 {
 		c.KeyMemory = time.Second
-	}
-	if c.Wake == nil {
-		c.Wake = func() {}
 	}
 	return c
 }
@@ -114,20 +109,13 @@ func (s *Service) signUp(ctx context.Context, in SignUpInput, role auth.Role) (*
 	}
 	ctx = auth.System(ctx, "account.signUp")
 	var session *Session
-	err = s.store.Tx(ctx, func(ctx context.Context) error {
-		head, err := s.log.Head(ctx)
-		if err != nil {
-			return err
-		}
+	cursor, err := s.log.Tx(ctx, func(ctx context.Context) error {
 		u, err := s.store.Client(ctx).User.Create().SetID(store.NewID("user")).SetEmail(in.Email).
 			SetEmailKey(emailKey(in.Email)).SetPasswordHash(hash).SetRole(user.Role(role)).Save(ctx)
 		if err != nil {
 			return err
 		}
-		session, err = s.open(ctx, u, store.NewID("sess"))
-		if session != nil {
-			session.Cursor = s.log.Cursor(head)
-		}
+		session, err = s.openSession(ctx, u, store.NewID("sess"))
 		return err
 	})
 	if store.Duplicate(err) {
@@ -138,6 +126,7 @@ func (s *Service) signUp(ctx context.Context, in SignUpInput, role auth.Role) (*
 	if err != nil {
 		return nil, err
 	}
+	session.Cursor = cursor
 	return session, nil
 }
 
@@ -161,13 +150,14 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput, address string) (*
 	}
 	tries.succeeded(ctx)
 	var session *Session
-	err = s.store.Tx(ctx, func(ctx context.Context) (err error) {
-		session, err = s.open(ctx, u, store.NewID("sess"))
+	cursor, err := s.log.Tx(ctx, func(ctx context.Context) (err error) {
+		session, err = s.openSession(ctx, u, store.NewID("sess"))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	session.Cursor = cursor
 	return session, nil
 }
 
@@ -196,8 +186,8 @@ func (s *Service) find(ctx context.Context, in SignInInput, key string) (*gen.Us
 	return u, nil
 }
 
-// open issues the tokens of a session.
-func (s *Service) open(ctx context.Context, u *gen.User, sessionID string) (*Session, error) {
+// openSession issues the tokens of a session.
+func (s *Service) openSession(ctx context.Context, u *gen.User, sessionID string) (*Session, error) {
 	access, expires, err := s.tokens.Issue(auth.Viewer{ID: u.ID, Role: auth.Role(u.Role), Session: sessionID})
 	if err != nil {
 		return nil, err
@@ -211,11 +201,7 @@ func (s *Service) open(ctx context.Context, u *gen.User, sessionID string) (*Ses
 	if err != nil {
 		return nil, fmt.Errorf("keep a refresh token: %w", err)
 	}
-	head, err := s.log.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Session{User: u, AccessToken: access, ExpiresAt: expires, RefreshToken: secret, Cursor: s.log.Cursor(head)}, nil
+	return &Session{User: u, AccessToken: access, ExpiresAt: expires, RefreshToken: secret}, nil
 }
 
 var errRefused = apperr.New(apperr.Unauthenticated, "The refresh token is not valid: sign in again.")
@@ -227,7 +213,7 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error
 	ctx = auth.System(ctx, "account.refresh")
 	var session *Session
 	reused := false
-	err := s.store.Tx(ctx, func(ctx context.Context) error {
+	cursor, err := s.log.Tx(ctx, func(ctx context.Context) error {
 		session, reused = nil, false
 		q := s.store.Client(ctx).RefreshToken.Query().Where(refreshtoken.TokenHash(auth.HashSecret(in.RefreshToken)))
 		if s.store.Postgres() {
@@ -255,11 +241,11 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error
 		} else if err != nil {
 			return err
 		}
-		if session, err = s.open(ctx, u, token.SessionID); err != nil {
+		if session, err = s.openSession(ctx, u, token.SessionID); err != nil {
 			return err
 		}
 		return s.tell(ctx, u.ID, event.Change{
-			Type: event.TypeSessionChanged, Object: token.SessionID, State: event.SessionExtended, Version: session.ExpiresAt.Unix(),
+			Type: TypeSessionChanged, Object: token.SessionID, State: SessionExtended, Version: session.ExpiresAt.Unix(),
 		})
 	})
 	if err != nil {
@@ -268,6 +254,7 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error
 	if reused {
 		return nil, apperr.New(apperr.Unauthenticated, "This refresh token was used before, so its session has ended: sign in again.")
 	}
+	session.Cursor = cursor
 	return session, nil
 }
 
@@ -297,7 +284,7 @@ func (s *Service) end(ctx context.Context, account, session string) error {
 	if total == 0 {
 		return nil
 	}
-	return s.tell(ctx, account, event.Change{Type: event.TypeSessionChanged, Object: session, State: event.SessionEnded})
+	return s.tell(ctx, account, event.Change{Type: TypeSessionChanged, Object: session, State: SessionEnded})
 }
 
 var errNoAccount = apperr.New(apperr.Unauthenticated, "This account no longer exists: sign up again.")

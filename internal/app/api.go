@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -117,17 +116,10 @@ func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, handlers 
 
 func (p *parts) relay() *outbox.Relay {
 	return &outbox.Relay{
-		Store: p.store, Log: p.log, Jobs: p.jobs, Bus: p.bus, Waker: p.waker, Invalidate: p.notes.Invalidate,
-		Expire: p.expire,
+		Store: p.store, Log: p.log, Jobs: p.jobs, Bus: p.bus, Waker: p.waker, Invalidate: p.domains.Invalidate,
+		Expire: p.domains.Expire,
 		Config: outbox.Config{RescueEvery: p.cfg.AckWait},
 	}
-}
-
-// expire deletes what the domains keep for a time only.
-func (p *parts) expire(ctx context.Context) error {
-	_, tokens := p.accounts.ForgetExpired(ctx)
-	_, audits := p.audits.Forget(ctx)
-	return errors.Join(tokens, audits, p.places.Expire(ctx), p.dialogs.Expire(ctx))
 }
 
 func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
@@ -136,7 +128,7 @@ func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
 		Listen: p.cfg.Listen, Origins: p.cfg.AllowedOrigins(p.mode == Serve), Introspection: p.cfg.Introspection == "on",
 		Resolver: &graph.Resolver{
 			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, PracticeService: p.practice,
-			DialogService: p.dialogs, AuditLog: p.audits, Hub: p.hub, Streams: p.streams, Places: p.places,
+			DialogService: p.dialogs, AuditLog: p.audits, Domains: p.domains, Hub: p.hub, Streams: p.streams, Places: p.places,
 		},
 		Verify: p.accounts.Verify, Confirm: p.accounts.Confirm, DraftStatus: p.cfg.HTTPStatus == "draft", Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(),
 		StreamHooks: p.metrics.live.hooks(), Bus: p.sharedBus(), MaxConnections: p.cfg.MaxConnections, Grace: p.cfg.Grace, MaxTime: o.MaxTime,

@@ -15,6 +15,7 @@ import (
 	"parley/internal/cache"
 	"parley/internal/config"
 	"parley/internal/dialog"
+	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/live"
@@ -53,6 +54,7 @@ type parts struct {
 	practice *practice.Service
 	dialogs  *dialog.Service
 	audits   *audit.Log
+	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
 	hub      *live.Hub
@@ -164,22 +166,26 @@ func (p *parts) openServices(ctx context.Context) error {
 		shared = nil // one process: its own relay leads
 	}
 	p.waker = outbox.NewWaker(shared)
+	p.log.OnCommit(p.waker.Wake)
 	p.jobs = job.New(p.store, p.log, job.Config{
 		MaxAttempts: p.cfg.MaxAttempts, MaxPerUser: p.cfg.JobsPerUser, RetryBase: p.cfg.RetryBase, Lost: 3 * p.cfg.AckWait,
-	}, p.waker.Wake)
+	})
 	p.metrics = newMetrics()
 	p.openDomains()
 	p.notes = note.New(p.store, p.log, p.jobs, p.noteCache())
-	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime, Wake: p.waker.Wake})
+	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime})
 	if err != nil {
 		return err
 	}
-	if p.hub, err = live.NewHub(p.log, p.bus); err != nil {
+	p.places = resume.NewBook(p.store, p.log, resume.Config{Observe: p.metrics.observeFlush})
+	if err := p.announce(); err != nil {
 		return err
 	}
-	p.places = resume.NewBook(p.store, p.log, resume.Config{Observe: p.metrics.observeFlush})
+	if p.hub, err = live.NewHub(p.log, p.bus, p.domains); err != nil {
+		return err
+	}
 	p.streams, err = live.NewStreams(live.Config{
-		Hub: p.hub, Log: p.log, Book: p.places, Jobs: p.jobs, Note: p.notes, Observe: p.metrics.live.observer(),
+		Hub: p.hub, Log: p.log, Book: p.places, Jobs: p.jobs, Domains: p.domains, Observe: p.metrics.live.observer(),
 	})
 	if err != nil {
 		return err
@@ -193,7 +199,7 @@ func (p *parts) openDomains() {
 	observe := p.metrics.observeFlush
 	p.practice = practice.New(p.store, p.jobs, observe)
 	p.audits = audit.New(p.store, p.cfg.AuditKeep, observe)
-	p.dialogs = dialog.New(p.store, p.log, p.audits, dialog.Config{Expiry: p.cfg.DialogExpiry, Wake: p.waker.Wake, Observe: observe})
+	p.dialogs = dialog.New(p.store, p.log, p.audits, dialog.Config{Expiry: p.cfg.DialogExpiry, Observe: observe})
 }
 
 func openBus(ctx context.Context, cfg *config.Config, mode Mode) (*natsx.Bus, *natsx.Embedded, error) {

@@ -55,17 +55,12 @@ func newMetrics() *metrics {
 
 // watch adds what the parts count themselves.
 func (m *metrics) watch(p *parts) {
-	count := func(name, help string, value func() int64) {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) }))
+	for _, c := range p.domains.Counters() {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: c.Name, Help: c.Help}, func() float64 { return float64(c.Value()) }))
 	}
-	count("parley_results_stale_total", "Reports of attempts that were no longer current.", func() int64 { n, _, _ := p.jobs.Counts(); return n })
-	count("parley_runs_rescued_total", "Runs whose worker or message was lost.", func() int64 { _, n, _ := p.jobs.Counts(); return n })
-	count("parley_attempts_repeated_total", "Attempts after a failure.", func() int64 { _, _, n := p.jobs.Counts(); return n })
 	watchHub(m.registry, p.hub)
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_batch_waiting", Help: "Items that wait for a group commit, and exercises that wait for a shared read."},
-		func() float64 {
-			return float64(p.practice.Waiting() + p.dialogs.Waiting() + p.audits.Waiting() + p.places.Waiting())
-		}))
+		func() float64 { return float64(p.domains.Waiting()) }))
 }
 
 // observeFlush counts one transaction of a group commit.

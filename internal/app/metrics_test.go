@@ -16,7 +16,7 @@ import (
 func TestTheMetricsThatTheDocsNameExist(t *testing.T) {
 	t.Parallel()
 	m := newMetrics()
-	hub, err := live.NewHub(nil, nil)
+	hub, err := live.NewHub(nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

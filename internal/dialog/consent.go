@@ -58,11 +58,7 @@ func (s *Service) SetConsent(ctx context.Context, in ConsentInput) (*Consent, er
 		return nil, err
 	}
 	var c *Consent
-	err = s.store.Tx(ctx, func(ctx context.Context) error {
-		head, err := s.log.Head(ctx)
-		if err != nil {
-			return err
-		}
+	cursor, err := s.log.Tx(ctx, func(ctx context.Context) error {
 		d, err := s.lock(ctx, n)
 		if err != nil {
 			return err
@@ -78,14 +74,12 @@ func (s *Service) SetConsent(ctx context.Context, in ConsentInput) (*Consent, er
 			c = &Consent{State: consentchange.StateWITHDRAWN}
 			err = s.erase(ctx, []*Dialog{d}, c.State, actorOf(viewer))
 		}
-		if err == nil {
-			c.Cursor = s.log.Cursor(head)
-		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	c.Cursor = cursor
 	if viewer.Key != "" && !viewer.Scopes.Has(auth.ScopeDialogsPush) {
 		c.Dialog = nil
 	}
@@ -145,7 +139,7 @@ func (s *Service) record(ctx context.Context, dialogs []*Dialog, state consentch
 	for i, d := range dialogs {
 		history[i] = []any{store.NewID("cc"), now, d.DialogID, d.OwnerID, string(state), by.id, by.key}
 		e := event.Change{
-			Audience: event.User(d.OwnerID), Topic: event.TopicDialogs, Type: event.TypeConsentChanged,
+			Audience: event.User(d.OwnerID), Topic: TopicDialogs, Type: TypeConsentChanged,
 			Object: d.ID, Parent: strconv.FormatInt(d.DialogID, 10), Version: version, State: string(state),
 		}
 		events = append(events, e)
@@ -159,7 +153,6 @@ func (s *Service) record(ctx context.Context, dialogs []*Dialog, state consentch
 		len(history), func(i int, args []any) []any { return append(args, history[i]...) }); err != nil {
 		return err
 	}
-	store.AfterCommit(ctx, s.cfg.Wake)
 	return s.log.Append(ctx, events...)
 }
 

@@ -42,7 +42,7 @@ func newRoom(t testing.TB, s *store.Store, cfg dialog.Config) *room {
 	log, err := event.Open(t.Context(), s)
 	require.NoError(t, err)
 	r := &room{t: t, store: s, log: log}
-	cfg.Wake = func() { r.wakes.Add(1) }
+	log.OnCommit(func() { r.wakes.Add(1) })
 	r.Service = dialog.New(s, log, audit.New(s, 0, nil), cfg)
 	return r
 }

@@ -22,8 +22,6 @@ type Config struct {
 	// Expiry is how long after its push a dialog without consent is erased;
 	// DefaultExpiry when it is not positive.
 	Expiry time.Duration
-	// Wake is called after events were committed. May be nil.
-	Wake func()
 	// Observe is told of every transaction of pushes and messages. May be nil.
 	Observe func(batch.Flush)
 }
@@ -54,9 +52,6 @@ const (
 func New(s *store.Store, log *event.Log, audits *audit.Log, cfg Config) *Service {
 	if cfg.Expiry <= 0 {
 		cfg.Expiry = DefaultExpiry
-	}
-	if cfg.Wake == nil {
-		cfg.Wake = func() {}
 	}
 	svc := &Service{store: s, log: log, audits: audits, cfg: cfg, erased: make(chan struct{}, 1)}
 	svc.pushes = batch.New(s, batch.Config[*draft, *Dialog]{

@@ -10,43 +10,6 @@ import (
 	"parley/internal/apperr"
 )
 
-// Topics that a viewer may listen to.
-const (
-	TopicJobs    = "JOBS"
-	TopicNotes   = "NOTES"
-	TopicDialogs = "DIALOGS"
-)
-
-// TopicSession is for the connections of an account and never shown to anybody.
-const TopicSession = "SESSION"
-
-// Types of events.
-const (
-	TypeJobChanged         = "JobChanged"
-	TypeNoteChanged        = "NoteChanged"
-	TypeTranslationChanged = "TranslationChanged"
-	TypeConsentChanged     = "ConsentChanged"
-)
-
-// Types of events of TopicSession, on which open connections act.
-const (
-	// TypeSessionChanged has a session's id as object, and says either that it was
-	// refreshed or that it has ended.
-	TypeSessionChanged = "SessionChanged"
-	// TypeRoleChanged has a user's id as object and the new role as state.
-	TypeRoleChanged = "RoleChanged"
-	// TypeKeyRevoked has an API key's id as object.
-	TypeKeyRevoked = "KeyRevoked"
-)
-
-// States of TypeSessionChanged.
-const (
-	// SessionExtended has the end of the new access token as version, in seconds
-	// since 1970.
-	SessionExtended = "EXTENDED"
-	SessionEnded    = "ENDED"
-)
-
 // Change is an event that a transaction is about to commit. It holds ids and
 // state words, never a user's text.
 type Change struct {

@@ -15,11 +15,14 @@ import (
 type Log struct {
 	store *store.Store
 	epoch string
+	wake  func()
+	// types are those that were announced, nil for any.
+	types map[string]bool
 }
 
 // Open reads the log's epoch and makes one for a new database.
 func Open(ctx context.Context, s *store.Store) (*Log, error) {
-	l := &Log{store: s}
+	l := &Log{store: s, wake: func() {}}
 	err := s.Tx(ctx, func(ctx context.Context) error {
 		if _, err := s.Exec(ctx, "INSERT INTO event_log (id, epoch, trimmed) VALUES (1, ?, 0) ON CONFLICT (id) DO NOTHING", newEpoch()); err != nil {
 			return err
@@ -35,6 +38,39 @@ func Open(ctx context.Context, s *store.Store) (*Log, error) {
 func newEpoch() string {
 	_, id, _ := strings.Cut(store.NewID("log"), "_")
 	return id
+}
+
+// Announce makes the log refuse events of other types than these: nobody would
+// carry them. It is called before anything is written.
+func (l *Log) Announce(types []string) {
+	l.types = make(map[string]bool, len(types))
+	for _, t := range types {
+		l.types[t] = true
+	}
+}
+
+// OnCommit makes the log call wake after each commit that leaves rows for the
+// relay, once for a transaction. It is set before anything is written; wake must
+// not block.
+func (l *Log) OnCommit(wake func()) { l.wake = wake }
+
+// Wake tells the relay of rows that the transaction of the context leaves in the
+// outbox, once it was committed. Append does so by itself.
+func (l *Log) Wake(ctx context.Context) { store.OnceAfterCommit(ctx, l, l.wake) }
+
+// Tx runs fn in a transaction, as store.Tx does, and gives the place in the log
+// before it: nothing that fn appends lies at or before that, so that whoever
+// reads on from there misses nothing of it.
+func (l *Log) Tx(ctx context.Context, fn func(ctx context.Context) error) (before Cursor, err error) {
+	err = l.store.Tx(ctx, func(ctx context.Context) error {
+		head, err := l.Head(ctx)
+		if err != nil {
+			return err
+		}
+		before = l.Cursor(head)
+		return fn(ctx)
+	})
+	return before, err
 }
 
 // Epoch names the log; a restored database should get a new one.
@@ -62,7 +98,8 @@ func (l *Log) Reach(ctx context.Context, head, position int64) (int64, error) {
 	return l.Head(ctx)
 }
 
-// Append adds changes to the log inside the transaction of the context. With
+// Append adds changes to the log inside the transaction of the context, and wakes
+// the relay once that is committed. With
 // SQLite's single writer they get their positions at once; on Postgres, where
 // transactions commit in another order than they began, the relay gives them.
 func (l *Log) Append(ctx context.Context, changes ...Change) error {
@@ -72,6 +109,12 @@ func (l *Log) Append(ctx context.Context, changes ...Change) error {
 	if !store.InTx(ctx) {
 		return fmt.Errorf("event: Append outside of a transaction")
 	}
+	for _, c := range changes {
+		if l.types != nil && !l.types[c.Type] {
+			return fmt.Errorf("event: the type %q is announced by no domain", c.Type)
+		}
+	}
+	l.Wake(ctx)
 	var next int64
 	if !l.store.Postgres() {
 		head, err := l.Head(ctx)

@@ -41,7 +41,7 @@ func open(t *testing.T, s *store.Store) world {
 
 func change(audience, object string, version int64) event.Change {
 	return event.Change{
-		Audience: audience, Topic: event.TopicNotes, Type: event.TypeNoteChanged,
+		Audience: audience, Topic: "NOTES", Type: "NoteChanged",
 		Object: object, Parent: "parent", Version: version, State: "READY",
 	}
 }
@@ -106,7 +106,7 @@ func TestEventsReadInTheOrderOfTheirPositions(t *testing.T) {
 		}
 		e.At = time.Time{}
 		want := event.Event{
-			Position: 2, Audience: "u:b", Topic: event.TopicNotes, Type: event.TypeNoteChanged,
+			Position: 2, Audience: "u:b", Topic: "NOTES", Type: "NoteChanged",
 			Object: "n2", Parent: "parent", Version: 7, State: "READY",
 		}
 		if e != want {

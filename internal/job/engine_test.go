@@ -62,7 +62,7 @@ func (d *toy) apply(ctx context.Context, ended []*job.Ended) ([]event.Change, er
 			defer d.mu.Unlock()
 			d.applied[id] = append(d.applied[id], out)
 		})
-		changes = append(changes, event.Change{Audience: event.User(e.Job.OwnerID), Topic: event.TopicNotes, Type: "ToyChanged", Object: e.Job.SubjectID})
+		changes = append(changes, event.Change{Audience: event.User(e.Job.OwnerID), Topic: "NOTES", Type: "ToyChanged", Object: e.Job.SubjectID})
 	}
 	return changes, nil
 }
@@ -118,7 +118,8 @@ func newEngine(t *testing.T, s *store.Store, cfg job.Config) *engine {
 	e := &engine{t: t, store: s, log: log, toy: &toy{
 		applied: map[string][]job.Outcome{}, gone: map[string]bool{}, broken: map[string]bool{}, changed: map[string]bool{},
 	}}
-	e.Service = job.New(s, log, cfg, func() { e.woken.Add(1) })
+	log.OnCommit(func() { e.woken.Add(1) })
+	e.Service = job.New(s, log, cfg)
 	e.Register(e.toy.kind())
 	return e
 }

@@ -76,11 +76,7 @@ func (s *Service) Enqueue(ctx context.Context, requests []Request, changes ...ev
 	for _, j := range jobs {
 		changes = append(changes, changed(j))
 	}
-	if err := s.log.Append(ctx, changes...); err != nil {
-		return nil, err
-	}
-	store.AfterCommit(ctx, s.wake)
-	return jobs, nil
+	return jobs, s.log.Append(ctx, changes...)
 }
 
 // place is how far a job is that begins to hang on the run: its state, and the

@@ -50,6 +50,9 @@ type Kind struct {
 	// Reopen prepares the domain's rows for another try and gives the payload
 	// for it, inside the transaction of retryJob.
 	Reopen func(ctx context.Context, job *gen.Job) (json.RawMessage, error)
+	// Result is the prefix of the ids of what jobs of the kind make: their Subject
+	// names one.
+	Result string
 	// Route gives the pool of workers that can do the payload, "" if none is
 	// known, from what the workers announced.
 	Route func(payload json.RawMessage, bundles []jobspec.Bundle) string
@@ -112,12 +115,10 @@ const maxLost = 2
 
 // Service is the engine over one database.
 type Service struct {
-	store *store.Store
-	log   *event.Log
-	cfg   Config
-	kinds map[string]Kind
-	// wake tells the relay that rows were committed.
-	wake    func()
+	store   *store.Store
+	log     *event.Log
+	cfg     Config
+	kinds   map[string]Kind
 	workers *directory
 	stats   stats
 }
@@ -125,20 +126,13 @@ type Service struct {
 // stats counts what the engine had to put right.
 type stats struct{ stale, rescued, retried atomic.Int64 }
 
-// New makes the engine. wake is called after every commit that leaves rows for
-// the relay and must not block.
-func New(s *store.Store, log *event.Log, cfg Config, wake func()) *Service {
-	return &Service{
-		store: s, log: log, cfg: cfg.withDefaults(), kinds: map[string]Kind{}, wake: wake,
-		workers: &directory{},
-	}
+// New makes the engine.
+func New(s *store.Store, log *event.Log, cfg Config) *Service {
+	return &Service{store: s, log: log, cfg: cfg.withDefaults(), kinds: map[string]Kind{}, workers: &directory{}}
 }
 
 // Register adds a domain's kind; app does so before anything runs.
 func (s *Service) Register(k Kind) { s.kinds[k.Name] = k }
-
-// Wake tells the relay that rows were committed.
-func (s *Service) Wake() { s.wake() }
 
 func (s *Service) kind(name string) (Kind, error) {
 	k, ok := s.kinds[name]
@@ -167,7 +161,7 @@ func activeKey(kind string, payload json.RawMessage) string {
 // changed is the event of a job's recorded change: the row as it is now.
 func changed(j *gen.Job) event.Change {
 	return event.Change{
-		Audience: event.User(j.OwnerID), Topic: event.TopicJobs, Type: event.TypeJobChanged,
+		Audience: event.User(j.OwnerID), Topic: TopicJobs, Type: TypeJobChanged,
 		Object: j.ID, Parent: j.ParentID, Version: j.Version, State: string(j.State),
 	}
 }

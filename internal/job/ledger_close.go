@@ -12,11 +12,10 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/run"
 	"parley/internal/jobspec"
-	"parley/internal/store"
 )
 
-// close asks the domains about ended jobs, writes all that changed, appends the
-// events and wakes the relay after the commit.
+// close asks the domains about ended jobs, writes all that changed and appends
+// the events.
 func (l *ledger) close(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		l.endJobs, l.writeRuns, l.writeJobs, l.writeAttempts, l.writeOutbox,
@@ -25,11 +24,7 @@ func (l *ledger) close(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.log.Append(ctx, l.changes...); err != nil {
-		return err
-	}
-	store.AfterCommit(ctx, l.wake)
-	return nil
+	return l.log.Append(ctx, l.changes...)
 }
 
 // endJobs has each domain write what became of its jobs, then ends them.

@@ -68,9 +68,5 @@ func (s *Service) reopen(ctx context.Context, j *gen.Job) (*gen.Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reopen job %s: %w", j.ID, err)
 	}
-	if err := s.log.Append(ctx, changed(reopened)); err != nil {
-		return nil, err
-	}
-	store.AfterCommit(ctx, s.wake)
-	return reopened, nil
+	return reopened, s.log.Append(ctx, changed(reopened))
 }

@@ -200,7 +200,7 @@ func (s *Service) Hasten(ctx context.Context, ids []string) error {
 			return err
 		}
 	}
-	store.AfterCommit(ctx, s.wake)
+	s.log.Wake(ctx)
 	return client.Job.Update().Where(job.IDIn(jobs...)).SetLane(string(jobspec.LaneInteractive)).Exec(ctx)
 }
 

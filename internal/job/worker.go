@@ -82,7 +82,7 @@ func (s *Service) releaseUnrouted(ctx context.Context, now time.Time) error {
 		AND run_id IN (SELECT id FROM runs WHERE pool = '' AND state = 'QUEUED')`, now, now)
 	if n > 0 {
 		slog.Info("work that waited for a worker goes on", "runs", n)
-		store.AfterCommit(ctx, s.wake)
+		s.log.Wake(ctx)
 	}
 	return err
 }

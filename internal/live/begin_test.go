@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/live"
 	"parley/internal/natsx"
@@ -33,7 +34,7 @@ func TestHubWaitsForADatabaseThatIsAwayWhenItStarts(t *testing.T) {
 	bus, err := broker.Connect(natsx.Options{})
 	require.NoError(t, err)
 	t.Cleanup(bus.Close)
-	hub, err := live.NewHub(log, bus)
+	hub, err := live.NewHub(log, bus, &domain.Set{})
 	require.NoError(t, err)
 	woken := make(chan struct{})
 	once := sync.OnceFunc(func() { close(woken) })

@@ -3,9 +3,9 @@ package live
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
-	"parley/ent/gen"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
@@ -15,15 +15,13 @@ import (
 
 // Event is one message of the subscription events.
 type Event struct {
-	event.Event
-	Cursor      event.Cursor
-	Job         *gen.Job
-	Note        *gen.Note
-	Translation *gen.Translation
+	event.Message
 	// Reset says that history is gone: "EXPIRED" or "EPOCH".
 	Reset string
 	// Expires warns that the connection will be closed then.
 	Expires time.Time
+	// Shown is the member of the schema's interface Event, nil for the two above.
+	Shown any
 }
 
 // EventsAsk says which events a stream is about and where it begins.
@@ -43,44 +41,14 @@ func Events[T any](ctx context.Context, s *Streams, ask EventsAsk, show func(*Ev
 	if err != nil {
 		return nil, err
 	}
-	p := &pump{}
-	w := s.hub.Watch(Interest{Audiences: r.audiences, Keys: r.audiences, Policy: policyOf(ctx), Wake: p.wake})
-	after, err := r.find(ctx, ask)
-	if err != nil {
-		w.Close()
-		return nil, err
-	}
-	out := make(chan T)
-	place := resume.From(ctx)
-	r.send = func(e *Event) bool {
-		place.Mark(e.Cursor)
-		return send(ctx, out, show(e))
-	}
-	detach := attach(ctx, w)
-	begun := false
-	p.step = func() bool {
-		if !begun {
-			begun = true
-			if !r.begin(ctx, after) {
-				return false
-			}
-		}
-		return r.follow(ctx, w.Take())
-	}
-	p.end = func() { detach(); w.Close(); close(out); place.Close() }
-	place.Announce()
-	p.start(ctx)
-	return out, nil
-}
-
-// find looks where the stream begins, nil for the present.
-func (r *eventReader) find(ctx context.Context, ask EventsAsk) (after *event.Cursor, err error) {
-	if r.position, err = reach(ctx, func() (int64, error) { return r.log.Head(ctx) }); err != nil {
-		return nil, err
-	}
-	head := r.log.Cursor(r.position)
-	return reach(ctx, func() (*event.Cursor, error) {
-		return r.book.Begin(ctx, r.viewer, resume.Ask{After: ask.After, Key: ask.ResumeKey, Head: head, FromHead: true})
+	return open(ctx, s, Interest{Audiences: r.audiences, Keys: r.audiences}, func(o opening[T]) (follower, error) {
+		r.position = o.head
+		r.send = func(e *Event) bool { return o.send(e.Cursor, show(e)) }
+		var err error
+		r.after, err = reach(ctx, func() (*event.Cursor, error) {
+			return r.book.Begin(ctx, r.viewer, resume.Ask{After: ask.After, Key: ask.ResumeKey, Head: s.log.Cursor(o.head), FromHead: true})
+		})
+		return r, err
 	})
 }
 
@@ -92,6 +60,8 @@ type eventReader struct {
 	topics    []string
 	// send hands an event to the subscriber and tells whether the stream goes on.
 	send func(*Event) bool
+	// after is where the stream begins, nil for the present.
+	after *event.Cursor
 	// position is the place up to which the subscriber has everything.
 	position int64
 }
@@ -102,7 +72,7 @@ func (s *Streams) newEventReader(ctx context.Context, topics []string) (*eventRe
 		return nil, err
 	}
 	if viewer.Key != "" {
-		if topics, err = keyTopics(viewer, topics); err != nil {
+		if topics, err = s.keyTopics(viewer, topics); err != nil {
 			return nil, err
 		}
 	}
@@ -124,28 +94,31 @@ func audiencesOf(v auth.Viewer) []string {
 
 // keyTopics gives the topics that a key listens to, of those it asks for: its
 // owner's events are about more than the key may know.
-func keyTopics(v auth.Viewer, asked []string) ([]string, error) {
-	if !v.Scopes.Has(auth.ScopeDialogsPush, auth.ScopeDialogsConsent) {
-		return nil, apperr.New(apperr.Forbidden, "This API key hears no events: it has neither the scope %s nor %s.",
-			auth.ScopeDialogsPush, auth.ScopeDialogsConsent)
+func (s *Streams) keyTopics(v auth.Viewer, asked []string) ([]string, error) {
+	heard, scoped := s.domains.Topics(v.Scopes)
+	if len(heard) == 0 {
+		names := make([]string, len(scoped))
+		for i, scope := range scoped {
+			names[i] = string(scope)
+		}
+		return nil, apperr.New(apperr.Forbidden, "This API key hears no events: it has neither the scope %s.", strings.Join(names, " nor "))
 	}
 	for _, topic := range asked {
-		if topic != event.TopicDialogs {
-			return nil, apperr.New(apperr.Forbidden, "An API key may listen to the topic %s only.", event.TopicDialogs)
+		if !slices.Contains(heard, topic) {
+			return nil, apperr.New(apperr.Forbidden, "An API key may listen to the topic %s only.", strings.Join(heard, " and "))
 		}
 	}
-	return []string{event.TopicDialogs}, nil
+	if len(asked) == 0 {
+		return heard, nil
+	}
+	return asked, nil
 }
 
-// wants tells whether the stream is about the event. What is said to
+// wants tells whether the stream is about events of a type. What is said to
 // connections is not for their clients, and what a newer process may write is
 // for its own.
-func (r *eventReader) wants(e event.Event) bool {
-	switch e.Type {
-	case event.TypeJobChanged, event.TypeNoteChanged, event.TypeTranslationChanged, event.TypeConsentChanged:
-		return e.Topic != event.TopicSession && (len(r.topics) == 0 || slices.Contains(r.topics, e.Topic))
-	}
-	return false
+func (r *eventReader) wants(t event.Type) bool {
+	return t.Show != nil && (len(r.topics) == 0 || slices.Contains(r.topics, t.Topic))
 }
 
 // foreign tells that a place is not of this log.
@@ -157,18 +130,18 @@ func (s *Streams) foreign(ctx context.Context, at event.Cursor, head int64) (boo
 	return at.Position > head, err
 }
 
-// begin takes up the stream behind a place.
-func (r *eventReader) begin(ctx context.Context, after *event.Cursor) bool {
-	if after == nil {
+// start takes up the stream behind the place where it begins.
+func (r *eventReader) start(ctx context.Context) bool {
+	if r.after == nil {
 		return true
 	}
-	switch foreign, err := r.foreign(ctx, *after, r.position); {
+	switch foreign, err := r.foreign(ctx, *r.after, r.position); {
 	case err != nil:
 		return false
 	case foreign:
 		return r.reset(ctx, "EPOCH")
 	}
-	r.position = after.Position
+	r.position = r.after.Position
 	n, ok := r.replay(ctx)
 	r.observe.Replayed(n)
 	return ok
@@ -182,15 +155,12 @@ func (r *eventReader) reset(ctx context.Context, reason string) bool {
 	}
 	r.position = head
 	r.observe.Reset(reason)
-	return r.send(&Event{Cursor: r.log.Cursor(head), Event: event.Event{At: store.Now()}, Reset: reason})
+	return r.send(&Event{Message: r.now(), Reset: reason})
 }
 
 // follow goes on with what a watch brought; one that overflowed sends it back
 // to the table.
 func (r *eventReader) follow(ctx context.Context, t Taken) bool {
-	if ctx.Err() != nil {
-		return false
-	}
 	if t.Overflow {
 		r.position = max(r.position, t.Whole)
 		if _, ok := r.replay(ctx); !ok {
@@ -212,7 +182,12 @@ func (r *eventReader) follow(ctx context.Context, t Taken) bool {
 	if t.Expires.IsZero() {
 		return true
 	}
-	return r.send(&Event{Cursor: r.log.Cursor(r.position), Event: event.Event{At: store.Now()}, Expires: t.Expires})
+	return r.send(&Event{Message: r.now(), Expires: t.Expires})
+}
+
+// now is what a message that is no event of the log says of its place and time.
+func (r *eventReader) now() event.Message {
+	return event.Message{Event: event.Event{At: store.Now()}, Cursor: r.log.Cursor(r.position)}
 }
 
 // replay hands on everything between the position and the head of the log, and
@@ -268,42 +243,17 @@ func (r *eventReader) emit(ctx context.Context, e event.Event) (sent, ok bool) {
 		return false, true
 	}
 	r.position = e.Position
-	if !r.wants(e) {
+	t, _ := r.domains.Type(e.Type)
+	if !r.wants(t) {
 		return false, true
 	}
-	v := &Event{Event: e, Cursor: r.log.Cursor(e.Position)}
-	if _, err := persist(ctx, func() (*Event, error) { return v, r.load(ctx, v) }); err != nil {
-		return false, false
-	}
-	ok = r.send(v)
-	return ok, ok
-}
-
-// load fills in the event's object as far as it still exists and the viewer
-// may see it.
-func (r *eventReader) load(ctx context.Context, v *Event) error {
-	var err error
-	switch v.Type {
-	case event.TypeJobChanged:
-		v.Job, err = visible(r.viewer, ownerOfJob)(r.jobLoader.Get(ctx, v.Object, v.Version))
-	case event.TypeNoteChanged:
-		v.Note, err = visible(r.viewer, ownerOfNote)(r.noteLoader.Get(ctx, v.Object, v.Version))
-	case event.TypeTranslationChanged:
-		v.Translation, err = visible(r.viewer, ownerOfTranslation)(r.translationLoader.Get(ctx, v.Object, v.Version))
-	}
-	return err
-}
-
-func ownerOfJob(j *gen.Job) string                 { return j.OwnerID }
-func ownerOfNote(n *gen.Note) string               { return n.OwnerID }
-func ownerOfTranslation(t *gen.Translation) string { return t.OwnerID }
-
-// visible turns what is gone, and what the viewer may not see, into nothing.
-func visible[T any](viewer auth.Viewer, owner func(*T) string) func(*T, error) (*T, error) {
-	return func(v *T, err error) (*T, error) {
-		if apperr.Is(err, apperr.NotFound) || err == nil && !viewer.Sees(owner(v)) {
-			return nil, nil //nolint:nilnil // nothing to show is an answer here
+	m := event.Message{Event: e, Cursor: r.log.Cursor(e.Position)}
+	if t.Object != event.Nothing {
+		var err error
+		if m.Loaded, err = persist(ctx, func() (any, error) { return r.load(ctx, r.viewer, e) }); err != nil {
+			return false, false
 		}
-		return v, err
 	}
+	ok = r.send(&Event{Message: m, Shown: t.Show(m)})
+	return ok, ok
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/event"
+	"parley/internal/job"
 	"parley/internal/live"
+	"parley/internal/note"
 )
 
 func (h *house) events(ctx context.Context, after *event.Cursor, topics ...string) <-chan *live.Event {
@@ -33,19 +35,19 @@ func TestEventsComeFromNowOn(t *testing.T) {
 		events := h.events(as(t, owner), nil)
 		n := h.note("after")
 		e := next(t, events)
-		require.Equal(t, event.TypeNoteChanged, e.Type)
+		require.Equal(t, note.TypeNoteChanged, e.Type)
 		require.Equal(t, "CREATED", e.State)
-		require.Equal(t, n.ID, e.Note.ID)
+		require.Equal(t, n.ID, noteOf(e).ID)
 		require.Equal(t, h.log.Epoch(), e.Cursor.Epoch)
 		require.Equal(t, e.Position, e.Cursor.Position)
 		require.WithinDuration(t, time.Now(), e.At, time.Minute)
 		h.translate(n, "es")
 		e = next(t, events)
-		require.Equal(t, event.TypeTranslationChanged, e.Type)
-		require.Equal(t, "es", e.Translation.Language)
+		require.Equal(t, note.TypeTranslationChanged, e.Type)
+		require.Equal(t, "es", translationOf(e).Language)
 		e = next(t, events)
-		require.Equal(t, event.TypeJobChanged, e.Type)
-		require.Equal(t, n.ID, e.Job.ParentID)
+		require.Equal(t, job.TypeJobChanged, e.Type)
+		require.Equal(t, n.ID, jobOf(e).ParentID)
 	})
 }
 
@@ -95,7 +97,7 @@ func TestNothingFallsBetweenReplayAndLive(t *testing.T) {
 		events := h.events(as(t, owner), start)
 		for i := range 60 {
 			e := next(t, events)
-			require.Equal(t, fmt.Sprint(i), e.Note.Text)
+			require.Equal(t, fmt.Sprint(i), noteOf(e).Text)
 			require.Greater(t, e.Position, last)
 			last = e.Position
 			if i == 30 { // somebody resumes in the middle of it
@@ -118,7 +120,7 @@ func TestMutationsCursorMissesNothingOfItsOwn(t *testing.T) {
 		var states []string
 		for len(states) < 4 {
 			e := next(t, events)
-			if e.Type != event.TypeNoteChanged { // on Postgres the note's own event may lie behind it
+			if e.Type != note.TypeNoteChanged { // on Postgres the note's own event may lie behind it
 				states = append(states, e.State)
 			}
 		}
@@ -130,17 +132,17 @@ func TestTopicsNarrowTheStream(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.run()
 		h.ready()
-		jobsOnly := h.events(as(t, owner), nil, event.TopicJobs)
-		notesOnly := h.events(as(t, owner), nil, event.TopicNotes)
+		jobsOnly := h.events(as(t, owner), nil, job.TopicJobs)
+		notesOnly := h.events(as(t, owner), nil, note.TopicNotes)
 		j := h.ask("one")
 		require.Equal(t, j.ID, next(t, jobsOnly).Object)
-		require.Equal(t, event.TypeNoteChanged, next(t, notesOnly).Type)
-		require.Equal(t, event.TypeTranslationChanged, next(t, notesOnly).Type)
+		require.Equal(t, note.TypeNoteChanged, next(t, notesOnly).Type)
+		require.Equal(t, note.TypeTranslationChanged, next(t, notesOnly).Type)
 		h.finish(j)
 		e := next(t, jobsOnly)
 		require.Equal(t, "SUCCEEDED", e.State)
 		require.Equal(t, "READY", next(t, notesOnly).State)
-		replayed := h.events(as(t, owner), h.at(0), event.TopicJobs)
+		replayed := h.events(as(t, owner), h.at(0), job.TopicJobs)
 		require.Equal(t, "QUEUED", next(t, replayed).State)
 		require.Equal(t, "SUCCEEDED", next(t, replayed).State)
 	})
@@ -156,7 +158,7 @@ func TestTrimmedHistoryIsOneReset(t *testing.T) {
 		head := h.position()
 		_, err := h.log.Trim(t.Context(), time.Hour, 3)
 		require.NoError(t, err)
-		events := h.events(as(t, owner), h.at(1), event.TopicJobs)
+		events := h.events(as(t, owner), h.at(1), job.TopicJobs)
 		e := next(t, events)
 		require.Equal(t, "EXPIRED", e.Reset, "whatever the topics")
 		require.Equal(t, head, e.Cursor.Position, "it goes on from the present")
@@ -225,7 +227,7 @@ func TestSlowReaderOfEventsIsServedFromTheTable(t *testing.T) {
 			h.note(fmt.Sprint(i))
 		}
 		for i := range n {
-			require.Equal(t, fmt.Sprint(i), next(t, events).Note.Text, "nothing is skipped")
+			require.Equal(t, fmt.Sprint(i), noteOf(next(t, events)).Text, "nothing is skipped")
 		}
 	})
 }
@@ -258,10 +260,10 @@ func TestEventOfWhatIsGoneHasNoObject(t *testing.T) {
 		events := h.events(as(t, owner), h.at(0))
 		for {
 			e := next(t, events)
-			require.Nil(t, e.Note)
-			require.Nil(t, e.Translation)
-			if e.Type == event.TypeJobChanged {
-				require.Equal(t, j[0].ID, e.Job.ID)
+			if e.Type == job.TypeJobChanged {
+				require.Equal(t, j[0].ID, jobOf(e).ID)
+			} else {
+				require.Nil(t, e.Loaded)
 			}
 			if e.State == "DELETED" {
 				break

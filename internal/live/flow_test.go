@@ -137,8 +137,8 @@ func complete(t testing.TB, log, got []event.Event) {
 			next++
 			continue
 		}
-		passing := e.Type == event.TypeJobChanged && !job.Final(job.State(e.State)) ||
-			e.Type == event.TypeTranslationChanged && e.State == "PENDING"
+		passing := e.Type == job.TypeJobChanged && !job.Final(job.State(e.State)) ||
+			e.Type == note.TypeTranslationChanged && e.State == "PENDING"
 		require.True(t, passing && newer[e.Object] > e.Position, "lost %+v", e)
 	}
 	require.Len(t, got, next, "something came twice, out of order or from nowhere")
@@ -152,7 +152,7 @@ func TestEventsAreWholeWhileJobsRunAndReadersComeAndGo(t *testing.T) {
 		readers := []struct {
 			again  int
 			topics []string
-		}{{0, nil}, {1, nil}, {7, nil}, {50, nil}, {0, []string{event.TopicNotes}}, {11, []string{event.TopicNotes}}}
+		}{{0, nil}, {1, nil}, {7, nil}, {50, nil}, {0, []string{note.TopicNotes}}, {11, []string{note.TopicNotes}}}
 		got := make([][]event.Event, len(readers))
 		ends := make([]chan string, len(readers))
 		var g errgroup.Group

@@ -12,7 +12,10 @@ import (
 
 	"parley/ent/gen"
 	"parley/internal/apperr"
+	"parley/internal/audit"
 	"parley/internal/auth"
+	"parley/internal/dialog"
+	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/jobspec"
@@ -50,20 +53,38 @@ func newHouse(t testing.TB, s *store.Store, bus *natsx.Bus) *house {
 	require.NoError(t, err)
 	h := &house{t: t, store: s, log: log, bus: bus}
 	waker := outbox.NewWaker(bus)
-	h.jobs = job.New(s, log, job.Config{MaxAttempts: 3, RetryBase: time.Millisecond}, waker.Wake)
+	log.OnCommit(waker.Wake)
+	h.jobs = job.New(s, log, job.Config{MaxAttempts: 3, RetryBase: time.Millisecond})
 	h.notes = note.New(s, log, h.jobs, nil)
+	domains := announced(t, h.jobs, h.notes.Domain(), dialog.New(s, log, audit.New(s, 0, nil), dialog.Config{}).Domain())
 	h.relay = &outbox.Relay{
-		Store: s, Log: log, Jobs: h.jobs, Bus: bus, Waker: waker, Invalidate: h.notes.Invalidate,
+		Store: s, Log: log, Jobs: h.jobs, Bus: bus, Waker: waker, Invalidate: domains.Invalidate,
 		Config: outbox.Config{Poll: 10 * time.Millisecond, RescueEvery: time.Hour},
 	}
-	h.hub, err = live.NewHub(log, bus)
+	h.hub, err = live.NewHub(log, bus, domains)
 	require.NoError(t, err)
 	h.hub.CheckEvery(time.Hour)
 	h.book = resume.NewBook(s, log, resume.Config{})
-	h.streams, err = live.NewStreams(live.Config{Hub: h.hub, Log: log, Book: h.book, Jobs: h.jobs, Note: h.notes})
+	h.streams, err = live.NewStreams(live.Config{Hub: h.hub, Log: log, Book: h.book, Jobs: h.jobs, Domains: domains})
 	require.NoError(t, err)
 	return h
 }
+
+// announced joins what jobs and domains announce, as app does.
+func announced(t testing.TB, jobs *job.Service, domains ...domain.Domain) *domain.Set {
+	t.Helper()
+	set, err := domain.NewSet(append(domains, domain.Jobs(jobs))...)
+	require.NoError(t, err)
+	for _, k := range set.Kinds() {
+		jobs.Register(k)
+	}
+	return set
+}
+
+// The objects that events came with, nil for none.
+func noteOf(e *live.Event) *gen.Note               { n, _ := e.Loaded.(*gen.Note); return n }
+func jobOf(e *live.Event) *gen.Job                 { j, _ := e.Loaded.(*gen.Job); return j }
+func translationOf(e *live.Event) *gen.Translation { t, _ := e.Loaded.(*gen.Translation); return t }
 
 func embedded(t testing.TB) *natsx.Bus {
 	t.Helper()

@@ -14,6 +14,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/nats-io/nats.go"
 
+	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/jobspec"
 	"parley/internal/natsx"
@@ -24,8 +25,9 @@ import (
 // hands on events in the order of their positions, and listens to those shards
 // only that its subscribers need.
 type Hub struct {
-	log *event.Log
-	bus *natsx.Bus
+	log     *event.Log
+	bus     *natsx.Bus
+	domains *domain.Set
 	// check is how often the hub compares itself with the database, and settle
 	// how long an event may wait for the end of its round.
 	check, settle time.Duration
@@ -76,10 +78,11 @@ type subscriber interface {
 	lost(whole int64)
 }
 
-// NewHub makes a hub; nothing happens before Run.
-func NewHub(log *event.Log, bus *natsx.Bus) (*Hub, error) {
+// NewHub makes a hub; nothing happens before Run. domains tell which states a
+// newer one may stand for.
+func NewHub(log *event.Log, bus *natsx.Bus, domains *domain.Set) (*Hub, error) {
 	h := &Hub{
-		log: log, bus: bus, check: 5 * time.Second, settle: 200 * time.Millisecond,
+		log: log, bus: bus, domains: domains, check: 5 * time.Second, settle: 200 * time.Millisecond,
 		subscribers: map[string]map[subscriber]struct{}{},
 		inbox:       make(chan *nats.Msg, 4096), maxPartial: 64 << 20, maxHeld: 200_000,
 	}
@@ -239,6 +242,13 @@ func (h *Hub) hand(e event.Event) {
 			s.add(e)
 		}
 	}
+}
+
+// passing tells whether an event is of no interest once a newer one of its
+// object is there.
+func (h *Hub) passing(e event.Event) bool {
+	t, ok := h.domains.Type(e.Type)
+	return ok && t.Passing != nil && t.Passing(e.State)
 }
 
 // loseAll tells every subscriber that it may have missed what lies behind a

@@ -9,9 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/event"
+	"parley/internal/job"
 	"parley/internal/jobspec"
 	"parley/internal/live"
 	"parley/internal/natsx"
+	"parley/internal/note"
 	"parley/internal/store"
 	"parley/internal/testkit"
 	"parley/internal/testkit/dbtest"
@@ -222,20 +224,20 @@ func TestSlowWatchGetsTheLatestStateAndEveryFinalOne(t *testing.T) {
 			return event.Event{Position: position, Audience: event.User(owner), Type: typ, Object: object, Version: position, State: state}
 		}
 		h.publish(0,
-			change("job_1", event.TypeJobChanged, "QUEUED", 1),
-			change("job_1", event.TypeJobChanged, "RUNNING", 2),
-			change("note_1", event.TypeNoteChanged, "CREATED", 3),
-			change("tr_1", event.TypeTranslationChanged, "PENDING", 4),
-			change("job_1", event.TypeJobChanged, "FAILED", 5),
-			change("job_1", event.TypeJobChanged, "QUEUED", 6), // somebody retried it
-			change("job_2", event.TypeJobChanged, "QUEUED", 7),
-			change("note_1", event.TypeNoteChanged, "UPDATED", 8),
-			change("tr_1", event.TypeTranslationChanged, "READY", 9),
-			change("job_1", event.TypeJobChanged, "RUNNING", 10),
-			change("tr_1", event.TypeTranslationChanged, "STALE", 11),
+			change("job_1", job.TypeJobChanged, "QUEUED", 1),
+			change("job_1", job.TypeJobChanged, "RUNNING", 2),
+			change("note_1", note.TypeNoteChanged, "CREATED", 3),
+			change("tr_1", note.TypeTranslationChanged, "PENDING", 4),
+			change("job_1", job.TypeJobChanged, "FAILED", 5),
+			change("job_1", job.TypeJobChanged, "QUEUED", 6), // somebody retried it
+			change("job_2", job.TypeJobChanged, "QUEUED", 7),
+			change("note_1", note.TypeNoteChanged, "UPDATED", 8),
+			change("tr_1", note.TypeTranslationChanged, "READY", 9),
+			change("job_1", job.TypeJobChanged, "RUNNING", 10),
+			change("tr_1", note.TypeTranslationChanged, "STALE", 11),
 		)
 		marker := h.watch("job_3")
-		h.publish(11, event.Event{Position: 12, Audience: event.User(owner), Object: "job_2b"}, change("job_3", event.TypeJobChanged, "QUEUED", 13))
+		h.publish(11, event.Event{Position: 12, Audience: event.User(owner), Object: "job_2b"}, change("job_3", job.TypeJobChanged, "QUEUED", 13))
 		<-marker.C
 		var got []int64
 		for _, e := range w.Take().Events {

@@ -8,7 +8,6 @@ import (
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/jobspec"
-	"parley/internal/resume"
 )
 
 // JobUpdate is one message of the subscription job.
@@ -32,54 +31,32 @@ func (s *Streams) Job(ctx context.Context, id string) (<-chan *JobUpdate, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &pump{}
-	w := s.hub.Watch(Interest{
-		Audiences: []string{event.User(j.OwnerID)}, Keys: []string{id, j.RunID}, Policy: policyOf(ctx), Wake: p.wake,
-	})
-	head, err := reach(ctx, func() (int64, error) { return s.log.Head(ctx) })
-	if err == nil {
-		j, err = reach(ctx, get)
-	}
-	if err != nil {
-		w.Close()
-		return nil, err
-	}
-	out := make(chan *JobUpdate)
-	r := &jobReader{Streams: s, viewer: viewer, watch: w, run: w.Keys[1], job: j, cursor: s.log.Cursor(head), place: resume.From(ctx), out: out}
-	first := true
-	p.step = func() bool {
-		if first {
-			first = false
-			if !r.emit(ctx) || !r.move() {
-				return false
-			}
+	i := Interest{Audiences: []string{event.User(j.OwnerID)}, Keys: []string{id, j.RunID}}
+	return open(ctx, s, i, func(o opening[*JobUpdate]) (follower, error) {
+		watched := j.RunID
+		if j, err = reach(ctx, get); err != nil {
+			return nil, err
 		}
-		return ctx.Err() == nil && r.follow(ctx)
-	}
-	p.end = func() { w.Close(); close(out); r.place.Close() }
-	r.place.Announce()
-	p.start(ctx)
-	return out, nil
+		return &jobReader{Streams: s, viewer: viewer, opening: o, run: watched, job: j, cursor: s.log.Cursor(o.head)}, nil
+	})
 }
 
 type jobReader struct {
 	*Streams
+	opening[*JobUpdate]
 	viewer auth.Viewer
-	watch  *Watch
 	// run is the one whose progress the watch brings.
 	run    string
 	job    *gen.Job
 	cursor event.Cursor
-	place  *resume.Reader
-	out    chan<- *JobUpdate
 }
 
-// follow goes on with what the watch brought.
-func (r *jobReader) follow(ctx context.Context) bool {
-	t := r.watch.Take()
+func (r *jobReader) start(context.Context) bool { return r.emit() && r.move() }
+
+func (r *jobReader) follow(ctx context.Context, t Taken) bool {
 	var newest event.Event
 	for _, e := range t.Events {
-		if e.Type == event.TypeJobChanged && e.Object == r.job.ID && e.Version > newest.Version {
+		if e.Type == job.TypeJobChanged && e.Object == r.job.ID && e.Version > newest.Version {
 			newest = e
 		}
 	}
@@ -87,19 +64,18 @@ func (r *jobReader) follow(ctx context.Context) bool {
 	case newest.Version > r.job.Version || t.Overflow:
 		return r.changed(ctx, newest, t.Overflow)
 	case t.Reported && r.progress() != nil:
-		return r.emit(ctx)
+		return r.emit()
 	}
 	return true
 }
 
 // emit hands on the job as it is known, with what its worker last reported.
-func (r *jobReader) emit(ctx context.Context) bool {
+func (r *jobReader) emit() bool {
 	u := &JobUpdate{Cursor: r.cursor, Version: r.job.Version, Job: r.job}
 	if p := r.progress(); p != nil && p.Partial != "" {
 		u.PartialText = &p.Partial
 	}
-	r.place.Mark(u.Cursor)
-	return send(ctx, r.out, u)
+	return r.send(u.Cursor, u)
 }
 
 // move tells whether there is more to come, and watches the run that the job
@@ -125,18 +101,19 @@ func (r *jobReader) progress() *jobspec.Progress {
 // changed hands on the newest state and tells whether the stream goes on.
 func (r *jobReader) changed(ctx context.Context, newest event.Event, overflow bool) bool {
 	position := newest.Position
-	j, err := persist(ctx, func() (*gen.Job, error) {
+	loaded, err := persist(ctx, func() (any, error) {
 		if !overflow {
-			return r.jobLoader.Get(ctx, r.job.ID, newest.Version)
+			return r.load(ctx, r.viewer, newest)
 		}
 		head, err := r.log.Head(ctx)
 		if err != nil {
 			return nil, err
 		}
 		position = head
-		return r.jobs.Get(ctx, r.job.ID)
+		return r.fresh(ctx, r.job.ID)
 	})
-	if err != nil || !r.viewer.Sees(j.OwnerID) {
+	j, _ := loaded.(*gen.Job)
+	if err != nil || j == nil {
 		return false
 	}
 	if j.Version <= r.job.Version {
@@ -144,5 +121,5 @@ func (r *jobReader) changed(ctx context.Context, newest event.Event, overflow bo
 	}
 	r.job = j
 	r.cursor.Position = max(r.cursor.Position, position)
-	return r.emit(ctx) && r.move()
+	return r.emit() && r.move()
 }

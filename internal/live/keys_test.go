@@ -10,6 +10,7 @@ import (
 	"parley/ent/gen/privacy"
 	"parley/internal/apperr"
 	"parley/internal/auth"
+	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/note"
@@ -22,12 +23,12 @@ func asKey(t testing.TB, owner string, scopes ...auth.Scope) context.Context {
 }
 
 // consent tells audiences of the consent to a dialog.
-func (h *house) consent(dialog, state string, audiences ...string) {
+func (h *house) consent(id, state string, audiences ...string) {
 	h.t.Helper()
 	err := h.store.Tx(auth.System(h.t.Context(), "test"), func(ctx context.Context) error {
 		for _, a := range audiences {
 			if err := h.log.Append(ctx, event.Change{
-				Audience: a, Topic: event.TopicDialogs, Type: event.TypeConsentChanged, Object: dialog, Parent: "7", State: state, Version: 1,
+				Audience: a, Topic: dialog.TopicDialogs, Type: dialog.TypeConsentChanged, Object: id, Parent: "7", State: state, Version: 1,
 			}); err != nil {
 				return err
 			}
@@ -54,7 +55,7 @@ func TestAKeyHearsOfItsOwnersDialogsAndNothingElse(t *testing.T) {
 		talk("before")
 		h.position()
 		for _, scope := range []auth.Scope{auth.ScopeDialogsPush, auth.ScopeDialogsConsent} {
-			for _, topics := range [][]string{nil, {}, {event.TopicDialogs}} {
+			for _, topics := range [][]string{nil, {}, {dialog.TopicDialogs}} {
 				replayed := next(t, h.events(asKey(t, owner, scope), h.at(0), topics...))
 				require.Equal(t, "dlg_"+owner+"before", replayed.Object)
 				require.Equal(t, event.User(owner), replayed.Audience)
@@ -65,11 +66,9 @@ func TestAKeyHearsOfItsOwnersDialogsAndNothingElse(t *testing.T) {
 		h.consent("dlg_last", "WITHDRAWN", event.User(owner))
 		e := next(t, events)
 		require.Equal(t, "dlg_"+owner+"after", e.Object)
-		require.Equal(t, event.TypeConsentChanged, e.Type)
+		require.Equal(t, dialog.TypeConsentChanged, e.Type)
 		require.Equal(t, "7", e.Parent)
-		require.Nil(t, e.Job)
-		require.Nil(t, e.Note)
-		require.Nil(t, e.Translation)
+		require.Nil(t, e.Loaded)
 		e = next(t, events)
 		require.Equal(t, "dlg_last", e.Object)
 		require.Equal(t, "WITHDRAWN", e.State)
@@ -79,13 +78,13 @@ func TestAKeyHearsOfItsOwnersDialogsAndNothingElse(t *testing.T) {
 func TestAKeyIsForbiddenTopicsThatItsScopesAreNotAbout(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		all := auth.AllScopes()
-		for _, topics := range [][]string{{event.TopicNotes}, {event.TopicJobs}, {event.TopicDialogs, event.TopicNotes}, {"NONSENSE"}} {
+		for _, topics := range [][]string{{note.TopicNotes}, {job.TopicJobs}, {dialog.TopicDialogs, note.TopicNotes}, {"NONSENSE"}} {
 			_, err := h.streams.Events(asKey(t, owner, all...), nil, topics)
 			require.True(t, apperr.Is(err, apperr.Forbidden), "%v: %v", topics, err)
 			require.ErrorContains(t, err, "the topic DIALOGS only")
 		}
 		for _, scopes := range [][]auth.Scope{nil, {auth.ScopeDialogsErase, auth.ScopePracticeRead, auth.ScopePracticeRecord}} {
-			for _, topics := range [][]string{nil, {event.TopicDialogs}, {event.TopicNotes}} {
+			for _, topics := range [][]string{nil, {dialog.TopicDialogs}, {note.TopicNotes}} {
 				_, err := h.streams.Events(asKey(t, owner, scopes...), nil, topics)
 				require.True(t, apperr.Is(err, apperr.Forbidden), "%v, %v: %v", scopes, topics, err)
 				require.ErrorContains(t, err, "neither the scope DIALOGS_PUSH nor DIALOGS_CONSENT")
@@ -165,7 +164,7 @@ func TestAKeyReachesNoneOfItsOwnersNotesAndJobs(t *testing.T) {
 			"cancelJob":           func(ctx context.Context) error { _, err := h.jobs.Cancel(ctx, j.ID); return err },
 			"retryJob":            func(ctx context.Context) error { _, err := h.jobs.Retry(ctx, j.ID); return err },
 			"stream of a job":     func(ctx context.Context) error { _, err := h.streams.Job(ctx, j.ID); return err },
-			"stream of languages": func(ctx context.Context) error { _, err := h.streams.Translations(ctx, n, nil); return err },
+			"stream of languages": func(ctx context.Context) error { _, err := h.series(ctx, n, nil); return err },
 		} {
 			if err := try(asKey(t, owner, auth.AllScopes()...)); !apperr.Is(err, apperr.Forbidden) && !errors.Is(err, privacy.Deny) {
 				t.Errorf("%s: %v", name, err)

@@ -10,8 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/auth"
+	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/live"
+	"parley/internal/note"
 )
 
 var analysts = event.Role(string(auth.RoleAnalyst))
@@ -173,13 +175,13 @@ func TestEventsThatWaitForAllReadersAreBounded(t *testing.T) {
 		}
 		for i := range 30 {
 			h.note(fmt.Sprint(i))
-			require.Equal(t, fmt.Sprint(i), next(t, healthy).Note.Text)
+			require.Equal(t, fmt.Sprint(i), noteOf(next(t, healthy)).Text)
 			require.LessOrEqual(t, h.hub.Held(), int64(20))
 		}
 		require.NotZero(t, h.hub.Counts().Overflows.Load())
 		for _, events := range stuck {
 			for i := range 30 {
-				require.Equal(t, fmt.Sprint(i), next(t, events).Note.Text, "they are served from the log")
+				require.Equal(t, fmt.Sprint(i), noteOf(next(t, events)).Text, "they are served from the log")
 			}
 		}
 		require.Zero(t, h.hub.Counts().Dropped.Load())
@@ -219,7 +221,7 @@ func TestAHealThatMuchIsWrittenDuringComesToItsEnd(t *testing.T) {
 		put := func(n int, user string) {
 			changes := make([]event.Change, n)
 			for i := range changes {
-				changes[i] = event.Change{Audience: event.User(user), Topic: event.TopicDialogs, Type: event.TypeConsentChanged, Object: fmt.Sprint("d", i), State: "APPROVED"}
+				changes[i] = event.Change{Audience: event.User(user), Topic: dialog.TopicDialogs, Type: dialog.TypeConsentChanged, Object: fmt.Sprint("d", i), State: "APPROVED"}
 			}
 			require.NoError(t, h.store.Tx(t.Context(), func(ctx context.Context) error { return h.log.Append(ctx, changes...) }))
 		}
@@ -241,10 +243,10 @@ func TestAQuietStreamIsNotResetWhenOthersEventsAreTrimmed(t *testing.T) {
 		h.ready()
 		events, other := h.events(as(t, owner), nil), h.events(as(t, "user_b"), nil)
 		h.note("mine")
-		require.Equal(t, event.TypeNoteChanged, next(t, events).Type)
+		require.Equal(t, note.TypeNoteChanged, next(t, events).Type)
 		for i := range 6 {
 			h.noteOf("user_b", fmt.Sprint(i))
-			require.Equal(t, fmt.Sprint(i), next(t, other).Note.Text)
+			require.Equal(t, fmt.Sprint(i), noteOf(next(t, other)).Text)
 		}
 		_, err := h.log.Trim(t.Context(), time.Hour, 1)
 		require.NoError(t, err)
@@ -267,6 +269,6 @@ func TestAPanicEndsItsStreamAndNothingElse(t *testing.T) {
 		healthy := h.events(as(t, owner), nil)
 		h.note("one")
 		ends(t, broken)
-		require.Equal(t, "one", next(t, healthy).Note.Text)
+		require.Equal(t, "one", noteOf(next(t, healthy)).Text)
 	})
 }

@@ -9,9 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"parley/internal/account"
 	"parley/internal/auth"
 	"parley/internal/event"
+	"parley/internal/job"
 	"parley/internal/live"
+	"parley/internal/note"
 	"parley/internal/resume"
 	"parley/internal/store"
 	"parley/internal/testkit"
@@ -78,7 +81,7 @@ func TestEventStreamsWarnBeforeTheirConnectionExpires(t *testing.T) {
 		c.Expiring(time.Now()) // nobody listens
 		c.Expiring(time.Time{})
 		ctx := live.WithConnection(as(t, owner), c)
-		events, other := h.events(ctx, nil, event.TopicJobs), h.events(as(t, owner), nil)
+		events, other := h.events(ctx, nil, job.TopicJobs), h.events(as(t, owner), nil)
 		h.note("one")
 		next(t, other)
 		at := time.Now().Add(time.Minute)
@@ -88,7 +91,7 @@ func TestEventStreamsWarnBeforeTheirConnectionExpires(t *testing.T) {
 		require.Equal(t, h.log.Epoch(), e.Cursor.Epoch)
 		j := h.ask("two")
 		require.Equal(t, j.ID, next(t, events).Object, "it goes on")
-		require.Equal(t, event.TypeNoteChanged, next(t, other).Type, "another connection does not expire")
+		require.Equal(t, note.TypeNoteChanged, next(t, other).Type, "another connection does not expire")
 
 		late, _ := h.events(ctx, nil), h.position()
 		require.Equal(t, at, next(t, late).Expires, "a stream that begins after the warning is warned as well")
@@ -105,7 +108,7 @@ func TestWhatIsSaidToConnectionsIsNotForTheirClients(t *testing.T) {
 		h.ready()
 		events := h.events(as(t, owner), h.at(0))
 		require.NoError(t, h.store.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
-			return h.log.Append(ctx, event.Change{Audience: event.User(owner), Topic: event.TopicSession, Type: event.TypeSessionChanged, Object: "sess_1"})
+			return h.log.Append(ctx, event.Change{Audience: event.User(owner), Topic: account.TopicSession, Type: account.TypeSessionChanged, Object: "sess_1"})
 		}))
 		n := h.note("one")
 		require.Equal(t, n.ID, next(t, events).Object)
@@ -176,7 +179,7 @@ func TestAStreamWaitsForADatabaseThatIsAwayWhenItBegins(t *testing.T) {
 	begin := func(open func(ctx context.Context) error) { go func() { begun <- open(as(t, owner)) }() }
 	begin(func(ctx context.Context) error { _, err := h.streams.Events(ctx, nil, nil); return err })
 	begin(func(ctx context.Context) error { _, err := h.streams.Job(ctx, j.ID); return err })
-	begin(func(ctx context.Context) error { _, err := h.streams.Translations(ctx, n.ID, nil); return err })
+	begin(func(ctx context.Context) error { _, err := h.series(ctx, n.ID, nil); return err })
 	require.NoError(t, server.Restart(t.Context()))
 	for range 3 {
 		require.NoError(t, next(t, begun))

@@ -9,7 +9,9 @@ import (
 
 	"parley/internal/apperr"
 	"parley/internal/event"
+	"parley/internal/job"
 	"parley/internal/live"
+	"parley/internal/note"
 )
 
 func (h *house) since(after *event.Cursor, wait time.Duration, topics ...string) *live.Batch {
@@ -52,7 +54,7 @@ func TestALongPollWaitsForTheFirstEvent(t *testing.T) {
 		before := h.since(nil, 0).Cursor
 		got := make(chan *live.Batch)
 		go func() {
-			b, err := h.streams.Since(as(t, owner), &before, []string{event.TopicNotes}, live.MaxWait)
+			b, err := h.streams.Since(as(t, owner), &before, []string{note.TopicNotes}, live.MaxWait)
 			if err != nil {
 				t.Error(err)
 			}
@@ -63,7 +65,7 @@ func TestALongPollWaitsForTheFirstEvent(t *testing.T) {
 		n := h.note("first")
 		b := next(t, got)
 		require.Len(t, b.Events, 1)
-		require.Equal(t, n.ID, b.Events[0].Note.ID)
+		require.Equal(t, n.ID, noteOf(b.Events[0]).ID)
 		require.False(t, b.More)
 		require.Zero(t, h.hub.Subscriptions(), "it leaves nothing behind")
 		require.Empty(t, h.since(&b.Cursor, time.Millisecond).Events)
@@ -81,7 +83,7 @@ func TestALongPollOfALostHistoryIsOneReset(t *testing.T) {
 		_, err := h.log.Trim(t.Context(), time.Hour, 3)
 		require.NoError(t, err)
 		for reason, after := range map[string]*event.Cursor{"EXPIRED": h.at(1), "EPOCH": {Epoch: "restored", Position: 1}} {
-			b := h.since(after, live.MaxWait, event.TopicJobs)
+			b := h.since(after, live.MaxWait, job.TopicJobs)
 			require.Len(t, b.Events, 1)
 			require.Equal(t, reason, b.Events[0].Reset)
 			require.Equal(t, head, b.Cursor.Position)

@@ -3,18 +3,20 @@ package live
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"parley/ent/gen"
 	"parley/internal/apperr"
 	"parley/internal/auth"
+	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/natsx"
-	"parley/internal/note"
+	"parley/internal/object"
 	"parley/internal/resume"
+	"parley/internal/store"
 )
 
 // Config is what Streams are made of. Everything is required but Observe.
@@ -23,7 +25,8 @@ type Config struct {
 	Log  *event.Log
 	Book *resume.Book
 	Jobs *job.Service
-	Note *note.Service
+	// Domains says what events come with and how they are shown.
+	Domains *domain.Set
 	// Observe is told what happens.
 	Observe Observer
 }
@@ -60,38 +63,47 @@ type Streams struct {
 	log     *event.Log
 	book    *resume.Book
 	jobs    *job.Service
-	note    *note.Service
+	domains *domain.Set
 	observe Observer
-
-	jobLoader         *Loader[*gen.Job]
-	translationLoader *Loader[*gen.Translation]
-	noteLoader        *Loader[*gen.Note]
+	// loaders load what events come with, by the prefix of its ids.
+	loaders map[string]*Loader[any]
 
 	stop     sync.Once
 	stopping chan struct{}
 }
 
+// loadedAtOnce is how many objects of a kind subscribers share at a time.
+const loadedAtOnce = 512
+
 // NewStreams makes Streams.
 func NewStreams(cfg Config) (*Streams, error) {
 	s := &Streams{
-		hub: cfg.Hub, log: cfg.Log, book: cfg.Book, jobs: cfg.Jobs, note: cfg.Note,
-		observe: cfg.Observe.withDefaults(), stopping: make(chan struct{}),
+		hub: cfg.Hub, log: cfg.Log, book: cfg.Book, jobs: cfg.Jobs, domains: cfg.Domains,
+		observe: cfg.Observe.withDefaults(), loaders: map[string]*Loader[any]{}, stopping: make(chan struct{}),
 	}
-	var err error
-	if s.jobLoader, err = NewLoader(1024, func(ctx context.Context, id string) (*gen.Job, error) {
-		return s.jobs.Get(auth.System(ctx, "live.load"), id)
-	}); err != nil {
-		return nil, err
+	for _, k := range cfg.Domains.Objects() {
+		if k.Fresh == nil {
+			continue
+		}
+		l, err := NewLoader(loadedAtOnce, func(ctx context.Context, id string) (any, error) {
+			return k.Fresh(auth.System(ctx, "live.load"), id)
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.loaders[k.Prefix] = l
 	}
-	if s.translationLoader, err = NewLoader(256, func(ctx context.Context, id string) (*gen.Translation, error) {
-		return s.note.Translation(auth.System(ctx, "live.load"), id)
-	}); err != nil {
-		return nil, err
+	return s, nil
+}
+
+// kindOf gives the kind of an object that events come with, by its id.
+func (s *Streams) kindOf(id string) (object.Kind, error) {
+	prefix, _ := store.Prefix(id)
+	k, _ := s.domains.Object(prefix)
+	if k.Fresh == nil {
+		return k, fmt.Errorf("live: nothing loads %q", id)
 	}
-	s.noteLoader, err = NewLoader(64, func(ctx context.Context, id string) (*gen.Note, error) {
-		return s.note.Load(auth.System(ctx, "live.load"), id)
-	})
-	return s, err
+	return k, nil
 }
 
 // Stop ends every Since that waits, and those to come do not wait. Streams end

@@ -14,14 +14,20 @@ import (
 	"parley/internal/note"
 )
 
-func (h *house) translations(ctx context.Context, n *gen.Note, after *event.Cursor) <-chan *live.TranslationUpdate {
+func (h *house) translations(ctx context.Context, n *gen.Note, after *event.Cursor) <-chan *note.TranslationUpdate {
 	h.t.Helper()
-	updates, err := h.streams.Translations(ctx, n.ID, after)
+	updates, err := h.series(ctx, n.ID, after)
 	require.NoError(h.t, err)
 	return updates
 }
 
-func said(u *live.TranslationUpdate) string {
+func (h *house) series(ctx context.Context, id string, after *event.Cursor) (<-chan *note.TranslationUpdate, error) {
+	return live.Series(ctx, h.streams, h.notes.Series(), id, after, func(at event.Cursor, t *gen.Translation) *note.TranslationUpdate {
+		return &note.TranslationUpdate{Cursor: at, Translation: t}
+	})
+}
+
+func said(u *note.TranslationUpdate) string {
 	return fmt.Sprintf("%s%d %s", u.Translation.Language, u.Translation.TextVersion, u.Translation.State)
 }
 
@@ -161,9 +167,9 @@ func TestTranslationStreamIsForItsOwnerAndAdmins(t *testing.T) {
 		h.run()
 		h.ready()
 		n := h.note("one")
-		_, err := h.streams.Translations(as(t, "user_b"), n.ID, nil)
+		_, err := h.series(as(t, "user_b"), n.ID, nil)
 		notFound(t, err)
-		_, err = h.streams.Translations(t.Context(), n.ID, nil)
+		_, err = h.series(t.Context(), n.ID, nil)
 		require.Error(t, err)
 		require.Zero(t, h.hub.Subscriptions())
 		updates := h.translations(asAdmin(t), n, nil)

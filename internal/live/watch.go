@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"parley/internal/event"
-	"parley/internal/job"
 	"parley/internal/jobspec"
-	"parley/internal/note"
 )
 
 // Policy is how a stream treats a reader that is slower than what happens.
@@ -131,7 +129,7 @@ func (w *Watch) add(e event.Event) {
 	w.mu.Lock()
 	if w.Policy.Conflate {
 		// A slow reader gets the latest state of each object.
-		if i := slices.IndexFunc(w.events, func(o event.Event) bool { return o.Object == e.Object && passing(o) }); i >= 0 {
+		if i := slices.IndexFunc(w.events, func(o event.Event) bool { return o.Object == e.Object && w.hub.passing(o) }); i >= 0 {
 			w.events = slices.Delete(w.events, i, i+1)
 			w.hub.held.Add(-1)
 			w.hub.counts.Conflated.Add(1)
@@ -158,18 +156,6 @@ func (w *Watch) drop(whole, last int64) {
 	}
 	w.hub.held.Add(-int64(len(w.events)))
 	w.events, w.overflow, w.dropped = nil, true, max(w.dropped, last)
-}
-
-// passing tells whether an event is of no interest once a newer one of its
-// object is there. Final states are, and what happened to a note.
-func passing(e event.Event) bool {
-	switch e.Type {
-	case event.TypeJobChanged:
-		return !job.Final(job.State(e.State))
-	case event.TypeTranslationChanged:
-		return e.State == string(note.Pending)
-	}
-	return false
 }
 
 func (w *Watch) lost(whole int64) {

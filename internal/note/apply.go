@@ -15,10 +15,6 @@ import (
 	"parley/internal/store"
 )
 
-func (s *Service) translateKind() job.Kind {
-	return job.Kind{Name: jobspec.KindTranslate, Validate: validate, Apply: s.apply, Reopen: s.reopen, Route: route}
-}
-
 // route gives the pool of a bundle that announced the direction.
 func route(payload json.RawMessage, bundles []jobspec.Bundle) string {
 	var work jobspec.Translate

@@ -15,6 +15,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/cache"
 	"parley/internal/event"
+	"parley/internal/job"
 	"parley/internal/note"
 	"parley/internal/store"
 	"parley/internal/testkit"
@@ -148,8 +149,8 @@ func TestReadsComeFromTheCacheUntilSomethingChanges(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "a", r.read(n).Title)
 		require.NoError(t, r.Invalidate(t.Context(), []event.Event{
-			{Type: event.TypeNoteChanged, Object: n.ID, Version: n.Revision + 1},
-			{Type: event.TypeJobChanged, Object: "job_x", Parent: n.ID, Version: 99},
+			{Type: note.TypeNoteChanged, Object: n.ID, Version: n.Revision + 1},
+			{Type: job.TypeJobChanged, Object: "job_x", Parent: n.ID, Version: 99},
 		}))
 		require.Equal(t, "behind the back", r.read(n).Title)
 	})
@@ -206,7 +207,7 @@ func TestNotesWorkWithoutTheirCache(t *testing.T) {
 		j := r.translate(n, "es")[0]
 		r.finish(j, "uno")
 		require.Equal(t, "READY", r.states(n)["es"])
-		require.ErrorIs(t, r.Invalidate(t.Context(), []event.Event{{Type: event.TypeNoteChanged, Object: n.ID, Version: 9}}), errDeaf, "so that the relay tries again")
+		require.ErrorIs(t, r.Invalidate(t.Context(), []event.Event{{Type: note.TypeNoteChanged, Object: n.ID, Version: 9}}), errDeaf, "so that the relay tries again")
 	})
 }
 

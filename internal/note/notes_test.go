@@ -34,7 +34,7 @@ func newRoom(t *testing.T, s *store.Store, c cache.Cache) *room {
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
 	require.NoError(t, err)
-	r := &room{t: t, store: s, log: log, jobs: job.New(s, log, job.Config{MaxAttempts: 2, RetryBase: time.Nanosecond}, func() {})}
+	r := &room{t: t, store: s, log: log, jobs: job.New(s, log, job.Config{MaxAttempts: 2, RetryBase: time.Nanosecond})}
 	r.Service = note.New(s, log, r.jobs, c)
 	return r
 }

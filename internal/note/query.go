@@ -322,9 +322,9 @@ func (s *Service) Invalidate(ctx context.Context, events []event.Event) error {
 	for _, e := range events {
 		id := ""
 		switch e.Type {
-		case event.TypeNoteChanged:
+		case TypeNoteChanged:
 			id = e.Object
-		case event.TypeTranslationChanged:
+		case TypeTranslationChanged:
 			id = e.Parent
 		default:
 			continue

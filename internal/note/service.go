@@ -24,11 +24,9 @@ type Service struct {
 	cache cache.Cache
 }
 
-// New makes the service and registers its kind of job.
+// New makes the service; c is nil when note reads are not cached.
 func New(s *store.Store, log *event.Log, jobs *job.Service, c cache.Cache) *Service {
-	n := &Service{store: s, log: log, jobs: jobs, cache: c}
-	jobs.Register(n.translateKind())
-	return n
+	return &Service{store: s, log: log, jobs: jobs, cache: c}
 }
 
 // Written is a note with the cursor after which the write's events lie.
@@ -50,35 +48,30 @@ func (s *Service) Create(ctx context.Context, in CreateNoteInput) (*Written, err
 	if err != nil {
 		return nil, err
 	}
-	var w Written
-	err = s.store.Tx(ctx, func(ctx context.Context) error {
-		head, err := s.log.Head(ctx)
-		if err != nil {
-			return err
-		}
+	var made *gen.Note
+	cursor, err := s.log.Tx(ctx, func(ctx context.Context) error {
 		n, err := s.store.Client(ctx).Note.Create().SetID(store.NewID("note")).SetOwnerID(viewer.ID).
 			SetTitle(in.Title).SetTitleKey([]byte(fold(in.Title))).SetText(in.Text).
 			SetSearchKey(searchKey(in.Title, in.Text)).SetLanguage(lang).Save(ctx)
 		if err != nil {
 			return fmt.Errorf("create a note: %w", err)
 		}
-		w = Written{n, s.log.Cursor(head)}
-		return s.changed(ctx, n, "CREATED")
+		made = n
+		return s.changed(ctx, n, Created)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &w, nil
+	return &Written{made, cursor}, nil
 }
 
 func searchKey(title, text string) string { return fold(title) + "\n" + fold(text) }
 
 // changed appends the note's event.
-func (s *Service) changed(ctx context.Context, n *gen.Note, state string) error {
-	store.AfterCommit(ctx, s.jobs.Wake)
+func (s *Service) changed(ctx context.Context, n *gen.Note, action NoteAction) error {
 	return s.log.Append(ctx, event.Change{
-		Audience: event.User(n.OwnerID), Topic: event.TopicNotes, Type: event.TypeNoteChanged,
-		Object: n.ID, Version: n.Revision, State: state,
+		Audience: event.User(n.OwnerID), Topic: TopicNotes, Type: TypeNoteChanged,
+		Object: n.ID, Version: n.Revision, State: string(action),
 	})
 }
 
@@ -117,12 +110,8 @@ func (s *Service) Update(ctx context.Context, in UpdateNoteInput) (*Written, err
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	var w Written
-	err := s.store.Tx(ctx, func(ctx context.Context) error {
-		head, err := s.log.Head(ctx)
-		if err != nil {
-			return err
-		}
+	var edited *gen.Note
+	cursor, err := s.log.Tx(ctx, func(ctx context.Context) error {
 		locked, err := s.lock(ctx, in.ID)
 		if err != nil {
 			return err
@@ -138,14 +127,14 @@ func (s *Service) Update(ctx context.Context, in UpdateNoteInput) (*Written, err
 		if err != nil {
 			return err
 		}
-		w = Written{n, s.log.Cursor(head)}
+		edited = n
 		s.refuseOlder(ctx, map[string]revision{n.ID: {n.Revision, n.TextVersion}})
-		return s.changed(ctx, n, "UPDATED")
+		return s.changed(ctx, n, Updated)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &w, nil
+	return &Written{edited, cursor}, nil
 }
 
 // mayEdit refuses an admin, who sees every note but edits only their own.
@@ -210,23 +199,19 @@ func (s *Service) Delete(ctx context.Context, id string) (*Written, error) {
 	if err := store.CheckID("note", id, "input", "id"); err != nil {
 		return nil, err
 	}
-	var w Written
-	err := s.store.Tx(ctx, func(ctx context.Context) error {
-		head, err := s.log.Head(ctx)
-		if err != nil {
-			return err
-		}
+	var deleted *gen.Note
+	cursor, err := s.log.Tx(ctx, func(ctx context.Context) error {
 		n, err := s.delete(ctx, id)
 		if err != nil {
 			return err
 		}
-		w = Written{n, s.log.Cursor(head)}
-		return s.changed(ctx, n, "DELETED")
+		deleted = n
+		return s.changed(ctx, n, Deleted)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &w, nil
+	return &Written{deleted, cursor}, nil
 }
 
 // delete ends the note's jobs before it locks the note, as the recorder does,

@@ -227,7 +227,7 @@ func payloadFor(n *gen.Note, target string, bundles []jobspec.Bundle) (json.RawM
 
 func translationChanged(t *gen.Translation, revision int64, state translation.State) event.Change {
 	return event.Change{
-		Audience: event.User(t.OwnerID), Topic: event.TopicNotes, Type: event.TypeTranslationChanged,
+		Audience: event.User(t.OwnerID), Topic: TopicNotes, Type: TypeTranslationChanged,
 		Object: t.ID, Parent: t.NoteID, Version: revision, State: string(state),
 	}
 }

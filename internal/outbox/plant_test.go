@@ -80,7 +80,8 @@ func newPlant(t testing.TB, s *store.Store, bus *natsx.Bus, cfg job.Config) *pla
 	log, err := event.Open(t.Context(), s)
 	require.NoError(t, err)
 	p := &plant{t: t, store: s, log: log, bus: bus, waker: outbox.NewWaker(bus), events: make(chan event.Batch, 10_000), rounds: make(chan event.Round, 10_000)}
-	p.jobs = job.New(s, log, cfg, p.waker.Wake)
+	log.OnCommit(p.waker.Wake)
+	p.jobs = job.New(s, log, cfg)
 	p.notes = note.New(s, log, p.jobs, nil)
 	p.relay = &outbox.Relay{
 		Store: s, Log: log, Jobs: p.jobs, Bus: bus, Waker: p.waker, Invalidate: p.notes.Invalidate,

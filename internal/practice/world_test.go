@@ -32,7 +32,7 @@ func watchedWorld(t testing.TB, s *store.Store, observe func(batch.Flush)) *worl
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
 	require.NoError(t, err)
-	jobs := job.New(s, log, job.Config{}, func() {})
+	jobs := job.New(s, log, job.Config{})
 	return &world{practice.New(s, jobs, observe), t, s}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"parley/internal/account"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
@@ -131,16 +132,16 @@ func (f *follower) viewer() (v auth.Viewer, secret string) {
 func (w *watch) told(e event.Event) {
 	v := w.viewer
 	switch {
-	case e.Topic != event.TopicSession:
-	case e.Type == event.TypeSessionChanged && e.Object == v.Session:
-		if e.State == event.SessionEnded {
+	case e.Topic != account.TopicSession:
+	case e.Type == account.TypeSessionChanged && e.Object == v.Session:
+		if e.State == account.SessionEnded {
 			w.end(sessionEnded)
 		} else {
 			w.extend(time.Unix(e.Version, 0))
 		}
-	case e.Type == event.TypeKeyRevoked && e.Object == v.Key:
+	case e.Type == account.TypeKeyRevoked && e.Object == v.Key:
 		w.end(keyEnded)
-	case e.Type == event.TypeRoleChanged && e.Object == v.ID:
+	case e.Type == account.TypeRoleChanged && e.Object == v.ID:
 		if v.Key != "" {
 			w.f.sessions.doubt(w) // the owner may have keys in several roles
 		} else if auth.Role(e.State) != v.Role {

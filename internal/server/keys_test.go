@@ -14,7 +14,8 @@ import (
 	"parley/e2e/gqlclient"
 	"parley/internal/apperr"
 	"parley/internal/auth"
-	"parley/internal/event"
+	"parley/internal/dialog"
+	"parley/internal/job"
 	"parley/internal/note"
 	"parley/internal/server"
 )
@@ -90,11 +91,11 @@ func TestASocketWithAKeyGetsItsOwnersDialogEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		stream := s.Subscribe(t, eventsQuery, gqlclient.Vars{"a": m.log.Cursor(head).String()})
-		for _, dialog := range []string{"dlg_1", "dlg_2"} {
-			m.change(owner, event.TopicNotes, event.TypeNoteChanged, "note_1")
-			m.change(m.owner(), event.TopicDialogs, event.TypeConsentChanged, "dlg_other")
-			m.change(owner, event.TopicJobs, event.TypeJobChanged, "job_1")
-			m.change(owner, event.TopicDialogs, event.TypeConsentChanged, dialog)
+		for _, id := range []string{"dlg_1", "dlg_2"} {
+			m.change(owner, note.TopicNotes, note.TypeNoteChanged, "note_1")
+			m.change(m.owner(), dialog.TopicDialogs, dialog.TypeConsentChanged, "dlg_other")
+			m.change(owner, job.TopicJobs, job.TypeJobChanged, "job_1")
+			m.change(owner, dialog.TopicDialogs, dialog.TypeConsentChanged, id)
 			var got struct {
 				Events struct {
 					Typename            string `json:"__typename"`
@@ -104,7 +105,7 @@ func TestASocketWithAKeyGetsItsOwnersDialogEvents(t *testing.T) {
 			if !stream.Read(t, &got) {
 				t.Fatal("the stream ended")
 			}
-			if e := got.Events; e.Typename != "ConsentChanged" || e.ID != dialog || e.DialogID != "7" || e.State != "APPROVED" {
+			if e := got.Events; e.Typename != "ConsentChanged" || e.ID != id || e.DialogID != "7" || e.State != "APPROVED" {
 				t.Errorf("got %+v", e)
 			}
 		}

@@ -10,8 +10,11 @@ import (
 	"parley/ent/gen/user"
 	"parley/graph"
 	"parley/internal/account"
+	"parley/internal/audit"
 	"parley/internal/auth"
 	"parley/internal/cache"
+	"parley/internal/dialog"
+	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/live"
@@ -28,13 +31,14 @@ import (
 // the start.
 type machines struct {
 	*process
-	t     *testing.T
-	store *store.Store
-	log   *event.Log
-	nats  *natsx.Embedded
-	waker *outbox.Waker
-	jobs  *job.Service
-	notes *note.Service
+	t       *testing.T
+	store   *store.Store
+	log     *event.Log
+	nats    *natsx.Embedded
+	waker   *outbox.Waker
+	jobs    *job.Service
+	notes   *note.Service
+	domains *domain.Set
 }
 
 // process is a server with accounts, notes, jobs and their events.
@@ -65,8 +69,11 @@ func newMachines(t *testing.T, s *store.Store) *machines {
 	bus := m.bus()
 	m.must(bus.EnsureStreams(t.Context()))
 	m.waker = outbox.NewWaker(bus)
-	m.jobs = job.New(s, m.log, job.Config{MaxAttempts: 3}, m.waker.Wake)
+	m.log.OnCommit(m.waker.Wake)
+	m.jobs = job.New(s, m.log, job.Config{MaxAttempts: 3})
 	m.notes = note.New(s, m.log, m.jobs, nil)
+	m.domains, err = domain.NewSet(domain.Jobs(m.jobs), m.notes.Domain(), dialog.New(s, m.log, audit.New(s, 0, nil), dialog.Config{}).Domain())
+	m.must(err)
 	m.process = m.start(nil)
 	background(t, m.hub.Run)
 	relay := &outbox.Relay{
@@ -96,12 +103,12 @@ func (m *machines) start(change func(c *server.Config)) *process {
 	m.t.Helper()
 	p := &process{accounts: m.another(0)}
 	var err error
-	p.hub, err = live.NewHub(m.log, m.bus())
+	p.hub, err = live.NewHub(m.log, m.bus(), m.domains)
 	m.must(err)
 	book := resume.NewBook(m.store, m.log, resume.Config{})
-	streams, err := live.NewStreams(live.Config{Hub: p.hub, Log: m.log, Book: book, Jobs: m.jobs, Note: m.notes})
+	streams, err := live.NewStreams(live.Config{Hub: p.hub, Log: m.log, Book: book, Jobs: m.jobs, Domains: m.domains})
 	m.must(err)
-	p.resolver = &graph.Resolver{AccountService: p.accounts, NoteService: m.notes, JobService: m.jobs, Hub: p.hub, Streams: streams, Places: book}
+	p.resolver = &graph.Resolver{AccountService: p.accounts, NoteService: m.notes, JobService: m.jobs, Domains: m.domains, Hub: p.hub, Streams: streams, Places: book}
 	p.server = serve(m.t, func(c *server.Config) {
 		c.Verify, c.Confirm = p.accounts.Verify, p.accounts.Confirm
 		c.Resolver = p.resolver
@@ -131,7 +138,7 @@ func (m *machines) issuing(lifetime, memory time.Duration) *account.Service {
 	m.t.Helper()
 	tokens, err := auth.NewTokens([]byte(key), lifetime)
 	m.must(err)
-	s, err := account.New(m.t.Context(), m.store, m.log, tokens, cache.NewMemory(1<<20), account.Config{KeyMemory: memory, Wake: m.waker.Wake})
+	s, err := account.New(m.t.Context(), m.store, m.log, tokens, cache.NewMemory(1<<20), account.Config{KeyMemory: memory})
 	m.must(err)
 	return s
 }
@@ -226,7 +233,7 @@ func (m *machines) listening(s *gqlclient.Socket, id string) *gqlclient.Stream {
 	m.must(err)
 	stream := s.Subscribe(m.t, eventsQuery, gqlclient.Vars{"a": m.log.Cursor(head).String()})
 	want := fmt.Sprint("dlg_", head)
-	m.tell(id, event.TopicDialogs, event.TypeConsentChanged, want)
+	m.tell(id, dialog.TopicDialogs, dialog.TypeConsentChanged, want)
 	for {
 		var got struct{ Events struct{ ID string } }
 		if !stream.Read(m.t, &got) {

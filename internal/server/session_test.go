@@ -14,7 +14,7 @@ import (
 	"parley/internal/account"
 	"parley/internal/apperr"
 	"parley/internal/auth"
-	"parley/internal/event"
+	"parley/internal/dialog"
 	"parley/internal/server"
 )
 
@@ -115,7 +115,7 @@ func TestRefreshingInOneProcessExtendsTheSocketsInAnother(t *testing.T) {
 			t.Errorf("the clock is %v early", time.Until(p.ExpiresAt))
 		}
 		works(t, s)
-		m.tell(p.User.ID, event.TopicDialogs, event.TypeConsentChanged, "dlg_later")
+		m.tell(p.User.ID, dialog.TopicDialogs, dialog.TypeConsentChanged, "dlg_later")
 		for seen := ""; seen != "dlg_later"; {
 			var got struct{ Events struct{ ID string } }
 			if !stream.Read(t, &got) {

@@ -26,8 +26,8 @@ type audits struct {
 	Missed                         map[string]string
 }
 
-// audit runs all audits of graphql-http against a server.
-func audit(t *testing.T, c *gqlclient.Client) audits {
+// runAudits runs all audits of graphql-http against a server.
+func runAudits(t *testing.T, c *gqlclient.Client) audits {
 	t.Helper()
 	dir := filepath.Join(testkit.Root(), "clients", "audits")
 	node, err := exec.LookPath("node")
@@ -56,7 +56,7 @@ func audit(t *testing.T, c *gqlclient.Client) audits {
 
 func TestAllAuditsOfGraphQLOverHTTPPass(t *testing.T) {
 	t.Parallel()
-	got := audit(t, run(t, nil))
+	got := runAudits(t, run(t, nil))
 	if got.Total != 61 || got.OK != 61 {
 		t.Errorf("%d of %d audits are ok, want 61 of 61: %v", got.OK, got.Total, got.Missed)
 	}
@@ -80,7 +80,7 @@ func TestTheDraftContradictsTheseAuditsOnly(t *testing.T) {
 		"FDE2": "Response status code is not 200", // the same, since a name does not begin with a digit
 		"7B9B": "Response status code is not 200", // variables that don't fit, likewise: 422
 	}
-	got := audit(t, run(t, draft))
+	got := runAudits(t, run(t, draft))
 	if got.Total != 61 || got.Error != 0 || !maps.Equal(got.Missed, want) {
 		t.Errorf("%d of %d audits are ok, missed are %v, want %v", got.OK, got.Total, got.Missed, want)
 	}

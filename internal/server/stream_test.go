@@ -17,7 +17,7 @@ import (
 	"parley/graph/gen"
 	"parley/internal/account"
 	"parley/internal/auth"
-	"parley/internal/event"
+	"parley/internal/dialog"
 	"parley/internal/server"
 	"parley/internal/server/sse"
 )
@@ -114,7 +114,7 @@ func TestAnEventStreamEndsWithItsSession(t *testing.T) {
 		if s := listen(t, c.As(p.AccessToken)).status; s != http.StatusUnauthorized {
 			t.Errorf("the token of a session that was signed out: status %d", s)
 		}
-		m.tell(p.User.ID, event.TopicDialogs, event.TypeConsentChanged, "dlg_1")
+		m.tell(p.User.ID, dialog.TopicDialogs, dialog.TypeConsentChanged, "dlg_1")
 		if !other.next(&struct{}{}) {
 			t.Error("the other session's stream ended")
 		}

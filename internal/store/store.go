@@ -159,6 +159,8 @@ type txKey struct{}
 type openTx struct {
 	client      *gen.Client
 	afterCommit []func()
+	// once are the keys of OnceAfterCommit.
+	once map[any]struct{}
 }
 
 // Client gives the transaction of the context, or else a client that reads.
@@ -226,6 +228,21 @@ func AfterCommit(ctx context.Context, f func()) {
 		return
 	}
 	f()
+}
+
+// OnceAfterCommit is AfterCommit for what is enough once for a transaction: of
+// several calls with a key the first counts.
+func OnceAfterCommit(ctx context.Context, key any, f func()) {
+	if tx, ok := ctx.Value(txKey{}).(*openTx); ok {
+		if _, known := tx.once[key]; known {
+			return
+		}
+		if tx.once == nil {
+			tx.once = make(map[any]struct{}, 1)
+		}
+		tx.once[key] = struct{}{}
+	}
+	AfterCommit(ctx, f)
 }
 
 // InTx tells whether the context is inside a transaction.

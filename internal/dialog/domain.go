@@ -1,0 +1,45 @@
+package dialog
+
+import (
+	"time"
+
+	"parley/ent/gen/consentchange"
+	"parley/internal/auth"
+	"parley/internal/domain"
+	"parley/internal/event"
+	"parley/internal/object"
+)
+
+// The topic and the type of the events about dialogs.
+const (
+	TopicDialogs       = "DIALOGS"
+	TypeConsentChanged = "ConsentChanged"
+)
+
+// ConsentChanged is the event of a consent's change as clients are shown it. The
+// dialog is read by its field's resolver, as the viewer: who may see it and what
+// is written into the audit log depend on them.
+type ConsentChanged struct {
+	Cursor event.Cursor
+	At     time.Time
+	// ID is the dialog's, DialogID its number.
+	ID, DialogID string
+	State        consentchange.State
+}
+
+// Domain announces dialogs and the consent to them.
+func (s *Service) Domain() domain.Domain {
+	return domain.Domain{
+		Name:   "dialog",
+		Topics: []event.Topic{{Name: TopicDialogs, Scopes: []auth.Scope{auth.ScopeDialogsPush, auth.ScopeDialogsConsent}}},
+		Types: []event.Type{{
+			Name: TypeConsentChanged, Topic: TopicDialogs, Object: event.Nothing,
+			Show: func(m event.Message) any {
+				return &ConsentChanged{Cursor: m.Cursor, At: m.At, ID: m.Object, DialogID: m.Parent, State: consentchange.State(m.State)}
+			},
+		}},
+		Objects: []object.Kind{object.Many("dlg", "dialog", s.ByID)},
+		Waiting: s.Waiting,
+		Expire:  s.Expire,
+	}
+}
