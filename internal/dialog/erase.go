@@ -86,7 +86,7 @@ func (s *Service) eraseNumbers(ctx context.Context, list []int64, condition stri
 			err := rows.Scan(&d.ID, &d.DialogID, &d.OwnerID, &d.Approved)
 			found = append(found, d)
 			return err
-		}, "SELECT id, dialog_id, owner_id, approved FROM dialogs WHERE "+in+condition+" ORDER BY dialog_id"+s.forUpdate(), arg)
+		}, "SELECT id, dialog_id, owner_id, approved FROM dialogs WHERE "+in+condition+" ORDER BY dialog_id"+s.store.ForUpdate(), arg)
 		if n = len(found); err != nil || n == 0 {
 			return err
 		}

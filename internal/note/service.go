@@ -85,10 +85,7 @@ func (s *Service) changed(ctx context.Context, n *gen.Note, state string) error 
 // lock gives notes of the viewer by id for a change, or NOT_FOUND. Locks are
 // taken in the order of the ids.
 func (s *Service) lock(ctx context.Context, ids ...string) (map[string]*gen.Note, error) {
-	q := s.store.Client(ctx).Note.Query().Where(note.IDIn(ids...)).Order(gen.Asc(note.FieldID))
-	if s.store.Postgres() {
-		q = q.ForUpdate()
-	}
+	q := store.ForUpdate(s.store, s.store.Client(ctx).Note.Query().Where(note.IDIn(ids...)).Order(gen.Asc(note.FieldID)))
 	rows, err := q.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read notes: %w", err)

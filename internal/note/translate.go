@@ -237,10 +237,7 @@ func translationChanged(t *gen.Translation, revision int64, state translation.St
 func (s *Service) reopen(ctx context.Context, j *gen.Job) (json.RawMessage, error) {
 	gone := apperr.New(apperr.Conflict, "The note was changed or deleted since: ask for a new translation.")
 	client := s.store.Client(ctx)
-	q := client.Note.Query().Where(note.ID(j.ParentID))
-	if s.store.Postgres() {
-		q = q.ForUpdate()
-	}
+	q := store.ForUpdate(s.store, client.Note.Query().Where(note.ID(j.ParentID)))
 	n, err := q.Only(ctx)
 	if gen.IsNotFound(err) {
 		return nil, gone
