@@ -106,6 +106,8 @@ func (s *Service) erase(ctx context.Context, dialogs []*Dialog, state consentcha
 		len(dialogs), func(i int, args []any) []any { return append(args, dialogs[i].DialogID, dialogs[i].OwnerID, now) }); err != nil {
 		return err
 	}
-	store.AfterCommit(ctx, s.forgetSoon)
+	if err := s.store.Erased(ctx); err != nil {
+		return err
+	}
 	return s.record(ctx, dialogs, state, by, now)
 }
