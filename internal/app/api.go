@@ -10,6 +10,7 @@ import (
 	"parley/graph"
 	"parley/internal/auth"
 	"parley/internal/config"
+	"parley/internal/idempotency"
 	"parley/internal/jobspec"
 	"parley/internal/lifecycle"
 	"parley/internal/natsx"
@@ -128,7 +129,8 @@ func (p *parts) relay() *outbox.Relay {
 func (p *parts) expire(ctx context.Context) error {
 	_, tokens := p.accounts.ForgetExpired(ctx)
 	_, audits := p.audits.Forget(ctx)
-	return errors.Join(tokens, audits, p.places.Expire(ctx), p.dialogs.Expire(ctx))
+	_, keys := idempotency.New(p.store, p.log).Forget(ctx)
+	return errors.Join(tokens, audits, keys, p.places.Expire(ctx), p.dialogs.Expire(ctx))
 }
 
 func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {

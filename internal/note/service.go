@@ -11,6 +11,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/cache"
 	"parley/internal/event"
+	"parley/internal/idempotency"
 	"parley/internal/job"
 	"parley/internal/store"
 )
@@ -20,13 +21,14 @@ type Service struct {
 	store *store.Store
 	log   *event.Log
 	jobs  *job.Service
+	keys  *idempotency.Keys
 	// cache is nil when note reads are not cached.
 	cache cache.Cache
 }
 
 // New makes the service and registers its kind of job.
 func New(s *store.Store, log *event.Log, jobs *job.Service, c cache.Cache) *Service {
-	n := &Service{store: s, log: log, jobs: jobs, cache: c}
+	n := &Service{store: s, log: log, jobs: jobs, keys: idempotency.New(s, log), cache: c}
 	jobs.Register(n.translateKind())
 	return n
 }
