@@ -275,10 +275,10 @@ var schemaGraph = func() *sqlgraph.Schema {
 			idempotencykey.FieldCreatedAt:   {Type: field.TypeTime, Column: idempotencykey.FieldCreatedAt},
 			idempotencykey.FieldOwnerID:     {Type: field.TypeString, Column: idempotencykey.FieldOwnerID},
 			idempotencykey.FieldOperation:   {Type: field.TypeString, Column: idempotencykey.FieldOperation},
-			idempotencykey.FieldKey:         {Type: field.TypeString, Column: idempotencykey.FieldKey},
 			idempotencykey.FieldFingerprint: {Type: field.TypeString, Column: idempotencykey.FieldFingerprint},
 			idempotencykey.FieldAnswer:      {Type: field.TypeJSON, Column: idempotencykey.FieldAnswer},
 			idempotencykey.FieldPosition:    {Type: field.TypeInt64, Column: idempotencykey.FieldPosition},
+			idempotencykey.FieldAbout:       {Type: field.TypeString, Column: idempotencykey.FieldAbout},
 		},
 	}
 	graph.Nodes[13] = &sqlgraph.Node{
@@ -1510,11 +1510,6 @@ func (f *IdempotencyKeyFilter) WhereOperation(p entql.StringP) {
 	f.Where(p.Field(idempotencykey.FieldOperation))
 }
 
-// WhereKey applies the entql string predicate on the key field.
-func (f *IdempotencyKeyFilter) WhereKey(p entql.StringP) {
-	f.Where(p.Field(idempotencykey.FieldKey))
-}
-
 // WhereFingerprint applies the entql string predicate on the fingerprint field.
 func (f *IdempotencyKeyFilter) WhereFingerprint(p entql.StringP) {
 	f.Where(p.Field(idempotencykey.FieldFingerprint))
@@ -1528,6 +1523,11 @@ func (f *IdempotencyKeyFilter) WhereAnswer(p entql.BytesP) {
 // WherePosition applies the entql int64 predicate on the position field.
 func (f *IdempotencyKeyFilter) WherePosition(p entql.Int64P) {
 	f.Where(p.Field(idempotencykey.FieldPosition))
+}
+
+// WhereAbout applies the entql string predicate on the about field.
+func (f *IdempotencyKeyFilter) WhereAbout(p entql.StringP) {
+	f.Where(p.Field(idempotencykey.FieldAbout))
 }
 
 // addPredicate implements the predicateAdder interface.

@@ -17,6 +17,7 @@ import (
 type IdempotencyKey struct {
 	config `json:"-"`
 	// ID of the ent.
+	// hash of owner, operation and key; the key itself is not kept
 	ID string `json:"id,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt time.Time `json:"created_at,omitempty"`
@@ -24,14 +25,14 @@ type IdempotencyKey struct {
 	OwnerID string `json:"owner_id,omitempty"`
 	// Operation holds the value of the "operation" field.
 	Operation string `json:"operation,omitempty"`
-	// Key holds the value of the "key" field.
-	Key string `json:"key,omitempty"`
 	// hash of the input
 	Fingerprint string `json:"fingerprint,omitempty"`
-	// the ids that were answered
+	// what is needed to answer again: ids
 	Answer []string `json:"answer,omitempty"`
 	// the event log's position that was answered
-	Position     int64 `json:"position,omitempty"`
+	Position int64 `json:"position,omitempty"`
+	// the object with which the row is erased
+	About        *string `json:"about,omitempty"`
 	selectValues sql.SelectValues
 }
 
@@ -44,7 +45,7 @@ func (*IdempotencyKey) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case idempotencykey.FieldPosition:
 			values[i] = new(sql.NullInt64)
-		case idempotencykey.FieldID, idempotencykey.FieldOwnerID, idempotencykey.FieldOperation, idempotencykey.FieldKey, idempotencykey.FieldFingerprint:
+		case idempotencykey.FieldID, idempotencykey.FieldOwnerID, idempotencykey.FieldOperation, idempotencykey.FieldFingerprint, idempotencykey.FieldAbout:
 			values[i] = new(sql.NullString)
 		case idempotencykey.FieldCreatedAt:
 			values[i] = new(sql.NullTime)
@@ -87,12 +88,6 @@ func (_m *IdempotencyKey) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Operation = value.String
 			}
-		case idempotencykey.FieldKey:
-			if value, ok := values[i].(*sql.NullString); !ok {
-				return fmt.Errorf("unexpected type %T for field key", values[i])
-			} else if value.Valid {
-				_m.Key = value.String
-			}
 		case idempotencykey.FieldFingerprint:
 			if value, ok := values[i].(*sql.NullString); !ok {
 				return fmt.Errorf("unexpected type %T for field fingerprint", values[i])
@@ -112,6 +107,13 @@ func (_m *IdempotencyKey) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field position", values[i])
 			} else if value.Valid {
 				_m.Position = value.Int64
+			}
+		case idempotencykey.FieldAbout:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field about", values[i])
+			} else if value.Valid {
+				_m.About = new(string)
+				*_m.About = value.String
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -158,9 +160,6 @@ func (_m *IdempotencyKey) String() string {
 	builder.WriteString("operation=")
 	builder.WriteString(_m.Operation)
 	builder.WriteString(", ")
-	builder.WriteString("key=")
-	builder.WriteString(_m.Key)
-	builder.WriteString(", ")
 	builder.WriteString("fingerprint=")
 	builder.WriteString(_m.Fingerprint)
 	builder.WriteString(", ")
@@ -169,6 +168,11 @@ func (_m *IdempotencyKey) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("position=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Position))
+	builder.WriteString(", ")
+	if v := _m.About; v != nil {
+		builder.WriteString("about=")
+		builder.WriteString(*v)
+	}
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -49,12 +49,6 @@ func (_c *IdempotencyKeyCreate) SetOperation(v string) *IdempotencyKeyCreate {
 	return _c
 }
 
-// SetKey sets the "key" field.
-func (_c *IdempotencyKeyCreate) SetKey(v string) *IdempotencyKeyCreate {
-	_c.mutation.SetKey(v)
-	return _c
-}
-
 // SetFingerprint sets the "fingerprint" field.
 func (_c *IdempotencyKeyCreate) SetFingerprint(v string) *IdempotencyKeyCreate {
 	_c.mutation.SetFingerprint(v)
@@ -70,6 +64,28 @@ func (_c *IdempotencyKeyCreate) SetAnswer(v []string) *IdempotencyKeyCreate {
 // SetPosition sets the "position" field.
 func (_c *IdempotencyKeyCreate) SetPosition(v int64) *IdempotencyKeyCreate {
 	_c.mutation.SetPosition(v)
+	return _c
+}
+
+// SetNillablePosition sets the "position" field if the given value is not nil.
+func (_c *IdempotencyKeyCreate) SetNillablePosition(v *int64) *IdempotencyKeyCreate {
+	if v != nil {
+		_c.SetPosition(*v)
+	}
+	return _c
+}
+
+// SetAbout sets the "about" field.
+func (_c *IdempotencyKeyCreate) SetAbout(v string) *IdempotencyKeyCreate {
+	_c.mutation.SetAbout(v)
+	return _c
+}
+
+// SetNillableAbout sets the "about" field if the given value is not nil.
+func (_c *IdempotencyKeyCreate) SetNillableAbout(v *string) *IdempotencyKeyCreate {
+	if v != nil {
+		_c.SetAbout(*v)
+	}
 	return _c
 }
 
@@ -123,6 +139,10 @@ func (_c *IdempotencyKeyCreate) defaults() error {
 		v := idempotencykey.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
 	}
+	if _, ok := _c.mutation.Position(); !ok {
+		v := idempotencykey.DefaultPosition
+		_c.mutation.SetPosition(v)
+	}
 	return nil
 }
 
@@ -136,14 +156,6 @@ func (_c *IdempotencyKeyCreate) check() error {
 	}
 	if _, ok := _c.mutation.Operation(); !ok {
 		return &ValidationError{Name: "operation", err: errors.New(`gen: missing required field "IdempotencyKey.operation"`)}
-	}
-	if _, ok := _c.mutation.Key(); !ok {
-		return &ValidationError{Name: "key", err: errors.New(`gen: missing required field "IdempotencyKey.key"`)}
-	}
-	if v, ok := _c.mutation.Key(); ok {
-		if err := idempotencykey.KeyValidator(v); err != nil {
-			return &ValidationError{Name: "key", err: fmt.Errorf(`gen: validator failed for field "IdempotencyKey.key": %w`, err)}
-		}
 	}
 	if _, ok := _c.mutation.Fingerprint(); !ok {
 		return &ValidationError{Name: "fingerprint", err: errors.New(`gen: missing required field "IdempotencyKey.fingerprint"`)}
@@ -207,10 +219,6 @@ func (_c *IdempotencyKeyCreate) createSpec() (*IdempotencyKey, *sqlgraph.CreateS
 		_spec.SetField(idempotencykey.FieldOperation, field.TypeString, value)
 		_node.Operation = value
 	}
-	if value, ok := _c.mutation.Key(); ok {
-		_spec.SetField(idempotencykey.FieldKey, field.TypeString, value)
-		_node.Key = value
-	}
 	if value, ok := _c.mutation.Fingerprint(); ok {
 		_spec.SetField(idempotencykey.FieldFingerprint, field.TypeString, value)
 		_node.Fingerprint = value
@@ -222,6 +230,10 @@ func (_c *IdempotencyKeyCreate) createSpec() (*IdempotencyKey, *sqlgraph.CreateS
 	if value, ok := _c.mutation.Position(); ok {
 		_spec.SetField(idempotencykey.FieldPosition, field.TypeInt64, value)
 		_node.Position = value
+	}
+	if value, ok := _c.mutation.About(); ok {
+		_spec.SetField(idempotencykey.FieldAbout, field.TypeString, value)
+		_node.About = &value
 	}
 	return _node, _spec
 }
@@ -275,6 +287,66 @@ type (
 	}
 )
 
+// SetFingerprint sets the "fingerprint" field.
+func (u *IdempotencyKeyUpsert) SetFingerprint(v string) *IdempotencyKeyUpsert {
+	u.Set(idempotencykey.FieldFingerprint, v)
+	return u
+}
+
+// UpdateFingerprint sets the "fingerprint" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsert) UpdateFingerprint() *IdempotencyKeyUpsert {
+	u.SetExcluded(idempotencykey.FieldFingerprint)
+	return u
+}
+
+// SetAnswer sets the "answer" field.
+func (u *IdempotencyKeyUpsert) SetAnswer(v []string) *IdempotencyKeyUpsert {
+	u.Set(idempotencykey.FieldAnswer, v)
+	return u
+}
+
+// UpdateAnswer sets the "answer" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsert) UpdateAnswer() *IdempotencyKeyUpsert {
+	u.SetExcluded(idempotencykey.FieldAnswer)
+	return u
+}
+
+// SetPosition sets the "position" field.
+func (u *IdempotencyKeyUpsert) SetPosition(v int64) *IdempotencyKeyUpsert {
+	u.Set(idempotencykey.FieldPosition, v)
+	return u
+}
+
+// UpdatePosition sets the "position" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsert) UpdatePosition() *IdempotencyKeyUpsert {
+	u.SetExcluded(idempotencykey.FieldPosition)
+	return u
+}
+
+// AddPosition adds v to the "position" field.
+func (u *IdempotencyKeyUpsert) AddPosition(v int64) *IdempotencyKeyUpsert {
+	u.Add(idempotencykey.FieldPosition, v)
+	return u
+}
+
+// SetAbout sets the "about" field.
+func (u *IdempotencyKeyUpsert) SetAbout(v string) *IdempotencyKeyUpsert {
+	u.Set(idempotencykey.FieldAbout, v)
+	return u
+}
+
+// UpdateAbout sets the "about" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsert) UpdateAbout() *IdempotencyKeyUpsert {
+	u.SetExcluded(idempotencykey.FieldAbout)
+	return u
+}
+
+// ClearAbout clears the value of the "about" field.
+func (u *IdempotencyKeyUpsert) ClearAbout() *IdempotencyKeyUpsert {
+	u.SetNull(idempotencykey.FieldAbout)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -300,18 +372,6 @@ func (u *IdempotencyKeyUpsertOne) UpdateNewValues() *IdempotencyKeyUpsertOne {
 		}
 		if _, exists := u.create.mutation.Operation(); exists {
 			s.SetIgnore(idempotencykey.FieldOperation)
-		}
-		if _, exists := u.create.mutation.Key(); exists {
-			s.SetIgnore(idempotencykey.FieldKey)
-		}
-		if _, exists := u.create.mutation.Fingerprint(); exists {
-			s.SetIgnore(idempotencykey.FieldFingerprint)
-		}
-		if _, exists := u.create.mutation.Answer(); exists {
-			s.SetIgnore(idempotencykey.FieldAnswer)
-		}
-		if _, exists := u.create.mutation.Position(); exists {
-			s.SetIgnore(idempotencykey.FieldPosition)
 		}
 	}))
 	return u
@@ -342,6 +402,76 @@ func (u *IdempotencyKeyUpsertOne) Update(set func(*IdempotencyKeyUpsert)) *Idemp
 		set(&IdempotencyKeyUpsert{UpdateSet: update})
 	}))
 	return u
+}
+
+// SetFingerprint sets the "fingerprint" field.
+func (u *IdempotencyKeyUpsertOne) SetFingerprint(v string) *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.SetFingerprint(v)
+	})
+}
+
+// UpdateFingerprint sets the "fingerprint" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsertOne) UpdateFingerprint() *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.UpdateFingerprint()
+	})
+}
+
+// SetAnswer sets the "answer" field.
+func (u *IdempotencyKeyUpsertOne) SetAnswer(v []string) *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.SetAnswer(v)
+	})
+}
+
+// UpdateAnswer sets the "answer" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsertOne) UpdateAnswer() *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.UpdateAnswer()
+	})
+}
+
+// SetPosition sets the "position" field.
+func (u *IdempotencyKeyUpsertOne) SetPosition(v int64) *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.SetPosition(v)
+	})
+}
+
+// AddPosition adds v to the "position" field.
+func (u *IdempotencyKeyUpsertOne) AddPosition(v int64) *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.AddPosition(v)
+	})
+}
+
+// UpdatePosition sets the "position" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsertOne) UpdatePosition() *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.UpdatePosition()
+	})
+}
+
+// SetAbout sets the "about" field.
+func (u *IdempotencyKeyUpsertOne) SetAbout(v string) *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.SetAbout(v)
+	})
+}
+
+// UpdateAbout sets the "about" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsertOne) UpdateAbout() *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.UpdateAbout()
+	})
+}
+
+// ClearAbout clears the value of the "about" field.
+func (u *IdempotencyKeyUpsertOne) ClearAbout() *IdempotencyKeyUpsertOne {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.ClearAbout()
+	})
 }
 
 // Exec executes the query.
@@ -536,18 +666,6 @@ func (u *IdempotencyKeyUpsertBulk) UpdateNewValues() *IdempotencyKeyUpsertBulk {
 			if _, exists := b.mutation.Operation(); exists {
 				s.SetIgnore(idempotencykey.FieldOperation)
 			}
-			if _, exists := b.mutation.Key(); exists {
-				s.SetIgnore(idempotencykey.FieldKey)
-			}
-			if _, exists := b.mutation.Fingerprint(); exists {
-				s.SetIgnore(idempotencykey.FieldFingerprint)
-			}
-			if _, exists := b.mutation.Answer(); exists {
-				s.SetIgnore(idempotencykey.FieldAnswer)
-			}
-			if _, exists := b.mutation.Position(); exists {
-				s.SetIgnore(idempotencykey.FieldPosition)
-			}
 		}
 	}))
 	return u
@@ -578,6 +696,76 @@ func (u *IdempotencyKeyUpsertBulk) Update(set func(*IdempotencyKeyUpsert)) *Idem
 		set(&IdempotencyKeyUpsert{UpdateSet: update})
 	}))
 	return u
+}
+
+// SetFingerprint sets the "fingerprint" field.
+func (u *IdempotencyKeyUpsertBulk) SetFingerprint(v string) *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.SetFingerprint(v)
+	})
+}
+
+// UpdateFingerprint sets the "fingerprint" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsertBulk) UpdateFingerprint() *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.UpdateFingerprint()
+	})
+}
+
+// SetAnswer sets the "answer" field.
+func (u *IdempotencyKeyUpsertBulk) SetAnswer(v []string) *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.SetAnswer(v)
+	})
+}
+
+// UpdateAnswer sets the "answer" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsertBulk) UpdateAnswer() *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.UpdateAnswer()
+	})
+}
+
+// SetPosition sets the "position" field.
+func (u *IdempotencyKeyUpsertBulk) SetPosition(v int64) *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.SetPosition(v)
+	})
+}
+
+// AddPosition adds v to the "position" field.
+func (u *IdempotencyKeyUpsertBulk) AddPosition(v int64) *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.AddPosition(v)
+	})
+}
+
+// UpdatePosition sets the "position" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsertBulk) UpdatePosition() *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.UpdatePosition()
+	})
+}
+
+// SetAbout sets the "about" field.
+func (u *IdempotencyKeyUpsertBulk) SetAbout(v string) *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.SetAbout(v)
+	})
+}
+
+// UpdateAbout sets the "about" field to the value that was provided on create.
+func (u *IdempotencyKeyUpsertBulk) UpdateAbout() *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.UpdateAbout()
+	})
+}
+
+// ClearAbout clears the value of the "about" field.
+func (u *IdempotencyKeyUpsertBulk) ClearAbout() *IdempotencyKeyUpsertBulk {
+	return u.Update(func(s *IdempotencyKeyUpsert) {
+		s.ClearAbout()
+	})
 }
 
 // Exec executes the query.

@@ -11,6 +11,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
+	"entgo.io/ent/dialect/sql/sqljson"
 	"entgo.io/ent/schema/field"
 )
 
@@ -25,6 +26,73 @@ type IdempotencyKeyUpdate struct {
 // Where appends a list predicates to the IdempotencyKeyUpdate builder.
 func (_u *IdempotencyKeyUpdate) Where(ps ...predicate.IdempotencyKey) *IdempotencyKeyUpdate {
 	_u.mutation.Where(ps...)
+	return _u
+}
+
+// SetFingerprint sets the "fingerprint" field.
+func (_u *IdempotencyKeyUpdate) SetFingerprint(v string) *IdempotencyKeyUpdate {
+	_u.mutation.SetFingerprint(v)
+	return _u
+}
+
+// SetNillableFingerprint sets the "fingerprint" field if the given value is not nil.
+func (_u *IdempotencyKeyUpdate) SetNillableFingerprint(v *string) *IdempotencyKeyUpdate {
+	if v != nil {
+		_u.SetFingerprint(*v)
+	}
+	return _u
+}
+
+// SetAnswer sets the "answer" field.
+func (_u *IdempotencyKeyUpdate) SetAnswer(v []string) *IdempotencyKeyUpdate {
+	_u.mutation.SetAnswer(v)
+	return _u
+}
+
+// AppendAnswer appends value to the "answer" field.
+func (_u *IdempotencyKeyUpdate) AppendAnswer(v []string) *IdempotencyKeyUpdate {
+	_u.mutation.AppendAnswer(v)
+	return _u
+}
+
+// SetPosition sets the "position" field.
+func (_u *IdempotencyKeyUpdate) SetPosition(v int64) *IdempotencyKeyUpdate {
+	_u.mutation.ResetPosition()
+	_u.mutation.SetPosition(v)
+	return _u
+}
+
+// SetNillablePosition sets the "position" field if the given value is not nil.
+func (_u *IdempotencyKeyUpdate) SetNillablePosition(v *int64) *IdempotencyKeyUpdate {
+	if v != nil {
+		_u.SetPosition(*v)
+	}
+	return _u
+}
+
+// AddPosition adds value to the "position" field.
+func (_u *IdempotencyKeyUpdate) AddPosition(v int64) *IdempotencyKeyUpdate {
+	_u.mutation.AddPosition(v)
+	return _u
+}
+
+// SetAbout sets the "about" field.
+func (_u *IdempotencyKeyUpdate) SetAbout(v string) *IdempotencyKeyUpdate {
+	_u.mutation.SetAbout(v)
+	return _u
+}
+
+// SetNillableAbout sets the "about" field if the given value is not nil.
+func (_u *IdempotencyKeyUpdate) SetNillableAbout(v *string) *IdempotencyKeyUpdate {
+	if v != nil {
+		_u.SetAbout(*v)
+	}
+	return _u
+}
+
+// ClearAbout clears the value of the "about" field.
+func (_u *IdempotencyKeyUpdate) ClearAbout() *IdempotencyKeyUpdate {
+	_u.mutation.ClearAbout()
 	return _u
 }
 
@@ -75,6 +143,29 @@ func (_u *IdempotencyKeyUpdate) sqlSave(ctx context.Context) (_node int, err err
 			}
 		}
 	}
+	if value, ok := _u.mutation.Fingerprint(); ok {
+		_spec.SetField(idempotencykey.FieldFingerprint, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Answer(); ok {
+		_spec.SetField(idempotencykey.FieldAnswer, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedAnswer(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, idempotencykey.FieldAnswer, value)
+		})
+	}
+	if value, ok := _u.mutation.Position(); ok {
+		_spec.SetField(idempotencykey.FieldPosition, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedPosition(); ok {
+		_spec.AddField(idempotencykey.FieldPosition, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.About(); ok {
+		_spec.SetField(idempotencykey.FieldAbout, field.TypeString, value)
+	}
+	if _u.mutation.AboutCleared() {
+		_spec.ClearField(idempotencykey.FieldAbout, field.TypeString)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -95,6 +186,73 @@ type IdempotencyKeyUpdateOne struct {
 	hooks     []Hook
 	mutation  *IdempotencyKeyMutation
 	modifiers []func(*sql.UpdateBuilder)
+}
+
+// SetFingerprint sets the "fingerprint" field.
+func (_u *IdempotencyKeyUpdateOne) SetFingerprint(v string) *IdempotencyKeyUpdateOne {
+	_u.mutation.SetFingerprint(v)
+	return _u
+}
+
+// SetNillableFingerprint sets the "fingerprint" field if the given value is not nil.
+func (_u *IdempotencyKeyUpdateOne) SetNillableFingerprint(v *string) *IdempotencyKeyUpdateOne {
+	if v != nil {
+		_u.SetFingerprint(*v)
+	}
+	return _u
+}
+
+// SetAnswer sets the "answer" field.
+func (_u *IdempotencyKeyUpdateOne) SetAnswer(v []string) *IdempotencyKeyUpdateOne {
+	_u.mutation.SetAnswer(v)
+	return _u
+}
+
+// AppendAnswer appends value to the "answer" field.
+func (_u *IdempotencyKeyUpdateOne) AppendAnswer(v []string) *IdempotencyKeyUpdateOne {
+	_u.mutation.AppendAnswer(v)
+	return _u
+}
+
+// SetPosition sets the "position" field.
+func (_u *IdempotencyKeyUpdateOne) SetPosition(v int64) *IdempotencyKeyUpdateOne {
+	_u.mutation.ResetPosition()
+	_u.mutation.SetPosition(v)
+	return _u
+}
+
+// SetNillablePosition sets the "position" field if the given value is not nil.
+func (_u *IdempotencyKeyUpdateOne) SetNillablePosition(v *int64) *IdempotencyKeyUpdateOne {
+	if v != nil {
+		_u.SetPosition(*v)
+	}
+	return _u
+}
+
+// AddPosition adds value to the "position" field.
+func (_u *IdempotencyKeyUpdateOne) AddPosition(v int64) *IdempotencyKeyUpdateOne {
+	_u.mutation.AddPosition(v)
+	return _u
+}
+
+// SetAbout sets the "about" field.
+func (_u *IdempotencyKeyUpdateOne) SetAbout(v string) *IdempotencyKeyUpdateOne {
+	_u.mutation.SetAbout(v)
+	return _u
+}
+
+// SetNillableAbout sets the "about" field if the given value is not nil.
+func (_u *IdempotencyKeyUpdateOne) SetNillableAbout(v *string) *IdempotencyKeyUpdateOne {
+	if v != nil {
+		_u.SetAbout(*v)
+	}
+	return _u
+}
+
+// ClearAbout clears the value of the "about" field.
+func (_u *IdempotencyKeyUpdateOne) ClearAbout() *IdempotencyKeyUpdateOne {
+	_u.mutation.ClearAbout()
+	return _u
 }
 
 // Mutation returns the IdempotencyKeyMutation object of the builder.
@@ -173,6 +331,29 @@ func (_u *IdempotencyKeyUpdateOne) sqlSave(ctx context.Context) (_node *Idempote
 				ps[i](selector)
 			}
 		}
+	}
+	if value, ok := _u.mutation.Fingerprint(); ok {
+		_spec.SetField(idempotencykey.FieldFingerprint, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Answer(); ok {
+		_spec.SetField(idempotencykey.FieldAnswer, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedAnswer(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, idempotencykey.FieldAnswer, value)
+		})
+	}
+	if value, ok := _u.mutation.Position(); ok {
+		_spec.SetField(idempotencykey.FieldPosition, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedPosition(); ok {
+		_spec.AddField(idempotencykey.FieldPosition, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.About(); ok {
+		_spec.SetField(idempotencykey.FieldAbout, field.TypeString, value)
+	}
+	if _u.mutation.AboutCleared() {
+		_spec.ClearField(idempotencykey.FieldAbout, field.TypeString)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &IdempotencyKey{config: _u.config}

@@ -7894,12 +7894,12 @@ type IdempotencyKeyMutation struct {
 	created_at    *time.Time
 	owner_id      *string
 	operation     *string
-	key           *string
 	fingerprint   *string
 	answer        *[]string
 	appendanswer  []string
 	position      *int64
 	addposition   *int64
+	about         *string
 	clearedFields map[string]struct{}
 	done          bool
 	oldValue      func(context.Context) (*IdempotencyKey, error)
@@ -8118,42 +8118,6 @@ func (m *IdempotencyKeyMutation) ResetOperation() {
 	m.operation = nil
 }
 
-// SetKey sets the "key" field.
-func (m *IdempotencyKeyMutation) SetKey(s string) {
-	m.key = &s
-}
-
-// Key returns the value of the "key" field in the mutation.
-func (m *IdempotencyKeyMutation) Key() (r string, exists bool) {
-	v := m.key
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldKey returns the old "key" field's value of the IdempotencyKey entity.
-// If the IdempotencyKey object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *IdempotencyKeyMutation) OldKey(ctx context.Context) (v string, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldKey is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldKey requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldKey: %w", err)
-	}
-	return oldValue.Key, nil
-}
-
-// ResetKey resets all changes to the "key" field.
-func (m *IdempotencyKeyMutation) ResetKey() {
-	m.key = nil
-}
-
 // SetFingerprint sets the "fingerprint" field.
 func (m *IdempotencyKeyMutation) SetFingerprint(s string) {
 	m.fingerprint = &s
@@ -8297,6 +8261,55 @@ func (m *IdempotencyKeyMutation) ResetPosition() {
 	m.addposition = nil
 }
 
+// SetAbout sets the "about" field.
+func (m *IdempotencyKeyMutation) SetAbout(s string) {
+	m.about = &s
+}
+
+// About returns the value of the "about" field in the mutation.
+func (m *IdempotencyKeyMutation) About() (r string, exists bool) {
+	v := m.about
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAbout returns the old "about" field's value of the IdempotencyKey entity.
+// If the IdempotencyKey object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *IdempotencyKeyMutation) OldAbout(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAbout is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAbout requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAbout: %w", err)
+	}
+	return oldValue.About, nil
+}
+
+// ClearAbout clears the value of the "about" field.
+func (m *IdempotencyKeyMutation) ClearAbout() {
+	m.about = nil
+	m.clearedFields[idempotencykey.FieldAbout] = struct{}{}
+}
+
+// AboutCleared returns if the "about" field was cleared in this mutation.
+func (m *IdempotencyKeyMutation) AboutCleared() bool {
+	_, ok := m.clearedFields[idempotencykey.FieldAbout]
+	return ok
+}
+
+// ResetAbout resets all changes to the "about" field.
+func (m *IdempotencyKeyMutation) ResetAbout() {
+	m.about = nil
+	delete(m.clearedFields, idempotencykey.FieldAbout)
+}
+
 // Where appends a list predicates to the IdempotencyKeyMutation builder.
 func (m *IdempotencyKeyMutation) Where(ps ...predicate.IdempotencyKey) {
 	m.predicates = append(m.predicates, ps...)
@@ -8341,9 +8354,6 @@ func (m *IdempotencyKeyMutation) Fields() []string {
 	if m.operation != nil {
 		fields = append(fields, idempotencykey.FieldOperation)
 	}
-	if m.key != nil {
-		fields = append(fields, idempotencykey.FieldKey)
-	}
 	if m.fingerprint != nil {
 		fields = append(fields, idempotencykey.FieldFingerprint)
 	}
@@ -8352,6 +8362,9 @@ func (m *IdempotencyKeyMutation) Fields() []string {
 	}
 	if m.position != nil {
 		fields = append(fields, idempotencykey.FieldPosition)
+	}
+	if m.about != nil {
+		fields = append(fields, idempotencykey.FieldAbout)
 	}
 	return fields
 }
@@ -8367,14 +8380,14 @@ func (m *IdempotencyKeyMutation) Field(name string) (ent.Value, bool) {
 		return m.OwnerID()
 	case idempotencykey.FieldOperation:
 		return m.Operation()
-	case idempotencykey.FieldKey:
-		return m.Key()
 	case idempotencykey.FieldFingerprint:
 		return m.Fingerprint()
 	case idempotencykey.FieldAnswer:
 		return m.Answer()
 	case idempotencykey.FieldPosition:
 		return m.Position()
+	case idempotencykey.FieldAbout:
+		return m.About()
 	}
 	return nil, false
 }
@@ -8390,14 +8403,14 @@ func (m *IdempotencyKeyMutation) OldField(ctx context.Context, name string) (ent
 		return m.OldOwnerID(ctx)
 	case idempotencykey.FieldOperation:
 		return m.OldOperation(ctx)
-	case idempotencykey.FieldKey:
-		return m.OldKey(ctx)
 	case idempotencykey.FieldFingerprint:
 		return m.OldFingerprint(ctx)
 	case idempotencykey.FieldAnswer:
 		return m.OldAnswer(ctx)
 	case idempotencykey.FieldPosition:
 		return m.OldPosition(ctx)
+	case idempotencykey.FieldAbout:
+		return m.OldAbout(ctx)
 	}
 	return nil, fmt.Errorf("unknown IdempotencyKey field %s", name)
 }
@@ -8428,13 +8441,6 @@ func (m *IdempotencyKeyMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetOperation(v)
 		return nil
-	case idempotencykey.FieldKey:
-		v, ok := value.(string)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetKey(v)
-		return nil
 	case idempotencykey.FieldFingerprint:
 		v, ok := value.(string)
 		if !ok {
@@ -8455,6 +8461,13 @@ func (m *IdempotencyKeyMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetPosition(v)
+		return nil
+	case idempotencykey.FieldAbout:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAbout(v)
 		return nil
 	}
 	return fmt.Errorf("unknown IdempotencyKey field %s", name)
@@ -8500,7 +8513,11 @@ func (m *IdempotencyKeyMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *IdempotencyKeyMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(idempotencykey.FieldAbout) {
+		fields = append(fields, idempotencykey.FieldAbout)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -8513,6 +8530,11 @@ func (m *IdempotencyKeyMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *IdempotencyKeyMutation) ClearField(name string) error {
+	switch name {
+	case idempotencykey.FieldAbout:
+		m.ClearAbout()
+		return nil
+	}
 	return fmt.Errorf("unknown IdempotencyKey nullable field %s", name)
 }
 
@@ -8529,9 +8551,6 @@ func (m *IdempotencyKeyMutation) ResetField(name string) error {
 	case idempotencykey.FieldOperation:
 		m.ResetOperation()
 		return nil
-	case idempotencykey.FieldKey:
-		m.ResetKey()
-		return nil
 	case idempotencykey.FieldFingerprint:
 		m.ResetFingerprint()
 		return nil
@@ -8540,6 +8559,9 @@ func (m *IdempotencyKeyMutation) ResetField(name string) error {
 		return nil
 	case idempotencykey.FieldPosition:
 		m.ResetPosition()
+		return nil
+	case idempotencykey.FieldAbout:
+		m.ResetAbout()
 		return nil
 	}
 	return fmt.Errorf("unknown IdempotencyKey field %s", name)

@@ -123,40 +123,6 @@ func (Attempt) Indexes() []ent.Index {
 // Policy of Attempt: reached through the job, which is checked.
 func (Attempt) Policy() ent.Policy { return systemOnly() }
 
-// IdempotencyKey remembers the answer that a key was given.
-type IdempotencyKey struct{ ent.Schema }
-
-// Mixin of IdempotencyKey.
-func (IdempotencyKey) Mixin() []ent.Mixin { return []ent.Mixin{identity{}, created{}} }
-
-// Annotations of IdempotencyKey.
-func (IdempotencyKey) Annotations() []schema.Annotation {
-	return []schema.Annotation{table("idempotency_keys")}
-}
-
-// Fields of IdempotencyKey.
-func (IdempotencyKey) Fields() []ent.Field {
-	return []ent.Field{
-		field.String("owner_id").Immutable(),
-		field.String("operation").Immutable(),
-		field.String("key").Immutable().MaxLen(200),
-		field.String("fingerprint").Immutable().Comment("hash of the input"),
-		field.JSON("answer", []string{}).Immutable().Comment("the ids that were answered"),
-		field.Int64("position").Immutable().Comment("the event log's position that was answered"),
-	}
-}
-
-// Indexes of IdempotencyKey.
-func (IdempotencyKey) Indexes() []ent.Index {
-	return []ent.Index{
-		index.Fields("owner_id", "operation", "key").Unique(),
-		index.Fields("created_at"),
-	}
-}
-
-// Policy of IdempotencyKey.
-func (IdempotencyKey) Policy() ent.Policy { return ownedBy("owner_id") }
-
 // Outbox is a message to NATS that a transaction decided on.
 type Outbox struct{ ent.Schema }
 

@@ -110,10 +110,7 @@ func keyOwners() []auth.Role { return []auth.Role{auth.RoleService, auth.RoleAdm
 // checkRoom refuses one key too many. The account's row is locked, so that
 // concurrent calls count one after the other.
 func (s *Service) checkRoom(ctx context.Context, owner string) error {
-	q := s.store.Client(ctx).User.Query().Where(user.ID(owner))
-	if s.store.Postgres() {
-		q = q.ForUpdate()
-	}
+	q := store.ForUpdate(s.store, s.store.Client(ctx).User.Query().Where(user.ID(owner)))
 	switch u, err := q.Only(ctx); {
 	case gen.IsNotFound(err):
 		return errNoAccount
@@ -178,10 +175,7 @@ func (s *Service) RevokeKey(ctx context.Context, id string) (*gen.ApiKey, error)
 	}
 	var key *gen.ApiKey
 	err := s.store.Tx(ctx, func(ctx context.Context) error {
-		q := s.store.Client(ctx).ApiKey.Query().Where(apikey.ID(id))
-		if s.store.Postgres() {
-			q = q.ForUpdate()
-		}
+		q := store.ForUpdate(s.store, s.store.Client(ctx).ApiKey.Query().Where(apikey.ID(id)))
 		var err error
 		if key, err = q.Only(ctx); err != nil {
 			return store.Found(err, "API key")

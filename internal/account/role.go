@@ -53,10 +53,7 @@ var errNoRole = apperr.Input("role", "The roles are %v.", auth.Roles())
 // withAdmins gives an account, nil when there is none, and the ids of all
 // admins. Their rows are locked, so that two admins can't demote each other.
 func (s *Service) withAdmins(ctx context.Context, id string) (found *gen.User, admins map[string]bool, err error) {
-	q := s.store.Client(ctx).User.Query().Where(user.Or(user.ID(id), user.RoleEQ(user.RoleADMIN))).Order(user.ByID())
-	if s.store.Postgres() {
-		q = q.ForUpdate()
-	}
+	q := store.ForUpdate(s.store, s.store.Client(ctx).User.Query().Where(user.Or(user.ID(id), user.RoleEQ(user.RoleADMIN))).Order(user.ByID()))
 	all, err := q.All(ctx)
 	admins = make(map[string]bool, len(all))
 	for _, u := range all {
@@ -79,10 +76,7 @@ func (s *Service) Assign(ctx context.Context, email string, role auth.Role) (*ge
 	ctx = auth.System(ctx, "account.assign")
 	var u *gen.User
 	err := s.store.Tx(ctx, func(ctx context.Context) error {
-		q := s.store.Client(ctx).User.Query().Where(user.EmailKey(emailKey(email)))
-		if s.store.Postgres() {
-			q = q.ForUpdate()
-		}
+		q := store.ForUpdate(s.store, s.store.Client(ctx).User.Query().Where(user.EmailKey(emailKey(email))))
 		found, err := q.Only(ctx)
 		if gen.IsNotFound(err) {
 			return apperr.NotFoundf("There is no account with this e-mail address.")

@@ -215,10 +215,7 @@ func (s *Service) Refresh(ctx context.Context, in RefreshInput) (*Session, error
 	reused := false
 	cursor, err := s.log.Tx(ctx, func(ctx context.Context) error {
 		session, reused = nil, false
-		q := s.store.Client(ctx).RefreshToken.Query().Where(refreshtoken.TokenHash(auth.HashSecret(in.RefreshToken)))
-		if s.store.Postgres() {
-			q = q.ForUpdate()
-		}
+		q := store.ForUpdate(s.store, s.store.Client(ctx).RefreshToken.Query().Where(refreshtoken.TokenHash(auth.HashSecret(in.RefreshToken))))
 		token, err := q.Only(ctx)
 		if gen.IsNotFound(err) {
 			return errRefused

@@ -15,6 +15,7 @@ import (
 	"parley/internal/outbox"
 	"parley/internal/server"
 	"parley/internal/server/pages"
+	"parley/internal/store"
 	"parley/worker"
 )
 
@@ -61,7 +62,7 @@ func (p *parts) run(ctx context.Context, o Options) error {
 	group.Add("recorder", &outbox.Recorder{Jobs: p.jobs, Bus: p.bus})
 	group.Add("relay", p.relay())
 	group.Add("live hub", p.hub)
-	group.Add("dialogs", p.dialogs)
+	group.Add("janitor", &store.Janitor{Store: p.store})
 	if p.mode == Serve {
 		stop, err := p.addWorker(ctx, &group, o.Handlers)
 		if err != nil {

@@ -197,7 +197,7 @@ func (p *parts) openServices(ctx context.Context) error {
 // openDomains opens what needs database and event log alone.
 func (p *parts) openDomains() {
 	observe := p.metrics.observeFlush
-	p.practice = practice.New(p.store, p.jobs, observe)
+	p.practice = practice.New(p.store, p.log, observe)
 	p.audits = audit.New(p.store, p.cfg.AuditKeep, observe)
 	p.dialogs = dialog.New(p.store, p.log, p.audits, dialog.Config{Expiry: p.cfg.DialogExpiry, Observe: observe})
 }

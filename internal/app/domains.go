@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"parley/internal/domain"
+	"parley/internal/idempotency"
 )
 
 // announce joins what the domains of the process say of themselves, for the
 // rooms that carry it.
 func (p *parts) announce() (err error) {
 	p.domains, err = domain.NewSet(
-		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.places.Domain(),
+		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.places.Domain(), idempotency.New(p.store, p.log).Domain(),
 	)
 	if err != nil {
 		return fmt.Errorf("what the domains announce does not fit together: %w", err)

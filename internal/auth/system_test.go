@@ -34,8 +34,6 @@ internal/job/cancel.go job.cancel
 internal/job/dispatch.go job.dispatch
 internal/job/dispatch.go job.dispatch
 internal/job/enqueue.go job.enqueue
-internal/job/idempotency.go job.idempotency
-internal/job/idempotency.go job.idempotency
 internal/job/record.go job.record
 internal/job/rescue.go job.rescue
 internal/job/retry.go job.retry

@@ -92,7 +92,7 @@ func (s *Service) lock(ctx context.Context, number int64) (d *Dialog, err error)
 	return d, s.query(ctx, "lock a dialog", func(rows *sql.Rows) error {
 		d, err = s.scan(rows)
 		return err
-	}, "SELECT "+columns+" FROM dialogs WHERE dialog_id = ?"+s.forUpdate(), number)
+	}, "SELECT "+columns+" FROM dialogs WHERE dialog_id = ?"+s.store.ForUpdate(), number)
 }
 
 func (s *Service) approve(ctx context.Context, d *Dialog, by actor) (*Consent, error) {

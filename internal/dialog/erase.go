@@ -86,7 +86,7 @@ func (s *Service) eraseNumbers(ctx context.Context, list []int64, condition stri
 			err := rows.Scan(&d.ID, &d.DialogID, &d.OwnerID, &d.Approved)
 			found = append(found, d)
 			return err
-		}, "SELECT id, dialog_id, owner_id, approved FROM dialogs WHERE "+in+condition+" ORDER BY dialog_id"+s.forUpdate(), arg)
+		}, "SELECT id, dialog_id, owner_id, approved FROM dialogs WHERE "+in+condition+" ORDER BY dialog_id"+s.store.ForUpdate(), arg)
 		if n = len(found); err != nil || n == 0 {
 			return err
 		}
@@ -106,6 +106,8 @@ func (s *Service) erase(ctx context.Context, dialogs []*Dialog, state consentcha
 		len(dialogs), func(i int, args []any) []any { return append(args, dialogs[i].DialogID, dialogs[i].OwnerID, now) }); err != nil {
 		return err
 	}
-	store.AfterCommit(ctx, s.forgetSoon)
+	if err := s.store.Erased(ctx); err != nil {
+		return err
+	}
 	return s.record(ctx, dialogs, state, by, now)
 }

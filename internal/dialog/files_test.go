@@ -1,7 +1,6 @@
 package dialog_test
 
 import (
-	"context"
 	"database/sql"
 	"encoding/base64"
 	"fmt"
@@ -108,13 +107,10 @@ func TestWithdrawnTextsLeaveTheFilesOfSQLite(t *testing.T) {
 	r := newRoom(t, dbtest.Open(t, url), dialog.Config{})
 	const n = 4000
 	withdrawn := r.plant(n)
-	forgot := make(chan error, 1)
-	r.OnForgot(func(err error) { forgot <- err })
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	ended := make(chan error)
-	go func() { ended <- r.Run(ctx) }()
-	require.NoError(t, <-forgot)
+	waits, err := r.store.Unscrubbed(t.Context())
+	require.NoError(t, err)
+	require.True(t, waits, "the janitor knows of it")
+	require.NoError(t, r.store.Scrub(t.Context()))
 	for _, file := range []string{path, path + "-wal"} {
 		data, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -127,8 +123,6 @@ func TestWithdrawnTextsLeaveTheFilesOfSQLite(t *testing.T) {
 		}
 		require.Zero(t, gone, file)
 	}
-	stop()
-	require.NoError(t, <-ended)
 }
 
 // files gives the contents of the files of a table, its TOAST table and the

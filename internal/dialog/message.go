@@ -109,10 +109,6 @@ func (s *Service) lockParents(ctx context.Context, items []*saying) (map[int64]*
 	for i, m := range items {
 		list[i] = m.number
 	}
-	lock := ""
-	if s.store.Postgres() {
-		lock = " FOR NO KEY UPDATE"
-	}
 	condition, arg := store.Among(s.store, "dialog_id", list)
 	parents, byID := map[int64]*parent{}, map[string]*parent{}
 	var ids []string
@@ -122,7 +118,7 @@ func (s *Service) lockParents(ctx context.Context, items []*saying) (map[int64]*
 		err := rows.Scan(&n, &p.id, &p.owner)
 		parents[n], byID[p.id], ids = p, p, append(ids, p.id)
 		return err
-	}, "SELECT dialog_id, id, owner_id FROM dialogs WHERE "+condition+" ORDER BY dialog_id"+lock, arg)
+	}, "SELECT dialog_id, id, owner_id FROM dialogs WHERE "+condition+" ORDER BY dialog_id"+s.store.ForUpdate(), arg)
 	if err != nil || len(ids) == 0 {
 		return parents, err
 	}

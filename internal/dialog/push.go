@@ -214,7 +214,9 @@ func (b *pushing) takeBack(ctx context.Context, inserted map[string]bool, gone m
 	if len(late) == 0 {
 		return nil
 	}
-	store.AfterCommit(ctx, b.service.forgetSoon)
+	if err := b.service.store.Erased(ctx); err != nil {
+		return err
+	}
 	return b.service.deleteDialogs(ctx, late)
 }
 

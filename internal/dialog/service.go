@@ -36,10 +36,6 @@ type Service struct {
 	messages *batch.Writer[*saying, *Message]
 	// turns numbers the pushed items in the order of their arrival.
 	turns atomic.Uint64
-	// erased tells the janitor that there is something to forget.
-	erased chan struct{}
-	// forgot, when set by a test, is told after the janitor's rounds.
-	forgot func(error)
 }
 
 // Bounds of what waits to be written: at most 64 KiB each.
@@ -48,12 +44,12 @@ const (
 	mostWaiting = 5000
 )
 
-// New makes the service. Its janitor works only while Run does.
+// New makes the service.
 func New(s *store.Store, log *event.Log, audits *audit.Log, cfg Config) *Service {
 	if cfg.Expiry <= 0 {
 		cfg.Expiry = DefaultExpiry
 	}
-	svc := &Service{store: s, log: log, audits: audits, cfg: cfg, erased: make(chan struct{}, 1)}
+	svc := &Service{store: s, log: log, audits: audits, cfg: cfg}
 	svc.pushes = batch.New(s, batch.Config[*draft, *Dialog]{
 		Name: "pushDialog", MaxItems: mostInBatch, MaxWaiting: mostWaiting,
 		Key: (*draft).order, Commit: svc.commitPushes, Observe: cfg.Observe,

@@ -67,10 +67,7 @@ func (s *Service) open(ctx context.Context, runIDs ...string) (*ledger, error) {
 	}
 	slices.Sort(active)
 	for part := range slices.Chunk(active, rowsAtOnce) {
-		q := s.store.Client(ctx).Job.Query().Where(job.RunIDIn(part...), job.StateIn(Queued, Running)).Order(gen.Asc(job.FieldID))
-		if s.store.Postgres() {
-			q = q.ForUpdate()
-		}
+		q := store.ForUpdate(s.store, s.store.Client(ctx).Job.Query().Where(job.RunIDIn(part...), job.StateIn(Queued, Running)).Order(gen.Asc(job.FieldID)))
 		rows, err := q.All(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read the runs' jobs: %w", err)

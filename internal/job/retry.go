@@ -20,10 +20,7 @@ func (s *Service) Retry(ctx context.Context, id string) (*gen.Job, error) {
 	}
 	var retried *gen.Job
 	err := s.store.Tx(ctx, func(ctx context.Context) error {
-		q := s.store.Client(ctx).Job.Query().Where(job.ID(id))
-		if s.store.Postgres() {
-			q = q.ForUpdate()
-		}
+		q := store.ForUpdate(s.store, s.store.Client(ctx).Job.Query().Where(job.ID(id)))
 		j, err := q.Only(ctx)
 		if err != nil {
 			return store.Found(err, "job")

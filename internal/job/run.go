@@ -73,10 +73,7 @@ func (s *Service) lookUp(ctx context.Context, wanted map[string]work, found map[
 	}
 	slices.Sort(keys)
 	for part := range slices.Chunk(keys, rowsAtOnce) {
-		q := s.store.Client(ctx).Run.Query().Where(run.ActiveKeyIn(part...)).Order(gen.Asc(run.FieldID))
-		if s.store.Postgres() {
-			q = q.ForUpdate()
-		}
+		q := store.ForUpdate(s.store, s.store.Client(ctx).Run.Query().Where(run.ActiveKeyIn(part...)).Order(gen.Asc(run.FieldID)))
 		rows, err := q.All(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("look for equal work: %w", err)
@@ -209,10 +206,7 @@ func (s *Service) lockRuns(ctx context.Context, ids []string) (map[string]*gen.R
 	byID := make(map[string]*gen.Run, len(ids))
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	for part := range slices.Chunk(ids, rowsAtOnce) {
-		q := s.store.Client(ctx).Run.Query().Where(run.IDIn(part...)).Order(gen.Asc(run.FieldID))
-		if s.store.Postgres() {
-			q = q.ForUpdate()
-		}
+		q := store.ForUpdate(s.store, s.store.Client(ctx).Run.Query().Where(run.IDIn(part...)).Order(gen.Asc(run.FieldID)))
 		rows, err := q.All(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read runs: %w", err)

@@ -12,6 +12,7 @@ import (
 	"parley/ent/gen"
 	"parley/ent/gen/translation"
 	"parley/internal/apperr"
+	"parley/internal/idempotency"
 	"parley/internal/store"
 )
 
@@ -98,7 +99,7 @@ func (in TranslateNotesInput) Validate() error {
 	if n := len(in.Languages); n == 0 || n > MaxTargets {
 		errs = append(errs, apperr.Input("languages", "Name 1 to %d languages.", MaxTargets))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkKey(in.IdempotencyKey))...)
 }
 
 // Filter narrows a list of notes; zero values match everything.
@@ -145,6 +146,8 @@ type StateCount struct {
 	State translation.State
 	Count int
 }
+
+func checkKey(key *string) error { return idempotency.CheckKey(key, "input", "idempotencyKey") }
 
 func checkTitle(title string) error {
 	if strings.TrimSpace(title) == "" {

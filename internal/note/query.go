@@ -270,7 +270,7 @@ func (s *Service) revise(ctx context.Context, ids []string) (map[string]revision
 		if s.store.Postgres() && len(part) > 1 {
 			// In one order, so that two recorders don't lock each other out.
 			if err := s.store.Query(ctx, func(*sql.Rows) error { return nil },
-				"SELECT id FROM notes WHERE id IN "+in+" ORDER BY id FOR UPDATE", args...); err != nil {
+				"SELECT id FROM notes WHERE id IN "+in+" ORDER BY id"+s.store.ForUpdate(), args...); err != nil {
 				return nil, fmt.Errorf("lock notes: %w", err)
 			}
 		}

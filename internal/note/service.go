@@ -11,6 +11,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/cache"
 	"parley/internal/event"
+	"parley/internal/idempotency"
 	"parley/internal/job"
 	"parley/internal/store"
 )
@@ -20,13 +21,14 @@ type Service struct {
 	store *store.Store
 	log   *event.Log
 	jobs  *job.Service
+	keys  *idempotency.Keys
 	// cache is nil when note reads are not cached.
 	cache cache.Cache
 }
 
 // New makes the service; c is nil when note reads are not cached.
 func New(s *store.Store, log *event.Log, jobs *job.Service, c cache.Cache) *Service {
-	return &Service{store: s, log: log, jobs: jobs, cache: c}
+	return &Service{store: s, log: log, jobs: jobs, keys: idempotency.New(s, log), cache: c}
 }
 
 // Written is a note with the cursor after which the write's events lie.
@@ -78,10 +80,7 @@ func (s *Service) changed(ctx context.Context, n *gen.Note, action NoteAction) e
 // lock gives notes of the viewer by id for a change, or NOT_FOUND. Locks are
 // taken in the order of the ids.
 func (s *Service) lock(ctx context.Context, ids ...string) (map[string]*gen.Note, error) {
-	q := s.store.Client(ctx).Note.Query().Where(note.IDIn(ids...)).Order(gen.Asc(note.FieldID))
-	if s.store.Postgres() {
-		q = q.ForUpdate()
-	}
+	q := store.ForUpdate(s.store, s.store.Client(ctx).Note.Query().Where(note.IDIn(ids...)).Order(gen.Asc(note.FieldID)))
 	rows, err := q.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read notes: %w", err)

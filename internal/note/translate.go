@@ -12,6 +12,7 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
+	"parley/internal/idempotency"
 	"parley/internal/job"
 	"parley/internal/jobspec"
 	"parley/internal/store"
@@ -32,7 +33,8 @@ func (s *Service) TranslateAll(ctx context.Context, in TranslateNotesInput) ([]*
 }
 
 func (s *Service) translate(ctx context.Context, operation, field string, in TranslateNotesInput, lane jobspec.Lane) ([]*gen.Job, event.Cursor, error) {
-	if _, err := auth.Require(ctx); err != nil {
+	viewer, err := auth.Require(ctx)
+	if err != nil {
 		return nil, event.Cursor{}, err
 	}
 	if err := in.Validate(); err != nil {
@@ -49,14 +51,14 @@ func (s *Service) translate(ctx context.Context, operation, field string, in Tra
 	}
 	r := request{Service: s, bundles: bundles, notes: unique(in.NoteIds), targets: unique(in.Languages), lane: lane}
 	fingerprint := TranslateNotesInput{NoteIds: r.notes, Languages: r.targets}
-	answer, err := s.jobs.Once(ctx, operation, in.IdempotencyKey, fingerprint, r.run)
+	answer, err := s.keys.Once(ctx, idempotency.Call{Owner: viewer.ID, Operation: operation, Key: in.IdempotencyKey, Input: fingerprint}, r.run)
 	if err != nil {
 		return nil, event.Cursor{}, err
 	}
-	if !answer.Repeated && len(r.made) == len(answer.IDs) {
+	if !answer.Repeated && len(r.made) == len(answer.Values) {
 		return r.made, answer.Cursor, nil
 	}
-	jobs, err := s.jobs.GetAll(ctx, answer.IDs)
+	jobs, err := s.jobs.GetAll(ctx, answer.Values)
 	return jobs, answer.Cursor, err
 }
 
@@ -237,10 +239,7 @@ func translationChanged(t *gen.Translation, revision int64, state translation.St
 func (s *Service) reopen(ctx context.Context, j *gen.Job) (json.RawMessage, error) {
 	gone := apperr.New(apperr.Conflict, "The note was changed or deleted since: ask for a new translation.")
 	client := s.store.Client(ctx)
-	q := client.Note.Query().Where(note.ID(j.ParentID))
-	if s.store.Postgres() {
-		q = q.ForUpdate()
-	}
+	q := store.ForUpdate(s.store, client.Note.Query().Where(note.ID(j.ParentID)))
 	n, err := q.Only(ctx)
 	if gen.IsNotFound(err) {
 		return nil, gone

@@ -103,7 +103,6 @@ func (r *Relay) keep(ctx context.Context, cfg Config) error {
 func (r *Relay) expire(ctx context.Context, cfg Config) {
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { _, err := r.Log.Trim(ctx, cfg.KeepAge, cfg.KeepRows); return err },
-		func(ctx context.Context) error { _, err := r.Jobs.ForgetKeys(ctx); return err },
 	}
 	if r.Expire != nil {
 		steps = append(steps, r.Expire)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/internal/apperr"
+	"parley/internal/idempotency"
 	"parley/internal/langtag"
 	"parley/internal/store"
 )
@@ -22,8 +23,6 @@ const (
 	MaxUtterances = 100 // items of one addUtterances
 	MaxTop        = 100
 )
-
-const maxIdempotencyKey = 200 // bytes
 
 // StartInput is the input of startConversation.
 type StartInput struct {
@@ -43,9 +42,7 @@ func (in StartInput) Validate() error {
 			errs = append(errs, within(err, "language"))
 		}
 	}
-	if in.IdempotencyKey != nil {
-		errs = append(errs, checkName("idempotencyKey", "An idempotency key", *in.IdempotencyKey, maxIdempotencyKey))
-	}
+	errs = append(errs, idempotency.CheckKey(in.IdempotencyKey, "idempotencyKey"))
 	return within(errors.Join(errs...), "input")
 }
 

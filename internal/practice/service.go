@@ -7,7 +7,8 @@ import (
 	"parley/ent/gen"
 	"parley/internal/auth"
 	"parley/internal/batch"
-	"parley/internal/job"
+	"parley/internal/event"
+	"parley/internal/idempotency"
 	"parley/internal/langtag"
 	"parley/internal/store"
 )
@@ -15,16 +16,16 @@ import (
 // Service keeps conversations, utterances and their errors, and counts these.
 type Service struct {
 	store      *store.Store
-	jobs       *job.Service
+	keys       *idempotency.Keys
 	utterances *batch.Writer[*pendingUtterance, *gen.Utterance]
 	errors     *batch.Writer[*record, outcome]
 	exercises  *batch.Reads[wanted, []*Frequency]
 }
 
-// New makes the service. jobs keeps the idempotency keys; observe is told of
-// every transaction of many calls, and may be nil.
-func New(s *store.Store, jobs *job.Service, observe func(batch.Flush)) *Service {
-	p := &Service{store: s, jobs: jobs}
+// New makes the service. observe is told of every transaction of many calls, and
+// may be nil.
+func New(s *store.Store, log *event.Log, observe func(batch.Flush)) *Service {
+	p := &Service{store: s, keys: idempotency.New(s, log)}
 	p.utterances = batch.New(s, batch.Config[*pendingUtterance, *gen.Utterance]{
 		// Texts are long: this bounds the memory of those that wait to 40 MiB.
 		MaxItems: 500, MaxWaiting: 5000,
@@ -66,8 +67,8 @@ func (s *Service) Start(ctx context.Context, in StartInput) (*gen.Conversation, 
 	}
 	var made *gen.Conversation
 	fingerprint := StartInput{ExternalID: in.ExternalID, Language: in.Language}
-	// A key of the account has none of its rights but this: its idempotency keys.
-	answer, err := s.jobs.Once(as(ctx, who.user+who.owner), "startConversation", in.IdempotencyKey, fingerprint, func(ctx context.Context) ([]string, error) {
+	call := idempotency.Call{Owner: who.user + who.owner, Operation: "startConversation", Key: in.IdempotencyKey, Input: fingerprint}
+	answer, err := s.keys.Once(ctx, call, func(ctx context.Context) ([]string, error) {
 		var err error
 		if made, err = s.begin(ctx, who, in); err != nil {
 			return nil, err
@@ -85,7 +86,7 @@ func (s *Service) Start(ctx context.Context, in StartInput) (*gen.Conversation, 
 		return nil, err
 	}
 	ctx = as(ctx, learner)
-	c, err := s.store.Client(ctx).Conversation.Get(ctx, answer.IDs[0])
+	c, err := s.store.Client(ctx).Conversation.Get(ctx, answer.Values[0])
 	return c, store.Found(err, "conversation")
 }
 

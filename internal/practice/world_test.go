@@ -13,7 +13,6 @@ import (
 	"parley/internal/auth"
 	"parley/internal/batch"
 	"parley/internal/event"
-	"parley/internal/job"
 	"parley/internal/practice"
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
@@ -32,8 +31,7 @@ func watchedWorld(t testing.TB, s *store.Store, observe func(batch.Flush)) *worl
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
 	require.NoError(t, err)
-	jobs := job.New(s, log, job.Config{})
-	return &world{practice.New(s, jobs, observe), t, s}
+	return &world{practice.New(s, log, observe), t, s}
 }
 
 // onBoth runs a test on SQLite and on Postgres.

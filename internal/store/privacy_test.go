@@ -54,9 +54,9 @@ func entities() map[string]entity {
 			return "key_1", c.ApiKey.Create().SetID("key_1").SetOwnerID(owner).SetName("n").SetKeyHash([]byte("h")).SetScopes([]auth.Scope{}).Exec(ctx)
 		}, owned, "SetName", "new"},
 		"IdempotencyKey": {func(ctx context.Context, c *gen.Client) (any, error) {
-			return "idem_1", c.IdempotencyKey.Create().SetID("idem_1").SetOwnerID(owner).SetOperation("o").SetKey("k").
-				SetFingerprint("f").SetAnswer([]string{}).SetPosition(1).Exec(ctx)
-		}, owned, "", nil},
+			return "idem_1", c.IdempotencyKey.Create().SetID("idem_1").SetOwnerID(owner).SetOperation("o").
+				SetFingerprint("f").SetAnswer([]string{}).Exec(ctx)
+		}, systemOnly, "SetFingerprint", "new"},
 		"RefreshToken": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "rt_1", c.RefreshToken.Create().SetID("rt_1").SetUserID(owner).SetSessionID("s").SetTokenHash([]byte("h")).SetExpiresAt(now).Exec(ctx)
 		}, systemOnly, "SetUsedAt", now},

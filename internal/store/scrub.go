@@ -3,10 +3,58 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
 )
+
+// Erased notes that the transaction of the context deletes what must leave the
+// database's files as well. The files of SQLite are scrubbed by the Janitor soon
+// after the commit, by that of the next process if this one ends before; those of
+// Postgres are the operator's.
+func (s *Store) Erased(ctx context.Context) error {
+	if s.Postgres() {
+		return nil
+	}
+	if !InTx(ctx) {
+		return errors.New("store: Erased outside of a transaction")
+	}
+	n, err := s.erasures(ctx)
+	if err != nil {
+		return err
+	}
+	AfterCommit(ctx, s.tellJanitor)
+	return s.setErasures(ctx, n+1)
+}
+
+// Unscrubbed tells whether something was erased since SQLite's files were
+// scrubbed; on Postgres nothing was.
+func (s *Store) Unscrubbed(ctx context.Context) (bool, error) {
+	if s.Postgres() {
+		return false, nil
+	}
+	n, err := s.erasures(ctx)
+	return n > 0, err
+}
+
+// erasures gives how many transactions erased something since the last scrub. It
+// is a number in the header of SQLite's file that is for applications, which
+// takes part in transactions and outlives VACUUM.
+func (s *Store) erasures(ctx context.Context) (n int64, err error) {
+	err = s.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&n) }, "PRAGMA user_version")
+	if err != nil {
+		return 0, fmt.Errorf("read whether the database must be scrubbed: %w", err)
+	}
+	return n, nil
+}
+
+func (s *Store) setErasures(ctx context.Context, n int64) error {
+	if _, err := s.Exec(ctx, fmt.Sprintf("PRAGMA user_version = %d", n)); err != nil {
+		return fmt.Errorf("note whether the database must be scrubbed: %w", err)
+	}
+	return nil
+}
 
 // Scrub makes SQLite's files forget what was deleted before the call; on
 // Postgres it does nothing. While it runs, writers wait: about a second for each
@@ -26,7 +74,10 @@ func (s *Store) Scrub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
+	before, err := s.erasures(ctx)
+	if err != nil {
+		return err
+	}
 	// On the one connection that writes: writers queue for it, whereas a lock of
 	// the database would refuse those that wait for too long.
 	if _, err := s.writer.ExecContext(ctx, "VACUUM"); err != nil {
@@ -43,26 +94,19 @@ func (s *Store) Scrub(ctx context.Context) error {
 	if err := truncateLog(ctx, own); err != nil {
 		return err
 	}
-	// A number in the header of the file, which VACUUM keeps; last, since a process
-	// that is killed before has to begin anew.
-	if _, err := s.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", start.Unix()/60)); err != nil {
-		return translate(fmt.Errorf("note when %s was scrubbed: %w", path, err))
+	// Last, since a process that is killed before has to begin anew. What was
+	// erased meanwhile is for the next time.
+	err = s.Tx(ctx, func(ctx context.Context) error {
+		now, err := s.erasures(ctx)
+		if err != nil || now != before {
+			return err
+		}
+		return s.setErasures(ctx, 0)
+	})
+	if err != nil {
+		return err
 	}
 	return truncateLog(ctx, own) // of that one page
-}
-
-// Scrubbed gives the time, to the minute, before which everything that was
-// deleted is out of SQLite's database file; zero when it never was scrubbed, and
-// on Postgres now.
-func (s *Store) Scrubbed(ctx context.Context) (time.Time, error) {
-	if s.Postgres() {
-		return time.Now(), nil
-	}
-	var minutes int64
-	if err := s.reader.QueryRowContext(ctx, "PRAGMA user_version").Scan(&minutes); err != nil {
-		return time.Time{}, translate(fmt.Errorf("read when the database was scrubbed: %w", err))
-	}
-	return time.Unix(minutes*60, 0), nil
 }
 
 // truncateLog moves the write-ahead log into the database and empties it, which

@@ -3,10 +3,10 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
@@ -17,18 +17,18 @@ func TestScrubLeavesNothingOfWhatWasDeleted(t *testing.T) {
 	url := dbtest.SQLite(t)
 	s := dbtest.Open(t, url)
 	ctx := system(t)
-	if at, err := s.Scrubbed(ctx); err != nil || at.After(time.Unix(0, 0)) {
-		t.Fatalf("scrubbed %v, %v", at, err)
+	if waits, err := s.Unscrubbed(ctx); err != nil || waits {
+		t.Fatalf("a new database is to be scrubbed: %v, %v", waits, err)
 	}
 	for _, name := range []string{"stays", "secret"} {
 		if err := s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, name) }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Exec(ctx, "DELETE FROM users WHERE email = 'secret'"); err != nil {
-		t.Fatal(err)
+	erase(t, s, "secret")
+	if waits, err := s.Unscrubbed(ctx); err != nil || !waits {
+		t.Fatalf("nothing is to be scrubbed: %v, %v", waits, err)
 	}
-	begun := time.Now()
 	if err := s.Scrub(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +40,39 @@ func TestScrubLeavesNothingOfWhatWasDeleted(t *testing.T) {
 	if log, err := os.ReadFile(path + "-wal"); err != nil || len(log) > 0 {
 		t.Errorf("%d bytes are in the write-ahead log: %v", len(log), err)
 	}
-	if at, err := s.Scrubbed(ctx); err != nil || at.Before(begun.Add(-time.Minute)) || at.After(time.Now()) {
-		t.Errorf("scrubbed %v, %v", at, err)
+	if waits, err := s.Unscrubbed(ctx); err != nil || waits {
+		t.Errorf("it is to be scrubbed again: %v, %v", waits, err)
+	}
+}
+
+// erase deletes users of a name as a domain erases what no file may keep.
+func erase(t *testing.T, s *store.Store, name string) {
+	t.Helper()
+	err := s.Tx(system(t), func(ctx context.Context) error {
+		if _, err := s.Exec(ctx, "DELETE FROM users WHERE email = ?", name); err != nil {
+			return err
+		}
+		return s.Erased(ctx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnErasureCountsWithItsTransaction(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Open(t, dbtest.SQLite(t))
+	err := s.Tx(system(t), func(ctx context.Context) error {
+		if err := s.Erased(ctx); err != nil {
+			return err
+		}
+		return errOops
+	})
+	if waits, uerr := s.Unscrubbed(t.Context()); !errors.Is(err, errOops) || uerr != nil || waits {
+		t.Errorf("it waits to be scrubbed: %v, %v, %v", waits, uerr, err)
+	}
+	if err := s.Erased(t.Context()); err == nil {
+		t.Error("it can be noted outside of a transaction, where a crash could lose it")
 	}
 }
 
@@ -80,7 +111,8 @@ func TestScrubDoesNothingOnPostgres(t *testing.T) {
 	if err := s.Scrub(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if at, err := s.Scrubbed(t.Context()); err != nil || at.Before(store.Now().Add(-time.Minute)) {
-		t.Fatalf("scrubbed %v, %v", at, err)
+	erase(t, s, "nobody")
+	if waits, err := s.Unscrubbed(t.Context()); err != nil || waits {
+		t.Fatalf("it is to be scrubbed: %v, %v", waits, err)
 	}
 }

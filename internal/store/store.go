@@ -43,6 +43,8 @@ type Store struct {
 	url            string
 	writer, reader *sql.DB
 	write, read    *gen.Client
+	// erased tells the janitor that there is something to scrub.
+	erased chan struct{}
 }
 
 // Open connects and checks that the database answers.
@@ -63,6 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.erased = make(chan struct{}, 1)
 	ping, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, db := range []*sql.DB{s.writer, s.reader} {

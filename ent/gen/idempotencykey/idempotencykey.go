@@ -20,14 +20,14 @@ const (
 	FieldOwnerID = "owner_id"
 	// FieldOperation holds the string denoting the operation field in the database.
 	FieldOperation = "operation"
-	// FieldKey holds the string denoting the key field in the database.
-	FieldKey = "key"
 	// FieldFingerprint holds the string denoting the fingerprint field in the database.
 	FieldFingerprint = "fingerprint"
 	// FieldAnswer holds the string denoting the answer field in the database.
 	FieldAnswer = "answer"
 	// FieldPosition holds the string denoting the position field in the database.
 	FieldPosition = "position"
+	// FieldAbout holds the string denoting the about field in the database.
+	FieldAbout = "about"
 	// Table holds the table name of the idempotencykey in the database.
 	Table = "idempotency_keys"
 )
@@ -38,10 +38,10 @@ var Columns = []string{
 	FieldCreatedAt,
 	FieldOwnerID,
 	FieldOperation,
-	FieldKey,
 	FieldFingerprint,
 	FieldAnswer,
 	FieldPosition,
+	FieldAbout,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -64,8 +64,8 @@ var (
 	Policy ent.Policy
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
-	// KeyValidator is a validator for the "key" field. It is called by the builders before save.
-	KeyValidator func(string) error
+	// DefaultPosition holds the default value on creation for the "position" field.
+	DefaultPosition int64
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
 	IDValidator func(string) error
 )
@@ -93,11 +93,6 @@ func ByOperation(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldOperation, opts...).ToFunc()
 }
 
-// ByKey orders the results by the key field.
-func ByKey(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldKey, opts...).ToFunc()
-}
-
 // ByFingerprint orders the results by the fingerprint field.
 func ByFingerprint(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldFingerprint, opts...).ToFunc()
@@ -106,4 +101,9 @@ func ByFingerprint(opts ...sql.OrderTermOption) OrderOption {
 // ByPosition orders the results by the position field.
 func ByPosition(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldPosition, opts...).ToFunc()
+}
+
+// ByAbout orders the results by the about field.
+func ByAbout(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAbout, opts...).ToFunc()
 }

@@ -351,10 +351,10 @@ var (
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "owner_id", Type: field.TypeString},
 		{Name: "operation", Type: field.TypeString},
-		{Name: "key", Type: field.TypeString, Size: 200},
 		{Name: "fingerprint", Type: field.TypeString},
 		{Name: "answer", Type: field.TypeJSON},
-		{Name: "position", Type: field.TypeInt64},
+		{Name: "position", Type: field.TypeInt64, Default: 0},
+		{Name: "about", Type: field.TypeString, Nullable: true},
 	}
 	// IdempotencyKeysTable holds the schema information for the "idempotency_keys" table.
 	IdempotencyKeysTable = &schema.Table{
@@ -363,14 +363,17 @@ var (
 		PrimaryKey: []*schema.Column{IdempotencyKeysColumns[0]},
 		Indexes: []*schema.Index{
 			{
-				Name:    "idempotencykey_owner_id_operation_key",
-				Unique:  true,
-				Columns: []*schema.Column{IdempotencyKeysColumns[2], IdempotencyKeysColumns[3], IdempotencyKeysColumns[4]},
-			},
-			{
 				Name:    "idempotencykey_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{IdempotencyKeysColumns[1]},
+			},
+			{
+				Name:    "idempotencykey_about",
+				Unique:  false,
+				Columns: []*schema.Column{IdempotencyKeysColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "about IS NOT NULL",
+				},
 			},
 		},
 	}

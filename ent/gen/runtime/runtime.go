@@ -496,20 +496,18 @@ func init() {
 	}
 	idempotencykeyMixinFields0 := idempotencykeyMixin[0].Fields()
 	_ = idempotencykeyMixinFields0
-	idempotencykeyMixinFields1 := idempotencykeyMixin[1].Fields()
-	_ = idempotencykeyMixinFields1
 	idempotencykeyFields := schema.IdempotencyKey{}.Fields()
 	_ = idempotencykeyFields
 	// idempotencykeyDescCreatedAt is the schema descriptor for created_at field.
-	idempotencykeyDescCreatedAt := idempotencykeyMixinFields1[0].Descriptor()
+	idempotencykeyDescCreatedAt := idempotencykeyMixinFields0[0].Descriptor()
 	// idempotencykey.DefaultCreatedAt holds the default value on creation for the created_at field.
 	idempotencykey.DefaultCreatedAt = idempotencykeyDescCreatedAt.Default.(func() time.Time)
-	// idempotencykeyDescKey is the schema descriptor for key field.
-	idempotencykeyDescKey := idempotencykeyFields[2].Descriptor()
-	// idempotencykey.KeyValidator is a validator for the "key" field. It is called by the builders before save.
-	idempotencykey.KeyValidator = idempotencykeyDescKey.Validators[0].(func(string) error)
+	// idempotencykeyDescPosition is the schema descriptor for position field.
+	idempotencykeyDescPosition := idempotencykeyFields[5].Descriptor()
+	// idempotencykey.DefaultPosition holds the default value on creation for the position field.
+	idempotencykey.DefaultPosition = idempotencykeyDescPosition.Default.(int64)
 	// idempotencykeyDescID is the schema descriptor for id field.
-	idempotencykeyDescID := idempotencykeyMixinFields0[0].Descriptor()
+	idempotencykeyDescID := idempotencykeyFields[0].Descriptor()
 	// idempotencykey.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	idempotencykey.IDValidator = func() func(string) error {
 		validators := idempotencykeyDescID.Validators
