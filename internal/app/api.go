@@ -59,7 +59,7 @@ func (p *parts) run(ctx context.Context, o Options) error {
 			return nil
 		}))
 	}
-	group.Add("recorder", &outbox.Recorder{Jobs: p.jobs, Bus: p.bus})
+	group.Add("recorder", &outbox.Recorder{Jobs: p.jobs, Workers: p.workers, Outbox: p.outbox, Bus: p.bus})
 	group.Add("relay", p.relay())
 	group.Add("live hub", p.hub)
 	group.Add("janitor", &store.Janitor{Store: p.store})
@@ -117,7 +117,7 @@ func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, handlers 
 
 func (p *parts) relay() *outbox.Relay {
 	return &outbox.Relay{
-		Store: p.store, Log: p.log, Jobs: p.jobs, Bus: p.bus, Waker: p.waker, Invalidate: p.domains.Invalidate,
+		Store: p.store, Log: p.log, Jobs: p.jobs, Outbox: p.outbox, Bus: p.bus, Waker: p.waker, Invalidate: p.domains.Invalidate,
 		Expire: p.domains.Expire,
 		Config: outbox.Config{RescueEvery: p.cfg.AckWait},
 	}
@@ -171,7 +171,7 @@ func (p *parts) status(ctx context.Context, version string) pages.Status {
 		Version: version, Mode: string(p.mode), Database: p.store.Describe(), NATS: p.describeNATS(),
 		Cache: p.describeCache(), Started: p.started,
 	}
-	workers, err := p.jobs.Workers(auth.System(ctx, "app.status"))
+	workers, err := p.workers.Workers(auth.System(ctx, "app.status"))
 	if err != nil {
 		slog.WarnContext(ctx, "the start page shows no workers", "error", err)
 	}

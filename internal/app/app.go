@@ -15,6 +15,8 @@ import (
 	"parley/internal/cache"
 	"parley/internal/config"
 	"parley/internal/dialog"
+	"parley/internal/directory"
+	"parley/internal/dispatch"
 	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/job"
@@ -49,7 +51,9 @@ type parts struct {
 	log      *event.Log
 	waker    *outbox.Waker
 	tokens   *auth.Tokens
+	workers  *directory.Directory
 	jobs     *job.Service
+	outbox   *dispatch.Outbox
 	notes    *note.Service
 	practice *practice.Service
 	dialogs  *dialog.Service
@@ -167,12 +171,14 @@ func (p *parts) openServices(ctx context.Context) error {
 	}
 	p.waker = outbox.NewWaker(shared)
 	p.log.OnCommit(p.waker.Wake)
-	p.jobs = job.New(p.store, p.log, job.Config{
+	p.workers = directory.New(p.store)
+	p.jobs = job.New(p.store, p.log, p.workers, job.Config{
 		MaxAttempts: p.cfg.MaxAttempts, MaxPerUser: p.cfg.JobsPerUser, RetryBase: p.cfg.RetryBase, Lost: 3 * p.cfg.AckWait,
 	})
+	p.outbox = dispatch.New(p.store, p.log, p.jobs, p.workers)
 	p.metrics = newMetrics()
 	p.openDomains()
-	p.notes = note.New(p.store, p.log, p.jobs, p.noteCache())
+	p.notes = note.New(p.store, p.log, p.jobs, p.workers, p.noteCache())
 	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime})
 	if err != nil {
 		return err
@@ -190,7 +196,7 @@ func (p *parts) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.jobs.Workers(ctx)
+	_, err = p.workers.Workers(ctx)
 	return err
 }
 

@@ -28,21 +28,19 @@ internal/account/service.go account.signOut
 internal/account/service.go account.signUp
 internal/app/api.go app.status
 internal/app/export.go app.export
+internal/directory/directory.go directory.announce
+internal/directory/directory.go directory.workers
+internal/dispatch/dispatch.go dispatch.done
+internal/dispatch/dispatch.go dispatch.prepare
 internal/job/attempt.go job.attempts
 internal/job/cancel.go job.cancel
 internal/job/cancel.go job.cancel
-internal/job/dispatch.go job.dispatch
-internal/job/dispatch.go job.dispatch
 internal/job/enqueue.go job.enqueue
 internal/job/record.go job.record
 internal/job/rescue.go job.rescue
 internal/job/retry.go job.retry
+internal/job/route.go job.waiting
 internal/job/run.go job.hasten
-internal/job/worker.go job.announce
-internal/job/worker.go job.waiting
-internal/job/worker.go job.workers
-internal/live/stream.go live.load
-internal/live/stream.go live.load
 internal/live/stream.go live.load
 `
 

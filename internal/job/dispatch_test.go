@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
+	"parley/internal/dispatch"
 	"parley/internal/job"
 	"parley/internal/jobspec"
 )
@@ -16,21 +17,21 @@ func TestOutboxKeepsWhatWasNotDispatched(t *testing.T) {
 	onBoth(t, job.Config{}, func(t *testing.T, e *engine) {
 		e.announce("w", "pool", "x", "y")
 		x, y := e.ask("user_a", "x"), e.ask("user_a", "y")
-		due, _, err := e.Due(t.Context(), 10)
+		due, _, err := e.Prepare(t.Context(), 10)
 		require.NoError(t, err)
 		require.Len(t, due, 2)
 		require.Equal(t, x.RunID, due[0].Job.Run, "the oldest first")
 		require.Equal(t, "pool", due[0].Job.Pool)
 		require.JSONEq(t, string(payloadOf("x")), string(due[0].Job.Payload))
-		require.NoError(t, e.Dispatched(t.Context(), due[:1]))
+		require.NoError(t, e.Done(t.Context(), due[:1]))
 		require.NotNil(t, e.run(x).PublishedAt)
 		require.Nil(t, e.run(y).PublishedAt)
 
-		again, _, err := e.Due(t.Context(), 10)
+		again, _, err := e.Prepare(t.Context(), 10)
 		require.NoError(t, err)
 		require.Len(t, again, 1, "what a crash left behind is due again")
-		require.NoError(t, e.Dispatched(t.Context(), again))
-		none, next, err := e.Due(t.Context(), 10)
+		require.NoError(t, e.Done(t.Context(), again))
+		none, next, err := e.Prepare(t.Context(), 10)
 		require.NoError(t, err)
 		require.Empty(t, none)
 		require.True(t, next.IsZero())
@@ -55,10 +56,10 @@ func TestDispatchThatComesLateDoesNotTouchTheNextAttempt(t *testing.T) {
 	onBoth(t, job.Config{}, func(t *testing.T, e *engine) {
 		e.announce("w", "pool", "x")
 		j := e.ask("user_a", "x")
-		due, _, err := e.Due(t.Context(), 10)
+		due, _, err := e.Prepare(t.Context(), 10)
 		require.NoError(t, err)
 		e.record(failed(e.run(j), "w", jobspec.CodeInternal))
-		require.NoError(t, e.Dispatched(t.Context(), due))
+		require.NoError(t, e.Done(t.Context(), due))
 		require.Nil(t, e.run(j).PublishedAt, "the second attempt still waits in the outbox")
 		require.Equal(t, []string{"PUBLISH " + j.RunID + " 2"}, e.outbox())
 	})
@@ -153,7 +154,7 @@ func TestLookingForWorkersInATransactionWaitsForNobody(t *testing.T) {
 	})
 }
 
-func dispatchesOf(all []job.Dispatch, j *gen.Job) (some []job.Dispatch) {
+func dispatchesOf(all []dispatch.Item, j *gen.Job) (some []dispatch.Item) {
 	for _, d := range all {
 		if d.Job.Run == j.RunID {
 			some = append(some, d)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,8 @@ import (
 	"parley/ent/gen/attempt"
 	"parley/internal/apperr"
 	"parley/internal/auth"
+	"parley/internal/directory"
+	"parley/internal/dispatch"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/jobspec"
@@ -104,6 +107,8 @@ func payloadOf(work string) json.RawMessage {
 // engine is the job engine on one database with the toy domain.
 type engine struct {
 	*job.Service
+	*directory.Directory
+	*dispatch.Outbox
 	t     *testing.T
 	store *store.Store
 	log   *event.Log
@@ -119,7 +124,9 @@ func newEngine(t *testing.T, s *store.Store, cfg job.Config) *engine {
 		applied: map[string][]job.Outcome{}, gone: map[string]bool{}, broken: map[string]bool{}, changed: map[string]bool{},
 	}}
 	log.OnCommit(func() { e.woken.Add(1) })
-	e.Service = job.New(s, log, cfg)
+	e.Directory = directory.New(s)
+	e.Service = job.New(s, log, e.Directory, cfg)
+	e.Outbox = dispatch.New(s, log, e.Service, e.Directory)
 	e.Register(e.toy.kind())
 	return e
 }
@@ -170,6 +177,7 @@ func (e *engine) announce(worker, pool string, works ...string) {
 		a.Bundles = append(a.Bundles, jobspec.Bundle{Name: w, Kind: kindToy, Pool: pool})
 	}
 	require.NoError(e.t, e.Announce(e.t.Context(), a))
+	require.NoError(e.t, e.Release(e.t.Context()))
 }
 
 // leave makes a worker's last announcement that old.
@@ -239,11 +247,11 @@ func (e *engine) outbox() []string {
 }
 
 // relay does what the relay does with all that is due, and gives it.
-func (e *engine) relay() []job.Dispatch {
+func (e *engine) relay() []dispatch.Item {
 	e.t.Helper()
-	due, _, err := e.Due(e.t.Context(), 1000)
+	due, _, err := e.Prepare(e.t.Context(), 1000)
 	require.NoError(e.t, err)
-	require.NoError(e.t, e.Dispatched(e.t.Context(), due))
+	require.NoError(e.t, e.Done(e.t.Context(), due))
 	return due
 }
 
@@ -282,14 +290,19 @@ func report(run string, attempt int, worker string, typ jobspec.ResultType) jobs
 type broker struct {
 	work, reports map[string]bool
 	purged        []string
+	// purge, when set, is called by Purge.
+	purge func()
 }
 
-func (b *broker) Held(context.Context) (work, reports map[string]bool, err error) {
-	return b.work, b.reports, nil
+func (b *broker) Held(context.Context) (job.Held, error) {
+	return job.Held{Work: b.work, Reports: b.reports, Last: 7}, nil
 }
 
-func (b *broker) Purge(_ context.Context, run string) error {
-	b.purged = append(b.purged, run)
+func (b *broker) Purge(_ context.Context, run string, last uint64) error {
+	b.purged = append(b.purged, run+" up to "+strconv.FormatUint(last, 10))
+	if b.purge != nil {
+		b.purge()
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"parley/ent/gen"
 	entjob "parley/ent/gen/job"
+	"parley/internal/directory"
 	"parley/internal/event"
 	"parley/internal/jobspec"
 	"parley/internal/store"
@@ -115,11 +116,12 @@ const maxLost = 2
 
 // Service is the engine over one database.
 type Service struct {
-	store   *store.Store
-	log     *event.Log
-	cfg     Config
-	kinds   map[string]Kind
-	workers *directory
+	store *store.Store
+	log   *event.Log
+	cfg   Config
+	kinds map[string]Kind
+	// workers tells who can do what.
+	workers *directory.Directory
 	stats   stats
 }
 
@@ -127,8 +129,8 @@ type Service struct {
 type stats struct{ stale, rescued, retried atomic.Int64 }
 
 // New makes the engine.
-func New(s *store.Store, log *event.Log, cfg Config) *Service {
-	return &Service{store: s, log: log, cfg: cfg.withDefaults(), kinds: map[string]Kind{}, workers: &directory{}}
+func New(s *store.Store, log *event.Log, workers *directory.Directory, cfg Config) *Service {
+	return &Service{store: s, log: log, cfg: cfg.withDefaults(), kinds: map[string]Kind{}, workers: workers}
 }
 
 // Register adds a domain's kind; app does so before anything runs.

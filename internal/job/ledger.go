@@ -27,8 +27,9 @@ type ledger struct {
 
 	changedRuns map[string]*gen.Run
 	changedJobs map[string]*gen.Job
-	// moved names runs and jobs whose runAt changed.
+	// moved names runs and jobs whose runAt changed, rerouted runs whose pool did.
 	moved    map[string]bool
+	rerouted map[string]bool
 	begun    []*gen.Attempt
 	closed   []closing
 	ended    []*Ended
@@ -57,7 +58,7 @@ func (s *Service) open(ctx context.Context, runIDs ...string) (*ledger, error) {
 	}
 	l := &ledger{
 		Service: s, now: store.Now(), runs: runs, jobs: map[string][]*gen.Job{},
-		changedRuns: map[string]*gen.Run{}, changedJobs: map[string]*gen.Job{}, moved: map[string]bool{},
+		changedRuns: map[string]*gen.Run{}, changedJobs: map[string]*gen.Job{}, moved: map[string]bool{}, rerouted: map[string]bool{},
 	}
 	var active []string
 	for id, r := range runs {
@@ -155,6 +156,12 @@ func (l *ledger) endRun(r *gen.Run, out Outcome) {
 // endJob leaves the job to close, which asks its domain first.
 func (l *ledger) endJob(j *gen.Job, out Outcome) {
 	l.ended = append(l.ended, &Ended{Job: j, Outcome: out})
+}
+
+// reroute gives the run to another pool.
+func (l *ledger) reroute(r *gen.Run, pool string) {
+	r.Pool = pool
+	l.changedRuns[r.ID], l.rerouted[r.ID] = r, true
 }
 
 // again queues the next attempt of a run after a delay.

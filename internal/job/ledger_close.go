@@ -79,6 +79,7 @@ type runValues struct {
 	alive   bool
 	moved   bool
 	runAt   time.Time
+	pool    string // empty when it stays
 }
 
 func (l *ledger) writeRuns(ctx context.Context) error {
@@ -89,6 +90,9 @@ func (l *ledger) writeRuns(ctx context.Context) error {
 		}
 		if v.moved {
 			v.runAt = r.RunAt
+		}
+		if l.rerouted[r.ID] {
+			v.pool = r.Pool
 		}
 		return v
 	})
@@ -108,6 +112,9 @@ func (l *ledger) writeRuns(ctx context.Context) error {
 			}
 			if v.moved {
 				u.SetRunAt(v.runAt).ClearPublishedAt()
+			}
+			if v.pool != "" {
+				u.SetPool(v.pool)
 			}
 			if Final(State(v.state)) {
 				u.ClearActiveKey()

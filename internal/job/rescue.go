@@ -20,18 +20,26 @@ import (
 
 // Queue is what the rescuer asks the broker.
 type Queue interface {
-	// Held gives the runs that the broker holds a message about: work that
-	// waits or is in a worker's hands, and reports that wait to be recorded.
-	Held(ctx context.Context) (work, reports map[string]bool, err error)
-	// Purge takes a run's work back from every queue.
-	Purge(ctx context.Context, runID string) error
+	// Held tells what the broker holds.
+	Held(ctx context.Context) (Held, error)
+	// Purge takes those messages of a run's work back that came up to a Last of
+	// Held, from every queue.
+	Purge(ctx context.Context, runID string, last uint64) error
+}
+
+// Held are the runs that the broker holds a message about.
+type Held struct {
+	// Work are those whose work waits or is in a worker's hands, Reports those of
+	// which reports wait to be recorded.
+	Work, Reports map[string]bool
+	// Last numbers the newest message of work that the broker had been given.
+	Last uint64
 }
 
 // lost is a run that was found without a sign of life, and why.
 type lost struct {
 	run    *gen.Run
 	reason string
-	held   bool
 }
 
 // Rescue finds runs that are running without a sign of life, runs that are
@@ -44,11 +52,11 @@ func (s *Service) Rescue(ctx context.Context, queue Queue) (int, error) {
 	before := store.Now().Add(-s.cfg.Lost)
 	rescued := 0
 	// Asked once, after before: what is missing from it was not just published.
-	work, reports, err := queue.Held(ctx)
+	held, err := queue.Held(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("ask the broker what it holds: %w", err)
 	}
-	pools, err := s.livingPools(ctx)
+	pools, err := s.workers.LivingPools(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -56,18 +64,27 @@ func (s *Service) Rescue(ctx context.Context, queue Queue) (int, error) {
 	waiting := []predicate.Run{literally("state = 'QUEUED'"), run.PublishedAtLT(before)}
 	for _, where := range [][]predicate.Run{silent, waiting} {
 		err := s.eachRun(ctx, where, func(r *gen.Run) error {
-			if reports[r.ID] {
+			if held.Reports[r.ID] {
 				return nil
 			}
-			reason, err := s.whyLost(ctx, r, work[r.ID], pools)
+			reason, err := s.whyLost(ctx, r, held.Work[r.ID], pools)
 			if err != nil || reason == "" {
 				return err
 			}
-			done, err := s.rescue(ctx, queue, lost{r, reason, work[r.ID]})
-			if done {
-				rescued++
+			done, err := s.rescue(ctx, lost{r, reason})
+			if !done {
+				return err
 			}
-			return err
+			rescued++
+			if !held.Work[r.ID] {
+				return nil
+			}
+			// Only the old attempt's message: the new one may be out already. If nobody
+			// takes it back, what its worker does is stale.
+			if err := queue.Purge(ctx, r.ID, held.Last); err != nil {
+				return fmt.Errorf("take run %s back: %w", r.ID, err)
+			}
+			return nil
 		})
 		if err != nil {
 			return rescued, err
@@ -89,7 +106,7 @@ func (s *Service) whyLost(ctx context.Context, r *gen.Run, held bool, pools map[
 	if err != nil {
 		return "", fmt.Errorf("read run %s: %w", r.ID, err)
 	}
-	if pools[s.route(whole.Kind, whole.Payload)] {
+	if pools[s.Route(whole.Kind, whole.Payload)] {
 		return "Its workers are gone, others can do it.", nil
 	}
 	return "", nil
@@ -119,7 +136,7 @@ func (s *Service) eachRun(ctx context.Context, where []predicate.Run, do func(*g
 
 var errMovedOn = errors.New("the run moved on since it was found")
 
-func (s *Service) rescue(ctx context.Context, queue Queue, found lost) (bool, error) {
+func (s *Service) rescue(ctx context.Context, found lost) (bool, error) {
 	err := s.store.Tx(ctx, func(ctx context.Context) error {
 		l, err := s.open(ctx, found.run.ID)
 		if err != nil {
@@ -133,12 +150,6 @@ func (s *Service) rescue(ctx context.Context, queue Queue, found lost) (bool, er
 			return err
 		} else if waits {
 			return errMovedOn
-		}
-		if found.held {
-			// Nobody shall begin the old attempt any more.
-			if err := queue.Purge(ctx, r.ID); err != nil {
-				return fmt.Errorf("take run %s back: %w", r.ID, err)
-			}
 		}
 		if err := l.rescue(ctx, r, found.reason); err != nil {
 			return err
@@ -180,10 +191,8 @@ func (l *ledger) rescue(ctx context.Context, r *gen.Run, reason string) error {
 		for _, j := range l.jobs[r.ID] {
 			j.MaxAttempts++
 		}
-		if r.Pool = l.route(r.Kind, r.Payload); r.Pool != "" {
-			if err := l.store.Client(ctx).Run.Update().Where(run.ID(r.ID)).SetPool(r.Pool).Exec(ctx); err != nil {
-				return fmt.Errorf("route run %s: %w", r.ID, err)
-			}
+		if pool := l.Route(r.Kind, r.Payload); pool != "" {
+			l.reroute(r, pool)
 		}
 		l.again(r, out, 0)
 		return nil

@@ -114,7 +114,7 @@ func TestLostRunBehindALongQueueIsFound(t *testing.T) {
 	})
 }
 
-func TestSilentRunIsTakenFromTheQueueBeforeItsNextAttempt(t *testing.T) {
+func TestSilentRunsOldMessageIsTakenFromTheQueue(t *testing.T) {
 	onBoth(t, job.Config{}, func(t *testing.T, e *engine) {
 		e.announce("w", "pool", "x")
 		j := e.ask("user_a", "x")
@@ -125,10 +125,30 @@ func TestSilentRunIsTakenFromTheQueueBeforeItsNextAttempt(t *testing.T) {
 		n, err := e.Rescue(t.Context(), b)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		require.Equal(t, []string{j.RunID}, b.purged)
+		require.Equal(t, []string{j.RunID + " up to 7"}, b.purged)
 		require.Equal(t, []string{"PUBLISH " + j.RunID + " 2"}, e.outbox())
 		e.record(done(e.run(j), "w2"))
 		require.Equal(t, job.Succeeded, e.look(j).State)
+	})
+}
+
+// A purge under the lock of its run made every report and cancellation of that
+// run wait for the broker.
+func TestTheBrokerIsAskedWithoutALockOnTheRun(t *testing.T) {
+	onBoth(t, job.Config{}, func(t *testing.T, e *engine) {
+		e.announce("w", "pool", "x")
+		j := e.ask("user_a", "x")
+		e.relay()
+		e.record(started(e.run(j), "w"))
+		e.age(j.RunID)
+		b := &broker{work: map[string]bool{j.RunID: true}, purge: func() {
+			_, err := e.Cancel(e.as("user_a"), j.ID)
+			require.NoError(t, err)
+		}}
+		n, err := e.Rescue(t.Context(), b)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.Equal(t, job.Cancelled, e.look(j).State)
 	})
 }
 

@@ -107,7 +107,7 @@ func (s *Service) makeRuns(ctx context.Context, missing []work, found map[string
 		for i, w := range part {
 			id := store.NewID("run")
 			keys[i], own[id] = w.key, true
-			creates[i] = client.Run.Create().SetID(id).SetKind(w.kind).SetPool(s.route(w.kind, w.payload)).SetLane(string(w.lane)).
+			creates[i] = client.Run.Create().SetID(id).SetKind(w.kind).SetPool(s.Route(w.kind, w.payload)).SetLane(string(w.lane)).
 				SetPayload(w.payload).SetActiveKey(w.key).SetMaxAttempts(s.cfg.MaxAttempts).SetRunAt(now)
 		}
 		made, err := s.insertRuns(ctx, creates, keys)

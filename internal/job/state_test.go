@@ -8,6 +8,7 @@ import (
 
 	"parley/ent/gen/attempt"
 	"parley/internal/apperr"
+	"parley/internal/dispatch"
 	"parley/internal/job"
 	"parley/internal/jobspec"
 )
@@ -63,7 +64,7 @@ func TestFailureComesBackLaterAndLater(t *testing.T) {
 			tries := e.attempts(j)
 			got := now.RunAt.Sub(*tries[i].EndedAt)
 			require.InDelta(t, delay, got, 0.2*float64(delay)+float64(time.Millisecond), "give or take a fifth")
-			due, next, err := e.Due(t.Context(), 10)
+			due, next, err := e.Prepare(t.Context(), 10)
 			require.NoError(t, err)
 			require.Empty(t, dispatchedOf(due, i+2), "not before its time")
 			require.False(t, next.IsZero())
@@ -185,7 +186,7 @@ func TestStrangersFindNoJob(t *testing.T) {
 }
 
 // dispatchedOf keeps the dispatches of one attempt.
-func dispatchedOf(all []job.Dispatch, attempt int) (some []job.Dispatch) {
+func dispatchedOf(all []dispatch.Item, attempt int) (some []dispatch.Item) {
 	for _, d := range all {
 		if d.Job.Attempt == attempt {
 			some = append(some, d)

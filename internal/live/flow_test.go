@@ -29,7 +29,7 @@ func noop() worker.Handler {
 func (h *house) works(handler worker.Handler) {
 	h.t.Helper()
 	h.run()
-	background(h.t, (&outbox.Recorder{Jobs: h.jobs, Bus: h.bus}).Run)
+	background(h.t, (&outbox.Recorder{Jobs: h.jobs, Workers: h.workers, Outbox: h.outbox, Bus: h.bus}).Run)
 	w, err := worker.New(worker.Config{Bus: h.bus, Handlers: []worker.Handler{handler}})
 	require.NoError(h.t, err)
 	background(h.t, w.Run)

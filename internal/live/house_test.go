@@ -15,6 +15,8 @@ import (
 	"parley/internal/audit"
 	"parley/internal/auth"
 	"parley/internal/dialog"
+	"parley/internal/directory"
+	"parley/internal/dispatch"
 	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/job"
@@ -41,6 +43,8 @@ type house struct {
 	jobs    *job.Service
 	notes   *note.Service
 	bus     *natsx.Bus
+	workers *directory.Directory
+	outbox  *dispatch.Outbox
 	relay   *outbox.Relay
 	hub     *live.Hub
 	book    *resume.Book
@@ -54,11 +58,13 @@ func newHouse(t testing.TB, s *store.Store, bus *natsx.Bus) *house {
 	h := &house{t: t, store: s, log: log, bus: bus}
 	waker := outbox.NewWaker(bus)
 	log.OnCommit(waker.Wake)
-	h.jobs = job.New(s, log, job.Config{MaxAttempts: 3, RetryBase: time.Millisecond})
-	h.notes = note.New(s, log, h.jobs, nil)
+	h.workers = directory.New(s)
+	h.jobs = job.New(s, log, h.workers, job.Config{MaxAttempts: 3, RetryBase: time.Millisecond})
+	h.outbox = dispatch.New(s, log, h.jobs, h.workers)
+	h.notes = note.New(s, log, h.jobs, h.workers, nil)
 	domains := announced(t, h.jobs, h.notes.Domain(), dialog.New(s, log, audit.New(s, 0, nil), dialog.Config{}).Domain())
 	h.relay = &outbox.Relay{
-		Store: s, Log: log, Jobs: h.jobs, Bus: bus, Waker: waker, Invalidate: domains.Invalidate,
+		Store: s, Log: log, Jobs: h.jobs, Outbox: h.outbox, Bus: bus, Waker: waker, Invalidate: domains.Invalidate,
 		Config: outbox.Config{Poll: 10 * time.Millisecond, RescueEvery: time.Hour},
 	}
 	h.hub, err = live.NewHub(log, bus, domains)

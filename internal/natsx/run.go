@@ -17,9 +17,20 @@ import (
 // when its kind, pool and lane are not at hand; that form searches the stream.
 // A message that a worker holds is taken too; the worker is told by CancelRun.
 func (b *Bus) PurgeRun(ctx context.Context, subject string) (int, error) {
+	return b.purge(ctx, map[string]any{"filter": subject})
+}
+
+// PurgeRunUpTo is PurgeRun for those messages alone that JOBS was given up to the
+// one with the number last.
+func (b *Bus) PurgeRunUpTo(ctx context.Context, subject string, last uint64) (int, error) {
+	return b.purge(ctx, map[string]any{"filter": subject, "seq": last + 1})
+}
+
+func (b *Bus) purge(ctx context.Context, what map[string]any) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	request, err := json.Marshal(map[string]string{"filter": subject})
+	subject := what["filter"]
+	request, err := json.Marshal(what)
 	if err != nil {
 		return 0, fmt.Errorf("purge %s: %w", subject, err)
 	}

@@ -28,7 +28,7 @@ func (s *Service) Directions(ctx context.Context) ([]*Direction, error) {
 	if _, err := auth.Require(ctx); err != nil {
 		return nil, err
 	}
-	workers, err := s.jobs.Workers(ctx)
+	workers, err := s.workers.Workers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *Service) languageOf(ctx context.Context, text string, given *string) (s
 	if given != nil {
 		return *given, nil
 	}
-	bundles, err := s.jobs.Bundles(ctx)
+	bundles, err := s.workers.Bundles(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/cache"
+	"parley/internal/directory"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/jobspec"
@@ -24,18 +25,23 @@ import (
 // translate-mini does.
 type room struct {
 	*note.Service
-	t     *testing.T
-	store *store.Store
-	log   *event.Log
-	jobs  *job.Service
+	t       *testing.T
+	store   *store.Store
+	log     *event.Log
+	jobs    *job.Service
+	workers *directory.Directory
 }
 
 func newRoom(t *testing.T, s *store.Store, c cache.Cache) *room {
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
 	require.NoError(t, err)
-	r := &room{t: t, store: s, log: log, jobs: job.New(s, log, job.Config{MaxAttempts: 2, RetryBase: time.Nanosecond})}
-	r.Service = note.New(s, log, r.jobs, c)
+	r := &room{t: t, store: s, log: log, workers: directory.New(s)}
+	r.jobs = job.New(s, log, r.workers, job.Config{MaxAttempts: 2, RetryBase: time.Nanosecond})
+	r.Service = note.New(s, log, r.jobs, r.workers, c)
+	for _, k := range r.Domain().Kinds {
+		r.jobs.Register(k)
+	}
 	return r
 }
 
@@ -61,7 +67,7 @@ func mini() []jobspec.Direction {
 
 func (r *room) announce(directions ...jobspec.Direction) {
 	r.t.Helper()
-	require.NoError(r.t, r.jobs.Announce(r.t.Context(), jobspec.Announcement{Worker: "w", At: time.Now(), Bundles: []jobspec.Bundle{
+	require.NoError(r.t, r.workers.Announce(r.t.Context(), jobspec.Announcement{Worker: "w", At: time.Now(), Bundles: []jobspec.Bundle{
 		{Name: "mini", Kind: jobspec.KindTranslate, Pool: "mini", Directions: directions},
 	}}))
 }

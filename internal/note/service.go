@@ -10,6 +10,7 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/cache"
+	"parley/internal/directory"
 	"parley/internal/event"
 	"parley/internal/idempotency"
 	"parley/internal/job"
@@ -21,14 +22,16 @@ type Service struct {
 	store *store.Store
 	log   *event.Log
 	jobs  *job.Service
-	keys  *idempotency.Keys
+	// workers tells which directions there are.
+	workers *directory.Directory
+	keys    *idempotency.Keys
 	// cache is nil when note reads are not cached.
 	cache cache.Cache
 }
 
 // New makes the service; c is nil when note reads are not cached.
-func New(s *store.Store, log *event.Log, jobs *job.Service, c cache.Cache) *Service {
-	return &Service{store: s, log: log, jobs: jobs, keys: idempotency.New(s, log), cache: c}
+func New(s *store.Store, log *event.Log, jobs *job.Service, workers *directory.Directory, c cache.Cache) *Service {
+	return &Service{store: s, log: log, jobs: jobs, workers: workers, keys: idempotency.New(s, log), cache: c}
 }
 
 // Written is a note with the cursor after which the write's events lie.

@@ -45,7 +45,7 @@ func (s *Service) translate(ctx context.Context, operation, field string, in Tra
 			return nil, event.Cursor{}, err
 		}
 	}
-	bundles, err := s.jobs.Bundles(ctx)
+	bundles, err := s.workers.Bundles(ctx)
 	if err != nil {
 		return nil, event.Cursor{}, err
 	}
@@ -266,7 +266,7 @@ func (s *Service) reopen(ctx context.Context, j *gen.Job) (json.RawMessage, erro
 	if err := s.log.Append(ctx, translationChanged(t, revision, Pending)); err != nil {
 		return nil, err
 	}
-	bundles, err := s.jobs.Bundles(ctx)
+	bundles, err := s.workers.Bundles(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func BenchmarkJobs(b *testing.B) {
 			w, err := worker.New(worker.Config{Bus: p.bus, Slots: 64, Handlers: []worker.Handler{p.noop()}})
 			require.NoError(b, err)
 			background(b, w.Run)
-			p.eventually("the worker is known", func() bool { w, err := p.jobs.Workers(b.Context()); return err == nil && len(w) == 1 })
+			p.eventually("the worker is known", func() bool { w, err := p.workers.Workers(b.Context()); return err == nil && len(w) == 1 })
 			notes := make([]*gen.Note, b.N)
 			for i := range notes {
 				notes[i] = p.note(fmt.Sprint("text ", i))

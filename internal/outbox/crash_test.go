@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
+	"parley/internal/dispatch"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/jobspec"
@@ -26,13 +27,13 @@ import (
 // known makes the plant know a worker without running one.
 func (p *plant) known() {
 	p.t.Helper()
-	require.NoError(p.t, p.jobs.Announce(p.t.Context(), jobspec.Announcement{Worker: "w", Bundles: []jobspec.Bundle{p.noop().Bundle()}}))
+	require.NoError(p.t, p.workers.Announce(p.t.Context(), jobspec.Announcement{Worker: "w", Bundles: []jobspec.Bundle{p.noop().Bundle()}}))
 }
 
 // half publishes what is due and dies before the database hears of it.
-func (p *plant) half() []job.Dispatch {
+func (p *plant) half() []dispatch.Item {
 	p.t.Helper()
-	due, _, err := p.jobs.Due(p.t.Context(), 100)
+	due, _, err := p.outbox.Prepare(p.t.Context(), 100)
 	require.NoError(p.t, err)
 	require.NotEmpty(p.t, due)
 	jobs := make([]jobspec.Job, len(due))
@@ -78,7 +79,7 @@ func TestSecondAttemptThatWasPublishedBeforeACrashIsNotTakenBack(t *testing.T) {
 		p.known()
 		j := p.ask("one", "es")[0]
 		for _, d := range p.half() { // the first attempt's message is still there
-			require.NoError(t, p.jobs.Dispatched(t.Context(), []job.Dispatch{d}))
+			require.NoError(t, p.outbox.Done(t.Context(), []dispatch.Item{d}))
 		}
 		run := p.look(j).RunID
 		require.NoError(t, p.jobs.Record(t.Context(), []jobspec.Result{{
@@ -197,7 +198,7 @@ func TestBrokerThatLostItsStoreLosesNoJob(t *testing.T) {
 				}})
 				require.NoError(t, err)
 				background(t, w.Run)
-				p.eventually("the worker is known", func() bool { ws, err := p.jobs.Workers(t.Context()); return err == nil && len(ws) == 1 })
+				p.eventually("the worker is known", func() bool { ws, err := p.workers.Workers(t.Context()); return err == nil && len(ws) == 1 })
 				var jobs []*gen.Job
 				for i := range 4 {
 					jobs = append(jobs, p.ask(fmt.Sprintf("text %d", i), "es", "fr")...)
@@ -409,7 +410,7 @@ func TestRelayAndRecorderStopAndStartAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		require.NoError(t, p.relay.Run(ctx), "told to stop before it began")
-		require.NoError(t, (&outbox.Recorder{Jobs: p.jobs, Bus: p.bus}).Run(ctx))
+		require.NoError(t, (&outbox.Recorder{Jobs: p.jobs, Workers: p.workers, Outbox: p.outbox, Bus: p.bus}).Run(ctx))
 	})
 }
 

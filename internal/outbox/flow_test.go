@@ -22,7 +22,7 @@ func TestJobsAreDoneEndToEnd(t *testing.T) {
 	onBoth(t, job.Config{}, func(t *testing.T, p *plant) {
 		p.run()
 		p.works(p.bus, p.noop())
-		p.eventually("the worker is known", func() bool { w, err := p.jobs.Workers(t.Context()); return err == nil && len(w) == 1 })
+		p.eventually("the worker is known", func() bool { w, err := p.workers.Workers(t.Context()); return err == nil && len(w) == 1 })
 		jobs := append(p.ask("one", "es", "fr", "de"), p.ask("two", "es")...)
 		for i, j := range jobs {
 			p.until(j, job.Succeeded)
@@ -85,7 +85,7 @@ func TestQueuedJobIsTakenOutOfTheQueueWhenCancelled(t *testing.T) {
 	onBoth(t, job.Config{}, func(t *testing.T, p *plant) {
 		stop := p.works(p.bus, p.noop())
 		p.run()
-		p.eventually("the worker is known", func() bool { w, err := p.jobs.Workers(t.Context()); return err == nil && len(w) == 1 })
+		p.eventually("the worker is known", func() bool { w, err := p.workers.Workers(t.Context()); return err == nil && len(w) == 1 })
 		stop()
 		j := p.ask("one", "es")[0]
 		p.eventually("it is queued", func() bool { return p.queued(j) })

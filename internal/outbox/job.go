@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"parley/internal/job"
+	"parley/internal/dispatch"
 	"parley/internal/jobspec"
 	"parley/internal/natsx"
 )
@@ -48,11 +48,11 @@ func (p *jobPump) run(ctx context.Context) error {
 // anywhere in it makes it happen again, which must be harmless: the same
 // attempt published twice is stored once.
 func (p *jobPump) relay(ctx context.Context) (time.Time, error) {
-	due, next, err := p.Jobs.Due(ctx, batch)
+	due, next, err := p.Outbox.Prepare(ctx, batch)
 	if err != nil || len(due) == 0 {
 		return next, err
 	}
-	var done, publish []job.Dispatch
+	var done, publish []dispatch.Item
 	for _, d := range due {
 		switch {
 		case d.Cancel:
@@ -69,7 +69,7 @@ func (p *jobPump) relay(ctx context.Context) (time.Time, error) {
 		}
 	}
 	published, err := p.publish(ctx, publish)
-	return next, errors.Join(err, p.Jobs.Dispatched(ctx, append(done, published...)))
+	return next, errors.Join(err, p.Outbox.Done(ctx, append(done, published...)))
 }
 
 func other(lane jobspec.Lane) jobspec.Lane {
@@ -100,7 +100,7 @@ func (p *jobPump) cancel(ctx context.Context, j jobspec.Job) error {
 // publish gives the attempts that the broker has now. Where an older attempt of
 // the run holds its place, that one is taken back first; doing so in any other
 // case could take back the attempt itself when all of this happens again.
-func (p *jobPump) publish(ctx context.Context, due []job.Dispatch) ([]job.Dispatch, error) {
+func (p *jobPump) publish(ctx context.Context, due []dispatch.Item) ([]dispatch.Item, error) {
 	done, occupied, err := p.try(ctx, due)
 	if len(occupied) == 0 {
 		return done, err
@@ -117,7 +117,7 @@ func (p *jobPump) publish(ctx context.Context, due []job.Dispatch) ([]job.Dispat
 	return append(done, more...), errors.Join(err, again)
 }
 
-func (p *jobPump) try(ctx context.Context, due []job.Dispatch) (done, occupied []job.Dispatch, err error) {
+func (p *jobPump) try(ctx context.Context, due []dispatch.Item) (done, occupied []dispatch.Item, err error) {
 	if len(due) == 0 {
 		return nil, nil, nil
 	}

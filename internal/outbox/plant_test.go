@@ -14,6 +14,8 @@ import (
 	"parley/ent/gen"
 	"parley/internal/apperr"
 	"parley/internal/auth"
+	"parley/internal/directory"
+	"parley/internal/dispatch"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/jobspec"
@@ -36,12 +38,14 @@ var directions = []jobspec.Direction{{Source: "en", Target: "es"}, {Source: "en"
 // plant is one API process: services, relay and recorder on a database and a
 // broker, both real.
 type plant struct {
-	t     testing.TB
-	store *store.Store
-	log   *event.Log
-	jobs  *job.Service
-	notes *note.Service
-	bus   *natsx.Bus
+	t       testing.TB
+	store   *store.Store
+	log     *event.Log
+	jobs    *job.Service
+	workers *directory.Directory
+	outbox  *dispatch.Outbox
+	notes   *note.Service
+	bus     *natsx.Bus
 	// broker is the server that bus leads to, where the test has one in its
 	// process.
 	broker *natsx.Embedded
@@ -81,10 +85,15 @@ func newPlant(t testing.TB, s *store.Store, bus *natsx.Bus, cfg job.Config) *pla
 	require.NoError(t, err)
 	p := &plant{t: t, store: s, log: log, bus: bus, waker: outbox.NewWaker(bus), events: make(chan event.Batch, 10_000), rounds: make(chan event.Round, 10_000)}
 	log.OnCommit(p.waker.Wake)
-	p.jobs = job.New(s, log, cfg)
-	p.notes = note.New(s, log, p.jobs, nil)
+	p.workers = directory.New(s)
+	p.jobs = job.New(s, log, p.workers, cfg)
+	p.outbox = dispatch.New(s, log, p.jobs, p.workers)
+	p.notes = note.New(s, log, p.jobs, p.workers, nil)
+	for _, k := range p.notes.Domain().Kinds {
+		p.jobs.Register(k)
+	}
 	p.relay = &outbox.Relay{
-		Store: s, Log: log, Jobs: p.jobs, Bus: bus, Waker: p.waker, Invalidate: p.notes.Invalidate,
+		Store: s, Log: log, Jobs: p.jobs, Outbox: p.outbox, Bus: bus, Waker: p.waker, Invalidate: p.notes.Invalidate,
 		Config: outbox.Config{Poll: 20 * time.Millisecond, RescueEvery: 100 * time.Millisecond},
 	}
 	sub, err := bus.Conn().Subscribe("ev.*", func(m *nats.Msg) {
@@ -141,7 +150,7 @@ func background(t testing.TB, f func(ctx context.Context) error) (stop func()) {
 func (p *plant) runRelay() (stop func()) { return background(p.t, p.relay.Run) }
 
 func (p *plant) runRecorder() (stop func()) {
-	return background(p.t, (&outbox.Recorder{Jobs: p.jobs, Bus: p.bus}).Run)
+	return background(p.t, (&outbox.Recorder{Jobs: p.jobs, Workers: p.workers, Outbox: p.outbox, Bus: p.bus}).Run)
 }
 
 func (p *plant) run() {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"parley/internal/directory"
+	"parley/internal/dispatch"
 	"parley/internal/job"
 	"parley/internal/jobspec"
 	"parley/internal/natsx"
@@ -18,7 +20,10 @@ import (
 // transaction, and keeps their announcements. Every API process runs one.
 type Recorder struct {
 	Jobs *job.Service
-	Bus  *natsx.Bus
+	// Workers keeps what workers announce, and Outbox what waits for one.
+	Workers *directory.Directory
+	Outbox  *dispatch.Outbox
+	Bus     *natsx.Bus
 }
 
 // Run records until ctx ends.
@@ -56,8 +61,12 @@ func (r *Recorder) keepAnnouncements(ctx context.Context, announced <-chan jobsp
 		case <-ctx.Done():
 			return
 		case a := <-announced:
-			if err := r.Jobs.Announce(ctx, a); err != nil && ctx.Err() == nil {
-				slog.Error("keep an announcement", "worker", a.Worker, "error", err)
+			err := r.Workers.Announce(ctx, a)
+			if err == nil {
+				err = r.Outbox.Release(ctx)
+			}
+			if err != nil && ctx.Err() == nil {
+				slog.Error("an announcement could not be kept", "worker", a.Worker, "error", err)
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
+	"parley/internal/dispatch"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/natsx"
@@ -51,8 +52,10 @@ type Relay struct {
 	Store *store.Store
 	Log   *event.Log
 	Jobs  *job.Service
-	Bus   *natsx.Bus
-	Waker *Waker
+	// Outbox holds what is to be published.
+	Outbox *dispatch.Outbox
+	Bus    *natsx.Bus
+	Waker  *Waker
 	// Invalidate keeps caches from being older than events that are about to
 	// be published; nil when there is no cache.
 	Invalidate func(ctx context.Context, events []event.Event) error

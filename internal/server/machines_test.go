@@ -14,6 +14,8 @@ import (
 	"parley/internal/auth"
 	"parley/internal/cache"
 	"parley/internal/dialog"
+	"parley/internal/directory"
+	"parley/internal/dispatch"
 	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/job"
@@ -70,14 +72,15 @@ func newMachines(t *testing.T, s *store.Store) *machines {
 	m.must(bus.EnsureStreams(t.Context()))
 	m.waker = outbox.NewWaker(bus)
 	m.log.OnCommit(m.waker.Wake)
-	m.jobs = job.New(s, m.log, job.Config{MaxAttempts: 3})
-	m.notes = note.New(s, m.log, m.jobs, nil)
+	workers := directory.New(s)
+	m.jobs = job.New(s, m.log, workers, job.Config{MaxAttempts: 3})
+	m.notes = note.New(s, m.log, m.jobs, workers, nil)
 	m.domains, err = domain.NewSet(domain.Jobs(m.jobs), m.notes.Domain(), dialog.New(s, m.log, audit.New(s, 0, nil), dialog.Config{}).Domain())
 	m.must(err)
 	m.process = m.start(nil)
 	background(t, m.hub.Run)
 	relay := &outbox.Relay{
-		Store: s, Log: m.log, Jobs: m.jobs, Bus: bus, Waker: m.waker, Config: outbox.Config{Poll: 10 * time.Millisecond, RescueEvery: time.Hour},
+		Store: s, Log: m.log, Jobs: m.jobs, Outbox: dispatch.New(s, m.log, m.jobs, workers), Bus: bus, Waker: m.waker, Config: outbox.Config{Poll: 10 * time.Millisecond, RescueEvery: time.Hour},
 	}
 	background(t, relay.Run)
 	return m

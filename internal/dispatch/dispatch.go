@@ -1,14 +1,20 @@
-package job
+// Package dispatch readies what the outbox holds for the broker: it drops what no
+// longer matters, finds a pool for what has none, and notes what was published.
+package dispatch
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"parley/ent/gen"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/run"
 	"parley/internal/auth"
+	"parley/internal/directory"
+	"parley/internal/event"
+	"parley/internal/job"
 	"parley/internal/jobspec"
 	"parley/internal/store"
 )
@@ -24,8 +30,8 @@ func unroutedPause(since time.Time) time.Duration {
 	return pause
 }
 
-// Dispatch is one outbox row with what the relay needs to act on it.
-type Dispatch struct {
+// Item is one outbox row with what the relay needs to act on it.
+type Item struct {
 	row int64
 	// Cancel is set when the run is to be taken back; otherwise Job is to be
 	// published.
@@ -34,27 +40,52 @@ type Dispatch struct {
 	Job jobspec.Job
 }
 
-// Due gives the outbox rows whose time has come, the oldest first, and when to
-// look again (zero when the outbox is empty). Rows that no longer matter are
-// deleted on the way; runs that no worker can do are put off.
-func (s *Service) Due(ctx context.Context, limit int) ([]Dispatch, time.Time, error) {
-	ctx = auth.System(ctx, "job.dispatch")
+// Outbox holds the attempts that wait for the broker.
+type Outbox struct {
+	store   *store.Store
+	log     *event.Log
+	jobs    *job.Service
+	workers *directory.Directory
+}
+
+// New makes the outbox of an engine.
+func New(s *store.Store, log *event.Log, jobs *job.Service, workers *directory.Directory) *Outbox {
+	return &Outbox{store: s, log: log, jobs: jobs, workers: workers}
+}
+
+// Prepare readies the rows whose time has come, the oldest first, and gives them
+// with when to look again (zero when the outbox is empty). Rows that no longer
+// matter are deleted on the way; runs that no worker can do are put off.
+func (o *Outbox) Prepare(ctx context.Context, limit int) ([]Item, time.Time, error) {
+	ctx = auth.System(ctx, "dispatch.prepare")
 	now := store.Now()
-	rows, err := s.store.Client(ctx).Outbox.Query().Where(outbox.RunAtLTE(now)).
+	rows, err := o.store.Client(ctx).Outbox.Query().Where(outbox.RunAtLTE(now)).
 		Order(gen.Asc(outbox.FieldID)).Limit(limit).All(ctx)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("read the outbox: %w", err)
 	}
 	if len(rows) == 0 {
-		next, err := s.nextDue(ctx)
+		next, err := o.nextDue(ctx)
 		return nil, next, err
 	}
-	runs, err := s.runsOf(ctx, rows)
+	runs, err := o.runsOf(ctx, rows)
 	if err != nil {
 		return nil, now, err
 	}
-	var due []Dispatch
-	var stale, unrouted []*gen.Outbox
+	due, stale, unrouted := sortOut(rows, runs)
+	if err := o.drop(ctx, stale); err != nil {
+		return nil, now, err
+	}
+	routed, err := o.routeLate(ctx, unrouted, runs)
+	if err != nil {
+		return nil, now, err
+	}
+	return append(due, routed...), now, nil
+}
+
+// sortOut tells rows that are due from those that no longer matter and those of
+// runs without a pool.
+func sortOut(rows []*gen.Outbox, runs map[string]*gen.Run) (due []Item, stale, unrouted []*gen.Outbox) {
 	for _, row := range rows {
 		r := runs[row.RunID]
 		switch {
@@ -68,18 +99,11 @@ func (s *Service) Due(ctx context.Context, limit int) ([]Dispatch, time.Time, er
 			due = append(due, publishing(row, r))
 		}
 	}
-	if err := s.deleteOutbox(ctx, stale); err != nil {
-		return nil, now, err
-	}
-	routed, err := s.routeLate(ctx, unrouted, runs)
-	if err != nil {
-		return nil, now, err
-	}
-	return append(due, routed...), now, nil
+	return due, stale, unrouted
 }
 
-func (s *Service) nextDue(ctx context.Context) (time.Time, error) {
-	first, err := s.store.Client(ctx).Outbox.Query().Order(gen.Asc(outbox.FieldRunAt)).Limit(1).All(ctx)
+func (o *Outbox) nextDue(ctx context.Context) (time.Time, error) {
+	first, err := o.store.Client(ctx).Outbox.Query().Order(gen.Asc(outbox.FieldRunAt)).Limit(1).All(ctx)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the outbox: %w", err)
 	}
@@ -89,27 +113,27 @@ func (s *Service) nextDue(ctx context.Context) (time.Time, error) {
 	return first[0].RunAt, nil
 }
 
-func publishing(row *gen.Outbox, r *gen.Run) Dispatch {
-	return Dispatch{row: row.ID, Job: jobspec.Job{
+func publishing(row *gen.Outbox, r *gen.Run) Item {
+	return Item{row: row.ID, Job: jobspec.Job{
 		Run: r.ID, Attempt: r.Attempt, Kind: r.Kind, Pool: r.Pool, Lane: jobspec.Lane(r.Lane),
 		Moved: r.PublishedAt != nil, Payload: r.Payload,
 	}}
 }
 
-func cancelling(row *gen.Outbox, r *gen.Run) Dispatch {
-	d := Dispatch{row: row.ID, Cancel: true, Job: jobspec.Job{Run: row.RunID, Attempt: row.Attempt}}
+func cancelling(row *gen.Outbox, r *gen.Run) Item {
+	d := Item{row: row.ID, Cancel: true, Job: jobspec.Job{Run: row.RunID, Attempt: row.Attempt}}
 	if r != nil {
 		d.Job.Kind, d.Job.Pool, d.Job.Lane = r.Kind, r.Pool, jobspec.Lane(r.Lane)
 	}
 	return d
 }
 
-func (s *Service) runsOf(ctx context.Context, rows []*gen.Outbox) (map[string]*gen.Run, error) {
+func (o *Outbox) runsOf(ctx context.Context, rows []*gen.Outbox) (map[string]*gen.Run, error) {
 	ids := make([]string, len(rows))
 	for i, row := range rows {
 		ids[i] = row.RunID
 	}
-	found, err := s.store.Client(ctx).Run.Query().Where(run.IDIn(ids...)).All(ctx)
+	found, err := o.store.Client(ctx).Run.Query().Where(run.IDIn(ids...)).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the outbox's runs: %w", err)
 	}
@@ -122,19 +146,19 @@ func (s *Service) runsOf(ctx context.Context, rows []*gen.Outbox) (map[string]*g
 
 // routeLate looks for pools again and puts off the rows for which there is
 // none.
-func (s *Service) routeLate(ctx context.Context, rows []*gen.Outbox, runs map[string]*gen.Run) ([]Dispatch, error) {
+func (o *Outbox) routeLate(ctx context.Context, rows []*gen.Outbox, runs map[string]*gen.Run) ([]Item, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	if _, err := s.Workers(ctx); err != nil {
+	if _, err := o.workers.Workers(ctx); err != nil {
 		return nil, err
 	}
-	var routed []Dispatch
+	var routed []Item
 	later := map[time.Duration][]int64{}
 	byPool := map[string][]string{}
 	for _, row := range rows {
 		r := runs[row.RunID]
-		if r.Pool = s.route(r.Kind, r.Payload); r.Pool == "" {
+		if r.Pool = o.jobs.Route(r.Kind, r.Payload); r.Pool == "" {
 			pause := unroutedPause(r.CreatedAt)
 			later[pause] = append(later[pause], row.ID)
 			continue
@@ -142,8 +166,8 @@ func (s *Service) routeLate(ctx context.Context, rows []*gen.Outbox, runs map[st
 		byPool[r.Pool] = append(byPool[r.Pool], r.ID)
 		routed = append(routed, publishing(row, r))
 	}
-	err := s.store.Tx(ctx, func(ctx context.Context) error {
-		client := s.store.Client(ctx)
+	err := o.store.Tx(ctx, func(ctx context.Context) error {
+		client := o.store.Client(ctx)
 		for pool, ids := range byPool {
 			if err := client.Run.Update().Where(run.IDIn(ids...)).SetPool(pool).Exec(ctx); err != nil {
 				return err
@@ -162,12 +186,12 @@ func (s *Service) routeLate(ctx context.Context, rows []*gen.Outbox, runs map[st
 	return routed, nil
 }
 
-// Dispatched forgets outbox rows that the broker has taken over and notes when.
-func (s *Service) Dispatched(ctx context.Context, done []Dispatch) error {
+// Done forgets outbox rows that the broker has taken over and notes when.
+func (o *Outbox) Done(ctx context.Context, done []Item) error {
 	if len(done) == 0 {
 		return nil
 	}
-	ctx = auth.System(ctx, "job.dispatch")
+	ctx = auth.System(ctx, "dispatch.done")
 	rows := make([]int64, len(done))
 	published := map[int][]string{}
 	for i, d := range done {
@@ -177,8 +201,8 @@ func (s *Service) Dispatched(ctx context.Context, done []Dispatch) error {
 		}
 	}
 	now := store.Now()
-	return s.store.Tx(ctx, func(ctx context.Context) error {
-		client := s.store.Client(ctx)
+	return o.store.Tx(ctx, func(ctx context.Context) error {
+		client := o.store.Client(ctx)
 		for attempt, runs := range published {
 			// A worker may be done already, or the next attempt be waiting.
 			if err := client.Run.Update().Where(run.IDIn(runs...), run.StateEQ(run.StateQUEUED), run.Attempt(attempt)).
@@ -193,7 +217,7 @@ func (s *Service) Dispatched(ctx context.Context, done []Dispatch) error {
 	})
 }
 
-func (s *Service) deleteOutbox(ctx context.Context, rows []*gen.Outbox) error {
+func (o *Outbox) drop(ctx context.Context, rows []*gen.Outbox) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -201,12 +225,31 @@ func (s *Service) deleteOutbox(ctx context.Context, rows []*gen.Outbox) error {
 	for i, row := range rows {
 		ids[i] = row.ID
 	}
-	err := s.store.Tx(ctx, func(ctx context.Context) error {
-		_, err := s.store.Client(ctx).Outbox.Delete().Where(outbox.IDIn(ids...)).Exec(ctx)
+	err := o.store.Tx(ctx, func(ctx context.Context) error {
+		_, err := o.store.Client(ctx).Outbox.Delete().Where(outbox.IDIn(ids...)).Exec(ctx)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("delete from the outbox: %w", err)
+	}
+	return nil
+}
+
+// Release makes the outbox look again at runs that no worker could do: another
+// worker announced itself.
+func (o *Outbox) Release(ctx context.Context) error {
+	now := store.Now()
+	err := o.store.Tx(ctx, func(ctx context.Context) error {
+		n, err := o.store.Exec(ctx, `UPDATE outbox SET run_at = ? WHERE action = 'PUBLISH' AND run_at > ?
+			AND run_id IN (SELECT id FROM runs WHERE pool = '' AND state = 'QUEUED')`, now, now)
+		if n > 0 {
+			slog.Info("work that waited for a worker goes on", "runs", n)
+			o.log.Wake(ctx)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("release runs that waited for a worker: %w", err)
 	}
 	return nil
 }
