@@ -14,10 +14,8 @@ import (
 // peer which takes a long response bit by bit is not taken for a stuck one.
 const writeChunk = 16 << 10
 
-var errEnded = errors.New("sse: operation or stream has ended")
-
 // write sends one event, of an operation only while that is live.
-func (s *Stream) write(o *operation, encode func(*bytes.Buffer) error) error {
+func (s *Stream) write(o *lasting.Operation, encode func(*bytes.Buffer) error) error {
 	buf := lasting.Buffer()
 	defer lasting.Release(buf)
 	if err := encode(buf); err != nil {
@@ -25,8 +23,8 @@ func (s *Stream) write(o *operation, encode func(*bytes.Buffer) error) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if o != nil && !s.owns(o) {
-		return errEnded
+	if o != nil && !s.operations.Live(o) {
+		return lasting.ErrEnded
 	}
 	return s.put(buf.Bytes())
 }
@@ -37,7 +35,7 @@ func (s *Stream) write(o *operation, encode func(*bytes.Buffer) error) error {
 func (s *Stream) put(p []byte) error {
 	for len(p) > 0 {
 		if s.silent || s.ending() {
-			return errEnded
+			return lasting.ErrEnded
 		}
 		deadline := time.Now().Add(s.cfg().WriteTimeout)
 		err := s.wire.SetWriteDeadline(deadline)
@@ -51,7 +49,7 @@ func (s *Stream) put(p []byte) error {
 		}
 		if err != nil {
 			s.lose(err, deadline)
-			return errEnded
+			return lasting.ErrEnded
 		}
 		s.due = deadline
 	}
@@ -68,7 +66,7 @@ func (s *Stream) lose(err error, deadline time.Time) {
 	late := now.After(deadline) || now.After(s.due) && now.Before(s.due.Add(timeout))
 	if late || errors.Is(err, os.ErrDeadlineExceeded) {
 		if s.stop(EndOverflow) {
-			s.hook(func() { s.cfg().Hooks.Overflow(s) })
+			s.operations.Tell(func() { s.cfg().Hooks.Overflow(s) })
 		}
 		return
 	}
