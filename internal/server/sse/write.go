@@ -3,16 +3,11 @@ package sse
 import (
 	"bytes"
 	"errors"
-	"net"
 	"os"
 	"time"
 
 	"parley/internal/server/lasting"
 )
-
-// writeChunk is how many bytes may share one write deadline, so that a slow
-// peer which takes a long response bit by bit is not taken for a stuck one.
-const writeChunk = 16 << 10
 
 // write sends one event, of an operation only while that is live.
 func (s *Stream) write(o *lasting.Operation, encode func(*bytes.Buffer) error) error {
@@ -40,7 +35,7 @@ func (s *Stream) put(p []byte) error {
 		deadline := time.Now().Add(s.cfg().WriteTimeout)
 		err := s.wire.SetWriteDeadline(deadline)
 		if err == nil {
-			n := min(len(p), writeChunk)
+			n := min(len(p), lasting.WriteChunk)
 			_, err = s.w.Write(p[:n])
 			p = p[n:]
 		}
@@ -86,21 +81,10 @@ func (s *Stream) hush() {
 	_ = s.wire.SetWriteDeadline(time.Now().Add(s.cfg().WriteTimeout))
 }
 
-// abort closes a connection of HTTP/1.1 and throws away what the kernel has not
-// sent: a peer that reads nothing would hold the send buffer for minutes. On
-// HTTP/2 the stream has been reset, and others share the connection.
+// abort closes a connection of HTTP/1.1. On HTTP/2 the stream has been reset, and
+// others share the connection.
 func (s *Stream) abort() {
-	conn, _, err := s.wire.Hijack()
-	if err != nil {
-		return
+	if conn, _, err := s.wire.Hijack(); err == nil {
+		lasting.Abort(conn)
 	}
-	below := conn
-	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		below = secured.NetConn()
-	}
-	if tcp, ok := below.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-		_ = tcp.Close() // before TLS, whose goodbye would block
-	}
-	_ = conn.Close()
 }
