@@ -1,5 +1,3 @@
-// Package lasting holds what the transports whose connections last have in
-// common: which are open, how they are drained, how a response is written.
 package lasting
 
 import (

@@ -73,6 +73,10 @@ func internal() *answer {
 	return errorAnswer(http.StatusInternalServerError, internalErrors())
 }
 
+func internalErrors() gqlerror.List {
+	return gqlerror.List{{Message: internalSentence, Extensions: map[string]any{"code": apperr.Internal}}}
+}
+
 // turnedAway is the answer for an error of Config.Open.
 func turnedAway(err error) *answer {
 	e := apperr.Wrap(err, apperr.CodeOf(err), "You may not open a stream.")

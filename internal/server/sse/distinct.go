@@ -21,7 +21,7 @@ func (t *Transport) distinct(w http.ResponseWriter, r *http.Request, exec graphq
 		return
 	}
 	// Accepted, it waits for the stream.
-	if refused := s.execute(r.Method, "", size, params); refused.Status != http.StatusAccepted {
+	if refused := s.execute(r.Method, waiting{Size: size, Params: params}); refused.Status != http.StatusAccepted {
 		t.reply(w, r, refused)
 		return
 	}

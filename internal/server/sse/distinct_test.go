@@ -16,6 +16,7 @@ import (
 
 	"parley/internal/apperr"
 	"parley/internal/auth"
+	"parley/internal/server/lasting"
 	"parley/internal/server/sse"
 )
 
@@ -119,7 +120,7 @@ func TestAStreamThatFailsSaysWhy(t *testing.T) {
 	s.expect("next")
 	require.JSONEq(t, `{"errors":[{"message":"broken"}]}`, s.expect("next").data)
 	s.expect("complete")
-	require.False(t, sse.Fail(t.Context(), errors.New("nowhere")))
+	require.False(t, lasting.Fail(t.Context(), errors.New("nowhere")))
 }
 
 func TestTheClientEndsAStreamByGoing(t *testing.T) {

@@ -46,10 +46,10 @@
 //
 // # Goroutines and memory
 //
-// The HTTP server's goroutine of a stream only waits. Each operation has one
-// goroutine, and there is no queue: whoever has a message writes it under the
-// stream's lock, and an operation asks gqlgen for its next response only after
-// the previous one was handed to the kernel. Heartbeats are a timer's.
+// The HTTP server's goroutine of a stream only waits. Its operations are as in
+// package lasting, so that an idle one whose stream announces its messages has no
+// other. There is no queue: whoever has a message writes it under the stream's
+// lock. Heartbeats are a timer's.
 //
 // # Slow readers
 //

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"parley/internal/apperr"
-	"parley/internal/resume"
 	"parley/internal/server/lasting"
 )
 
@@ -148,8 +148,8 @@ func (t *Transport) takeOver(r *http.Request, exec graphql.GraphExecutor, key se
 		if w.Params == nil {
 			continue
 		}
-		o := &operation{s: s, id: w.ID, size: w.Size, params: w.Params, reader: &resume.Reader{}}
-		s.take(o)
+		o := w.operation()
+		s.operations.Take(o)
 		s.queue = append(s.queue, o)
 	}
 	if refused := t.sit(s); refused != nil {
@@ -171,18 +171,20 @@ func (s *Stream) handOver() *answer {
 		return refusal(http.StatusConflict, apperr.New(apperr.Conflict, "The stream of this token is open already."))
 	}
 	a := &answer{Status: http.StatusOK}
-	give := func(o *operation) {
-		if s.live[o.id] == o && !o.moved {
-			o.moved = true
-			a.Waiting = append(a.Waiting, waiting{ID: o.id, Size: o.size, Params: o.params})
-		}
+	give := func(o *lasting.Operation) {
+		a.Waiting = append(a.Waiting, waiting{ID: o.ID, Size: o.Size, Params: o.Params})
 	}
 	for _, o := range s.queue {
-		give(o)
+		if s.operations.Live(o) {
+			give(o)
+		}
 	}
-	for _, o := range s.live { // those that are being validated
-		give(o)
+	for _, o := range s.operations.All() {
+		if !slices.Contains(s.queue, o) { // it is being validated
+			give(o)
+		}
 	}
+	s.moved = true
 	cancel := s.finish(EndClosed)
 	s.mu.Unlock()
 	cancel()

@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"parley/internal/apperr"
+	"parley/internal/server/lasting"
 )
 
 // TokenHeader is the header with the token of a stream.
@@ -136,10 +136,10 @@ func paramsOfURL(query url.Values) (*graphql.RawParams, *answer) {
 	}
 	params := &graphql.RawParams{Query: valid(query.Get("query")), OperationName: valid(query.Get("operationName"))}
 	ok := false
-	if params.Variables, ok = values([]byte(query.Get("variables"))); !ok {
+	if params.Variables, ok = lasting.Values([]byte(query.Get("variables"))); !ok {
 		return nil, badArgument("variables", "The variables are not a JSON object.")
 	}
-	if params.Extensions, ok = values([]byte(query.Get("extensions"))); !ok {
+	if params.Extensions, ok = lasting.Values([]byte(query.Get("extensions"))); !ok {
 		return nil, badArgument("extensions", "The extensions are not a JSON object.")
 	}
 	return params, nil
@@ -148,61 +148,24 @@ func paramsOfURL(query url.Values) (*graphql.RawParams, *answer) {
 // valid makes text of bytes, as encoding/json does for those in a body.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// paramsOfBody reads the body of a POST. Names of fields are exact, one given
-// twice counts with its last value, and unknown ones are ignored.
+// paramsOfBody reads the body of a POST. Unknown fields are ignored.
 func paramsOfBody(body []byte) (*graphql.RawParams, *answer) {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(body, &fields) != nil || fields == nil {
+	fields, ok := lasting.Object(body)
+	if !ok {
 		return nil, badRequest("The body is not a GraphQL request in JSON.")
 	}
-	params, ok := &graphql.RawParams{}, false
-	if params.Query, ok = text(fields["query"]); !ok {
-		return nil, badArgument("query", "The query is missing, or no text.")
+	params, wrong := lasting.Params(fields)
+	switch wrong {
+	case "":
+		return params, nil
+	case "query":
+		return nil, badArgument(wrong, "The query is missing, or no text.")
+	case "operationName":
+		return nil, badArgument(wrong, "The operationName is no text.")
+	default:
+		return nil, badArgument(wrong, "The "+wrong+" are not a JSON object.")
 	}
-	if name := fields["operationName"]; !nullish(name) {
-		if params.OperationName, ok = text(name); !ok {
-			return nil, badArgument("operationName", "The operationName is no text.")
-		}
-	}
-	if params.Variables, ok = values(fields["variables"]); !ok {
-		return nil, badArgument("variables", "The variables are not a JSON object.")
-	}
-	if params.Extensions, ok = values(fields["extensions"]); !ok {
-		return nil, badArgument("extensions", "The extensions are not a JSON object.")
-	}
-	return params, nil
 }
-
-func text(raw json.RawMessage) (string, bool) {
-	if len(raw) == 0 || raw[0] != '"' {
-		return "", false
-	}
-	var s string
-	err := json.Unmarshal(raw, &s)
-	return s, err == nil
-}
-
-// values reads an object whole; null and nothing are none. Numbers keep their
-// digits, since gqlgen's scalars decide what they are.
-func values(raw []byte) (map[string]any, bool) {
-	raw = bytes.TrimSpace(raw)
-	if nullish(raw) {
-		return nil, true
-	}
-	if raw[0] != '{' {
-		return nil, false
-	}
-	var m map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	if decoder.Decode(&m) != nil {
-		return nil, false
-	}
-	_, err := decoder.Token()
-	return m, errors.Is(err, io.EOF)
-}
-
-func nullish(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // maxID is the longest id of an operation in bytes.
 const maxID = 256

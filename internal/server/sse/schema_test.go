@@ -15,14 +15,14 @@ import (
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/resume"
-	"parley/internal/server/sse"
+	"parley/internal/server/lasting"
 )
 
 const epoch = "an-epoch"
 
 // clients/sse/server.mjs has the same schema, but for what only our own
-// tests use: flood, feed, stubborn, breaks, panics, strange, pretty, whoami, slow, events
-// and ticks.
+// tests use: flood, feed, stubborn, breaks, panics, strange, pretty, whoami, slow, events,
+// ticks and announced.
 const sdl = `
 type Query { hello: String! echo(text: String!): String! nothing: String boom: String strange: String panics: String pretty: String whoami: String! slow: String }
 type Mutation { bump(by: Int!): Int! }
@@ -36,6 +36,7 @@ type Subscription {
 	stubborn: Int
 	events(to: Int!): Int!
 	ticks: Int!
+	announced: Int!
 }`
 
 // testSchema executes root fields only, in the way of gqlgen's generated code.
@@ -44,7 +45,22 @@ type testSchema struct {
 	feed    chan string         // what feed emits; closing it completes
 	release chan struct{}       // ends stubborn, which does not heed its context
 	readers chan *resume.Reader // of each events
+	pumps   chan *pump          // of each announced
 }
+
+// pump is what gives an announced stream its messages.
+type pump struct {
+	reader   *resume.Reader
+	messages chan int64
+}
+
+// emit gives a message, whose place is its number.
+func (p *pump) emit(n int64) {
+	p.messages <- n
+	p.reader.Mark(event.Cursor{Epoch: epoch, Position: n})
+}
+
+func (p *pump) end() { close(p.messages); p.reader.Close() }
 
 func newSchema() *testSchema {
 	return &testSchema{
@@ -52,6 +68,7 @@ func newSchema() *testSchema {
 		feed:    make(chan string),
 		release: make(chan struct{}),
 		readers: make(chan *resume.Reader, 64),
+		pumps:   make(chan *pump, 1024),
 	}
 }
 
@@ -139,7 +156,7 @@ func (s *testSchema) subscribe(ctx context.Context, field *ast.Field, args map[s
 		return func(context.Context) *graphql.Response {
 			if fmt.Sprint(n) == fmt.Sprint(last) {
 				if breaks {
-					sse.Fail(ctx, errors.New("broken"))
+					lasting.Fail(ctx, errors.New("broken"))
 				}
 				return nil
 			}
@@ -166,6 +183,21 @@ func (s *testSchema) subscribe(ctx context.Context, field *ast.Field, args map[s
 			n++
 			reader.Mark(event.Cursor{Epoch: epoch, Position: int64(n)})
 			return emit(n)
+		}
+	case "announced":
+		p := &pump{resume.From(ctx), make(chan int64, 8)}
+		p.reader.Announce()
+		context.AfterFunc(ctx, p.reader.Close)
+		s.pumps <- p
+		return func(ctx context.Context) *graphql.Response {
+			select {
+			case v, ok := <-p.messages:
+				if ok {
+					return emit(v)
+				}
+			case <-ctx.Done():
+			}
+			return nil
 		}
 	case "refused":
 		graphql.AddErrorf(ctx, "refused")

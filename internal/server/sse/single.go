@@ -154,8 +154,8 @@ func readCommand(r *http.Request) (command, *answer) {
 // perform does what a request asks of the stream.
 func (s *Stream) perform(c command) *answer {
 	if c.Do == doComplete {
-		s.dismiss(c.ID)
+		s.operations.Dismiss(c.ID)
 		return &answer{Status: http.StatusOK}
 	}
-	return s.execute(c.Method, c.ID, c.Size, c.Params)
+	return s.execute(c.Method, c.waiting)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"parley/internal/apperr"
+	"parley/internal/server/lasting"
 )
 
 type phase int
@@ -26,9 +27,8 @@ const (
 // Stream is one event stream. Its methods may be called from any goroutine,
 // also after the stream has ended; then they do nothing.
 type Stream struct {
-	t    *Transport
-	id   string
-	exec graphql.GraphExecutor
+	t  *Transport
+	id string
 
 	// Of a stream with a token.
 	key   seatKey
@@ -46,20 +46,20 @@ type Stream struct {
 	written time.Time  // guarded by writing: when the last event was
 	due     time.Time  // guarded by writing: the deadline of the last bytes
 
-	mu      sync.Mutex
-	header  http.Header
-	remote  string
-	phase   phase
-	end     End             // empty while the stream lives
-	ctx     context.Context // for operations
-	cancel  context.CancelFunc
-	live    map[string]*operation // by id
-	queue   []*operation          // those that wait for the stream to open
-	held    int64                 // bytes of the live operations' requests
-	working int                   // operations that have not returned, live or not
-	users   int                   // working and the connection; 0 is the end of all
-	expiry  time.Time
-	timer   *time.Timer
+	mu     sync.Mutex
+	header http.Header
+	remote string
+	phase  phase
+	end    End             // empty while the stream lives
+	ctx    context.Context // for operations
+	cancel context.CancelFunc
+	queue  []*lasting.Operation // those that wait for the stream to open
+	moved  bool                 // another process has the token and those that waited
+	users  int                  // operations that run, and the connection; 0 is the end of all
+	expiry time.Time
+	timer  *time.Timer
+
+	operations lasting.Set
 }
 
 type streamKey struct{}
@@ -72,7 +72,8 @@ func FromContext(ctx context.Context) (*Stream, bool) {
 
 // newStream makes one whose operations are validated in ctx until it is open.
 func (t *Transport) newStream(ctx context.Context, r *http.Request, exec graphql.GraphExecutor) *Stream {
-	s := &Stream{t: t, id: rand.Text(), exec: exec}
+	s := &Stream{t: t, id: rand.Text()}
+	s.operations = lasting.Set{Config: &t.operations, Exec: exec, Sink: sink{s}}
 	s.timer = time.AfterFunc(time.Hour, s.tick)
 	s.timer.Stop()
 	s.connect(ctx, r)
@@ -207,7 +208,7 @@ func (s *Stream) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.leave()
-	s.hook(func() { s.cfg().Hooks.Opened(s) })
+	s.operations.Tell(func() { s.cfg().Hooks.Opened(s) })
 	s.greet()
 	s.mu.Lock()
 	s.phase = open
@@ -215,7 +216,7 @@ func (s *Stream) serve(w http.ResponseWriter, r *http.Request) {
 	s.queue = nil
 	s.mu.Unlock()
 	for _, o := range waiting {
-		o.start()
+		s.start(o)
 	}
 	select {
 	case <-s.base.Done():
@@ -226,7 +227,7 @@ func (s *Stream) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.hush()
 	s.stop(EndLost) // unless whoever was writing knew better
-	s.hook(func() { s.cfg().Hooks.Closed(s, s.reason()) })
+	s.operations.Tell(func() { s.cfg().Hooks.Closed(s, s.reason()) })
 }
 
 // begin registers the stream, if it can be written to in time.
@@ -276,15 +277,6 @@ func (s *Stream) leave() {
 	if last {
 		s.t.streams.Remove(s)
 	}
-}
-
-func (s *Stream) hook(call func()) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.cfg().Log.Error("an event stream's hook panicked", "stream", s.id, "panic", r, "stack", string(debug.Stack()))
-		}
-	}()
-	call()
 }
 
 // arm sets the timer to the next heartbeat, or the expiry if that is first;

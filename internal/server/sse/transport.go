@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -58,25 +59,18 @@ type Config struct {
 	Log *slog.Logger
 }
 
-func orElse[T int | int64 | time.Duration](value, otherwise T) T {
-	if value <= 0 {
-		return otherwise
-	}
-	return value
-}
-
 func (cfg Config) withDefaults() Config {
-	cfg.Heartbeat = orElse(cfg.Heartbeat, 15*time.Second)
-	cfg.WriteTimeout = orElse(cfg.WriteTimeout, 10*time.Second)
-	cfg.Retry = orElse(cfg.Retry, 2*time.Second)
-	cfg.Reservation = orElse(cfg.Reservation, 30*time.Second)
-	cfg.MaxReservations = orElse(cfg.MaxReservations, 10_000)
-	cfg.MaxBody = orElse(cfg.MaxBody, 1<<20)
-	cfg.MaxOperations = orElse(cfg.MaxOperations, 100)
-	cfg.MaxHeld = orElse(cfg.MaxHeld, 4*cfg.MaxBody)
-	cfg.DrainSpread = orElse(cfg.DrainSpread, 5*time.Second)
-	cfg.ForwardTimeout = orElse(cfg.ForwardTimeout, 2*time.Second)
-	cfg.Hooks = cfg.Hooks.withDefaults()
+	cfg.Heartbeat = cmp.Or(max(cfg.Heartbeat, 0), 15*time.Second)
+	cfg.WriteTimeout = cmp.Or(max(cfg.WriteTimeout, 0), 10*time.Second)
+	cfg.Retry = cmp.Or(max(cfg.Retry, 0), 2*time.Second)
+	cfg.Reservation = cmp.Or(max(cfg.Reservation, 0), 30*time.Second)
+	cfg.MaxReservations = cmp.Or(max(cfg.MaxReservations, 0), 10_000)
+	cfg.MaxBody = cmp.Or(max(cfg.MaxBody, 0), 1<<20)
+	cfg.MaxOperations = cmp.Or(max(cfg.MaxOperations, 0), 100)
+	cfg.MaxHeld = cmp.Or(max(cfg.MaxHeld, 0), 4*cfg.MaxBody)
+	cfg.DrainSpread = cmp.Or(max(cfg.DrainSpread, 0), 5*time.Second)
+	cfg.ForwardTimeout = cmp.Or(max(cfg.ForwardTimeout, 0), 2*time.Second)
+	cfg.Hooks = cfg.Hooks.WithDefaults()
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
@@ -87,9 +81,10 @@ func (cfg Config) withDefaults() Config {
 // that are open or reserved. Make one with New and add it to one gqlgen handler,
 // before the transports that take any GET and POST.
 type Transport struct {
-	cfg      Config
-	requests chan *nats.Msg // of other processes
-	streams  lasting.Registry[*Stream]
+	cfg        Config
+	operations lasting.Config
+	requests   chan *nats.Msg // of other processes
+	streams    lasting.Registry[*Stream]
 
 	mu       sync.Mutex
 	seats    map[seatKey]*Stream // those with a token, open or reserved
@@ -100,9 +95,13 @@ var _ graphql.Transport = (*Transport)(nil)
 
 // New makes a Transport; what cfg leaves out gets its default.
 func New(cfg Config) *Transport {
+	cfg = cfg.withDefaults()
 	return &Transport{
-		cfg: cfg.withDefaults(), requests: make(chan *nats.Msg, maxRequests),
-		seats: map[seatKey]*Stream{},
+		cfg: cfg, requests: make(chan *nats.Msg, maxRequests), seats: map[seatKey]*Stream{},
+		operations: lasting.Config{
+			MaxOperations: cfg.MaxOperations, Internal: internalSentence,
+			Started: cfg.Hooks.OperationStarted, Ended: cfg.Hooks.OperationEnded, Refused: cfg.Hooks.OperationRefused,
+		},
 	}
 }
 

@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"context"
 	"net/http"
 	"runtime/debug"
 
@@ -11,37 +10,29 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"parley/internal/apperr"
+	"parley/internal/server/lasting"
 )
 
-// validate prepares o.rc. It gives the answer for what the protocol answers by
-// a status, and leaves errors that the stream is to carry in o.errs.
-func (o *operation) validate(ctx context.Context, method string) (refused *answer) {
-	s := o.s
+// validate checks an operation before its request is answered. It gives the answer
+// for what the protocol answers by a status; other errors the stream carries.
+func (s *Stream) validate(o *lasting.Operation, method string) (refused *answer) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.cfg().Log.Error("validating an operation panicked", "stream", s.id, "panic", r, "stack", string(debug.Stack()))
 			refused = internal()
 		}
 	}()
-	ctx = graphql.StartOperationTrace(ctx)
-	params := *o.params // which may go to another process meanwhile
-	now := graphql.Now()
-	params.Headers, params.ReadTime = s.Header(), graphql.TraceTiming{Start: now, End: now}
-	rc, errs := s.exec.CreateOperationContext(ctx, &params)
+	rc, errs := o.Validate(s.Context())
 	switch {
 	case len(errs) > 0:
-		s.hook(s.cfg().Hooks.OperationRefused)
-		streamed := rc.Operation != nil || !s.Single() && !unreadable(rc, errs)
-		if o.errs = o.present(graphql.WithOperationContext(ctx, rc), errs); !streamed {
-			return errorAnswer(http.StatusBadRequest, o.errs)
+		if streamed := rc.Operation != nil || !s.Single() && !unreadable(rc, errs); !streamed {
+			return errorAnswer(http.StatusBadRequest, o.Shown())
 		}
 	case method == http.MethodGet && rc.Operation.Operation == ast.Mutation:
-		s.hook(s.cfg().Hooks.OperationRefused)
+		s.operations.Refuse()
 		refused := refusal(http.StatusMethodNotAllowed, apperr.New(apperr.BadInput, "Mutations need POST."))
 		refused.Allow = http.MethodPost
 		return refused
-	default:
-		o.rc = rc
 	}
 	return nil
 }

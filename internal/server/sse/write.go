@@ -3,21 +3,14 @@ package sse
 import (
 	"bytes"
 	"errors"
-	"net"
 	"os"
 	"time"
 
 	"parley/internal/server/lasting"
 )
 
-// writeChunk is how many bytes may share one write deadline, so that a slow
-// peer which takes a long response bit by bit is not taken for a stuck one.
-const writeChunk = 16 << 10
-
-var errEnded = errors.New("sse: operation or stream has ended")
-
 // write sends one event, of an operation only while that is live.
-func (s *Stream) write(o *operation, encode func(*bytes.Buffer) error) error {
+func (s *Stream) write(o *lasting.Operation, encode func(*bytes.Buffer) error) error {
 	buf := lasting.Buffer()
 	defer lasting.Release(buf)
 	if err := encode(buf); err != nil {
@@ -25,8 +18,8 @@ func (s *Stream) write(o *operation, encode func(*bytes.Buffer) error) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if o != nil && !s.owns(o) {
-		return errEnded
+	if o != nil && !s.operations.Live(o) {
+		return lasting.ErrEnded
 	}
 	return s.put(buf.Bytes())
 }
@@ -37,12 +30,12 @@ func (s *Stream) write(o *operation, encode func(*bytes.Buffer) error) error {
 func (s *Stream) put(p []byte) error {
 	for len(p) > 0 {
 		if s.silent || s.ending() {
-			return errEnded
+			return lasting.ErrEnded
 		}
 		deadline := time.Now().Add(s.cfg().WriteTimeout)
 		err := s.wire.SetWriteDeadline(deadline)
 		if err == nil {
-			n := min(len(p), writeChunk)
+			n := min(len(p), lasting.WriteChunk)
 			_, err = s.w.Write(p[:n])
 			p = p[n:]
 		}
@@ -51,7 +44,7 @@ func (s *Stream) put(p []byte) error {
 		}
 		if err != nil {
 			s.lose(err, deadline)
-			return errEnded
+			return lasting.ErrEnded
 		}
 		s.due = deadline
 	}
@@ -68,7 +61,7 @@ func (s *Stream) lose(err error, deadline time.Time) {
 	late := now.After(deadline) || now.After(s.due) && now.Before(s.due.Add(timeout))
 	if late || errors.Is(err, os.ErrDeadlineExceeded) {
 		if s.stop(EndOverflow) {
-			s.hook(func() { s.cfg().Hooks.Overflow(s) })
+			s.operations.Tell(func() { s.cfg().Hooks.Overflow(s) })
 		}
 		return
 	}
@@ -88,21 +81,10 @@ func (s *Stream) hush() {
 	_ = s.wire.SetWriteDeadline(time.Now().Add(s.cfg().WriteTimeout))
 }
 
-// abort closes a connection of HTTP/1.1 and throws away what the kernel has not
-// sent: a peer that reads nothing would hold the send buffer for minutes. On
-// HTTP/2 the stream has been reset, and others share the connection.
+// abort closes a connection of HTTP/1.1. On HTTP/2 the stream has been reset, and
+// others share the connection.
 func (s *Stream) abort() {
-	conn, _, err := s.wire.Hijack()
-	if err != nil {
-		return
+	if conn, _, err := s.wire.Hijack(); err == nil {
+		lasting.Abort(conn)
 	}
-	below := conn
-	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		below = secured.NetConn()
-	}
-	if tcp, ok := below.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-		_ = tcp.Close() // before TLS, whose goodbye would block
-	}
-	_ = conn.Close()
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -27,7 +26,6 @@ type Conn struct {
 	id      string
 	socket  *websocket.Conn
 	wire    *wire
-	exec    graphql.GraphExecutor
 	header  http.Header
 	remote  string
 	base    context.Context // for Init; ends with the socket
@@ -38,19 +36,17 @@ type Conn struct {
 	mu      sync.Mutex
 	ctx     context.Context // for operations, from Init; base before
 	cancel  context.CancelFunc
-	greeted bool                  // connection_init has come
-	acked   bool                  // connection_ack may go out
-	code    int                   // how the socket ends; 0 while it lives
-	live    map[string]*operation // by id
-	held    int64                 // bytes of the live operations' messages
-	working int                   // operations that have not returned, live or not
-	// answering counts the queries and mutations that run, retiring closes the
-	// socket once there are none.
-	answering int
-	retiring  func()
-	due       deadlines
-	sent      positions
-	timer     *time.Timer
+	greeted bool // connection_init has come
+	acked   bool // connection_ack may go out
+	code    int  // how the socket ends; 0 while it lives
+	// retiring closes the socket once its queries and mutations are answered; nil
+	// until it is to close.
+	retiring func()
+	due      deadlines
+	sent     positions
+	timer    *time.Timer
+
+	operations lasting.Set
 }
 
 type connKey struct{}
@@ -67,10 +63,10 @@ func newConn(t *Transport, socket *websocket.Conn, r *http.Request, exec graphql
 		id:     rand.Text(),
 		socket: socket,
 		wire:   socket.NetConn().(*wire),
-		exec:   exec,
 		header: r.Header,
 		remote: r.RemoteAddr,
 	}
+	c.operations = lasting.Set{Config: &t.operations, Exec: exec, Sink: sink{c}}
 	ctx := context.WithValue(context.WithoutCancel(r.Context()), connKey{}, c)
 	c.base, c.cancel = context.WithCancel(ctx)
 	c.ctx = c.base
@@ -142,7 +138,7 @@ func (c *Conn) opened() {
 }
 
 // listen handles one message and goes on with a fresh goroutine, for the reason
-// that operation.pull has: reading JSON takes a deeper stack than waiting.
+// that an operation has: reading JSON takes a deeper stack than waiting.
 func (c *Conn) listen() {
 	over := true
 	defer func() {
@@ -220,7 +216,7 @@ func (c *Conn) handle(m message, size int64) {
 	case typeSubscribe:
 		c.subscribe(m, size)
 	case typeComplete:
-		c.unsubscribe(m.id)
+		c.operations.Dismiss(m.id)
 	}
 }
 
@@ -230,10 +226,8 @@ func (c *Conn) ending() bool {
 	return c.code != 0
 }
 
-var errEnded = errors.New("websocket: operation or socket has ended")
-
 // send writes one message, of an operation only while that is live.
-func (c *Conn) send(o *operation, encode func(*bytes.Buffer) error) error {
+func (c *Conn) send(o *lasting.Operation, encode func(*bytes.Buffer) error) error {
 	buf := lasting.Buffer()
 	defer lasting.Release(buf)
 	if err := encode(buf); err != nil {
@@ -241,12 +235,12 @@ func (c *Conn) send(o *operation, encode func(*bytes.Buffer) error) error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if c.ending() || o != nil && !c.owns(o) {
-		return errEnded
+	if c.ending() || o != nil && !c.operations.Live(o) {
+		return lasting.ErrEnded
 	}
 	if err := c.socket.WriteMessage(websocket.TextMessage, buf.Bytes()); err != nil {
 		c.lose(err)
-		return errEnded
+		return lasting.ErrEnded
 	}
 	return nil
 }

@@ -4,15 +4,9 @@
 //
 // # Goroutines and memory
 //
-// One goroutine reads a socket and one more runs each of its operations, but
-// for streams that announce their messages (resume.Reader): those have one only
-// while there is a message. There is no writer goroutine and no queue: whoever
-// has a message writes it under the socket's lock. An operation asks gqlgen for its next response only after
-// the previous one was handed to the kernel, so that an operation holds one
-// response at most, besides the one that may wait in its resolver's channel.
-// Conflating what a slow reader missed is therefore the business of whoever
-// fills that channel: it sees that the channel is not taken from, and replaces
-// what waits. Nothing here drops or reorders responses.
+// One goroutine reads a socket; its operations are as in package lasting, so that an
+// idle one whose stream announces its messages has none. There is no writer
+// goroutine and no queue: whoever has a message writes it under the socket's lock.
 //
 // # Resuming
 //

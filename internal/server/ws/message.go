@@ -38,17 +38,17 @@ var errInvalid = errors.New("invalid message")
 // refuses: names of fields are exact, a field given twice counts with its last
 // value, unknown fields are ignored.
 func parseMessage(data []byte) (message, error) {
-	fields, ok := object(data)
+	fields, ok := lasting.Object(data)
 	if !ok {
 		return message{}, errInvalid
 	}
 	m := message{}
-	if m.kind, ok = text(fields["type"]); !ok {
+	if m.kind, ok = lasting.Text(fields["type"]); !ok {
 		return message{}, errInvalid
 	}
 	switch m.kind {
 	case typeInit, typePing, typePong:
-		if raw := fields["payload"]; !nullish(raw) {
+		if raw := fields["payload"]; !lasting.Nullish(raw) {
 			if raw[0] != '{' {
 				return message{}, errInvalid
 			}
@@ -56,79 +56,25 @@ func parseMessage(data []byte) (message, error) {
 		}
 		return m, nil
 	case typeSubscribe, typeComplete:
-		if m.id, ok = text(fields["id"]); !ok || m.id == "" {
+		if m.id, ok = lasting.Text(fields["id"]); !ok || m.id == "" {
 			return message{}, errInvalid
 		}
 		if m.kind == typeComplete {
 			return m, nil
 		}
-		var err error
-		m.params, err = parseParams(fields["payload"])
-		return m, err
+		request, ok := lasting.Object(fields["payload"])
+		if !ok {
+			return message{}, errInvalid
+		}
+		var wrong string
+		if m.params, wrong = lasting.Params(request); wrong != "" {
+			return message{}, errInvalid
+		}
+		return m, nil
 	default: // also what only servers may send
 		return message{}, errInvalid
 	}
 }
-
-func parseParams(raw json.RawMessage) (*graphql.RawParams, error) {
-	fields, ok := object(raw)
-	if !ok {
-		return nil, errInvalid
-	}
-	params := &graphql.RawParams{}
-	if params.Query, ok = text(fields["query"]); !ok {
-		return nil, errInvalid
-	}
-	if name := fields["operationName"]; !nullish(name) {
-		if params.OperationName, ok = text(name); !ok {
-			return nil, errInvalid
-		}
-	}
-	if params.Variables, ok = values(fields["variables"]); !ok {
-		return nil, errInvalid
-	}
-	if params.Extensions, ok = values(fields["extensions"]); !ok {
-		return nil, errInvalid
-	}
-	return params, nil
-}
-
-// object reads one level: encoding/json would match the names of struct fields
-// in any case.
-func object(raw []byte) (map[string]json.RawMessage, bool) {
-	var fields map[string]json.RawMessage
-	if len(raw) == 0 || json.Unmarshal(raw, &fields) != nil {
-		return nil, false
-	}
-	return fields, fields != nil
-}
-
-func text(raw json.RawMessage) (string, bool) {
-	if len(raw) == 0 || raw[0] != '"' {
-		return "", false
-	}
-	var s string
-	err := json.Unmarshal(raw, &s)
-	return s, err == nil
-}
-
-// values reads an object whole. Numbers keep their digits, since gqlgen's
-// scalars decide what they are.
-func values(raw json.RawMessage) (map[string]any, bool) {
-	if nullish(raw) {
-		return nil, true
-	}
-	if raw[0] != '{' {
-		return nil, false
-	}
-	var m map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	err := decoder.Decode(&m)
-	return m, err == nil
-}
-
-func nullish(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // writeMessage encodes a message; id and payload are left out when empty.
 func writeMessage(buf *bytes.Buffer, kind, id string, payload []byte) {

@@ -7,6 +7,7 @@ import (
 
 	"parley/internal/event"
 	"parley/internal/resume"
+	"parley/internal/server/lasting"
 )
 
 // The automatic position: a ping carries a number, which the peer's pong
@@ -58,8 +59,8 @@ type pingPayload struct {
 }
 
 // markSent is called after a response of the operation has left.
-func (c *Conn) markSent(o *operation) {
-	if _, ok := o.reader.Sent(); !ok || !o.reader.Kept() {
+func (c *Conn) markSent(o *lasting.Operation) {
+	if _, ok := o.Reader.Sent(); !ok || !o.Reader.Kept() {
 		return
 	}
 	c.mu.Lock()
@@ -81,16 +82,10 @@ func (c *Conn) markSent(o *operation) {
 // confirming gives the payload of a ping that makes the peer confirm what the
 // socket's operations have sent, nil when there is nothing to confirm.
 func (c *Conn) confirming() map[string]any {
-	c.mu.Lock()
-	readers := make([]*resume.Reader, 0, len(c.live))
-	for _, o := range c.live {
-		readers = append(readers, o.reader)
-	}
-	c.mu.Unlock()
 	var places []placed
-	for _, r := range readers {
-		if at, worth := r.Unconfirmed(); worth {
-			places = append(places, placed{r, at})
+	for _, o := range c.operations.All() {
+		if at, worth := o.Reader.Unconfirmed(); worth {
+			places = append(places, placed{o.Reader, at})
 		}
 	}
 	if places == nil {
@@ -156,13 +151,13 @@ func (c *Conn) confirm(places []placed) {
 const saveTimeout = 10 * time.Second
 
 // forget is called when an operation has ended and its client knows.
-func (o *operation) forget() {
-	if !o.reader.Kept() {
+func (c *Conn) forget(r *resume.Reader) {
+	if !r.Kept() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.c.base), saveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.base), saveTimeout)
 	defer cancel()
-	if err := o.reader.Forget(ctx); err != nil {
-		o.c.cfg().Log.DebugContext(ctx, "websocket position not forgotten", "socket", o.c.id, "error", err)
+	if err := r.Forget(ctx); err != nil {
+		c.cfg().Log.DebugContext(ctx, "websocket position not forgotten", "socket", c.id, "error", err)
 	}
 }

@@ -6,32 +6,28 @@ import "time"
 // or after Config.AnswerTimeout, so that a client need not wonder what became of
 // them. Streams just end: they go on elsewhere.
 func (c *Conn) retire(code int, reason string) {
+	// In this order: the last answer looks for retiring after it is counted off.
 	c.mu.Lock()
-	busy := c.answering > 0 && c.code == 0
-	if busy && c.retiring == nil {
+	first := c.retiring == nil && c.code == 0
+	if first {
 		c.retiring = func() { c.Close(code, reason) }
-		time.AfterFunc(c.cfg().AnswerTimeout, c.retiring)
 	}
+	closing := c.retiring
 	c.mu.Unlock()
-	if !busy {
+	switch {
+	case c.operations.Answering() == 0:
 		c.Close(code, reason)
+	case first:
+		time.AfterFunc(c.cfg().AnswerTimeout, closing)
 	}
 }
 
-// answer counts a query or mutation until answered.
-func (c *Conn) answer() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.answering++
-}
-
+// answered closes a retiring socket after its last answer.
 func (c *Conn) answered() {
 	c.mu.Lock()
-	c.answering--
 	closing := c.retiring
-	last := c.answering == 0
 	c.mu.Unlock()
-	if closing != nil && last {
+	if closing != nil && c.operations.Answering() == 0 {
 		closing()
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/resume"
-	"parley/internal/server/ws"
+	"parley/internal/server/lasting"
 )
 
 const epoch = "an-epoch"
@@ -128,7 +128,7 @@ func (s *testSchema) subscribe(ctx context.Context, field *ast.Field, args map[s
 		return func(context.Context) *graphql.Response {
 			if fmt.Sprint(n) == fmt.Sprint(last) {
 				if breaks {
-					ws.Fail(ctx, errors.New("broken"))
+					lasting.Fail(ctx, errors.New("broken"))
 				}
 				return nil
 			}

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -93,29 +94,22 @@ type Config struct {
 	Log *slog.Logger
 }
 
-func orElse[T int | int64 | time.Duration](value, otherwise T) T {
-	if value == 0 {
-		return otherwise
-	}
-	return value
-}
-
 func (cfg Config) withDefaults() Config {
-	cfg.InitTimeout = orElse(max(cfg.InitTimeout, 0), 3*time.Second)
-	cfg.AuthTimeout = orElse(max(cfg.AuthTimeout, 0), 10*time.Second)
-	cfg.WriteTimeout = orElse(max(cfg.WriteTimeout, 0), 10*time.Second)
-	cfg.PingInterval = orElse(cfg.PingInterval, 25*time.Second)
-	cfg.PongTimeout = orElse(max(cfg.PongTimeout, 0), 30*time.Second)
-	cfg.ConfirmAfter = orElse(max(cfg.ConfirmAfter, 0), 5*time.Second)
-	cfg.ExpiryWarning = orElse(cfg.ExpiryWarning, time.Minute)
-	cfg.DrainSpread = orElse(max(cfg.DrainSpread, 0), 5*time.Second)
-	cfg.AnswerTimeout = orElse(max(cfg.AnswerTimeout, 0), time.Second)
-	cfg.MaxSockets = orElse(max(cfg.MaxSockets, 0), 20_000)
-	cfg.MaxMessage = orElse(max(cfg.MaxMessage, 0), 1<<20)
-	cfg.MaxOperations = orElse(max(cfg.MaxOperations, 0), 100)
-	cfg.MaxHeld = orElse(max(cfg.MaxHeld, 0), 4*cfg.MaxMessage)
-	cfg.SendBuffer = orElse(cfg.SendBuffer, 128<<10)
-	cfg.Hooks = cfg.Hooks.withDefaults()
+	cfg.InitTimeout = cmp.Or(max(cfg.InitTimeout, 0), 3*time.Second)
+	cfg.AuthTimeout = cmp.Or(max(cfg.AuthTimeout, 0), 10*time.Second)
+	cfg.WriteTimeout = cmp.Or(max(cfg.WriteTimeout, 0), 10*time.Second)
+	cfg.PingInterval = cmp.Or(cfg.PingInterval, 25*time.Second)
+	cfg.PongTimeout = cmp.Or(max(cfg.PongTimeout, 0), 30*time.Second)
+	cfg.ConfirmAfter = cmp.Or(max(cfg.ConfirmAfter, 0), 5*time.Second)
+	cfg.ExpiryWarning = cmp.Or(cfg.ExpiryWarning, time.Minute)
+	cfg.DrainSpread = cmp.Or(max(cfg.DrainSpread, 0), 5*time.Second)
+	cfg.AnswerTimeout = cmp.Or(max(cfg.AnswerTimeout, 0), time.Second)
+	cfg.MaxSockets = cmp.Or(max(cfg.MaxSockets, 0), 20_000)
+	cfg.MaxMessage = cmp.Or(max(cfg.MaxMessage, 0), 1<<20)
+	cfg.MaxOperations = cmp.Or(max(cfg.MaxOperations, 0), 100)
+	cfg.MaxHeld = cmp.Or(max(cfg.MaxHeld, 0), 4*cfg.MaxMessage)
+	cfg.SendBuffer = cmp.Or(cfg.SendBuffer, 128<<10)
+	cfg.Hooks = cfg.Hooks.WithDefaults()
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
@@ -125,8 +119,9 @@ func (cfg Config) withDefaults() Config {
 // Transport is a graphql.Transport for websockets and the registry of those
 // that are open. Make one with New and add it to one gqlgen handler.
 type Transport struct {
-	cfg      Config
-	upgrader websocket.Upgrader
+	cfg        Config
+	operations lasting.Config
+	upgrader   websocket.Upgrader
 
 	conns lasting.Registry[*Conn]
 }
@@ -137,6 +132,10 @@ var _ graphql.Transport = (*Transport)(nil)
 func New(cfg Config) *Transport {
 	cfg = cfg.withDefaults()
 	t := &Transport{cfg: cfg}
+	t.operations = lasting.Config{
+		MaxOperations: cfg.MaxOperations, Internal: internalReason,
+		Started: cfg.Hooks.OperationStarted, Ended: cfg.Hooks.OperationEnded, Refused: cfg.Hooks.OperationRefused,
+	}
 	t.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.WriteTimeout,
 		ReadBufferSize:   readBuffer,

@@ -6,11 +6,9 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
-)
 
-// writeChunk is how many bytes may share one write deadline, so that a slow
-// peer which takes a long message bit by bit is not taken for a stuck one.
-const writeChunk = 16 << 10
+	"parley/internal/server/lasting"
+)
 
 // wire is the connection below a socket. It notes when bytes came in, and
 // allows each chunk that goes out the same time; the deadlines that gorilla
@@ -34,7 +32,7 @@ func (w *wire) Write(p []byte) (written int, err error) {
 		if err := w.Conn.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
 			return written, err
 		}
-		n, err := w.Conn.Write(p[:min(len(p), writeChunk)])
+		n, err := w.Conn.Write(p[:min(len(p), lasting.WriteChunk)])
 		written += n
 		if err != nil {
 			return written, err
@@ -51,25 +49,8 @@ func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 // heardSince tells whether any byte came from the peer after t.
 func (w *wire) heardSince(t time.Time) bool { return w.heard.Load() > t.UnixNano() }
 
-// tcp gives the TCP connection below, also below TLS; nil if there is none.
-func (w *wire) tcp() *net.TCPConn {
-	conn := w.Conn
-	if inner, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = inner.NetConn()
-	}
-	tcp, _ := conn.(*net.TCPConn)
-	return tcp
-}
-
-// abort closes the connection and throws away what the kernel has not sent.
-// Otherwise a peer that reads nothing would hold the send buffer for minutes.
-func (w *wire) abort() {
-	if tcp := w.tcp(); tcp != nil {
-		_ = tcp.SetLinger(0)
-		_ = tcp.Close() // before TLS, whose goodbye would block
-	}
-	_ = w.Conn.Close()
-}
+// abort ends the connection at once.
+func (w *wire) abort() { lasting.Abort(w.Conn) }
 
 // hijacker gives gorilla a wire instead of the bare connection, also through
 // middleware that only has Unwrap.
@@ -84,7 +65,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w := &wire{Conn: conn, timeout: h.cfg.WriteTimeout}
-	if tcp := w.tcp(); tcp != nil && h.cfg.SendBuffer > 0 {
+	if tcp := lasting.TCP(conn); tcp != nil && h.cfg.SendBuffer > 0 {
 		_ = tcp.SetWriteBuffer(h.cfg.SendBuffer)
 	}
 	return w, rw, nil

@@ -1,0 +1,79 @@
+package sse_test
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"parley/internal/server/sse"
+)
+
+// These count the goroutines of the process, so they are not parallel.
+
+// few waits until there are at most so many goroutines, give or take those that
+// waiting itself takes.
+func few(t testing.TB, goroutines int) {
+	t.Helper()
+	var got int
+	require.Eventually(t, func() bool { got = runtime.NumGoroutine(); return got <= goroutines+10 },
+		patience, time.Millisecond, "more than %d goroutines", goroutines)
+}
+
+func TestAnIdleOperationOnASharedStreamTakesNoGoroutine(t *testing.T) {
+	const operations = 200
+	b := setup(t, sse.Config{MaxOperations: operations})
+	token := b.reserve(t)
+	s := b.attach(t, token)
+	before := runtime.NumGoroutine()
+	var pumps []*pump
+	for i := range operations {
+		status, answer := b.operate(t, token, fmt.Sprint(i), "subscription { announced }")
+		require.Equal(t, http.StatusAccepted, status, "%s", answer)
+		pumps = append(pumps, receive(t, b.schema.pumps))
+	}
+	few(t, before)
+	for i, p := range pumps {
+		p.emit(7)
+		p.emit(8)
+		for _, n := range []int{7, 8} {
+			f := s.expect("next")
+			require.JSONEq(t, fmt.Sprintf(`{"id":"%d","payload":{"data":{"announced":%d}}}`, i, n), f.data)
+			require.NotEmpty(t, f.id)
+		}
+	}
+	few(t, before)
+	for i, p := range pumps {
+		p.end()
+		require.JSONEq(t, fmt.Sprintf(`{"id":"%d"}`, i), s.expect("complete").data)
+	}
+}
+
+func TestAStreamOfItsOwnTakesTheGoroutinesOfItsRequestOnly(t *testing.T) {
+	const streams = 50
+	b := setup(t, sse.Config{})
+	open := func(query string) (goroutines int) {
+		before := runtime.NumGoroutine()
+		for range streams {
+			b.post(t, query)
+			receive(t, b.started)
+		}
+		return runtime.NumGoroutine() - before
+	}
+	waiting := open("subscription { idle }") // one waits for each
+	first := runtime.NumGoroutine()
+	open("subscription { announced }")
+	few(t, first+waiting-streams)
+	s := b.post(t, "subscription { announced }")
+	var p *pump
+	for range streams + 1 {
+		p = receive(t, b.schema.pumps)
+	}
+	p.emit(7)
+	require.JSONEq(t, `{"data":{"announced":7}}`, s.expect("next").data)
+	p.end()
+	s.expect("complete")
+}
