@@ -161,10 +161,10 @@ func receive[T any](t testing.TB, c <-chan T, what string) T {
 // handler is a Handler made of a function.
 type handler struct {
 	pool string
-	do   func(ctx context.Context, t worker.Task, report func(float64, string)) (json.RawMessage, error)
+	do   func(ctx context.Context, t worker.Task, progress func(float64, string)) (json.RawMessage, error)
 }
 
-func handlers(do func(ctx context.Context, t worker.Task, report func(float64, string)) (json.RawMessage, error)) []worker.Handler {
+func handlers(do func(ctx context.Context, t worker.Task, progress func(float64, string)) (json.RawMessage, error)) []worker.Handler {
 	return []worker.Handler{handler{"test", do}}
 }
 
@@ -173,8 +173,8 @@ func (h handler) Bundle() jobspec.Bundle {
 		Directions: []jobspec.Direction{{Source: "en", Target: "es"}}}
 }
 
-func (h handler) Handle(ctx context.Context, t worker.Task, report func(float64, string)) (json.RawMessage, error) {
-	return h.do(ctx, t, report)
+func (h handler) Handle(ctx context.Context, t worker.Task, progress func(float64, string)) (json.RawMessage, error) {
+	return h.do(ctx, t, progress)
 }
 
 // blocking is a handler that says that it began and ends with its context or a

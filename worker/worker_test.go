@@ -223,13 +223,13 @@ func TestWorker_StopLetsTasksFinishAndHandsBackTheRest(t *testing.T) {
 	b := setup(t)
 	h := newBlocking()
 	_, stopFirst := b.start(worker.Config{Slots: 2, Grace: 200 * time.Millisecond, Handlers: handlers(
-		func(ctx context.Context, task worker.Task, report func(float64, string)) (json.RawMessage, error) {
+		func(ctx context.Context, task worker.Task, progress func(float64, string)) (json.RawMessage, error) {
 			if task.Run == "quick" {
 				h.entered <- task
 				<-h.leave
 				return json.RawMessage(`{}`), nil
 			}
-			return h.do(context.WithoutCancel(ctx), task, report)
+			return h.do(context.WithoutCancel(ctx), task, progress)
 		})})
 	b.publish(job("quick"), job("deaf"), job("waits"))
 	receive(t, h.entered, "the first task")

@@ -1,0 +1,424 @@
+package intake
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The lanes of two pools, as New orders them.
+const (
+	i0 = iota
+	b0
+	i1
+	b1
+)
+
+var laneNames = []string{"i0", "b0", "i1", "b1"}
+
+// pools makes a planner for n pools, with all lanes opened.
+func pools(n, slots int) *planner {
+	var shares []float64
+	for range n {
+		shares = append(shares, 6, 1)
+	}
+	p := newPlanner(slots, shares)
+	for i := range p.lanes {
+		p.opened(i)
+	}
+	return p
+}
+
+// say puts requests into words: "i0 take 3, b0 wait".
+func say(requests []request) string {
+	var words []string
+	for _, r := range requests {
+		switch r.action {
+		case take:
+			words = append(words, fmt.Sprintf("%s take %d", laneNames[r.lane], r.count))
+		case wait:
+			words = append(words, laneNames[r.lane]+" wait")
+		case callOff:
+			words = append(words, laneNames[r.lane]+" call off")
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// event happens to a planner and tells whether the intake would plan then.
+type event func(p *planner) (planNow bool)
+
+func starts(*planner) bool { return true }
+
+// has is what a lane was last heard to have, from an answer before the table
+// begins.
+func has(lane int, pending uint64) event {
+	return func(p *planner) bool { p.lanes[lane].pending = pending; return true }
+}
+
+func brings(lane int, pending uint64, last bool) event {
+	return func(p *planner) bool {
+		admitted, planNow := p.message(lane, pending, last)
+		if !admitted {
+			panic("a message was refused")
+		}
+		return planNow
+	}
+}
+
+func bringsTooMuch(lane int, pending uint64, last bool) event {
+	return func(p *planner) bool {
+		admitted, planNow := p.message(lane, pending, last)
+		if admitted {
+			panic("a message was admitted")
+		}
+		return planNow
+	}
+}
+
+func hasNoMore(lane int) event {
+	return func(p *planner) bool { p.ended(lane); return true }
+}
+
+func breaks(lane int) event {
+	return func(p *planner) bool { p.broke(lane); return true }
+}
+
+func isOpened(lane int) event {
+	return func(p *planner) bool { p.opened(lane); return true }
+}
+
+func ran(lane int, served float64) event {
+	return func(p *planner) bool { p.lanes[lane].served = served; return false }
+}
+
+func slotIsFree(p *planner) bool { p.done(); return true }
+
+func closes(p *planner) bool { p.close(); return true }
+
+// all is several events after which the intake plans once.
+func all(events ...event) event {
+	return func(p *planner) bool {
+		planNow := false
+		for _, e := range events {
+			planNow = e(p) || planNow
+		}
+		return planNow
+	}
+}
+
+type step struct {
+	event event
+	// after is how much time has passed since the step before.
+	after time.Duration
+	want  string
+}
+
+func TestPlanner(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name         string
+		pools, slots int
+		steps        []step
+	}{
+		{"lanes that nothing is known of wait for one message each", 2, 4, []step{
+			{event: starts, want: "i0 wait, b0 wait, i1 wait, b1 wait"},
+			{event: starts, want: ""},
+		}},
+		{"a lane that waited in vain waits again", 1, 4, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: hasNoMore(b0), want: "b0 wait"},
+		}},
+		{"a lane with nothing behind its message waits again", 1, 4, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: brings(i0, 0, true), want: "i0 wait"},
+		}},
+		{"a lane with more is asked for what there is", 1, 8, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: brings(b0, 2, true), want: "b0 take 2"},
+		}},
+		{"a lane with more than there is room for gets all slots, and nobody waits", 1, 4, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: brings(b0, 100, true), want: "b0 take 3, i0 call off"},
+		}},
+		{"a batch is planned for once, with its last message", 1, 8, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: brings(i0, 3, true), want: "i0 take 3"},
+			{event: brings(i0, 2, false), want: ""},
+			{event: brings(i0, 1, false), want: ""},
+			{event: brings(i0, 0, true), want: "i0 wait"},
+		}},
+		{"a batch that turned out smaller frees its slots", 1, 3, []step{
+			{event: has(i0, 9), want: "i0 take 2, b0 take 1"},
+			{event: brings(i0, 8, false), want: ""},
+			{event: all(hasNoMore(b0), hasNoMore(i0)), want: "i0 wait, b0 wait"},
+		}},
+		{"slots go six to one", 1, 7, []step{
+			{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 6, b0 take 1"},
+		}},
+		{"what a lane leaves goes to the other", 1, 14, []step{
+			{event: all(has(i0, 3), has(b0, 100)), want: "i0 take 3, b0 take 11"},
+		}},
+		{"pools share alike", 2, 14, []step{
+			{event: all(has(i0, 100), has(b0, 100), has(i1, 100), has(b1, 100)), want: "i0 take 6, b0 take 1, i1 take 6, b1 take 1"},
+		}},
+		{"with one slot bulk gets the second turn and then waits for six", 1, 1, []step{
+			{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 1"},
+			{event: brings(i0, 99, true), want: ""},
+			{event: slotIsFree, want: "b0 take 1"},
+			{event: brings(b0, 99, true), want: ""},
+			{event: slotIsFree, want: "i0 take 1"},
+			{event: brings(i0, 98, true), want: ""},
+			{event: slotIsFree, want: "i0 take 1"},
+		}},
+		{"a lane whose answer is under way keeps its turn", 1, 3, []step{
+			{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 2, b0 take 1"},
+			{event: brings(b0, 99, true), want: ""},
+			{event: slotIsFree, want: ""},
+			{event: brings(i0, 99, false), want: ""},
+			{event: brings(i0, 98, true), want: "i0 take 1"},
+		}},
+		{"a lane that was idle gets no more than its share", 1, 6, []step{
+			{event: all(ran(i0, 50), starts), want: "i0 wait, b0 wait"},
+			{event: all(has(i0, 100), brings(b0, 100, true), hasNoMore(i0)), want: "i0 take 5"},
+		}},
+		{"an empty lane is looked at while the slots are full, from time to time", 1, 1, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: brings(b0, 100, true), want: "i0 call off"},
+			{event: slotIsFree, want: "i0 take 1"},
+			{event: hasNoMore(i0), want: "b0 take 1"},
+			{event: brings(b0, 99, true), after: probeInterval / 2, want: ""},
+			{event: slotIsFree, want: "b0 take 1"},
+			{event: brings(b0, 98, true), after: probeInterval / 2, want: ""},
+			{event: slotIsFree, want: "i0 take 1"},
+			{event: brings(i0, 1, true), want: ""},
+			{event: slotIsFree, want: "i0 take 1"},
+		}},
+		{"a message that was on its way when its request was called off has no slot", 1, 1, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: brings(i0, 0, true), want: "b0 call off"},
+			{event: bringsTooMuch(b0, 0, false), want: ""},
+			{event: slotIsFree, want: "i0 wait, b0 wait"},
+		}},
+		{"one that comes when there is room again has a slot", 1, 2, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: brings(i0, 0, true), want: "i0 wait"},
+			{event: brings(i0, 0, true), want: "b0 call off"},
+			{event: slotIsFree, want: "i0 wait, b0 wait"},
+			{event: brings(b0, 0, false), want: "i0 call off, b0 call off"},
+		}},
+		{"a broken lane is left alone until it is opened", 1, 2, []step{
+			{event: breaks(i0), want: "b0 wait"},
+			{event: brings(b0, 0, true), want: "b0 wait"},
+			{event: isOpened(i0), want: "i0 wait"},
+		}},
+		{"what a lane had asked for when it broke goes to the others", 1, 4, []step{
+			{event: has(i0, 100), want: "i0 take 3, b0 take 1"},
+			{event: breaks(i0), want: ""},
+			{event: brings(b0, 100, true), want: "b0 take 3"},
+			{event: isOpened(i0), want: ""},
+		}},
+		{"after closing nothing is asked for and nothing has a slot", 1, 4, []step{
+			{event: starts, want: "i0 wait, b0 wait"},
+			{event: brings(i0, 5, true), want: "i0 take 3, b0 call off"},
+			{event: closes, want: ""},
+			{event: bringsTooMuch(i0, 4, false), want: ""},
+			{event: slotIsFree, want: ""},
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := pools(test.pools, test.slots)
+			now := time.Unix(1e9, 0)
+			for i, s := range test.steps {
+				now = now.Add(s.after)
+				got := ""
+				if s.event(p) {
+					got = say(p.plan(now))
+				}
+				if got != s.want {
+					t.Fatalf("step %d: got %q, want %q", i+1, got, s.want)
+				}
+			}
+		})
+	}
+}
+
+// server is what the planner's requests go to: lanes with messages, the requests
+// that are open, and the messages that hold slots.
+type server struct {
+	t       *testing.T
+	p       *planner
+	now     time.Time
+	queued  []int
+	open    []int
+	waiting []bool
+	running []int
+	started []int
+}
+
+func newServer(t *testing.T, p *planner) *server {
+	n := len(p.lanes)
+	return &server{t: t, p: p, now: time.Unix(1e9, 0), queued: make([]int, n), open: make([]int, n), waiting: make([]bool, n)}
+}
+
+// plan makes the requests, and fails when one can't be made or the slots are
+// promised twice.
+func (s *server) plan() {
+	for _, r := range s.p.plan(s.now) {
+		switch {
+		case r.action == callOff:
+			if s.open[r.lane] == 0 || !s.waiting[r.lane] {
+				s.t.Fatalf("%s has no waiting request to be called off", laneNames[r.lane])
+			}
+			s.open[r.lane] = 0
+		case s.open[r.lane] > 0:
+			s.t.Fatalf("%s is asked twice", laneNames[r.lane])
+		default:
+			s.open[r.lane], s.waiting[r.lane] = r.count, r.action == wait
+		}
+	}
+	held := len(s.running)
+	for i := range s.p.lanes {
+		if !s.waiting[i] {
+			held += s.open[i]
+		}
+	}
+	if held > s.p.slots {
+		s.t.Fatalf("%d slots are promised, there are %d", held, s.p.slots)
+	}
+	for i := range s.p.lanes {
+		if held < s.p.slots && s.open[i] == 0 && !s.p.lanes[i].broken && !s.busy() {
+			s.t.Fatalf("%s is forgotten", laneNames[i])
+		}
+	}
+}
+
+// busy tells whether a lane is answering: slots may be waiting for it.
+func (s *server) busy() bool {
+	for i, n := range s.open {
+		if n > 0 && !s.waiting[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// answer brings one message of a lane, or says that there is none.
+func (s *server) answer(lane int) {
+	if s.open[lane] == 0 {
+		return
+	}
+	if s.queued[lane] == 0 {
+		if !s.waiting[lane] {
+			s.open[lane] = 0
+			s.p.ended(lane)
+			s.plan()
+		}
+		return
+	}
+	s.queued[lane]--
+	s.open[lane]--
+	admitted, planNow := s.p.message(lane, uint64(s.queued[lane]), s.open[lane] == 0)
+	if !admitted {
+		s.t.Fatalf("%s was asked for a message that has no slot", laneNames[lane])
+	}
+	s.running, s.started = append(s.running, lane), append(s.started, lane)
+	if planNow {
+		s.plan()
+	}
+}
+
+// finish ends the task that runs longest.
+func (s *server) finish() {
+	if len(s.running) > 0 {
+		s.running = s.running[1:]
+		s.p.done()
+		s.plan()
+	}
+}
+
+func TestPlanner_SharesSixToOneOverTime(t *testing.T) {
+	t.Parallel()
+	for _, slots := range []int{1, 2, 3, 7, 14, 100} {
+		s := newServer(t, pools(2, slots))
+		for i := range s.queued {
+			s.queued[i] = 1000
+		}
+		s.plan()
+		for len(s.started) < 700+slots {
+			for i := range s.queued {
+				for s.open[i] > 0 {
+					s.answer(i)
+				}
+			}
+			s.now = s.now.Add(probeInterval)
+			s.finish()
+		}
+		counts := make([]int, len(s.queued))
+		// The first lane that is heard of gets all slots: nothing is known of the others.
+		for _, lane := range s.started[slots : slots+700] {
+			counts[lane]++
+		}
+		for i, n := range counts {
+			want := 300
+			if i == b0 || i == b1 {
+				want = 50
+			}
+			if n < want-slots/7-2 || n > want+slots/7+2 {
+				t.Errorf("%d slots: %s got %d of 700, want about %d", slots, laneNames[i], n, want)
+			}
+		}
+	}
+}
+
+// Whatever happens, slots are never promised twice, no lane is forgotten, and
+// all work gets done.
+func TestPlanner_KeepsItsPromisesWhateverHappens(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		s := newServer(t, pools(2, 1+r.IntN(8)))
+		s.plan()
+		sent := 0
+		for range 400 {
+			s.now = s.now.Add(time.Duration(r.IntN(1000)) * time.Microsecond)
+			lane := r.IntN(len(s.queued))
+			switch r.IntN(8) {
+			case 0:
+				n := r.IntN(12)
+				s.queued[lane] += n
+				sent += n
+			case 1:
+				s.open[lane] = 0
+				s.p.broke(lane)
+				s.plan()
+			case 2:
+				if s.p.lanes[lane].broken {
+					s.p.opened(lane)
+					s.plan()
+				}
+			case 3, 4:
+				s.finish()
+			default:
+				s.answer(lane)
+			}
+		}
+		for i := range s.p.lanes {
+			s.p.opened(i)
+		}
+		s.plan()
+		for round := 0; round < 10*sent && (len(s.started) < sent || len(s.running) > 0); round++ {
+			for i := range s.queued {
+				s.answer(i)
+			}
+			s.finish()
+			s.now = s.now.Add(time.Millisecond)
+		}
+		if len(s.started) != sent || len(s.running) != 0 {
+			t.Fatalf("seed %d: %d of %d messages were started, %d run on", seed, len(s.started), sent, len(s.running))
+		}
+	}
+}
