@@ -3,37 +3,21 @@ package onnx
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-)
 
-// shared gives a path of the test data that lies beside the repository. Only
-// outside CI may it be missing.
-func shared(t testing.TB, path ...string) string {
-	t.Helper()
-	full := filepath.Join(append([]string{"..", "..", "..", "shared"}, path...)...)
-	if _, err := os.Stat(full); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("test data is missing: %v", err)
-		}
-		t.Skipf("SKIPPED: test data is missing: %v", err)
-	}
-	return full
-}
+	"parley/internal/testkit"
+)
 
 func encoder(t testing.TB) *Session {
 	t.Helper()
-	if err := Start(""); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("SKIPPED: %v", err)
+	if err := Start(testkit.ONNX(t)); err != nil {
+		t.Fatal(err)
 	}
-	s, err := Open(shared(t, "models", "random", "marian-random", "onnx", "encoder_model.onnx"), Options{Threads: 1})
+	s, err := Open(testkit.Shared(t, "models", "random", "marian-random", "onnx", "encoder_model.onnx"), Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
