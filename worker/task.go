@@ -56,11 +56,11 @@ func (w *Worker) process(ctx context.Context, h Handler, kind string, d natsx.De
 	t.beat = time.AfterFunc(w.AckWait/3, func() { t.later(t.heartbeat) })
 	t.mu.Unlock()
 	defer t.beat.Stop()
-	w.runs.remove(t, t.live(h))
+	w.runs.remove(t, t.perform(h))
 }
 
-// live does the work and reports; it returns whether RESULTS knows the end.
-func (t *task) live(h Handler) (reported bool) {
+// perform does the work and reports; it returns whether RESULTS knows the end.
+func (t *task) perform(h Handler) (reported bool) {
 	w := t.worker
 	if w.cancelledBefore(t.ctx, t.job.Run) {
 		t.cancel(errCancelled)

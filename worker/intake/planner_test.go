@@ -116,118 +116,120 @@ type step struct {
 	want  string
 }
 
+var plannerCases = []struct {
+	name         string
+	pools, slots int
+	steps        []step
+}{
+	{"lanes that nothing is known of wait for one message each", 2, 4, []step{
+		{event: starts, want: "i0 wait, b0 wait, i1 wait, b1 wait"},
+		{event: starts, want: ""},
+	}},
+	{"a lane that waited in vain waits again", 1, 4, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: hasNoMore(b0), want: "b0 wait"},
+	}},
+	{"a lane with nothing behind its message waits again", 1, 4, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(i0, 0, true), want: "i0 wait"},
+	}},
+	{"a lane with more is asked for what there is", 1, 8, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(b0, 2, true), want: "b0 take 2"},
+	}},
+	{"a lane with more than there is room for gets all slots, and nobody waits", 1, 4, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(b0, 100, true), want: "b0 take 3, i0 call off"},
+	}},
+	{"a batch is planned for once, with its last message", 1, 8, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(i0, 3, true), want: "i0 take 3"},
+		{event: brings(i0, 2, false), want: ""},
+		{event: brings(i0, 1, false), want: ""},
+		{event: brings(i0, 0, true), want: "i0 wait"},
+	}},
+	{"a batch that turned out smaller frees its slots", 1, 3, []step{
+		{event: has(i0, 9), want: "i0 take 2, b0 take 1"},
+		{event: brings(i0, 8, false), want: ""},
+		{event: all(hasNoMore(b0), hasNoMore(i0)), want: "i0 wait, b0 wait"},
+	}},
+	{"slots go six to one", 1, 7, []step{
+		{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 6, b0 take 1"},
+	}},
+	{"what a lane leaves goes to the other", 1, 14, []step{
+		{event: all(has(i0, 3), has(b0, 100)), want: "i0 take 3, b0 take 11"},
+	}},
+	{"pools share alike", 2, 14, []step{
+		{event: all(has(i0, 100), has(b0, 100), has(i1, 100), has(b1, 100)), want: "i0 take 6, b0 take 1, i1 take 6, b1 take 1"},
+	}},
+	{"with one slot bulk gets the second turn and then waits for six", 1, 1, []step{
+		{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 1"},
+		{event: brings(i0, 99, true), want: ""},
+		{event: slotIsFree, want: "b0 take 1"},
+		{event: brings(b0, 99, true), want: ""},
+		{event: slotIsFree, want: "i0 take 1"},
+		{event: brings(i0, 98, true), want: ""},
+		{event: slotIsFree, want: "i0 take 1"},
+	}},
+	{"a lane whose answer is under way keeps its turn", 1, 3, []step{
+		{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 2, b0 take 1"},
+		{event: brings(b0, 99, true), want: ""},
+		{event: slotIsFree, want: ""},
+		{event: brings(i0, 99, false), want: ""},
+		{event: brings(i0, 98, true), want: "i0 take 1"},
+	}},
+	{"a lane that was idle gets no more than its share", 1, 6, []step{
+		{event: all(ran(i0, 50), starts), want: "i0 wait, b0 wait"},
+		{event: all(has(i0, 100), brings(b0, 100, true), hasNoMore(i0)), want: "i0 take 5"},
+	}},
+	{"an empty lane is looked at while the slots are full, from time to time", 1, 1, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(b0, 100, true), want: "i0 call off"},
+		{event: slotIsFree, want: "i0 take 1"},
+		{event: hasNoMore(i0), want: "b0 take 1"},
+		{event: brings(b0, 99, true), after: probeInterval / 2, want: ""},
+		{event: slotIsFree, want: "b0 take 1"},
+		{event: brings(b0, 98, true), after: probeInterval / 2, want: ""},
+		{event: slotIsFree, want: "i0 take 1"},
+		{event: brings(i0, 1, true), want: ""},
+		{event: slotIsFree, want: "i0 take 1"},
+	}},
+	{"a message that was on its way when its request was called off has no slot", 1, 1, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(i0, 0, true), want: "b0 call off"},
+		{event: bringsTooMuch(b0, 0, false), want: ""},
+		{event: slotIsFree, want: "i0 wait, b0 wait"},
+	}},
+	{"one that comes when there is room again has a slot", 1, 2, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(i0, 0, true), want: "i0 wait"},
+		{event: brings(i0, 0, true), want: "b0 call off"},
+		{event: slotIsFree, want: "i0 wait, b0 wait"},
+		{event: brings(b0, 0, false), want: "i0 call off, b0 call off"},
+	}},
+	{"a broken lane is left alone until it is opened", 1, 2, []step{
+		{event: breaks(i0), want: "b0 wait"},
+		{event: brings(b0, 0, true), want: "b0 wait"},
+		{event: isOpened(i0), want: "i0 wait"},
+	}},
+	{"what a lane had asked for when it broke goes to the others", 1, 4, []step{
+		{event: has(i0, 100), want: "i0 take 3, b0 take 1"},
+		{event: breaks(i0), want: ""},
+		{event: brings(b0, 100, true), want: "b0 take 3"},
+		{event: isOpened(i0), want: ""},
+	}},
+	{"after closing nothing is asked for and nothing has a slot", 1, 4, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(i0, 5, true), want: "i0 take 3, b0 call off"},
+		{event: closes, want: ""},
+		{event: bringsTooMuch(i0, 4, false), want: ""},
+		{event: slotIsFree, want: ""},
+	}},
+}
+
 func TestPlanner(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name         string
-		pools, slots int
-		steps        []step
-	}{
-		{"lanes that nothing is known of wait for one message each", 2, 4, []step{
-			{event: starts, want: "i0 wait, b0 wait, i1 wait, b1 wait"},
-			{event: starts, want: ""},
-		}},
-		{"a lane that waited in vain waits again", 1, 4, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: hasNoMore(b0), want: "b0 wait"},
-		}},
-		{"a lane with nothing behind its message waits again", 1, 4, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: brings(i0, 0, true), want: "i0 wait"},
-		}},
-		{"a lane with more is asked for what there is", 1, 8, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: brings(b0, 2, true), want: "b0 take 2"},
-		}},
-		{"a lane with more than there is room for gets all slots, and nobody waits", 1, 4, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: brings(b0, 100, true), want: "b0 take 3, i0 call off"},
-		}},
-		{"a batch is planned for once, with its last message", 1, 8, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: brings(i0, 3, true), want: "i0 take 3"},
-			{event: brings(i0, 2, false), want: ""},
-			{event: brings(i0, 1, false), want: ""},
-			{event: brings(i0, 0, true), want: "i0 wait"},
-		}},
-		{"a batch that turned out smaller frees its slots", 1, 3, []step{
-			{event: has(i0, 9), want: "i0 take 2, b0 take 1"},
-			{event: brings(i0, 8, false), want: ""},
-			{event: all(hasNoMore(b0), hasNoMore(i0)), want: "i0 wait, b0 wait"},
-		}},
-		{"slots go six to one", 1, 7, []step{
-			{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 6, b0 take 1"},
-		}},
-		{"what a lane leaves goes to the other", 1, 14, []step{
-			{event: all(has(i0, 3), has(b0, 100)), want: "i0 take 3, b0 take 11"},
-		}},
-		{"pools share alike", 2, 14, []step{
-			{event: all(has(i0, 100), has(b0, 100), has(i1, 100), has(b1, 100)), want: "i0 take 6, b0 take 1, i1 take 6, b1 take 1"},
-		}},
-		{"with one slot bulk gets the second turn and then waits for six", 1, 1, []step{
-			{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 1"},
-			{event: brings(i0, 99, true), want: ""},
-			{event: slotIsFree, want: "b0 take 1"},
-			{event: brings(b0, 99, true), want: ""},
-			{event: slotIsFree, want: "i0 take 1"},
-			{event: brings(i0, 98, true), want: ""},
-			{event: slotIsFree, want: "i0 take 1"},
-		}},
-		{"a lane whose answer is under way keeps its turn", 1, 3, []step{
-			{event: all(has(i0, 100), has(b0, 100)), want: "i0 take 2, b0 take 1"},
-			{event: brings(b0, 99, true), want: ""},
-			{event: slotIsFree, want: ""},
-			{event: brings(i0, 99, false), want: ""},
-			{event: brings(i0, 98, true), want: "i0 take 1"},
-		}},
-		{"a lane that was idle gets no more than its share", 1, 6, []step{
-			{event: all(ran(i0, 50), starts), want: "i0 wait, b0 wait"},
-			{event: all(has(i0, 100), brings(b0, 100, true), hasNoMore(i0)), want: "i0 take 5"},
-		}},
-		{"an empty lane is looked at while the slots are full, from time to time", 1, 1, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: brings(b0, 100, true), want: "i0 call off"},
-			{event: slotIsFree, want: "i0 take 1"},
-			{event: hasNoMore(i0), want: "b0 take 1"},
-			{event: brings(b0, 99, true), after: probeInterval / 2, want: ""},
-			{event: slotIsFree, want: "b0 take 1"},
-			{event: brings(b0, 98, true), after: probeInterval / 2, want: ""},
-			{event: slotIsFree, want: "i0 take 1"},
-			{event: brings(i0, 1, true), want: ""},
-			{event: slotIsFree, want: "i0 take 1"},
-		}},
-		{"a message that was on its way when its request was called off has no slot", 1, 1, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: brings(i0, 0, true), want: "b0 call off"},
-			{event: bringsTooMuch(b0, 0, false), want: ""},
-			{event: slotIsFree, want: "i0 wait, b0 wait"},
-		}},
-		{"one that comes when there is room again has a slot", 1, 2, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: brings(i0, 0, true), want: "i0 wait"},
-			{event: brings(i0, 0, true), want: "b0 call off"},
-			{event: slotIsFree, want: "i0 wait, b0 wait"},
-			{event: brings(b0, 0, false), want: "i0 call off, b0 call off"},
-		}},
-		{"a broken lane is left alone until it is opened", 1, 2, []step{
-			{event: breaks(i0), want: "b0 wait"},
-			{event: brings(b0, 0, true), want: "b0 wait"},
-			{event: isOpened(i0), want: "i0 wait"},
-		}},
-		{"what a lane had asked for when it broke goes to the others", 1, 4, []step{
-			{event: has(i0, 100), want: "i0 take 3, b0 take 1"},
-			{event: breaks(i0), want: ""},
-			{event: brings(b0, 100, true), want: "b0 take 3"},
-			{event: isOpened(i0), want: ""},
-		}},
-		{"after closing nothing is asked for and nothing has a slot", 1, 4, []step{
-			{event: starts, want: "i0 wait, b0 wait"},
-			{event: brings(i0, 5, true), want: "i0 take 3, b0 call off"},
-			{event: closes, want: ""},
-			{event: bringsTooMuch(i0, 4, false), want: ""},
-			{event: slotIsFree, want: ""},
-		}},
-	} {
+	for _, test := range plannerCases {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			p := pools(test.pools, test.slots)
