@@ -135,7 +135,9 @@ func (in *Intake) ask() {
 		case wait:
 			err = l.puller.Wait(r.count)
 		case callOff:
-			l.puller.Cancel()
+			if !l.puller.Cancel() {
+				in.planner.tooLate(r.lane)
+			}
 		}
 		if err != nil {
 			in.fail(l, err)

@@ -118,6 +118,10 @@ func (p *planner) ended(i int) {
 	l.asked = nothing
 }
 
+// tooLate says that lane i's waiting request could not be called off, because it is
+// over already: what it brought will be told.
+func (p *planner) tooLate(i int) { p.lanes[i].asked = waiting }
+
 // message says that lane i brought a message, which fulfilled its request when it
 // was the last, and that pending more are there. An admitted message has a slot
 // until done; any other must be handed back. planNow tells whether it is time for

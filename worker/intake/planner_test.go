@@ -82,6 +82,10 @@ func hasNoMore(lane int) event {
 	return func(p *planner) bool { p.ended(lane); return true }
 }
 
+func comesTooLate(lane int) event {
+	return func(p *planner) bool { p.tooLate(lane); return false }
+}
+
 func breaks(lane int) event {
 	return func(p *planner) bool { p.broke(lane); return true }
 }
@@ -198,6 +202,14 @@ var plannerCases = []struct {
 		{event: starts, want: "i0 wait, b0 wait"},
 		{event: brings(i0, 0, true), want: "b0 call off"},
 		{event: bringsTooMuch(b0, 0, false), want: ""},
+		{event: slotIsFree, want: "i0 wait, b0 wait"},
+	}},
+	{"a lane whose request was fulfilled before it was called off isn't asked until its message is told", 1, 1, []step{
+		{event: starts, want: "i0 wait, b0 wait"},
+		{event: brings(i0, 0, true), want: "b0 call off"},
+		{event: comesTooLate(b0), want: ""},
+		{event: slotIsFree, want: "i0 wait"},
+		{event: brings(b0, 0, true), want: "i0 call off"},
 		{event: slotIsFree, want: "i0 wait, b0 wait"},
 	}},
 	{"one that comes when there is room again has a slot", 1, 2, []step{

@@ -56,7 +56,7 @@ func (h translator) Handle(ctx context.Context, t worker.Task, progress func(flo
 	}
 	out, err := h.Translate(ctx, in, progress, options...)
 	if err != nil {
-		return nil, told(err)
+		return nil, withCode(err)
 	}
 	return worker.Encode(out)
 }

@@ -222,7 +222,7 @@ func (e *Engine) fill(first *item) []*item {
 // only those that are to blame fail.
 func (e *Engine) work(ctx context.Context, items []*item) {
 	delivered := make([]bool, len(items))
-	err := e.attempt(ctx, items, delivered)
+	err := e.runBatch(ctx, items, delivered)
 	if err == nil || ctx.Err() != nil {
 		return
 	}
@@ -234,7 +234,7 @@ func (e *Engine) work(ctx context.Context, items []*item) {
 			continue
 		}
 		if len(items) > 1 {
-			if err = e.attempt(ctx, []*item{it}, []bool{false}); err == nil {
+			if err = e.runBatch(ctx, []*item{it}, []bool{false}); err == nil {
 				continue
 			}
 		}
@@ -244,7 +244,7 @@ func (e *Engine) work(ctx context.Context, items []*item) {
 	}
 }
 
-func (e *Engine) attempt(ctx context.Context, items []*item, delivered []bool) error {
+func (e *Engine) runBatch(ctx context.Context, items []*item, delivered []bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer cancelWithAll(items, cancel)()

@@ -67,7 +67,7 @@ func (g *Generator) Run(ctx context.Context, b Batch) error {
 	limit := b.Settings.Limit(g.size.Positions)
 	r := newRules(&b.Settings, limit)
 	beams := b.Settings.NumBeams
-	live := make([]slot, 0, len(b.Inputs))
+	live := make([]unfinished, 0, len(b.Inputs))
 	for i := range b.Inputs {
 		var s search
 		if beams == 1 {
@@ -75,7 +75,7 @@ func (g *Generator) Run(ctx context.Context, b Batch) error {
 		} else {
 			s = newBeams(r, &b.Settings, limit)
 		}
-		live = append(live, slot{input: i, search: s})
+		live = append(live, unfinished{input: i, search: s})
 	}
 	logits, err := g.decoder.Begin(ctx, b.Inputs, b.Settings.Pad, b.Settings.DecoderStart, beams)
 	rows := 1
@@ -95,15 +95,15 @@ func (g *Generator) Run(ctx context.Context, b Batch) error {
 	}
 }
 
-// slot is an input that is not finished yet.
-type slot struct {
+// unfinished is an input with its search under way.
+type unfinished struct {
 	input  int
 	search search
 }
 
 // advance takes a step with every search; the work over the vocabulary is
 // shared by as many goroutines as the model has threads, which idle now.
-func (g *Generator) advance(live []slot, logits []float32, rows int) error {
+func (g *Generator) advance(live []unfinished, logits []float32, rows int) error {
 	errs := make([]error, len(live))
 	size := g.size.Vocabulary
 	spread(len(live), g.size.Threads, func(i int) {
@@ -136,7 +136,7 @@ func spread(n, threads int, do func(i int)) {
 // arrange hands out what is complete, closes the gaps and moves the rows of the
 // caches to where the beams are now. It gives the searches that go on and the
 // newest token of each row.
-func (g *Generator) arrange(live []slot, rows int, b Batch) ([]slot, []int64, error) {
+func (g *Generator) arrange(live []unfinished, rows int, b Batch) ([]unfinished, []int64, error) {
 	before := make([]int, 0, len(live)*rows)
 	for _, s := range live {
 		before = append(before, slices.Repeat([]int{s.input}, rows)...)

@@ -15,7 +15,9 @@ import (
 type scripted struct {
 	t    *testing.T
 	size Dimensions
-	rows []scriptedRow
+	// begun, which may be nil, is told the inputs of each batch and may refuse them.
+	begun func(inputs [][]int64) error
+	rows  []scriptedRow
 }
 
 type scriptedRow struct {
@@ -26,6 +28,11 @@ type scriptedRow struct {
 func (s *scripted) Dimensions() Dimensions { return s.size }
 
 func (s *scripted) Begin(ctx context.Context, inputs [][]int64, _, start int64, _ int) ([]float32, error) {
+	if s.begun != nil {
+		if err := s.begun(inputs); err != nil {
+			return nil, err
+		}
+	}
 	s.rows = nil
 	for _, ids := range inputs {
 		s.rows = append(s.rows, scriptedRow{uint64(ids[0]), []int64{start}})
