@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -27,7 +28,7 @@ func TestShippedBundles(t *testing.T) {
 	}
 	for _, dir := range dirs {
 		if *update {
-			if err := WriteManifest(dir); err != nil {
+			if err := writeManifest(dir); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -152,7 +153,7 @@ func TestCheckNamesTheBadFile(t *testing.T) {
 	if err != nil || len(checks) != 2 || checks[0].Digest != notRecorded || !checks[1].OK {
 		t.Fatalf("without manifest: %+v, %v", checks, err)
 	}
-	if err := WriteManifest(dir); err != nil {
+	if err := writeManifest(dir); err != nil {
 		t.Fatal(err)
 	}
 	if checks, err = b.Check(); err != nil || checks[1].Digest != "ok" {
@@ -201,6 +202,35 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if path, err := b.Graph("encoder_model"); err != nil || !strings.HasSuffix(path, "_quantized.onnx") {
 		t.Error(path, err)
 	}
+}
+
+// writeManifest records the files of a folder as they are now.
+func writeManifest(dir string) error {
+	paths, err := files(dir)
+	if err != nil {
+		return fmt.Errorf("manifest of %s: %w", dir, err)
+	}
+	m := Manifest{Files: map[string]FileRecord{}}
+	for path := range paths {
+		full := filepath.Join(dir, filepath.FromSlash(path))
+		info, err := os.Stat(full)
+		if err != nil {
+			return fmt.Errorf("manifest of %s: %w", dir, err)
+		}
+		sum, err := digest(full)
+		if err != nil {
+			return fmt.Errorf("manifest of %s: %w", dir, err)
+		}
+		m.Files[path] = FileRecord{Size: info.Size(), SHA256: sum}
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("manifest of %s: %w", dir, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, manifestFile), append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("manifest of %s: %w", dir, err)
+	}
+	return nil
 }
 
 // write puts a file into the folder of a bundle.

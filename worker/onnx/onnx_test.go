@@ -165,15 +165,15 @@ func TestMemoryGrows(t *testing.T) {
 	var m Memory
 	defer m.Free()
 	for _, size := range []int{1, 100, 50, 1000} {
-		if err := m.Reserve(size); err != nil || m.Size() < size {
-			t.Errorf("%d bytes of %d: %v", m.Size(), size, err)
+		if err := m.Reserve(size); err != nil || m.size < size {
+			t.Errorf("%d bytes of %d: %v", m.size, size, err)
 		}
 		for i := range m.Float32() {
 			m.Float32()[i] = 1
 		}
 	}
 	m.Free()
-	if m.Size() != 0 {
+	if m.size != 0 {
 		t.Error("not freed")
 	}
 }

@@ -156,8 +156,8 @@ func TestTokenizerJSONGivesTheSameIDs(t *testing.T) {
 			t.Errorf("Decode of %q = %q, want %q", c.Input, got, c.OutputText)
 		}
 	}
-	if tok.EOS() != 0 || tok.Unknown() != 1 {
-		t.Errorf("end %d, unknown %d", tok.EOS(), tok.Unknown())
+	if tok.EOS() != 0 || tok.engine.unknown() != 1 {
+		t.Errorf("end %d, unknown %d", tok.EOS(), tok.engine.unknown())
 	}
 }
 
