@@ -169,14 +169,18 @@ func TestWorker_GivesAllSlotsToTheLaneThatHasWork(t *testing.T) {
 	for range 8 {
 		receive(t, h.entered, "bulk on every slot")
 	}
-	// An interactive task is next, before the bulk that waits longer.
+	// An interactive task is next, before the bulk that waits longer. The server may
+	// say once that there is none, before the consumer has heard of what was stored.
 	b.publish(job("urgent"))
-	h.leave <- struct{}{}
-	if run := receive(t, h.entered, "the next task").Run; run != "urgent" {
-		t.Errorf("%s went before the interactive task", run)
+	before := 0
+	for h.leave <- struct{}{}; receive(t, h.entered, "the next task").Run != "urgent"; h.leave <- struct{}{} {
+		before++
+	}
+	if before > 1 {
+		t.Errorf("%d bulk tasks went before the interactive one", before)
 	}
 	close(h.leave)
-	for range 4 {
+	for range 4 - before {
 		receive(t, h.entered, "the rest")
 	}
 	b.drained()
