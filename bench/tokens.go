@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"parley/internal/jobspec"
-	"parley/worker/pipeline"
+	"parley/worker/bundle"
+	"parley/worker/pipeline/translate"
 	"parley/worker/tokenizer"
 )
 
@@ -65,7 +66,11 @@ func referenceSentences(file string) ([]jobspec.Translate, error) {
 }
 
 func tokensBy(ctx context.Context, o options, t *tokenRow, dir string, sentences []jobspec.Translate) (err error) {
-	translator, err := pipeline.Open(ctx, dir, pipeline.Options{BatchRows: t.batch})
+	b, err := bundle.Open(dir)
+	if err != nil {
+		return err
+	}
+	translator, err := translate.Open(ctx, b, translate.Options{BatchRows: t.batch})
 	if err != nil {
 		return err
 	}
@@ -95,7 +100,7 @@ func tokensBy(ctx context.Context, o options, t *tokenRow, dir string, sentences
 
 // tokenRun keeps twice as many sentences waiting as a batch takes, so that
 // every batch is full.
-func tokenRun(ctx context.Context, t *pipeline.Translator, words *tokenizer.Tokenizer, batch int, sentences []jobspec.Translate, d time.Duration) (sample, error) {
+func tokenRun(ctx context.Context, t *translate.Translator, words *tokenizer.Tokenizer, batch int, sentences []jobspec.Translate, d time.Duration) (sample, error) {
 	run, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var next, written atomic.Int64

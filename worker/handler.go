@@ -19,13 +19,13 @@ type Handler interface {
 	// Bundle says what the handler serves. It never changes.
 	Bundle() jobspec.Bundle
 	// Handle does one task and returns the kind's own output as JSON. It stops
-	// when ctx ends. report may be called any number of times with the share that
+	// when ctx ends. progress may be called any number of times with the share that
 	// is done, 0 to 1, and the whole text so far or "".
 	//
 	// An error with a method JobCode() jobspec.Code somewhere in its tree fails
 	// the attempt with that code and with that error's own words, which the
 	// owner reads. Any other error is INTERNAL, and its words stay in the log.
-	Handle(ctx context.Context, t Task, report func(progress float64, partial string)) (json.RawMessage, error)
+	Handle(ctx context.Context, t Task, progress func(share float64, partial string)) (json.RawMessage, error)
 }
 
 // Task is one attempt at a run, as a Handler sees it.

@@ -13,6 +13,7 @@ import (
 
 	"parley/internal/jobspec"
 	"parley/internal/natsx"
+	"parley/internal/testkit"
 	"parley/worker"
 )
 
@@ -48,7 +49,35 @@ func setup(t testing.TB) *bench {
 	if err := b.bus.EnsureStreams(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	background(t, func(ctx context.Context) error {
+	b.record()
+	return b
+}
+
+// connectedTo is a bench on a server that the test kills or leaves.
+func connectedTo(t testing.TB, server *testkit.NATSServer) *bench {
+	t.Helper()
+	b := &bench{t: t, bus: connect(t, server), results: make(chan jobspec.Result, 1000)}
+	if err := b.bus.EnsureStreams(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.record()
+	return b
+}
+
+func connect(t testing.TB, server *testkit.NATSServer) *natsx.Bus {
+	t.Helper()
+	bus, err := natsx.Connect(t.Context(), server.URL(), natsx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	return bus
+}
+
+// record receives results until the test ends.
+func (b *bench) record() {
+	b.t.Helper()
+	background(b.t, func(ctx context.Context) error {
 		return b.bus.ConsumeResults(ctx, func(_ context.Context, rs []jobspec.Result) error {
 			for _, r := range rs {
 				b.results <- r
@@ -56,7 +85,6 @@ func setup(t testing.TB) *bench {
 			return nil
 		})
 	})
-	return b
 }
 
 // background runs f until the test or the returned function ends it.
@@ -134,7 +162,8 @@ func (b *bench) expect(run string, types ...jobspec.ResultType) (last jobspec.Re
 	return last
 }
 
-// drained waits until no message is left on JOBS.
+// drained waits until no message is left on JOBS. It asks again and again: the
+// server says nothing when it has forgotten a message that was acknowledged.
 func (b *bench) drained() {
 	b.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -161,10 +190,10 @@ func receive[T any](t testing.TB, c <-chan T, what string) T {
 // handler is a Handler made of a function.
 type handler struct {
 	pool string
-	do   func(ctx context.Context, t worker.Task, report func(float64, string)) (json.RawMessage, error)
+	do   func(ctx context.Context, t worker.Task, progress func(float64, string)) (json.RawMessage, error)
 }
 
-func handlers(do func(ctx context.Context, t worker.Task, report func(float64, string)) (json.RawMessage, error)) []worker.Handler {
+func handlers(do func(ctx context.Context, t worker.Task, progress func(float64, string)) (json.RawMessage, error)) []worker.Handler {
 	return []worker.Handler{handler{"test", do}}
 }
 
@@ -173,8 +202,8 @@ func (h handler) Bundle() jobspec.Bundle {
 		Directions: []jobspec.Direction{{Source: "en", Target: "es"}}}
 }
 
-func (h handler) Handle(ctx context.Context, t worker.Task, report func(float64, string)) (json.RawMessage, error) {
-	return h.do(ctx, t, report)
+func (h handler) Handle(ctx context.Context, t worker.Task, progress func(float64, string)) (json.RawMessage, error) {
+	return h.do(ctx, t, progress)
 }
 
 // blocking is a handler that says that it began and ends with its context or a

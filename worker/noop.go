@@ -22,9 +22,9 @@ func (n *Noop) Bundle() jobspec.Bundle { return n.bundle }
 
 // Handle implements Handler.
 func (n *Noop) Handle(_ context.Context, t Task, _ func(float64, string)) (json.RawMessage, error) {
-	in, err := decode[jobspec.Translate](t.Payload)
+	in, err := Decode[jobspec.Translate](t.Payload)
 	if err != nil {
 		return nil, err
 	}
-	return encode(jobspec.Translated{Text: strings.ToUpper(in.Text), Model: n.bundle.Name})
+	return Encode(jobspec.Translated{Text: strings.ToUpper(in.Text), Model: n.bundle.Name})
 }

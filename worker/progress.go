@@ -10,8 +10,8 @@ import (
 	"parley/internal/jobspec"
 )
 
-// progress sends a task's reports on core NATS, at most one per
-// jobspec.MinProgressInterval; the last one always goes out, before the result.
+// progress sends how far a task has come on core NATS, at most once per
+// jobspec.MinProgressInterval; the last word always goes out, before the result.
 type progress struct {
 	task *task
 
@@ -23,8 +23,8 @@ type progress struct {
 	pending *time.Timer
 }
 
-// report takes a handler's word. Share and text only grow.
-func (p *progress) report(share float64, partial string) {
+// update takes a handler's word. Share and text only grow.
+func (p *progress) update(share float64, partial string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -51,7 +51,7 @@ func (p *progress) report(share float64, partial string) {
 	}
 }
 
-// close sends what is still held back. Later reports are ignored.
+// close sends what is still held back. Later words are ignored.
 func (p *progress) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,7 +62,7 @@ func (p *progress) close() {
 	p.closed = true
 }
 
-// send publishes the latest report. Holds mu.
+// send publishes the latest word. Holds mu.
 func (p *progress) send() {
 	if !p.unsent || p.closed || p.task.ctx.Err() != nil {
 		return

@@ -29,10 +29,11 @@ type task struct {
 	over bool
 }
 
-// process leads one message from its delivery to its acknowledgement.
-func (w *Worker) process(ctx context.Context, l *lane, d natsx.Delivery) {
-	defer w.intake.done()
-	job, err := parseJob(d.Data, l)
+// process leads one message, which is about a job of kind for h, from its delivery
+// to its acknowledgement.
+func (w *Worker) process(ctx context.Context, h Handler, kind string, d natsx.Delivery) {
+	defer w.intake.Done()
+	job, err := parseJob(d.Data, kind)
 	if err != nil {
 		w.Logger.Error("a message on JOBS is no job, refused", "subject", d.Subject, "error", err)
 		_ = d.Term("not a job: " + err.Error())
@@ -55,11 +56,11 @@ func (w *Worker) process(ctx context.Context, l *lane, d natsx.Delivery) {
 	t.beat = time.AfterFunc(w.AckWait/3, func() { t.later(t.heartbeat) })
 	t.mu.Unlock()
 	defer t.beat.Stop()
-	w.runs.remove(t, t.live(l.handler))
+	w.runs.remove(t, t.perform(h))
 }
 
-// live does the work and reports; it returns whether RESULTS knows the end.
-func (t *task) live(h Handler) (reported bool) {
+// perform does the work and reports; it returns whether RESULTS knows the end.
+func (t *task) perform(h Handler) (reported bool) {
 	w := t.worker
 	if w.cancelledBefore(t.ctx, t.job.Run) {
 		t.cancel(errCancelled)
@@ -80,7 +81,7 @@ func (t *task) live(h Handler) (reported bool) {
 	p := &progress{task: t}
 	output, err := handle(ctx, h, Task{
 		Run: t.job.Run, Attempt: t.job.Attempt, Kind: t.job.Kind, Payload: t.job.Payload, Alone: t.alone,
-	}, p.report)
+	}, p.update)
 	p.close()
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)
@@ -89,13 +90,13 @@ func (t *task) live(h Handler) (reported bool) {
 }
 
 // handle calls the handler and makes an error of a panic.
-func handle(ctx context.Context, h Handler, t Task, report func(float64, string)) (output json.RawMessage, err error) {
+func handle(ctx context.Context, h Handler, t Task, progress func(float64, string)) (output json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			output, err = nil, &panicError{value: p, stack: debug.Stack()}
 		}
 	}()
-	output, err = h.Handle(ctx, t, report)
+	output, err = h.Handle(ctx, t, progress)
 	if err == nil && !json.Valid(output) {
 		return nil, errors.New("the handler's output is no JSON")
 	}
@@ -221,12 +222,12 @@ func (w *Worker) giveBack(d natsx.Delivery) {
 	_ = d.Nak(0)
 }
 
-func parseJob(data []byte, l *lane) (jobspec.Job, error) {
+func parseJob(data []byte, kind string) (jobspec.Job, error) {
 	var j jobspec.Job
 	if err := json.Unmarshal(data, &j); err != nil {
 		return j, err
 	}
-	if j.Run == "" || j.Attempt < 1 || j.Kind != l.bundle.Kind {
+	if j.Run == "" || j.Attempt < 1 || j.Kind != kind {
 		return j, fmt.Errorf("run %q, attempt %d, kind %q", j.Run, j.Attempt, j.Kind)
 	}
 	return j, nil

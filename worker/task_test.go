@@ -23,16 +23,16 @@ func TestWorker_LeadsATaskFromTheQueueToItsResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.start(worker.Config{ID: "w1", Handlers: handlers(
-		func(_ context.Context, t worker.Task, report func(float64, string)) (json.RawMessage, error) {
+		func(_ context.Context, t worker.Task, progress func(float64, string)) (json.RawMessage, error) {
 			if t.Run != "run1" || t.Attempt != 1 || t.Kind != jobspec.KindTranslate || t.Alone {
 				return nil, fmt.Errorf("a strange task: %+v", t)
 			}
 			// The first goes out at once, the second is held back and overtaken,
 			// the last is sent although no time has passed.
-			report(0.25, "ho")
-			report(0.5, "hol")
-			report(1.5, "hola")
-			report(0.75, "")
+			progress(0.25, "ho")
+			progress(0.5, "hol")
+			progress(1.5, "hola")
+			progress(0.75, "")
 			return json.RawMessage(`{"text":"hola"}`), nil
 		})})
 	b.publish(job("run1"))

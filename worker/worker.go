@@ -16,6 +16,7 @@ import (
 	"parley/internal/jobspec"
 	"parley/internal/lifecycle"
 	"parley/internal/natsx"
+	"parley/worker/intake"
 )
 
 // Config describes a Worker. Bus and Handlers are required.
@@ -52,7 +53,7 @@ type Stats struct {
 // Worker is one process's share of the work. Make it with New.
 type Worker struct {
 	Config
-	intake *intake
+	intake *intake.Intake
 	runs   *registry
 	flags  *flags
 
@@ -128,15 +129,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer helping.Wait()
 	defer endHelpers()
 
-	w.intake = newIntake(w, func(l *lane, d natsx.Delivery) {
-		w.tasks.Go(func() { w.process(work, l, d) })
-	})
+	w.intake = w.newIntake(work)
 	unsubscribe, err := w.subscribe()
 	if err != nil {
 		return err
 	}
 	defer unsubscribe()
-	defer w.Bus.Reconnects(w.intake.reconnected)()
+	defer w.Bus.Reconnects(w.intake.Reconnected)()
 
 	broken := make(chan error, len(w.Handlers))
 	for _, h := range w.Handlers {
@@ -144,7 +143,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			helping.Go(func() { broken <- serve(helpers, h.Bundle().Name, s) })
 		}
 	}
-	helping.Go(func() { w.intake.run(helpers) })
+	helping.Go(func() { _ = w.intake.Run(helpers) })
 	helping.Go(func() { w.announce(helpers) })
 	helping.Go(func() { _ = w.Bus.WatchCancelled(helpers, w.flagged) })
 
@@ -155,6 +154,22 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.stop(endWork)
 	return failure
+}
+
+// newIntake makes the intake, whose messages become tasks within work.
+func (w *Worker) newIntake(work context.Context) *intake.Intake {
+	queues := make([]intake.Queue, len(w.Handlers))
+	for i, h := range w.Handlers {
+		b := h.Bundle()
+		queues[i] = intake.Queue{Kind: b.Kind, Pool: b.Pool}
+	}
+	return intake.New(intake.Config{
+		Bus: w.Bus, Queues: queues, Slots: w.Slots, AckWait: w.AckWait, Logger: w.Logger,
+		Start: func(queue int, d natsx.Delivery) {
+			w.tasks.Go(func() { w.process(work, w.Handlers[queue], queues[queue].Kind, d) })
+		},
+		Refuse: w.giveBack,
+	})
 }
 
 // serve runs a handler's own service, whose end is a fault until it was told.
@@ -189,7 +204,7 @@ func (w *Worker) subscribe() (unsubscribe func(), err error) {
 // stop ends the intake, then the tasks: first by waiting, then by their
 // contexts, last over their heads.
 func (w *Worker) stop(endWork context.CancelCauseFunc) {
-	w.intake.stop()
+	w.intake.Stop()
 	idle := make(chan struct{})
 	go func() {
 		w.tasks.Wait()

@@ -37,24 +37,7 @@ func TestNew_RefusesWhatCanNotWork(t *testing.T) {
 func TestWorker_AnotherTakesOverWhenOneVanishes(t *testing.T) {
 	t.Parallel()
 	server := testkit.NATS(t)
-	connect := func() *natsx.Bus {
-		bus, err := natsx.Connect(t.Context(), server.URL(), natsx.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(bus.Close)
-		return bus
-	}
-	healthy, doomed := connect(), connect()
-	b := &bench{t: t, bus: healthy, results: make(chan jobspec.Result, 1000)}
-	background(t, func(ctx context.Context) error {
-		return healthy.ConsumeResults(ctx, func(_ context.Context, rs []jobspec.Result) error {
-			for _, r := range rs {
-				b.results <- r
-			}
-			return nil
-		})
-	})
+	b, doomed := connectedTo(t, server), connect(t, server)
 	const ackWait = 500 * time.Millisecond
 	first, second := newBlocking(), newBlocking()
 	lost, err := worker.New(worker.Config{ID: "lost", Bus: doomed, AckWait: ackWait, Grace: time.Millisecond, Handlers: handlers(first.do)})
@@ -62,9 +45,6 @@ func TestWorker_AnotherTakesOverWhenOneVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	background(t, lost.Run)
-	if err := healthy.EnsureStreams(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	b.publish(job("run1"))
 	if task := receive(t, first.entered, "the first start"); task.Alone {
 		t.Error("the first start is said to be alone")
@@ -89,23 +69,7 @@ func TestWorker_AnotherTakesOverWhenOneVanishes(t *testing.T) {
 func TestWorker_SurvivesAServerThatIsKilledInTheMiddleOfATask(t *testing.T) {
 	t.Parallel()
 	server := testkit.NATS(t)
-	bus, err := natsx.Connect(t.Context(), server.URL(), natsx.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
-	b := &bench{t: t, bus: bus, results: make(chan jobspec.Result, 1000)}
-	if err := bus.EnsureStreams(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	background(t, func(ctx context.Context) error {
-		return bus.ConsumeResults(ctx, func(_ context.Context, rs []jobspec.Result) error {
-			for _, r := range rs {
-				b.results <- r
-			}
-			return nil
-		})
-	})
+	b := connectedTo(t, server)
 	h := newBlocking()
 	b.start(worker.Config{Handlers: handlers(h.do)})
 	b.publish(job("run1"))
@@ -120,7 +84,7 @@ func TestWorker_SurvivesAServerThatIsKilledInTheMiddleOfATask(t *testing.T) {
 	// comes after the restart.
 	next := job("run2")
 	for err := errors.New("not tried"); err != nil && !errors.Is(err, natsx.ErrDuplicate); {
-		err = bus.PublishJob(t.Context(), next)
+		err = b.bus.PublishJob(t.Context(), next)
 	}
 	for r := b.next(); r.Type != jobspec.ResultDone || r.Run != "run2"; r = b.next() {
 	}
@@ -205,14 +169,18 @@ func TestWorker_GivesAllSlotsToTheLaneThatHasWork(t *testing.T) {
 	for range 8 {
 		receive(t, h.entered, "bulk on every slot")
 	}
-	// An interactive task is next, before the bulk that waits longer.
+	// An interactive task is next, before the bulk that waits longer. The server may
+	// say once that there is none, before the consumer has heard of what was stored.
 	b.publish(job("urgent"))
-	h.leave <- struct{}{}
-	if run := receive(t, h.entered, "the next task").Run; run != "urgent" {
-		t.Errorf("%s went before the interactive task", run)
+	before := 0
+	for h.leave <- struct{}{}; receive(t, h.entered, "the next task").Run != "urgent"; h.leave <- struct{}{} {
+		before++
+	}
+	if before > 1 {
+		t.Errorf("%d bulk tasks went before the interactive one", before)
 	}
 	close(h.leave)
-	for range 4 {
+	for range 4 - before {
 		receive(t, h.entered, "the rest")
 	}
 	b.drained()
@@ -223,13 +191,13 @@ func TestWorker_StopLetsTasksFinishAndHandsBackTheRest(t *testing.T) {
 	b := setup(t)
 	h := newBlocking()
 	_, stopFirst := b.start(worker.Config{Slots: 2, Grace: 200 * time.Millisecond, Handlers: handlers(
-		func(ctx context.Context, task worker.Task, report func(float64, string)) (json.RawMessage, error) {
+		func(ctx context.Context, task worker.Task, progress func(float64, string)) (json.RawMessage, error) {
 			if task.Run == "quick" {
 				h.entered <- task
 				<-h.leave
 				return json.RawMessage(`{}`), nil
 			}
-			return h.do(context.WithoutCancel(ctx), task, report)
+			return h.do(context.WithoutCancel(ctx), task, progress)
 		})})
 	b.publish(job("quick"), job("deaf"), job("waits"))
 	receive(t, h.entered, "the first task")

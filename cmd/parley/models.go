@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"parley/worker/bundle"
+	"parley/worker/model"
 	"parley/worker/pipeline"
 )
+
+// cantRun stands for a kind of bundle that no family of models runs.
+const cantRun = "can't run yet"
 
 func modelsCommand() *cobra.Command {
 	models := &cobra.Command{Use: "models", Short: "Model bundles"}
@@ -29,14 +34,14 @@ func modelsListCommand() *cobra.Command {
 				return err
 			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "BUNDLE\tKIND\tFOLDER")
+			fmt.Fprintln(table, "BUNDLE\tKIND\tWORK\tFOLDER")
 			for _, dir := range dirs {
 				b, err := bundle.Open(dir)
 				if err != nil {
-					fmt.Fprintf(table, "?\t%v\t%s\n", err, dir)
+					fmt.Fprintf(table, "?\t%v\t-\t%s\n", err, dir)
 					continue
 				}
-				fmt.Fprintf(table, "%s\t%s\t%s\n", b.Name, b.Kind, dir)
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", b.Name, b.Kind, cmp.Or(model.Work(b.Kind), cantRun), dir)
 			}
 			return table.Flush()
 		},
@@ -52,15 +57,15 @@ func modelsVerifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			reports := make([]*pipeline.Report, 0, len(dirs))
+			findings := make([]*pipeline.Findings, 0, len(dirs))
 			for _, dir := range dirs {
-				r, err := pipeline.Verify(cmd.Context(), dir, pipeline.Options{Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads})
+				f, err := model.Verify(cmd.Context(), dir, pipeline.Options{Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads})
 				if err != nil {
 					return fmt.Errorf("verify %s: %w", dir, err)
 				}
-				reports = append(reports, r)
+				findings = append(findings, f)
 			}
-			return printReports(cmd.OutOrStdout(), reports, asJSON)
+			return printFindings(cmd.OutOrStdout(), findings, asJSON)
 		},
 	}
 	verify.Flags().BoolVar(&asJSON, "json", false, "print JSON instead of a table")

@@ -101,18 +101,18 @@ func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, handlers 
 		group.Add("worker", w)
 		return func() {}, nil
 	}
-	translators, err := openTranslators(ctx, p.cfg)
+	models, err := openModels(ctx, p.cfg)
 	if err != nil {
 		slog.Error("there is no worker in this process, jobs wait for another one", "reason", err)
 		return func() {}, nil
 	}
-	w, err := newWorker(p.cfg, p.bus, translating(translators))
+	w, err := newWorker(p.cfg, p.bus, models.Handlers())
 	if err != nil {
-		closeTranslators(translators)
+		closeModels(models)
 		return nil, err
 	}
 	group.Add("worker", w)
-	return func() { closeTranslators(translators) }, nil
+	return func() { closeModels(models) }, nil
 }
 
 func (p *parts) relay() *outbox.Relay {

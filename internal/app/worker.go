@@ -2,64 +2,25 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"path/filepath"
 
 	"parley/internal/config"
 	"parley/internal/lifecycle"
 	"parley/internal/natsx"
 	"parley/worker"
-	"parley/worker/bundle"
+	"parley/worker/model"
 	"parley/worker/pipeline"
 )
 
-// openTranslators loads every bundle of the models folder that can be run.
-// What can't be loaded is logged with the reason; the others work without it.
-func openTranslators(ctx context.Context, cfg *config.Config) ([]*pipeline.Translator, error) {
-	dirs, err := bundle.List(cfg.Models)
-	if err != nil {
-		return nil, fmt.Errorf("look for models: %w", err)
-	}
-	gate := pipeline.NewGate(1)
-	var loaded []*pipeline.Translator
-	var failures []error
-	for _, dir := range dirs {
-		t, err := openTranslator(ctx, cfg, dir, gate)
-		if err != nil {
-			slog.Error("a model can't be used", "folder", dir, "error", err)
-			failures = append(failures, fmt.Errorf("%s: %w", filepath.Base(dir), err))
-			continue
-		}
-		loaded = append(loaded, t)
-	}
-	if len(loaded) == 0 {
-		return nil, errors.Join(append([]error{fmt.Errorf("there is no model in %s that can be used", cfg.Models)}, failures...)...)
-	}
-	pipeline.Link(loaded...)
-	return loaded, nil
+// openModels loads what the models folder has.
+func openModels(ctx context.Context, cfg *config.Config) (*model.Set, error) {
+	return model.Open(ctx, cfg.Models, pipeline.Options{Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads})
 }
 
-// openTranslator checks the digests before it trusts the files.
-func openTranslator(ctx context.Context, cfg *config.Config, dir string, gate *pipeline.Gate) (*pipeline.Translator, error) {
-	b, err := bundle.Open(dir)
-	if err != nil {
-		return nil, err
+func closeModels(s *model.Set) {
+	if err := s.Close(); err != nil {
+		slog.Warn("close the models", "error", err)
 	}
-	if _, err := b.Check(); err != nil {
-		return nil, err
-	}
-	return pipeline.Open(ctx, dir, pipeline.Options{Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads, Gate: gate})
-}
-
-// translating gives each model its handler.
-func translating(translators []*pipeline.Translator) []worker.Handler {
-	handlers := make([]worker.Handler, len(translators))
-	for i, t := range translators {
-		handlers[i] = worker.Translate{Translator: t}
-	}
-	return handlers
 }
 
 // newWorker makes the worker of a process on its bus.
@@ -74,36 +35,20 @@ func RunWorker(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	defer bus.Close()
-	translators, err := openTranslators(ctx, cfg)
+	models, err := openModels(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer closeTranslators(translators)
+	defer closeModels(models)
 	if err := bus.EnsureStreams(ctx); err != nil {
 		return err
 	}
-	w, err := newWorker(cfg, bus, translating(translators))
+	w, err := newWorker(cfg, bus, models.Handlers())
 	if err != nil {
 		return err
 	}
-	slog.Info("worker ready", "models", names(translators), "nats", natsx.Redact(cfg.NATSURL))
+	slog.Info("worker ready", "models", models.Names(), "nats", natsx.Redact(cfg.NATSURL))
 	group := lifecycle.Group{Grace: cfg.Grace}
 	group.Add("worker", w)
 	return group.Run(ctx)
-}
-
-func closeTranslators(all []*pipeline.Translator) {
-	for _, t := range all {
-		if err := t.Close(); err != nil {
-			slog.Warn("close a model", "error", err)
-		}
-	}
-}
-
-func names(all []*pipeline.Translator) []string {
-	list := make([]string, len(all))
-	for i, t := range all {
-		list[i] = t.Bundle().Name
-	}
-	return list
 }

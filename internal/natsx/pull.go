@@ -123,20 +123,22 @@ func (p *Puller) Open() (open bool, left int, waiting bool) {
 
 // Cancel calls the open request off. Messages that are on their way already are
 // still handed to the handler, Ended is not called. The next request may be made
-// at once.
-func (p *Puller) Cancel() {
+// at once. False says that none was open any more: its end is known, and if the
+// handler was not told yet, it is being told.
+func (p *Puller) Cancel() (wasOpen bool) {
 	p.mu.Lock()
-	sub := p.sub
+	sub, wasOpen := p.sub, p.open
 	p.sub, p.open = nil, false
 	p.mu.Unlock()
 	if sub == nil {
-		return
+		return wasOpen
 	}
 	// The server drops a request whose inbox nobody listens to. Draining keeps
 	// the subscription until what it has sent by then was received.
 	if err := sub.Drain(); err != nil {
 		_ = sub.Unsubscribe()
 	}
+	return wasOpen
 }
 
 // Check ends an open request that the server fell silent on. Call it every

@@ -73,6 +73,17 @@ func Shared(t testing.TB, elem ...string) string {
 	return path
 }
 
+// Model gives the folder of a bundle that ships with the project. Where it is not
+// there, the test ends as Missing says.
+func Model(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(Root(), "models", name)
+	if _, err := os.Stat(path); err != nil {
+		Missing(t, "the model %s: %v", name, err)
+	}
+	return path
+}
+
 // ONNX gives the path of ONNX Runtime's shared library: ONNXRUNTIME_LIB, or
 // the one that `npm ci` put below the repository's node_modules.
 func ONNX(t testing.TB) string {

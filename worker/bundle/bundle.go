@@ -24,7 +24,7 @@ import (
 // Kind is the family of models that a bundle belongs to.
 type Kind string
 
-// The kinds that are told apart. KindMarian is the one that can run.
+// The kinds that are told apart. Which of them can run is worker/model's business.
 const (
 	KindMarian    Kind = "marian"
 	KindNLLB      Kind = "nllb"
@@ -35,9 +35,6 @@ const (
 	KindDiffusion Kind = "diffusion"
 	KindUnknown   Kind = "unknown"
 )
-
-// Runnable tells whether a pipeline for the kind exists.
-func (k Kind) Runnable() bool { return k == KindMarian }
 
 // Config is the part of config.json that a pipeline needs.
 type Config struct {

@@ -3,7 +3,6 @@ package bundle
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -96,35 +95,6 @@ func (b *Bundle) checkFile(path string, record FileRecord, recorded bool) (FileC
 	}
 	check.OK = false
 	return check, fmt.Errorf("%w: %s: digest %s", ErrBroken, b.path(path), check.Digest)
-}
-
-// WriteManifest records the files of a folder as they are now.
-func WriteManifest(dir string) error {
-	paths, err := files(dir)
-	if err != nil {
-		return fmt.Errorf("manifest of %s: %w", dir, err)
-	}
-	m := Manifest{Files: map[string]FileRecord{}}
-	for path := range paths {
-		full := filepath.Join(dir, filepath.FromSlash(path))
-		info, err := os.Stat(full)
-		if err != nil {
-			return fmt.Errorf("manifest of %s: %w", dir, err)
-		}
-		sum, err := digest(full)
-		if err != nil {
-			return fmt.Errorf("manifest of %s: %w", dir, err)
-		}
-		m.Files[path] = FileRecord{Size: info.Size(), SHA256: sum}
-	}
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return fmt.Errorf("manifest of %s: %w", dir, err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, manifestFile), append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("manifest of %s: %w", dir, err)
-	}
-	return nil
 }
 
 // files gives the regular files under dir but the manifest and hidden ones.

@@ -98,7 +98,6 @@ func isFile(path string) bool {
 // started guards the environment of ONNX Runtime, of which a process has one.
 var started struct {
 	sync.Mutex
-	path string
 	done bool
 }
 
@@ -122,7 +121,7 @@ func Start(configured string) error {
 	for _, candidate := range candidates {
 		ort.SetSharedLibraryPath(candidate)
 		if err = ort.InitializeEnvironment(ort.WithLogLevelError()); err == nil {
-			started.done, started.path = true, candidate
+			started.done = true
 			return nil
 		}
 	}
@@ -130,11 +129,4 @@ func Start(configured string) error {
 		return ErrNoLibrary
 	}
 	return fmt.Errorf("load ONNX Runtime from %s: %w", path, err)
-}
-
-// Library is the path that Start loaded, "" before it did.
-func Library() string {
-	started.Lock()
-	defer started.Unlock()
-	return started.path
 }

@@ -35,9 +35,6 @@ func (m *Memory) Reserve(size int) error {
 	return nil
 }
 
-// Size is the size of the block in bytes.
-func (m *Memory) Size() int { return m.size }
-
 // Free gives the block back. The zero Memory that stays may be used again.
 func (m *Memory) Free() {
 	C.free(m.start)

@@ -3,37 +3,21 @@ package onnx
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-)
 
-// shared gives a path of the test data that lies beside the repository. Only
-// outside CI may it be missing.
-func shared(t testing.TB, path ...string) string {
-	t.Helper()
-	full := filepath.Join(append([]string{"..", "..", "..", "shared"}, path...)...)
-	if _, err := os.Stat(full); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("test data is missing: %v", err)
-		}
-		t.Skipf("SKIPPED: test data is missing: %v", err)
-	}
-	return full
-}
+	"parley/internal/testkit"
+)
 
 func encoder(t testing.TB) *Session {
 	t.Helper()
-	if err := Start(""); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("SKIPPED: %v", err)
+	if err := Start(testkit.ONNX(t)); err != nil {
+		t.Fatal(err)
 	}
-	s, err := Open(shared(t, "models", "random", "marian-random", "onnx", "encoder_model.onnx"), Options{Threads: 1})
+	s, err := Open(testkit.Shared(t, "models", "random", "marian-random", "onnx", "encoder_model.onnx"), Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,15 +165,15 @@ func TestMemoryGrows(t *testing.T) {
 	var m Memory
 	defer m.Free()
 	for _, size := range []int{1, 100, 50, 1000} {
-		if err := m.Reserve(size); err != nil || m.Size() < size {
-			t.Errorf("%d bytes of %d: %v", m.Size(), size, err)
+		if err := m.Reserve(size); err != nil || m.size < size {
+			t.Errorf("%d bytes of %d: %v", m.size, size, err)
 		}
 		for i := range m.Float32() {
 			m.Float32()[i] = 1
 		}
 	}
 	m.Free()
-	if m.Size() != 0 {
+	if m.size != 0 {
 		t.Error("not freed")
 	}
 }

@@ -25,7 +25,7 @@ func logitsFor(seed uint64, written []int64, vocabulary int) []float32 {
 	return row
 }
 
-// search runs a search without a model behind it.
+// runSearch runs a search without a model behind it.
 func runSearch(t *testing.T, s search, seed uint64, start int64, vocabulary, limit int) []int64 {
 	t.Helper()
 	written := [][]int64{{start}}
@@ -255,13 +255,13 @@ func TestMoves(t *testing.T) {
 		}
 		scratch := -1
 		at := func(i int) *int {
-			if i == scratchRow {
+			if i == ScratchRow {
 				return &scratch
 			}
 			return &rows[i]
 		}
-		for _, m := range planMoves(parents) {
-			*at(m.to) = *at(m.from)
+		for _, m := range PlanMoves(parents) {
+			*at(m.To) = *at(m.From)
 		}
 		if !slices.Equal(rows[:len(parents)], parents) {
 			t.Fatalf("%v became %v", parents, rows)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"parley/internal/jobspec"
 	"parley/worker/bundle"
 )
 
@@ -35,17 +36,23 @@ type call struct {
 	waiting []*item
 }
 
-// engine batches while busy: what all callers queued during one run forms the
+// EngineConfig describes an Engine; every field is needed.
+type EngineConfig struct {
+	// Model is the name for the log and for failures.
+	Model     string
+	Generator *Generator
+	Settings  bundle.Generation
+	Gate      *Gate
+	// Rows and Tokens bound a batch: its inputs, and its padded length times inputs
+	// times beams. A single input always runs.
+	Rows, Tokens int
+}
+
+// Engine batches while busy: what all callers queued during one run forms the
 // next batch, no timer involved. One goroutine runs it, so that a model is
 // never run twice at once.
-type engine struct {
-	name      string
-	generator *generator
-	settings  bundle.Generation
-	gate      *Gate
-	// rows and tokens bound a batch: its inputs, and its padded length times
-	// inputs times beams.
-	rows, tokens int
+type Engine struct {
+	EngineConfig
 
 	mu    sync.Mutex
 	calls []*call
@@ -54,15 +61,37 @@ type engine struct {
 	once  sync.Once
 }
 
-func newEngine(name string, m *seq2seq, settings bundle.Generation, o Options) *engine {
-	return &engine{
-		name: name, generator: newGenerator(m), settings: settings, gate: o.Gate, rows: o.BatchRows, tokens: o.BatchTokens,
-		wake: make(chan struct{}, 1), ended: make(chan struct{}),
+// NewEngine makes an Engine, which works while Run runs.
+func NewEngine(c EngineConfig) *Engine {
+	return &Engine{EngineConfig: c, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+}
+
+// Generate writes an output for each of inputs, token ids with their end token. done
+// receives each with its start token as soon as it is there, in any order, on this
+// goroutine. It may be called concurrently; the inputs of all calls run together,
+// but for those of a call that is to be alone. It fails with the error of ctx, or
+// with an *Error.
+func (e *Engine) Generate(ctx context.Context, inputs [][]int64, alone bool, done func(i int, output []int64)) error {
+	c := e.submit(ctx, inputs, alone)
+	defer e.withdraw(c)
+	for range inputs {
+		select {
+		case out := <-c.outcomes:
+			if out.err != nil {
+				return out.err
+			}
+			done(out.index, out.output)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-e.ended:
+			return NewError(jobspec.CodeInternal, "The worker is stopping.")
+		}
 	}
+	return nil
 }
 
 // submit queues inputs. The outcomes may be received until withdraw.
-func (e *engine) submit(ctx context.Context, inputs [][]int64, alone bool) *call {
+func (e *Engine) submit(ctx context.Context, inputs [][]int64, alone bool) *call {
 	c := &call{ctx: ctx, alone: alone, outcomes: make(chan outcome, len(inputs))}
 	for i, ids := range inputs {
 		c.waiting = append(c.waiting, &item{call: c, index: i, ids: ids})
@@ -78,14 +107,14 @@ func (e *engine) submit(ctx context.Context, inputs [][]int64, alone bool) *call
 }
 
 // withdraw takes back what is still queued of a call.
-func (e *engine) withdraw(c *call) {
+func (e *Engine) withdraw(c *call) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c.waiting = nil
 	e.forget(c)
 }
 
-func (e *engine) forget(c *call) {
+func (e *Engine) forget(c *call) {
 	for i := range e.calls {
 		if e.calls[i] == c {
 			e.calls = append(e.calls[:i:i], e.calls[i+1:]...)
@@ -94,18 +123,19 @@ func (e *engine) forget(c *call) {
 	}
 }
 
-// run works until ctx ends. Callers that still wait then learn it by ended.
-func (e *engine) run(ctx context.Context) error {
+// Run works until ctx ends, and then returns nil. Calls of Generate that still wait
+// fail. It may be called once.
+func (e *Engine) Run(ctx context.Context) error {
 	defer e.once.Do(func() { close(e.ended) })
 	for {
-		if err := e.gate.enter(ctx); err != nil {
+		if err := e.Gate.Enter(ctx); err != nil {
 			return nil // told to stop
 		}
 		items := e.pick()
 		if len(items) > 0 {
 			e.work(ctx, items)
 		}
-		e.gate.leave()
+		e.Gate.Leave()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -123,7 +153,7 @@ func (e *engine) run(ctx context.Context) error {
 // pick takes the next batch out of the queue: the first input of the call whose
 // turn it is, and of all calls those nearest to it in length. So every call
 // moves on, and little is padded.
-func (e *engine) pick() []*item {
+func (e *Engine) pick() []*item {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.calls) > 0 {
@@ -146,7 +176,7 @@ func (e *engine) pick() []*item {
 
 // fill takes items of the length of the first one, then those one token away,
 // and so on. Items of a call that ended are left for their caller to withdraw.
-func (e *engine) fill(first *item) []*item {
+func (e *Engine) fill(first *item) []*item {
 	byDistance := map[int][]*item{}
 	farthest := 0
 	for _, c := range e.calls {
@@ -165,11 +195,11 @@ func (e *engine) fill(first *item) []*item {
 	picked := []*item{first}
 	longest := len(first.ids)
 	taken := map[*item]bool{first: true}
-	beams := e.settings.NumBeams
-	for d := 0; d <= farthest && len(picked) < e.rows; d++ {
+	beams := e.Settings.NumBeams
+	for d := 0; d <= farthest && len(picked) < e.Rows; d++ {
 		for _, it := range byDistance[d] {
 			length := max(longest, len(it.ids))
-			if len(picked) >= e.rows || length*(len(picked)+1)*beams > e.tokens {
+			if len(picked) >= e.Rows || length*(len(picked)+1)*beams > e.Tokens {
 				continue
 			}
 			longest = length
@@ -190,31 +220,31 @@ func (e *engine) fill(first *item) []*item {
 
 // work runs one batch. When it fails, its inputs are run one by one, so that
 // only those that are to blame fail.
-func (e *engine) work(ctx context.Context, items []*item) {
+func (e *Engine) work(ctx context.Context, items []*item) {
 	delivered := make([]bool, len(items))
-	err := e.attempt(ctx, items, delivered)
+	err := e.runBatch(ctx, items, delivered)
 	if err == nil || ctx.Err() != nil {
 		return
 	}
 	if len(items) > 1 && !errors.Is(err, context.Canceled) {
-		slog.Warn("batch failed, its inputs are run one by one", "model", e.name, "inputs", len(items), "error", err)
+		slog.Warn("batch failed, its inputs are run one by one", "model", e.Model, "inputs", len(items), "error", err)
 	}
 	for i, it := range items {
 		if delivered[i] || it.call.ctx.Err() != nil {
 			continue
 		}
 		if len(items) > 1 {
-			if err = e.attempt(ctx, []*item{it}, []bool{false}); err == nil {
+			if err = e.runBatch(ctx, []*item{it}, []bool{false}); err == nil {
 				continue
 			}
 		}
 		if it.call.ctx.Err() == nil && ctx.Err() == nil {
-			it.call.outcomes <- outcome{index: it.index, err: modelError(e.name, err)}
+			it.call.outcomes <- outcome{index: it.index, err: ModelError(e.Model, err)}
 		}
 	}
 }
 
-func (e *engine) attempt(ctx context.Context, items []*item, delivered []bool) error {
+func (e *Engine) runBatch(ctx context.Context, items []*item, delivered []bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer cancelWithAll(items, cancel)()
@@ -222,10 +252,10 @@ func (e *engine) attempt(ctx context.Context, items []*item, delivered []bool) e
 	for i, it := range items {
 		inputs[i] = it.ids
 	}
-	return e.generator.run(ctx, batch{
-		inputs: inputs, settings: e.settings,
-		dropped: func(i int) bool { return items[i].call.ctx.Err() != nil },
-		done: func(i int, output []int64) {
+	return e.Generator.Run(ctx, Batch{
+		Inputs: inputs, Settings: e.Settings,
+		Dropped: func(i int) bool { return items[i].call.ctx.Err() != nil },
+		Done: func(i int, output []int64) {
 			delivered[i] = true
 			items[i].call.outcomes <- outcome{index: items[i].index, output: output}
 		},
@@ -239,12 +269,12 @@ func cancelWithAll(items []*item, cancel func()) (stop func()) {
 	for _, it := range items {
 		calls[it.call] = true
 	}
-	var left atomic.Int64
-	left.Store(int64(len(calls)))
+	var unended atomic.Int64
+	unended.Store(int64(len(calls)))
 	var stops []func() bool
 	for c := range calls {
 		stops = append(stops, context.AfterFunc(c.ctx, func() {
-			if left.Add(-1) == 0 {
+			if unended.Add(-1) == 0 {
 				cancel()
 			}
 		}))

@@ -28,12 +28,13 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-func newError(code jobspec.Code, format string, args ...any) *Error {
+// NewError makes an Error without a cause.
+func NewError(code jobspec.Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// FailureOf gives the failure to report for an error of this package; ok is
-// false when the error only says that the context ended.
+// FailureOf gives what the owner may read of an error of a pipeline; ok is false
+// when the error only says that the context ended.
 func FailureOf(err error) (f jobspec.Failure, ok bool) {
 	var e *Error
 	switch {
@@ -45,8 +46,9 @@ func FailureOf(err error) (f jobspec.Failure, ok bool) {
 	return jobspec.Failure{Code: jobspec.CodeInternal, Message: "The worker failed."}, true
 }
 
-// modelError puts a code on an error of a bundle or of a run.
-func modelError(name string, err error) error {
+// ModelError puts a code on an error of a bundle or of a run: MODEL_MISSING or
+// MODEL_BROKEN. The end of a context stays what it is.
+func ModelError(name string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err

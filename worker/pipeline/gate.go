@@ -9,8 +9,9 @@ type Gate struct{ room chan struct{} }
 // NewGate makes a gate for n runs at once, 1 at least.
 func NewGate(n int) *Gate { return &Gate{room: make(chan struct{}, max(1, n))} }
 
-// enter waits for room; leave must follow when it succeeds.
-func (g *Gate) enter(ctx context.Context) error {
+// Enter waits for room; Leave must follow when it succeeds. It fails with the
+// error of ctx alone.
+func (g *Gate) Enter(ctx context.Context) error {
 	select {
 	case g.room <- struct{}{}:
 		return nil
@@ -19,4 +20,5 @@ func (g *Gate) enter(ctx context.Context) error {
 	}
 }
 
-func (g *Gate) leave() { <-g.room }
+// Leave makes room for another run.
+func (g *Gate) Leave() { <-g.room }

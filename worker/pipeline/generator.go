@@ -3,71 +3,81 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"slices"
 	"sync"
 
 	"parley/worker/bundle"
 )
 
-// generator writes outputs with a model. It keeps its buffers from batch to
-// batch and is not safe for concurrent use.
-type generator struct {
-	model    *seq2seq
-	decoding *decoding
+// Decoder is a model that writes token by token, with the state of one batch. A row
+// is one beam of one input; rows move on together. It is not safe for concurrent
+// use.
+type Decoder interface {
+	// Dimensions never change.
+	Dimensions() Dimensions
+	// Begin reads inputs and takes the first step behind the token start, with one
+	// row for each input: the beams of an input don't differ yet. It leaves room for
+	// beams rows of each. The result is as of Forward.
+	Begin(ctx context.Context, inputs [][]int64, pad, start int64, beams int) ([]float32, error)
+	// Forward takes a step: last holds the newest token of each row. The logits of
+	// row r start at r times the vocabulary's size and are valid until the next step;
+	// the caller may change them.
+	Forward(ctx context.Context, last []int64) ([]float32, error)
+	// Arrange makes row i what row parents[i] was; there may be more or fewer rows
+	// afterwards, at most those that Begin left room for. before and after give the
+	// input of each row: what belongs to an input alone moves only where that changes.
+	Arrange(parents []int, before, after []int) error
 }
 
-func newGenerator(m *seq2seq) *generator { return &generator{model: m, decoding: newDecoding(m)} }
+// Dimensions are a Decoder's sizes.
+type Dimensions struct {
+	// Vocabulary is how many logits a row has, Positions how many tokens an output
+	// can have, the start token included.
+	Vocabulary, Positions int
+	// Threads is how many threads the model runs on, which idle between two steps.
+	Threads int
+}
 
-func (g *generator) close() { g.decoding.close() }
+// Generator writes outputs with a model. It is not safe for concurrent use.
+type Generator struct {
+	decoder Decoder
+	size    Dimensions
+}
 
-// batch is work for a generator.
-type batch struct {
-	// inputs are token ids with their end token.
-	inputs   [][]int64
-	settings bundle.Generation
-	// dropped tells, between two steps, that input i is no longer wanted; done
+// NewGenerator makes a Generator; the decoder stays its caller's to close.
+func NewGenerator(d Decoder) *Generator { return &Generator{decoder: d, size: d.Dimensions()} }
+
+// Batch is work for a Generator.
+type Batch struct {
+	// Inputs are token ids with their end token.
+	Inputs   [][]int64
+	Settings bundle.Generation
+	// Dropped tells, between two steps, that input i is no longer wanted; Done
 	// receives each output, with its start token, as soon as it is complete.
 	// Both may be nil, and are called on the caller's goroutine.
-	dropped func(i int) bool
-	done    func(i int, output []int64)
+	Dropped func(i int) bool
+	Done    func(i int, output []int64)
 }
 
-var errNoScores = errors.New("the model gave no numbers")
-
-// search is one input's way through a batch.
-type search interface {
-	// width is how many rows it has after the first step.
-	width() int
-	// advance takes a step. row gives the logits of one of its beams, which it
-	// may change.
-	advance(row func(beam int) []float32) error
-	// step gives for each beam the beam that it continues and its newest token.
-	step(beam int) (parent int, token int64)
-	// output is the result, nil while the search goes on.
-	output() []int64
-}
-
-// run decodes the batch. It returns the error of ctx when that ends first.
-func (g *generator) run(ctx context.Context, b batch) error {
-	if len(b.inputs) == 0 {
+// Run decodes the batch. It returns the error of ctx when that ends first.
+func (g *Generator) Run(ctx context.Context, b Batch) error {
+	if len(b.Inputs) == 0 {
 		return nil
 	}
-	limit := b.settings.Limit(g.model.positions)
-	r := newRules(&b.settings, limit)
-	beams := b.settings.NumBeams
-	live := make([]slot, 0, len(b.inputs))
-	for i := range b.inputs {
+	limit := b.Settings.Limit(g.size.Positions)
+	r := newRules(&b.Settings, limit)
+	beams := b.Settings.NumBeams
+	live := make([]unfinished, 0, len(b.Inputs))
+	for i := range b.Inputs {
 		var s search
 		if beams == 1 {
-			s = newGreedy(r, b.settings.DecoderStart, limit)
+			s = newGreedy(r, b.Settings.DecoderStart, limit)
 		} else {
-			s = newBeams(r, &b.settings, limit)
+			s = newBeams(r, &b.Settings, limit)
 		}
-		live = append(live, slot{input: i, search: s})
+		live = append(live, unfinished{input: i, search: s})
 	}
-	logits, err := g.decoding.begin(ctx, b.inputs, b.settings.Pad, b.settings.DecoderStart, beams)
+	logits, err := g.decoder.Begin(ctx, b.Inputs, b.Settings.Pad, b.Settings.DecoderStart, beams)
 	rows := 1
 	for {
 		if err != nil {
@@ -81,22 +91,22 @@ func (g *generator) run(ctx context.Context, b batch) error {
 			return err
 		}
 		rows = beams
-		logits, err = g.decoding.forward(ctx, last)
+		logits, err = g.decoder.Forward(ctx, last)
 	}
 }
 
-// slot is an input that is not finished yet.
-type slot struct {
+// unfinished is an input with its search under way.
+type unfinished struct {
 	input  int
 	search search
 }
 
 // advance takes a step with every search; the work over the vocabulary is
 // shared by as many goroutines as the model has threads, which idle now.
-func (g *generator) advance(live []slot, logits []float32, rows int) error {
+func (g *Generator) advance(live []unfinished, logits []float32, rows int) error {
 	errs := make([]error, len(live))
-	size := g.model.vocabulary
-	spread(len(live), g.model.threads, func(i int) {
+	size := g.size.Vocabulary
+	spread(len(live), g.size.Threads, func(i int) {
 		errs[i] = live[i].search.advance(func(beam int) []float32 {
 			// In the first step all beams share a row.
 			at := (i*rows + min(beam, rows-1)) * size
@@ -126,7 +136,7 @@ func spread(n, threads int, do func(i int)) {
 // arrange hands out what is complete, closes the gaps and moves the rows of the
 // caches to where the beams are now. It gives the searches that go on and the
 // newest token of each row.
-func (g *generator) arrange(live []slot, rows int, b batch) ([]slot, []int64, error) {
+func (g *Generator) arrange(live []unfinished, rows int, b Batch) ([]unfinished, []int64, error) {
 	before := make([]int, 0, len(live)*rows)
 	for _, s := range live {
 		before = append(before, slices.Repeat([]int{s.input}, rows)...)
@@ -137,12 +147,12 @@ func (g *generator) arrange(live []slot, rows int, b batch) ([]slot, []int64, er
 	}
 	for i := 0; i < len(live); {
 		output := live[i].search.output()
-		if output == nil && (b.dropped == nil || !b.dropped(live[i].input)) {
+		if output == nil && (b.Dropped == nil || !b.Dropped(live[i].input)) {
 			i++
 			continue
 		}
-		if output != nil && b.done != nil {
-			b.done(live[i].input, output)
+		if output != nil && b.Done != nil {
+			b.Done(live[i].input, output)
 		}
 		// The last one fills the gap, so that few rows move.
 		end := len(live) - 1
@@ -162,55 +172,5 @@ func (g *generator) arrange(live []slot, rows int, b batch) ([]slot, []int64, er
 	if len(live) == 0 {
 		return nil, nil, nil
 	}
-	return live, last, g.decoding.arrange(parents, before, after)
-}
-
-// greedy takes the most probable token at each step.
-type greedy struct {
-	rules   *rules
-	written []int64
-	limit   int
-	ended   bool
-}
-
-func newGreedy(r *rules, start int64, limit int) *greedy {
-	return &greedy{rules: r, written: []int64{start}, limit: limit}
-}
-
-func (g *greedy) width() int { return 1 }
-
-func (g *greedy) advance(row func(int) []float32) error {
-	token := int64(-1)
-	if forced := g.rules.forced(len(g.written)); len(forced) > 0 {
-		token = slices.Min(forced)
-	} else {
-		logits := row(0)
-		g.rules.edit(logits, g.written)
-		top := forbidden
-		for i, x := range logits {
-			if x > top {
-				top, token = x, int64(i)
-			}
-		}
-	}
-	if token < 0 {
-		return fmt.Errorf("%w: %w", bundle.ErrBroken, errNoScores)
-	}
-	g.written = append(g.written, token)
-	g.ended = slices.Contains(g.rules.eos, token) || len(g.written) >= g.limit
-	return nil
-}
-
-func (g *greedy) step(int) (int, int64) { return 0, g.written[len(g.written)-1] }
-
-func (g *greedy) output() []int64 {
-	if !g.ended {
-		return nil
-	}
-	return g.written
-}
-
-// powLength is length to the power of the length penalty, as a float32 divisor.
-func powLength(length int, penalty float64) float32 {
-	return float32(math.Pow(float64(length), penalty))
+	return live, last, g.decoder.Arrange(parents, before, after)
 }

@@ -1,15 +1,15 @@
 package pipeline
 
-// scratchRow stands for a row of its own beside the others.
-const scratchRow = -1
+// ScratchRow stands for a row of its own beside the others.
+const ScratchRow = -1
 
-// move copies one row to another.
-type move struct{ to, from int }
+// Move copies one row to another.
+type Move struct{ To, From int }
 
-// planMoves gives the copies after which row i holds what row parents[i] held,
+// PlanMoves gives the copies after which row i holds what row parents[i] held,
 // each row at most once and no row before everyone has read it. Rows that stay
 // are not touched; a ring of rows goes through the scratch row.
-func planMoves(parents []int) []move {
+func PlanMoves(parents []int) []Move {
 	readers := map[int]int{}
 	for i, p := range parents {
 		if p != i {
@@ -19,7 +19,7 @@ func planMoves(parents []int) []move {
 	if len(readers) == 0 {
 		return nil
 	}
-	moves := make([]move, 0, len(parents))
+	moves := make([]Move, 0, len(parents))
 	pending := make([]bool, len(parents))
 	var ready []int
 	for i, p := range parents {
@@ -35,7 +35,7 @@ func planMoves(parents []int) []move {
 		i := ready[len(ready)-1]
 		ready = ready[:len(ready)-1]
 		p := parents[i]
-		moves = append(moves, move{i, p})
+		moves = append(moves, Move{i, p})
 		pending[i] = false
 		readers[p]--
 		if readers[p] == 0 && p < len(parents) && pending[p] {
@@ -47,13 +47,13 @@ func planMoves(parents []int) []move {
 		if !pending[start] {
 			continue
 		}
-		moves = append(moves, move{scratchRow, start})
+		moves = append(moves, Move{ScratchRow, start})
 		i := start
 		for ; parents[i] != start; i = parents[i] {
-			moves = append(moves, move{i, parents[i]})
+			moves = append(moves, Move{i, parents[i]})
 			pending[i] = false
 		}
-		moves = append(moves, move{i, scratchRow})
+		moves = append(moves, Move{i, ScratchRow})
 		pending[i] = false
 	}
 	return moves

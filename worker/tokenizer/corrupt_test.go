@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"parley/internal/testkit"
 )
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	spm, err := os.ReadFile(shared(t, "models", "random", "marian-random", "source.spm"))
+	spm, err := os.ReadFile(testkit.Shared(t, "models", "random", "marian-random", "source.spm"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 
 func TestTextIsNeverTakenForASpecialToken(t *testing.T) {
 	t.Parallel()
-	tok := open(t, shared(t, "models", "translate-mini"))
+	tok := opened(t, testkit.Shared(t, "models", "translate-mini"))
 	for _, text := range []string{"</s>", "<pad>", ">>fra<< hello </s> you", "<unk>"} {
 		for _, id := range tok.EncodeText(text) {
 			if token := tok.engine.(*marian).tokens[id]; token == "</s>" || token == "<pad>" || strings.HasPrefix(token, ">>f") {
@@ -54,16 +56,16 @@ func TestTextIsNeverTakenForASpecialToken(t *testing.T) {
 
 func TestLanguageTokens(t *testing.T) {
 	t.Parallel()
-	got := strings.Join(open(t, shared(t, "models", "random", "marian-random")).LanguageTokens(), " ")
+	got := strings.Join(opened(t, testkit.Shared(t, "models", "random", "marian-random")).LanguageTokens(), " ")
 	if got != ">>deu<< >>fra<< >>spa<<" {
 		t.Error(got)
 	}
 }
 
 func FuzzEncode(f *testing.F) {
-	tok := open(f, shared(f, "models", "random", "marian-random"))
-	second := open(f, shared(f, "models", "translate-mini"))
-	json, err := openJSON(shared(f, "models", "translate-mini", "tokenizer.json"))
+	tok := opened(f, testkit.Shared(f, "models", "random", "marian-random"))
+	second := opened(f, testkit.Shared(f, "models", "translate-mini"))
+	json, err := openJSON(testkit.Shared(f, "models", "translate-mini", "tokenizer.json"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func FuzzEncode(f *testing.F) {
 }
 
 func FuzzSentencePieceFile(f *testing.F) {
-	spm, err := os.ReadFile(shared(f, "models", "random", "marian-random", "source.spm"))
+	spm, err := os.ReadFile(testkit.Shared(f, "models", "random", "marian-random", "source.spm"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -104,7 +106,7 @@ func FuzzSentencePieceFile(f *testing.F) {
 // Every cut and many flips of a real file are refused or usable, never a panic.
 func TestCorruptFilesNeverPanic(t *testing.T) {
 	t.Parallel()
-	spm, err := os.ReadFile(shared(t, "models", "random", "marian-random", "source.spm"))
+	spm, err := os.ReadFile(testkit.Shared(t, "models", "random", "marian-random", "source.spm"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,23 +9,11 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"parley/internal/testkit"
 )
 
-// shared gives a path of the test data that lies beside the repository. Only
-// outside CI may it be missing.
-func shared(t testing.TB, path ...string) string {
-	t.Helper()
-	full := filepath.Join(append([]string{"..", "..", "..", "shared"}, path...)...)
-	if _, err := os.Stat(full); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("test data is missing: %v", err)
-		}
-		t.Skipf("SKIPPED: test data is missing: %v", err)
-	}
-	return full
-}
-
-func open(t testing.TB, dir string) *Tokenizer {
+func opened(t testing.TB, dir string) *Tokenizer {
 	t.Helper()
 	tok, err := Open(dir)
 	if err != nil {
@@ -79,8 +67,8 @@ func checkReference(t *testing.T, tok *Tokenizer, dir string) {
 func TestMarianEqualsItsReference(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"translate-mini", "random/marian-random"} {
-		dir := shared(t, "models", filepath.FromSlash(name))
-		checkReference(t, open(t, dir), dir)
+		dir := testkit.Shared(t, "models", filepath.FromSlash(name))
+		checkReference(t, opened(t, dir), dir)
 	}
 }
 
@@ -88,15 +76,15 @@ func TestMarianEqualsItsReference(t *testing.T) {
 func TestRealVocabularyEqualsTheReference(t *testing.T) {
 	t.Parallel()
 	var texts []string
-	eachLine(t, shared(t, "models", "tokenizers", "strings.jsonl.zst"), func(line []byte) {
+	eachLine(t, testkit.Shared(t, "models", "tokenizers", "strings.jsonl.zst"), func(line []byte) {
 		var s string
 		if err := json.Unmarshal(line, &s); err != nil {
 			t.Fatal(err)
 		}
 		texts = append(texts, s)
 	})
-	dir := shared(t, "models", "tokenizers", "opus-mt-tc-big-fr-en")
-	tok := open(t, dir)
+	dir := testkit.Shared(t, "models", "tokenizers", "opus-mt-tc-big-fr-en")
+	tok := opened(t, dir)
 	i, wrong := 0, 0
 	eachLine(t, filepath.Join(dir, "ids.jsonl.zst"), func(line []byte) {
 		var want struct {
@@ -146,7 +134,7 @@ func eachLine(t testing.TB, path string, visit func([]byte)) {
 // same ids for the texts that were translated.
 func TestTokenizerJSONGivesTheSameIDs(t *testing.T) {
 	t.Parallel()
-	dir := shared(t, "models", "translate-mini")
+	dir := testkit.Shared(t, "models", "translate-mini")
 	alone := t.TempDir()
 	data, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
 	if err != nil {
@@ -155,7 +143,7 @@ func TestTokenizerJSONGivesTheSameIDs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(alone, "tokenizer.json"), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tok := open(t, alone)
+	tok := opened(t, alone)
 	var ref reference
 	if err := readJSON(filepath.Join(dir, "reference.json"), &ref); err != nil {
 		t.Fatal(err)
@@ -168,16 +156,16 @@ func TestTokenizerJSONGivesTheSameIDs(t *testing.T) {
 			t.Errorf("Decode of %q = %q, want %q", c.Input, got, c.OutputText)
 		}
 	}
-	if tok.EOS() != 0 || tok.Unknown() != 1 {
-		t.Errorf("end %d, unknown %d", tok.EOS(), tok.Unknown())
+	if tok.EOS() != 0 || tok.engine.unknown() != 1 {
+		t.Errorf("end %d, unknown %d", tok.EOS(), tok.engine.unknown())
 	}
 }
 
 func BenchmarkEncode(b *testing.B) {
-	tok := open(b, shared(b, "models", "tokenizers", "opus-mt-tc-big-fr-en"))
+	tok := opened(b, testkit.Shared(b, "models", "tokenizers", "opus-mt-tc-big-fr-en"))
 	var texts []string
 	size := 0
-	eachLine(b, shared(b, "models", "tokenizers", "strings.jsonl.zst"), func(line []byte) {
+	eachLine(b, testkit.Shared(b, "models", "tokenizers", "strings.jsonl.zst"), func(line []byte) {
 		var s string
 		_ = json.Unmarshal(line, &s)
 		texts = append(texts, s)

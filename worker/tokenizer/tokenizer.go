@@ -68,9 +68,6 @@ func (t *Tokenizer) Decode(ids []int64) string { return t.engine.decode(ids) }
 // ID gives the id of one token of the vocabulary.
 func (t *Tokenizer) ID(token string) (int64, bool) { return t.engine.lookup(token) }
 
-// Unknown is the id of text outside the vocabulary.
-func (t *Tokenizer) Unknown() int64 { return t.engine.unknown() }
-
 // EOS is the id of the end token.
 func (t *Tokenizer) EOS() int64 { return t.engine.eos() }
 

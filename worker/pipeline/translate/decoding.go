@@ -1,10 +1,11 @@
-package pipeline
+package translate
 
 import (
 	"context"
 	"fmt"
 
 	"parley/worker/onnx"
+	"parley/worker/pipeline"
 )
 
 // decoding is the state of one batch in the decoder: the key-value caches of
@@ -42,10 +43,13 @@ func (d *decoding) close() {
 	}
 }
 
-// begin encodes inputs and runs the first step of the decoder, with one row
-// for each input: the beams of an input don't differ yet. Room is left for
-// beams rows each.
-func (d *decoding) begin(ctx context.Context, inputs [][]int64, pad, start int64, beams int) ([]float32, error) {
+// Dimensions implements pipeline.Decoder.
+func (d *decoding) Dimensions() pipeline.Dimensions {
+	return pipeline.Dimensions{Vocabulary: d.model.vocabulary, Positions: d.model.positions, Threads: d.model.threads}
+}
+
+// Begin implements pipeline.Decoder: it encodes the inputs and runs the first step.
+func (d *decoding) Begin(ctx context.Context, inputs [][]int64, pad, start int64, beams int) ([]float32, error) {
 	d.beams, d.step = beams, 0
 	if err := d.model.encode(ctx, d, inputs, pad); err != nil {
 		return nil, fmt.Errorf("encoder: %w", err)
@@ -66,10 +70,8 @@ func (d *decoding) begin(ctx context.Context, inputs [][]int64, pad, start int64
 	return d.advance(ctx, d.model.first, last)
 }
 
-// forward runs one step: last holds the newest token of each row. The logits of
-// row r start at r times the vocabulary's size and are valid until the next
-// step; the caller may change them.
-func (d *decoding) forward(ctx context.Context, last []int64) ([]float32, error) {
+// Forward implements pipeline.Decoder.
+func (d *decoding) Forward(ctx context.Context, last []int64) ([]float32, error) {
 	return d.advance(ctx, d.model.next, last)
 }
 
@@ -182,12 +184,9 @@ func (r *stepRun) output(role role) (*onnx.Tensor, error) {
 	return nil, nil
 }
 
-// arrange makes row i what row parents[i] was, in place; there may be more or
-// fewer rows afterwards, at most those that begin left room for. input names
-// the input of each row before and after: what belongs to an input alone moves
-// only where that changes.
-func (d *decoding) arrange(parents []int, before, after []int) error {
-	moves := planMoves(parents)
+// Arrange implements pipeline.Decoder, in place.
+func (d *decoding) Arrange(parents []int, before, after []int) error {
+	moves := pipeline.PlanMoves(parents)
 	crossParents := make([]int, len(parents))
 	for i, p := range parents {
 		crossParents[i] = p
@@ -195,7 +194,7 @@ func (d *decoding) arrange(parents []int, before, after []int) error {
 			crossParents[i] = i
 		}
 	}
-	crossMoves := planMoves(crossParents)
+	crossMoves := pipeline.PlanMoves(crossParents)
 	d.rows = len(parents)
 	perPosition := d.model.heads * d.model.dim
 	for i := range d.self {
@@ -208,7 +207,7 @@ func (d *decoding) arrange(parents []int, before, after []int) error {
 }
 
 // move copies rows of size floats each.
-func (d *decoding) move(m *onnx.Memory, size int, moves []move) {
+func (d *decoding) move(m *onnx.Memory, size int, moves []pipeline.Move) {
 	if len(moves) == 0 {
 		return
 	}
@@ -217,12 +216,12 @@ func (d *decoding) move(m *onnx.Memory, size int, moves []move) {
 		d.scratch = make([]float32, size)
 	}
 	row := func(i int) []float32 {
-		if i == scratchRow {
+		if i == pipeline.ScratchRow {
 			return d.scratch[:size]
 		}
 		return data[i*size : (i+1)*size]
 	}
 	for _, m := range moves {
-		copy(row(m.to), row(m.from))
+		copy(row(m.To), row(m.From))
 	}
 }

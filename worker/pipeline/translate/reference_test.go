@@ -1,8 +1,11 @@
-package pipeline
+package translate
 
 import (
 	"slices"
 	"testing"
+
+	"parley/internal/testkit"
+	"parley/worker/pipeline"
 )
 
 func eachReference(t *testing.T, test func(t *testing.T, l *bench)) {
@@ -10,7 +13,7 @@ func eachReference(t *testing.T, test func(t *testing.T, l *bench)) {
 		"translate-mini": {"models", "translate-mini"},
 		"marian-random":  {"models", "random", "marian-random"},
 	} {
-		t.Run(name, func(t *testing.T) { test(t, load(t, shared(t, path...))) })
+		t.Run(name, func(t *testing.T) { test(t, load(t, testkit.Shared(t, path...))) })
 	}
 }
 
@@ -52,7 +55,7 @@ func TestBatchEqualsTheReference(t *testing.T) {
 // each comes out as it does alone.
 func TestBatchedEqualsSingle(t *testing.T) {
 	eachReference(t, func(t *testing.T, l *bench) {
-		groups := map[string][]referenceCase{}
+		groups := map[string][]pipeline.ReferenceCase{}
 		for _, c := range l.reference.Cases {
 			groups[string(c.Settings)] = append(groups[string(c.Settings)], c)
 		}

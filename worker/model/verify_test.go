@@ -1,4 +1,4 @@
-package pipeline
+package model
 
 import (
 	"context"
@@ -7,11 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"parley/internal/testkit"
+	"parley/worker/pipeline"
 )
 
-func verify(t *testing.T, dir string) *Report {
+func verify(t *testing.T, dir string) *pipeline.Findings {
 	t.Helper()
-	r, err := Verify(t.Context(), dir, Options{})
+	r, err := Verify(t.Context(), dir, pipeline.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,28 +22,28 @@ func verify(t *testing.T, dir string) *Report {
 }
 
 func TestVerifyFindsGoodBundlesGood(t *testing.T) {
-	runtime(t)
-	r := verify(t, shipped(t, "translate-mini"))
-	if !r.OK || !r.Loaded || !r.Reference || r.Digests() != "ok" || r.Cases != (Tally{144, 144}) || r.Batch.Total == 0 || r.Tokens.Total == 0 {
+	startRuntime(t)
+	r := verify(t, testkit.Model(t, "translate-mini"))
+	if !r.OK || !r.Loaded || !r.Reference || r.Digests() != "ok" || r.Cases != (pipeline.Tally{Total: 144, Equal: 144}) || r.Batch.Total == 0 || r.Tokens.Total == 0 {
 		t.Errorf("%+v", r)
 	}
-	r = verify(t, shared(t, "models", "random", "marian-random"))
+	r = verify(t, testkit.Shared(t, "models", "random", "marian-random"))
 	if !r.OK || r.Digests() != "not recorded" || r.Cases.Total == 0 || r.Cases.Equal != r.Cases.Total {
 		t.Errorf("%+v", r)
 	}
-	r = verify(t, shared(t, "models", "random", "gpt2-random"))
+	r = verify(t, testkit.Shared(t, "models", "random", "gpt2-random"))
 	if !r.OK || r.Runnable || r.Kind == "" || r.Loaded {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestVerifyTellsWhatIsWrong(t *testing.T) {
-	runtime(t)
+	startRuntime(t)
 	if r := verify(t, filepath.Join(t.TempDir(), "none")); r.OK || len(r.Problems) != 1 {
 		t.Errorf("no folder: %+v", r)
 	}
 	dir := filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(dir, os.DirFS(shipped(t, "translate-mini"))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(testkit.Model(t, "translate-mini"))); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "onnx", "decoder_model_merged.onnx")
@@ -64,12 +67,12 @@ func TestVerifyTellsWhatIsWrong(t *testing.T) {
 	data[len(data)/2] ^= 0x40
 	overwrite(t, path, data)
 	overwrite(t, filepath.Join(dir, "reference.json"), []byte(`{"cases": [{"input": "a", "input_ids": [6, 0], "settings": {"num_beams": 1}, "output_ids": [7999, 5, 0], "output_text": ","}]}`))
-	if r := verify(t, dir); r.OK || !r.Loaded || r.Cases != (Tally{1, 0}) || len(r.Differences) != 1 {
+	if r := verify(t, dir); r.OK || !r.Loaded || r.Cases != (pipeline.Tally{Total: 1}) || len(r.Differences) != 1 {
 		t.Errorf("other reference: %+v", r)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Verify(ctx, dir, Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := Verify(ctx, dir, pipeline.Options{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package pipeline
+package document
 
 import (
 	"slices"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestSplitDocument(t *testing.T) {
+func TestSplit(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
 		"Hello there. How are you?":                    {"Hello there.", "How are you?"},
@@ -23,16 +23,16 @@ func TestSplitDocument(t *testing.T) {
 	}
 	for text, want := range tests {
 		var got []string
-		for _, s := range splitDocument(text, "en") {
-			if s.sentence {
-				got = append(got, s.text)
+		for _, s := range Split(text, "en") {
+			if s.Sentence {
+				got = append(got, s.Text)
 			}
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
-	if got := splitDocument("Am 3. Mai. Danach.", "de"); len(got) != 3 {
+	if got := Split("Am 3. Mai. Danach.", "de"); len(got) != 3 {
 		t.Errorf("ordinal: %v", got)
 	}
 }
@@ -41,47 +41,36 @@ func TestSplitLongFits(t *testing.T) {
 	t.Parallel()
 	short := func(s string) bool { return len(s) <= 20 }
 	for _, text := range []string{"one two, three four five six seven; eight", strings.Repeat("x", 90), strings.Repeat("日本", 30), "a  b\tc " + strings.Repeat("d ", 40) + "e"} {
-		segments := splitLong(text, short)
-		if joinSegments(segments) != text {
+		segments := SplitLong(text, short)
+		if Join(segments) != text {
 			t.Errorf("%q lost something: %v", text, segments)
 		}
 		for _, s := range segments {
-			if s.sentence && !short(s.text) {
-				t.Errorf("%q is too long", s.text)
+			if s.Sentence && !short(s.Text) {
+				t.Errorf("%q is too long", s.Text)
 			}
 		}
 	}
 }
 
-// The segments of any text make up the text, and what is taken out of any
-// sentence comes back.
+// The segments of any text make up the text.
 func FuzzNothingIsLost(f *testing.F) {
 	for _, s := range []string{"a. B\r\n\n - c", "1. x\n\t> y 👍🏽!", "\u00a0x\u2003", "```\na", "Привет мир. Hi 日本, a@b.c", "  \r \n", "\x00. A"} {
 		f.Add(s)
 	}
-	c := &carrier{knows: func(s string) bool {
-		return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x250 && r != '\u2014' })
-	}}
 	f.Fuzz(func(t *testing.T, text string) {
 		text = strings.ToValidUTF8(text, "?")
-		segments := splitDocument(text, "en")
-		if got := joinSegments(segments); got != text {
+		segments := Split(text, "en")
+		if got := Join(segments); got != text {
 			t.Fatalf("%q became %q", text, got)
 		}
 		for _, s := range segments {
-			if !s.sentence {
+			if !s.Sentence {
 				continue
 			}
-			long := splitLong(s.text, func(s string) bool { return len(s) < 8 })
-			if got := joinSegments(long); got != s.text {
-				t.Fatalf("%q became %q", s.text, got)
-			}
-			rest, out := c.prepare(s.text)
-			whole := restore(rest, rest, out)
-			for _, o := range out {
-				if !strings.Contains(whole, o.text) {
-					t.Fatalf("%q lost %q: %q", s.text, o.text, whole)
-				}
+			long := SplitLong(s.Text, func(s string) bool { return len(s) < 8 })
+			if got := Join(long); got != s.Text {
+				t.Fatalf("%q became %q", s.Text, got)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package pipeline
+package translate
 
 import (
 	"regexp"
@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"parley/worker/pipeline/document"
 )
 
 // plain is what typographic characters turn into when a vocabulary lacks them.
@@ -82,7 +84,7 @@ func (c *carrier) prepare(sentence string) (rest string, out []carried) {
 			text: sentence[s.start:s.end], words: len(strings.Fields(kept.String())),
 			spaceBefore: s.start > 0 && endsWithSpace(sentence[:s.start]),
 			spaceAfter:  after != strings.TrimLeftFunc(after, unicode.IsSpace),
-			following:   leadingPunctuation(after),
+			following:   document.LeadingPunctuation(after),
 		})
 		// The gap closes as if nothing had stood there.
 		at += closeGap(&kept, after)
@@ -99,10 +101,10 @@ func (c *carrier) prepare(sentence string) (rest string, out []carried) {
 // how many bytes of after it used up.
 func closeGap(kept *strings.Builder, after string) int {
 	trimmed := strings.TrimLeftFunc(after, unicode.IsSpace)
-	left := strings.TrimRightFunc(kept.String(), unicode.IsSpace)
+	words := strings.TrimRightFunc(kept.String(), unicode.IsSpace)
 	kept.Reset()
-	kept.WriteString(left)
-	if left != "" && trimmed != "" && leadingPunctuation(trimmed) == "" {
+	kept.WriteString(words)
+	if words != "" && trimmed != "" && document.LeadingPunctuation(trimmed) == "" {
 		kept.WriteByte(' ')
 	}
 	return len(after) - len(trimmed)
@@ -112,9 +114,6 @@ func endsWithSpace(s string) bool {
 	r, _ := utf8.DecodeLastRuneInString(s)
 	return unicode.IsSpace(r)
 }
-
-// leadingPunctuation is the punctuation that closes at the start of s.
-func leadingPunctuation(s string) string { return s[:skip(s, 0, terminators+",;:"+closers)] }
 
 // plain replaces unknown characters that have a known substitute.
 func (c *carrier) plain(s string) string {
@@ -143,9 +142,9 @@ func (c *carrier) spaced(p string, r rune, before, after string) string {
 	if r != '\u2014' && r != '\u2015' {
 		return p
 	}
-	left, _ := utf8.DecodeLastRuneInString(before)
-	right, _ := utf8.DecodeRuneInString(after)
-	if unicode.IsLetter(left) && unicode.IsLetter(right) {
+	last, _ := utf8.DecodeLastRuneInString(before)
+	next, _ := utf8.DecodeRuneInString(after)
+	if unicode.IsLetter(last) && unicode.IsLetter(next) {
 		return " " + p + " "
 	}
 	return p
@@ -273,7 +272,7 @@ func restore(translation, rest string, out []carried) string {
 		}
 		whole.WriteString(c.text)
 		after := translation[at:]
-		if after != "" && leadingPunctuation(after) == "" && !startsWithSpace(after) && (c.spaceAfter || c.words > 0) {
+		if after != "" && document.LeadingPunctuation(after) == "" && !startsWithSpace(after) && (c.spaceAfter || c.words > 0) {
 			whole.WriteByte(' ')
 		}
 	}
@@ -286,7 +285,7 @@ func startsWithSpace(s string) bool {
 	return unicode.IsSpace(r)
 }
 
-// insertAt finds the place for one stretch in a translation.
+// insertAt finds the offset for one stretch in a translation.
 func insertAt(translation string, c carried, words int) int {
 	if c.words == 0 {
 		return 0
@@ -295,10 +294,10 @@ func insertAt(translation string, c carried, words int) int {
 		if c.following == "" {
 			return len(translation)
 		}
-		return len(strings.TrimRight(translation, terminators+",;:"+closers))
+		return len(document.TrimPunctuation(translation))
 	}
 	target := c.words * utf8.RuneCountInString(translation) / words
-	place, nearest := len(translation), 1<<30
+	offset, nearest := len(translation), 1<<30
 	count := 0
 	for i, r := range translation {
 		distance := max(count-target, target-count)
@@ -311,8 +310,8 @@ func insertAt(translation string, c carried, words int) int {
 			continue
 		}
 		if distance < nearest {
-			place, nearest = i, distance
+			offset, nearest = i, distance
 		}
 	}
-	return place
+	return offset
 }

@@ -1,4 +1,4 @@
-package pipeline
+package translate
 
 import (
 	"context"
@@ -12,14 +12,17 @@ import (
 	"testing"
 
 	"parley/internal/jobspec"
+	"parley/internal/testkit"
 	"parley/worker/bundle"
+	"parley/worker/pipeline"
+	"parley/worker/pipeline/document"
 )
 
 // start opens a bundle and runs its translator for the test.
 func start(t testing.TB, dir string, o Options) *Translator {
 	t.Helper()
-	runtime(t)
-	tr, err := Open(t.Context(), dir, o)
+	startRuntime(t)
+	tr, err := Open(t.Context(), opened(t, dir), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,7 @@ func translate(t testing.TB, tr *Translator, source, target, text string, o ...C
 // english gives n different sentences of the reference.
 func english(t testing.TB, n int) []string {
 	t.Helper()
-	ref, err := readReference(shipped(t, "translate-mini"))
+	ref, err := pipeline.ReadReference(testkit.Model(t, "translate-mini"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +74,9 @@ func english(t testing.TB, n int) []string {
 
 // The whole way gives what the reference gives: prefix, batch, four beams.
 func TestTranslateEqualsTheReference(t *testing.T) {
-	dir := shipped(t, "translate-mini")
+	dir := testkit.Model(t, "translate-mini")
 	tr := start(t, dir, Options{})
-	ref, err := readReference(dir)
+	ref, err := pipeline.ReadReference(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +84,7 @@ func TestTranslateEqualsTheReference(t *testing.T) {
 	tried := 0
 	for _, c := range ref.Cases {
 		text, ok := strings.CutPrefix(c.Input, ">>spa<< ")
-		if rest, _ := tr.carrier.prepare(text); !ok || !strings.Contains(string(c.Settings), `"num_beams": 4`) || rest != text || len(splitDocument(text, "en")) > 1 {
+		if rest, _ := tr.carrier.prepare(text); !ok || !strings.Contains(string(c.Settings), `"num_beams": 4`) || rest != text || len(document.Split(text, "en")) > 1 {
 			continue
 		}
 		tried++
@@ -98,7 +101,7 @@ func TestTranslateEqualsTheReference(t *testing.T) {
 }
 
 func TestLayoutStays(t *testing.T) {
-	tr := start(t, shipped(t, "translate-mini"), Options{})
+	tr := start(t, testkit.Model(t, "translate-mini"), Options{})
 	s := english(t, 8)
 	text := "# " + s[0] + "\r\n\r\n" + s[1] + "  " + s[2] + "\n\n\n- " + s[3] + "\n  * " + s[4] + "\t\n10. " + s[5] + "\n> - [x] " + s[6] + "\n---\n```\nfor i := range 3 {}\n```\n\t" + s[7] + "\n 12:30 \n"
 	got := translate(t, tr, "en", "es", text)
@@ -116,7 +119,7 @@ func TestLayoutStays(t *testing.T) {
 }
 
 func TestWhatTheVocabularyLacksIsCarriedOver(t *testing.T) {
-	tr := start(t, shipped(t, "translate-mini"), Options{})
+	tr := start(t, testkit.Model(t, "translate-mini"), Options{})
 	s := strings.TrimRight(english(t, 1)[0], ".")
 	alone := translate(t, tr, "en", "es", s+".")
 	for text, check := range map[string]func(string) bool{
@@ -140,7 +143,7 @@ func TestWhatTheVocabularyLacksIsCarriedOver(t *testing.T) {
 
 // Texts far beyond the model's positions are cut, at any cost.
 func TestLongSentencesAreNoError(t *testing.T) {
-	tr := start(t, shared(t, "models", "random", "marian-random"), Options{})
+	tr := start(t, testkit.Shared(t, "models", "random", "marian-random"), Options{})
 	source, target := tr.Bundle().Directions[0].Source, tr.Bundle().Directions[0].Target
 	for _, text := range []string{strings.Repeat("word ", 500), strings.Repeat("x", 700), strings.Repeat("a, b; ", 200), strings.Repeat("é", 500)} {
 		if got := translate(t, tr, source, target, text); got == "" {
@@ -150,7 +153,7 @@ func TestLongSentencesAreNoError(t *testing.T) {
 }
 
 func TestProgressOnlyGrows(t *testing.T) {
-	tr := start(t, shipped(t, "translate-mini"), Options{BatchRows: 3})
+	tr := start(t, testkit.Model(t, "translate-mini"), Options{BatchRows: 3})
 	text := strings.Join(english(t, 12), "\n\n")
 	for _, target := range []string{"es", "fr"} {
 		source := "en"
@@ -158,16 +161,16 @@ func TestProgressOnlyGrows(t *testing.T) {
 			source = "es"
 		}
 		var progress float64
-		partial, reports := "", 0
+		partial, words := "", 0
 		got, err := tr.Translate(t.Context(), jobspec.Translate{Text: text, Source: source, Target: target}, func(p float64, s string) {
 			if p < progress || p > 1 || !strings.HasPrefix(s, partial) {
 				t.Errorf("%v %q after %v %q", p, s, progress, partial)
 			}
 			progress, partial = p, s
-			reports++
+			words++
 		})
-		if err != nil || progress != 1 || partial != got.Text || reports < 12 || got.Model != "translate-mini" {
-			t.Errorf("to %s: %v, %d reports up to %v, %q of %q", target, err, reports, progress, partial, got.Text)
+		if err != nil || progress != 1 || partial != got.Text || words < 12 || got.Model != "translate-mini" {
+			t.Errorf("to %s: %v, %d words up to %v, %q of %q", target, err, words, progress, partial, got.Text)
 		}
 	}
 }
@@ -175,7 +178,7 @@ func TestProgressOnlyGrows(t *testing.T) {
 // A caller that gives up, with more work queued than fits in a batch, does not
 // hold up or change the others.
 func TestCancelStopsOneCallAlone(t *testing.T) {
-	tr := start(t, shipped(t, "translate-mini"), Options{BatchRows: 4})
+	tr := start(t, testkit.Model(t, "translate-mini"), Options{BatchRows: 4})
 	s := english(t, 12)
 	want := translate(t, tr, "en", "es", s[0]+" "+s[1])
 	ctx, cancel := context.WithCancel(t.Context())
@@ -190,7 +193,7 @@ func TestCancelStopsOneCallAlone(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if _, ok := FailureOf(err); ok {
+	if _, ok := pipeline.FailureOf(err); ok {
 		t.Error("a cancelled call counts as failed")
 	}
 	if got := <-neighbour; got != want {
@@ -200,8 +203,8 @@ func TestCancelStopsOneCallAlone(t *testing.T) {
 
 // Rows that are dropped inside a run leave the others as they are.
 func TestDroppedRowsLeaveTheOthers(t *testing.T) {
-	l := load(t, shared(t, "models", "translate-mini"))
-	var cases []referenceCase
+	l := load(t, testkit.Shared(t, "models", "translate-mini"))
+	var cases []pipeline.ReferenceCase
 	for _, c := range l.reference.Cases {
 		if strings.Contains(string(c.Settings), `"num_beams": 4`) {
 			cases = append(cases, c)
@@ -214,10 +217,10 @@ func TestDroppedRowsLeaveTheOthers(t *testing.T) {
 	}
 	asked := make([]int, len(inputs))
 	outputs := map[int][]int64{}
-	err := l.generator.run(t.Context(), batch{
-		inputs: inputs, settings: l.settings(t, cases[0].Settings),
-		dropped: func(i int) bool { asked[i]++; return i%3 == 1 && asked[i] == 1+i%4 },
-		done:    func(i int, ids []int64) { outputs[i] = ids },
+	err := l.generator.Run(t.Context(), pipeline.Batch{
+		Inputs: inputs, Settings: l.settings(t, cases[0].Settings),
+		Dropped: func(i int) bool { asked[i]++; return i%3 == 1 && asked[i] == 1+i%4 },
+		Done:    func(i int, ids []int64) { outputs[i] = ids },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +236,7 @@ func TestDroppedRowsLeaveTheOthers(t *testing.T) {
 }
 
 func TestAloneGivesTheSame(t *testing.T) {
-	tr := start(t, shipped(t, "translate-mini"), Options{})
+	tr := start(t, testkit.Model(t, "translate-mini"), Options{})
 	text := strings.Join(english(t, 6), "\n")
 	want := translate(t, tr, "en", "es", text)
 	var wait sync.WaitGroup
@@ -252,7 +255,7 @@ func TestAloneGivesTheSame(t *testing.T) {
 }
 
 func TestTranslateRefusesWithACode(t *testing.T) {
-	tr := start(t, shipped(t, "translate-mini"), Options{})
+	tr := start(t, testkit.Model(t, "translate-mini"), Options{})
 	for _, test := range []struct {
 		job  jobspec.Translate
 		want jobspec.Code
@@ -264,7 +267,7 @@ func TestTranslateRefusesWithACode(t *testing.T) {
 		{jobspec.Translate{Text: "a", Source: "", Target: "not a tag"}, jobspec.CodeUnsupportedLanguage},
 	} {
 		_, err := tr.Translate(t.Context(), test.job, nil)
-		if f, ok := FailureOf(err); !ok || f.Code != test.want || f.Message == "" {
+		if f, ok := pipeline.FailureOf(err); !ok || f.Code != test.want || f.Message == "" {
 			t.Errorf("%.20q %s-%s: got %+v of %v, want %s", test.job.Text, test.job.Source, test.job.Target, f, err, test.want)
 		}
 	}
@@ -276,7 +279,7 @@ func TestTranslateRefusesWithACode(t *testing.T) {
 // portion copies the bundle with some of its directions, the big files linked.
 func portion(t testing.TB, name string, directions ...bundle.Direction) string {
 	t.Helper()
-	from, err := filepath.Abs(shipped(t, "translate-mini"))
+	from, err := filepath.Abs(testkit.Model(t, "translate-mini"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,15 +304,15 @@ func portion(t testing.TB, name string, directions ...bundle.Direction) string {
 
 // A text goes from one bundle to the other where each knows half of the way.
 func TestPivotAcrossBundles(t *testing.T) {
-	runtime(t)
-	whole := start(t, shipped(t, "translate-mini"), Options{})
-	gate := NewGate(1)
+	startRuntime(t)
+	whole := start(t, testkit.Model(t, "translate-mini"), Options{})
+	gate := pipeline.NewGate(1)
 	var both []*Translator
 	for _, dir := range []string{
 		portion(t, "opus-mt-es-en", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"}),
 		portion(t, "opus-mt-en-de", bundle.Direction{Source: "en", Target: "de", Prefix: ">>deu<<"}),
 	} {
-		tr, err := Open(t.Context(), dir, Options{Gate: gate})
+		tr, err := Open(t.Context(), opened(t, dir), Options{Options: pipeline.Options{Gate: gate}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,10 +334,10 @@ func TestPivotAcrossBundles(t *testing.T) {
 
 // Waiting calls learn that the translator stopped, whenever that is.
 func TestStartAndStop(t *testing.T) {
-	runtime(t)
+	startRuntime(t)
 	text := strings.Join(english(t, 8), "\n")
 	for i := range 6 {
-		tr, err := Open(t.Context(), shipped(t, "translate-mini"), Options{})
+		tr, err := Open(t.Context(), opened(t, testkit.Model(t, "translate-mini")), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -347,7 +350,7 @@ func TestStartAndStop(t *testing.T) {
 						cancel()
 					}
 				})
-				if f, ok := FailureOf(err); !ok || f.Code != jobspec.CodeInternal {
+				if f, ok := pipeline.FailureOf(err); !ok || f.Code != jobspec.CodeInternal {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -367,7 +370,7 @@ func TestStartAndStop(t *testing.T) {
 }
 
 func TestOpenSaysWhatIsWrongWithAModel(t *testing.T) {
-	runtime(t)
+	startRuntime(t)
 	broken := portion(t, "broken", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"})
 	if err := os.Remove(filepath.Join(broken, "onnx")); err != nil {
 		t.Fatal(err)
@@ -384,12 +387,10 @@ func TestOpenSaysWhatIsWrongWithAModel(t *testing.T) {
 	}
 	for dir, want := range map[string]jobspec.Code{
 		broken: jobspec.CodeModelBroken, missing: jobspec.CodeModelMissing,
-		filepath.Join(missing, "none"):                                                        jobspec.CodeModelMissing,
-		shared(t, "models", "random", "gpt2-random"):                                          jobspec.CodeModelBroken,
 		portion(t, "prefix", bundle.Direction{Source: "es", Target: "en", Prefix: ">>xyz<<"}): jobspec.CodeModelBroken,
 	} {
-		_, err := Open(t.Context(), dir, Options{})
-		if f, ok := FailureOf(err); !ok || f.Code != want {
+		_, err := Open(t.Context(), opened(t, dir), Options{})
+		if f, ok := pipeline.FailureOf(err); !ok || f.Code != want {
 			t.Errorf("%s: got %v, want %s", dir, err, want)
 		}
 	}

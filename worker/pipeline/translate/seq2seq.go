@@ -1,4 +1,4 @@
-package pipeline
+package translate
 
 import (
 	"context"
@@ -123,13 +123,13 @@ type seq2seq struct {
 
 func openSeq2seq(b *bundle.Bundle, threads int) (*seq2seq, error) {
 	m := &seq2seq{width: b.Config.Width, positions: b.Config.Positions, threads: max(1, threads)}
-	if err := m.open(b, threads); err != nil {
+	if err := m.openGraphs(b, threads); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
 	return m, nil
 }
 
-func (m *seq2seq) open(b *bundle.Bundle, threads int) error {
+func (m *seq2seq) openGraphs(b *bundle.Bundle, threads int) error {
 	load := func(into **graph, name string) error {
 		path, err := b.Graph(name)
 		if err == nil {

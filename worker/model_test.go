@@ -7,22 +7,23 @@ import (
 	"parley/internal/jobspec"
 	"parley/internal/testkit"
 	"parley/worker"
+	"parley/worker/model"
 	"parley/worker/pipeline"
 )
 
-func TestTranslate_RunsARealModelBehindTheQueue(t *testing.T) {
+func TestWorker_RunsARealModelBehindTheQueue(t *testing.T) {
 	t.Parallel()
-	translator, err := pipeline.Open(t.Context(), testkit.Shared(t, "models", "translate-mini"), pipeline.Options{Library: testkit.ONNX(t)})
+	models, err := model.Open(t.Context(), testkit.Shared(t, "models", "translate-mini"), pipeline.Options{Library: testkit.ONNX(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = translator.Close() })
-	bundle := translator.Bundle()
+	t.Cleanup(func() { _ = models.Close() })
+	bundle := models.Handlers()[0].Bundle()
 	if len(bundle.Directions) == 0 {
 		t.Fatal("the model has no directions")
 	}
 	b := setup(t)
-	w, stop := b.start(worker.Config{Handlers: []worker.Handler{worker.Translate{Translator: translator}}})
+	w, stop := b.start(worker.Config{Handlers: models.Handlers()})
 	defer stop()
 	request := func(run, text string, d jobspec.Direction) jobspec.Job {
 		payload, err := json.Marshal(jobspec.Translate{Text: text, Source: d.Source, Target: d.Target})

@@ -1,4 +1,6 @@
-package pipeline
+// Package document cuts texts into sentences and what stands between them, and
+// puts them together again without losing a byte.
+package document
 
 import (
 	"regexp"
@@ -6,11 +8,20 @@ import (
 	"unicode"
 )
 
-// segment is a stretch of a document: a sentence to translate, or layout that
-// is kept as it is. The segments of a document make up its whole text.
-type segment struct {
-	text     string
-	sentence bool
+// Segment is a stretch of a document: a sentence, or layout that is kept as it is.
+// The segments of a document make up its whole text.
+type Segment struct {
+	Text     string
+	Sentence bool
+}
+
+// Join gives the text that segments make up.
+func Join(segments []Segment) string {
+	var out strings.Builder
+	for _, s := range segments {
+		out.WriteString(s.Text)
+	}
+	return out.String()
 }
 
 // lineStart is what stands before the words of a line: indentation, quote
@@ -20,10 +31,10 @@ var lineStart = regexp.MustCompile(`^[ \t]*(?:(?:>+|#{1,6}|[-*+\x{2022}\x{2013}\
 // codeFence begins and ends lines that are no prose.
 var codeFence = regexp.MustCompile("^[ \t]*(?:```|~~~)")
 
-// splitDocument cuts a text in the language source into sentences and layout.
-// Line breaks, blank lines, indentation, list marks, code between fences and
-// the space between sentences are layout.
-func splitDocument(text, source string) []segment {
+// Split cuts a text in a language, a BCP 47 tag, into sentences and layout. Line
+// breaks, blank lines, indentation, list marks, code between fences and the space
+// between sentences are layout.
+func Split(text, language string) []Segment {
 	var d document
 	fenced := false
 	for _, line := range strings.SplitAfter(text, "\n") {
@@ -40,7 +51,7 @@ func splitDocument(text, source string) []segment {
 		words := strings.TrimRightFunc(body[start:], unicode.IsSpace)
 		d.keep(line[:start])
 		for rest := words; rest != ""; {
-			end := sentenceEnd(rest, source)
+			end := sentenceEnd(rest, language)
 			d.sentence(rest[:end])
 			space := len(rest) - len(strings.TrimLeftFunc(rest[end:], unicode.IsSpace)) - end
 			d.keep(rest[end : end+space])
@@ -52,17 +63,17 @@ func splitDocument(text, source string) []segment {
 }
 
 // document collects segments; kept neighbours become one.
-type document struct{ segments []segment }
+type document struct{ segments []Segment }
 
 func (d *document) keep(text string) {
 	if text == "" {
 		return
 	}
-	if last := len(d.segments) - 1; last >= 0 && !d.segments[last].sentence {
-		d.segments[last].text += text
+	if last := len(d.segments) - 1; last >= 0 && !d.segments[last].Sentence {
+		d.segments[last].Text += text
 		return
 	}
-	d.segments = append(d.segments, segment{text: text})
+	d.segments = append(d.segments, Segment{Text: text})
 }
 
 // sentence adds a sentence; one without a letter means the same everywhere.
@@ -71,5 +82,5 @@ func (d *document) sentence(text string) {
 		d.keep(text)
 		return
 	}
-	d.segments = append(d.segments, segment{text: text, sentence: true})
+	d.segments = append(d.segments, Segment{Text: text, Sentence: true})
 }

@@ -1,4 +1,4 @@
-package pipeline
+package document
 
 import (
 	"strings"
@@ -11,6 +11,7 @@ const (
 	// wideTerminators need no space behind them.
 	wideTerminators = "\u3002\uff01\uff1f\uff0e"
 	closers         = ")]}\"'\u201d\u2019\u00bb\u203a\u300d\u300f\uff09"
+	pauses          = ",;:"
 	openers         = "([{\"'\u201c\u2018\u201e\u201a\u00ab\u2039\u00bf\u00a1"
 )
 
@@ -28,9 +29,20 @@ var abbreviations = func() map[string]bool {
 // stop: "3. Mai".
 var ordinalStop = map[string]bool{"de": true, "da": true, "nb": true, "nn": true, "no": true, "fi": true, "et": true, "cs": true, "sk": true, "sl": true, "hr": true, "hu": true, "lv": true, "is": true}
 
+// LeadingPunctuation is the punctuation at the start of text that belongs to what
+// stood before it.
+func LeadingPunctuation(text string) string {
+	return text[:skip(text, 0, terminators+pauses+closers)]
+}
+
+// TrimPunctuation gives text without the punctuation that closes it.
+func TrimPunctuation(text string) string {
+	return strings.TrimRight(text, terminators+pauses+closers)
+}
+
 // sentenceEnd gives the offset behind the first sentence of text, which does
 // not begin with space.
-func sentenceEnd(text, source string) int {
+func sentenceEnd(text, language string) int {
 	for i, r := range text {
 		if strings.ContainsRune(wideTerminators, r) {
 			end := skip(text, i+utf8.RuneLen(r), wideTerminators+terminators+closers)
@@ -46,7 +58,7 @@ func sentenceEnd(text, source string) int {
 		if after == "" {
 			return len(text)
 		}
-		if len(after) == len(text)-end || !startsSentence(after) || stop && noEnd(text[:i], source) {
+		if len(after) == len(text)-end || !startsSentence(after) || stop && endsNoSentence(text[:i], language) {
 			continue
 		}
 		return end
@@ -73,9 +85,9 @@ func startsSentence(text string) bool {
 	return !unicode.IsLower(r) && !strings.ContainsRune(",;:)]}", r)
 }
 
-// noEnd tells whether a full stop behind this text belongs to its last word: an
-// abbreviation, an initial, an ordinal.
-func noEnd(text, source string) bool {
+// endsNoSentence tells whether a full stop behind this text belongs to its last
+// word: an abbreviation, an initial, an ordinal.
+func endsNoSentence(text, language string) bool {
 	word := text[strings.LastIndexFunc(text, unicode.IsSpace)+1:]
 	word = word[skip(word, 0, openers):]
 	if word == "" {
@@ -88,30 +100,30 @@ func noEnd(text, source string) bool {
 		return true
 	}
 	digits := strings.TrimLeftFunc(word, unicode.IsDigit) == ""
-	return digits && len(word) <= 2 && ordinalStop[source]
+	return digits && len(word) <= 2 && ordinalStop[language]
 }
 
-// splitLong cuts a sentence that does not fit into pieces that do, with the
-// space between them as layout: behind punctuation where it can, else between
-// words, else anywhere, as near to the middle as that allows.
-func splitLong(text string, fits func(string) bool) []segment {
+// SplitLong cuts a sentence that does not fit into pieces that do, with the space
+// between them as layout: behind punctuation where it can, else between words,
+// else anywhere, as near to the middle as that allows.
+func SplitLong(text string, fits func(string) bool) []Segment {
 	if fits(text) || utf8.RuneCountInString(text) < 2 {
-		return []segment{{text: text, sentence: true}}
+		return []Segment{{Text: text, Sentence: true}}
 	}
-	at := middleBreak(text)
-	left := strings.TrimRightFunc(text[:at], unicode.IsSpace)
-	right := strings.TrimLeftFunc(text[at:], unicode.IsSpace)
-	pieces := splitLong(left, fits)
-	if gap := text[len(left) : len(text)-len(right)]; gap != "" {
-		pieces = append(pieces, segment{text: gap})
+	cut := middleBreak(text)
+	head := strings.TrimRightFunc(text[:cut], unicode.IsSpace)
+	tail := strings.TrimLeftFunc(text[cut:], unicode.IsSpace)
+	pieces := SplitLong(head, fits)
+	if gap := text[len(head) : len(text)-len(tail)]; gap != "" {
+		pieces = append(pieces, Segment{Text: gap})
 	}
-	return append(pieces, splitLong(right, fits)...)
+	return append(pieces, SplitLong(tail, fits)...)
 }
 
-// middleBreak finds the best place to cut; both sides hold more than space,
+// middleBreak finds the best offset to cut at; both sides hold more than space,
 // for text that neither begins nor ends with it.
 func middleBreak(text string) int {
-	place, rank := 0, -1
+	cut, rank := 0, -1
 	distance := func(i int) int { return max(i-len(text)/2, len(text)/2-i) }
 	previous := rune(0)
 	for i, r := range text {
@@ -126,10 +138,10 @@ func middleBreak(text string) int {
 		if kind == 2 && distance(i) > len(text)/3 {
 			kind = 1
 		}
-		if i > 0 && (kind > rank || kind == rank && distance(i) < distance(place)) {
-			place, rank = i, kind
+		if i > 0 && (kind > rank || kind == rank && distance(i) < distance(cut)) {
+			cut, rank = i, kind
 		}
 		previous = r
 	}
-	return place
+	return cut
 }

@@ -1,10 +1,11 @@
-package pipeline
+package translate
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
+	"parley/internal/testkit"
 	"parley/worker/bundle"
 	"parley/worker/tokenizer"
 )
@@ -12,7 +13,7 @@ import (
 // BenchmarkTokens gives translated tokens a second by batch size and beams,
 // over the sentences of the reference.
 func BenchmarkTokens(b *testing.B) {
-	l := load(b, shared(b, "models", "translate-mini"))
+	l := load(b, testkit.Shared(b, "models", "translate-mini"))
 	var inputs [][]int64
 	seen := map[string]bool{}
 	for _, c := range l.reference.Cases {
@@ -46,8 +47,8 @@ func BenchmarkTokens(b *testing.B) {
 
 // BenchmarkLoad is how long a bundle takes until it can run.
 func BenchmarkLoad(b *testing.B) {
-	dir := shared(b, "models", "translate-mini")
-	runtime(b)
+	dir := testkit.Shared(b, "models", "translate-mini")
+	startRuntime(b)
 	for b.Loop() {
 		opened, err := bundle.Open(dir)
 		if err != nil {

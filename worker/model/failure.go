@@ -1,0 +1,15 @@
+package model
+
+import (
+	"parley/worker"
+	"parley/worker/pipeline"
+)
+
+// withCode makes a pipeline's error one that the worker can tell: a code, and words
+// for the owner. The end of a context stays what it is.
+func withCode(err error) error {
+	if f, ok := pipeline.FailureOf(err); ok {
+		return &worker.Error{Code: f.Code, Message: f.Message, Cause: err}
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"parley/internal/jobspec"
+	"parley/worker/bundle"
+)
+
+// newTestEngine makes an engine without a model that tells begun of each batch.
+func newTestEngine(t *testing.T, rows, tokens int, begun func(inputs [][]int64) error) *Engine {
+	t.Helper()
+	d := &scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 8, Threads: 1}, begun: begun}
+	return NewEngine(EngineConfig{
+		Model: "scripted", Generator: NewGenerator(d), Gate: NewGate(1), Rows: rows, Tokens: tokens,
+		Settings: bundle.Generation{DecoderStart: 23, EOS: bundle.Tokens{0}, NumBeams: 2, LengthPenalty: 1, RepetitionPenalty: 1},
+	})
+}
+
+// runWith runs an engine until the test ends.
+func runWith(t *testing.T, e *Engine) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// inputsOf gives inputs of these lengths, which begin with their number.
+func inputsOf(lengths ...int) [][]int64 {
+	all := make([][]int64, len(lengths))
+	for i, n := range lengths {
+		all[i] = make([]int64, n)
+		all[i][0] = int64(i + 1)
+	}
+	return all
+}
+
+// Of what waits, those of similar length run together, as many as rows and padded
+// tokens allow; the call that is alone shares nothing.
+func TestEngine_MakesBatchesOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	var lengths [][]int
+	e := newTestEngine(t, 3, 2*3*8, func(inputs [][]int64) error {
+		var batch []int
+		for _, ids := range inputs {
+			batch = append(batch, len(ids))
+		}
+		slices.Sort(batch)
+		lengths = append(lengths, batch)
+		return nil
+	})
+	calls := []*call{
+		e.submit(t.Context(), inputsOf(5, 20, 5, 6), false),
+		e.submit(t.Context(), inputsOf(5, 4), true),
+		e.submit(t.Context(), inputsOf(21, 7), false),
+	}
+	runWith(t, e)
+	for _, c := range calls {
+		for range cap(c.outcomes) {
+			if out := <-c.outcomes; out.err != nil {
+				t.Error(out.err)
+			}
+		}
+	}
+	want := [][]int{{5, 5, 6}, {5}, {21}, {20}, {4}, {7}}
+	if !slices.EqualFunc(lengths, want, func(a, b []int) bool { return slices.Equal(a, b) }) {
+		t.Errorf("ran %v, want %v", lengths, want)
+	}
+}
+
+// When a batch fails, only the input that is to blame does.
+func TestEngine_FailsOnlyWhatIsToBlame(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t, 8, 1000, func(inputs [][]int64) error {
+		if slices.ContainsFunc(inputs, func(ids []int64) bool { return ids[0] == 2 }) {
+			return errors.New("the second one")
+		}
+		return nil
+	})
+	c := e.submit(t.Context(), inputsOf(4, 4, 4), false)
+	runWith(t, e)
+	for range 3 {
+		out := <-c.outcomes
+		if f, _ := FailureOf(out.err); (out.index == 1) != (out.err != nil) || out.err != nil && f.Code != jobspec.CodeModelBroken {
+			t.Errorf("input %d: %v", out.index, out.err)
+		}
+	}
+}
+
+// A call that ended is never run, and one that waits when the engine stops learns it.
+func TestEngine_LeavesNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var seen []int
+	e := newTestEngine(t, 1, 1000, func(inputs [][]int64) error {
+		seen = append(seen, len(inputs[0]))
+		entered <- struct{}{}
+		<-leave
+		return nil
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		if err := e.Generate(context.Background(), inputsOf(3), false, func(int, []int64) {}); err != nil {
+			t.Error(err)
+		}
+	})
+	<-entered
+	gone, leaves := context.WithCancel(context.Background())
+	leaves()
+	if err := e.Generate(gone, inputsOf(4), false, func(int, []int64) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a call that ended: %v", err)
+	}
+	leave <- struct{}{}
+	wait.Wait()
+	e.submit(context.Background(), inputsOf(5), false)
+	<-entered
+	cancel()
+	leave <- struct{}{}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	err := e.Generate(context.Background(), inputsOf(6), false, func(int, []int64) {})
+	if f, _ := FailureOf(err); f.Code != jobspec.CodeInternal {
+		t.Errorf("a call to a stopped engine: %v", err)
+	}
+	if !slices.Equal(seen, []int{3, 5}) {
+		t.Errorf("ran inputs of lengths %v", seen)
+	}
+}

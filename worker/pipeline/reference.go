@@ -1,0 +1,57 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"parley/worker/bundle"
+)
+
+// Reference is reference.json: what the reference library gives for a bundle that
+// writes.
+type Reference struct {
+	Cases  []ReferenceCase  `json:"cases"`
+	Batch  ReferenceBatch   `json:"batch"`
+	Tokens []ReferenceToken `json:"tokens"`
+}
+
+// ReferenceCase is one input alone: the token ids, and the settings that override the
+// bundle's, in its own words.
+type ReferenceCase struct {
+	Input    string          `json:"input"`
+	InputIDs []int64         `json:"input_ids"`
+	Settings json.RawMessage `json:"settings"`
+	Output   []int64         `json:"output_ids"`
+	Text     string          `json:"output_text"`
+}
+
+// ReferenceBatch is inputs that ran together.
+type ReferenceBatch struct {
+	Inputs   []string        `json:"inputs"`
+	Settings json.RawMessage `json:"settings"`
+	Output   []string        `json:"output_text"`
+}
+
+// ReferenceToken is a text as the tokenizer reads and writes it.
+type ReferenceToken struct {
+	Input   string  `json:"input"`
+	IDs     []int64 `json:"ids"`
+	Decoded string  `json:"decoded"`
+}
+
+// ReadReference reads the folder's reference.json. The error wraps fs.ErrNotExist
+// where there is none, and bundle.ErrBroken where it can't be understood.
+func ReadReference(dir string) (*Reference, error) {
+	path := filepath.Join(dir, "reference.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var ref Reference
+	if err := json.Unmarshal(data, &ref); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", bundle.ErrBroken, path, err)
+	}
+	return &ref, nil
+}

@@ -1,0 +1,88 @@
+package translate
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"parley/internal/jobspec"
+	"parley/worker/pipeline"
+	"parley/worker/pipeline/document"
+)
+
+// maxText is the longest text of a translation, in bytes.
+const maxText = 64 << 10
+
+// CallOption changes one call of Translate.
+type CallOption func(*callOptions)
+
+type callOptions struct{ alone bool }
+
+// Alone keeps the call's sentences from sharing a batch with any other: for
+// work that may have brought a worker down before.
+func Alone() CallOption { return func(o *callOptions) { o.alone = true } }
+
+// Translate translates a text, sentence by sentence; line breaks, lists,
+// indentation and the space between sentences stay. It may be called
+// concurrently, and sentences of all calls run together. progress, which may be
+// nil, is called on this goroutine with the share of the text that is done (0
+// to 1) and the text so far, up to the first sentence that is not; both only
+// grow. When ctx ends, the sentences of this call stop and its error is
+// returned; other errors are of type *pipeline.Error.
+func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progress func(share float64, partial string), options ...CallOption) (jobspec.Translated, error) {
+	var o callOptions
+	for _, set := range options {
+		set(&o)
+	}
+	if err := checkText(job.Text); err != nil {
+		return jobspec.Translated{}, err
+	}
+	hops, err := t.route(job.Source, job.Target)
+	if err != nil {
+		return jobspec.Translated{}, err
+	}
+	select {
+	case t.slots <- struct{}{}:
+		defer func() { <-t.slots }()
+	case <-ctx.Done():
+		return jobspec.Translated{}, ctx.Err()
+	}
+	segments := document.Split(job.Text, hops[0].pair.source)
+	for i, h := range hops {
+		p := &passage{hop: h, alone: o.alone}
+		last := i == len(hops)-1
+		p.progress = func(share float64) {
+			if progress == nil {
+				return
+			}
+			partial := ""
+			if last {
+				partial = p.soFar()
+			}
+			progress((float64(i)+share)/float64(len(hops)), partial)
+		}
+		if segments, err = p.translate(ctx, segments); err != nil {
+			return jobspec.Translated{}, err
+		}
+	}
+	return jobspec.Translated{Text: document.Join(segments), Model: modelName(hops)}, nil
+}
+
+func checkText(text string) error {
+	switch {
+	case len(text) > maxText:
+		return pipeline.NewError(jobspec.CodeInvalidInput, "The text has %d bytes; at most %d can be translated.", len(text), maxText)
+	case !utf8.ValidString(text):
+		return pipeline.NewError(jobspec.CodeInvalidInput, "The text is not valid UTF-8.")
+	}
+	return nil
+}
+
+func modelName(hops []hop) string {
+	var names []string
+	for _, h := range hops {
+		names = append(names, h.by.bundle.Name)
+	}
+	return strings.Join(slices.Compact(names), "+")
+}

@@ -1,0 +1,120 @@
+package translate
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"parley/worker/pipeline/document"
+)
+
+// passage is one text on one hop.
+type passage struct {
+	hop   hop
+	alone bool
+	// progress is told the share of the hop that is done.
+	progress func(share float64)
+
+	segments []document.Segment
+	// done tells for each segment that its text is final; the first complete
+	// ones of them are.
+	done     []bool
+	complete int
+	prefix   strings.Builder
+}
+
+// pending is a sentence in the engine's hands.
+type pending struct {
+	segment int
+	rest    string
+	carried []carried
+}
+
+// translate gives the segments with their sentences translated.
+func (p *passage) translate(ctx context.Context, segments []document.Segment) ([]document.Segment, error) {
+	inputs, sentences, err := p.prepare(ctx, segments)
+	if err != nil {
+		return nil, err
+	}
+	total, finished := 0, 0
+	for _, s := range sentences {
+		total += len(s.rest)
+	}
+	if len(sentences) == 0 {
+		p.progress(1)
+		return p.segments, nil
+	}
+	by := p.hop.by
+	err = by.engine.Generate(ctx, inputs, p.alone, func(i int, output []int64) {
+		s := sentences[i]
+		p.finish(s, by.tokenizer.Decode(output))
+		finished += len(s.rest)
+		p.progress(float64(finished) / float64(total))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p.segments, nil
+}
+
+// prepare cuts what is too long, takes out what the vocabulary can't write, and
+// gives the ids of the sentences that are left.
+func (p *passage) prepare(ctx context.Context, segments []document.Segment) ([][]int64, []pending, error) {
+	for _, s := range segments {
+		if !s.Sentence {
+			p.segments = append(p.segments, s)
+			continue
+		}
+		p.segments = append(p.segments, document.SplitLong(s.Text, p.fits)...)
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+	}
+	p.done = make([]bool, len(p.segments))
+	var inputs [][]int64
+	var sentences []pending
+	for i, s := range p.segments {
+		p.done[i] = true
+		if !s.Sentence {
+			continue
+		}
+		rest, out := p.hop.by.carrier.prepare(s.Text)
+		if rest == "" {
+			continue
+		}
+		ids := p.encode(rest)
+		p.done[i] = false
+		inputs = append(inputs, ids)
+		sentences = append(sentences, pending{segment: i, rest: rest, carried: out})
+	}
+	return inputs, sentences, nil
+}
+
+func (p *passage) encode(text string) []int64 {
+	tok := p.hop.by.tokenizer
+	ids := append(slices.Clone(p.hop.prefix), tok.EncodeText(text)...)
+	return append(ids, tok.EOS())
+}
+
+// fits leaves a third of the positions free: a translation may be longer than
+// its source.
+func (p *passage) fits(text string) bool {
+	rest, _ := p.hop.by.carrier.prepare(text)
+	limit := p.hop.by.bundle.Generation.Limit(p.hop.by.model.positions)
+	return len(p.encode(rest)) <= max(limit*2/3, 4)
+}
+
+func (p *passage) finish(s pending, text string) {
+	if len(s.carried) > 0 {
+		text = restore(text, s.rest, s.carried)
+	}
+	p.segments[s.segment].Text = text
+	p.done[s.segment] = true
+	for p.complete < len(p.segments) && p.done[p.complete] {
+		p.prefix.WriteString(p.segments[p.complete].Text)
+		p.complete++
+	}
+}
+
+// soFar is the text up to the first sentence that is not done.
+func (p *passage) soFar() string { return p.prefix.String() }

@@ -1,0 +1,88 @@
+package translate
+
+import (
+	"golang.org/x/text/language"
+
+	"parley/internal/jobspec"
+	"parley/worker/pipeline"
+)
+
+// pivotLanguage is what texts go through where no direct way exists.
+const pivotLanguage = "en"
+
+type pair struct{ source, target string }
+
+// hop is one translation on the way.
+type hop struct {
+	by     *Translator
+	pair   pair
+	prefix []int64
+}
+
+// Link lets each translator go on through any of the others where that joins
+// two languages by way of English that none of them joins directly. The
+// translator that knows the source announces the pivot, and the other one must
+// run too. Link must be called before the translators run.
+func Link(all ...*Translator) {
+	for _, t := range all {
+		t.pivots = map[pair][]hop{}
+		for first := range t.direct {
+			if first.target != pivotLanguage {
+				continue
+			}
+			for _, u := range append([]*Translator{t}, all...) {
+				t.addPivots(first, u, all)
+			}
+		}
+	}
+}
+
+func (t *Translator) addPivots(first pair, u *Translator, all []*Translator) {
+	for second, h := range u.direct {
+		whole := pair{first.source, second.target}
+		if second.source != pivotLanguage || whole.source == whole.target || t.pivots[whole] != nil {
+			continue
+		}
+		known := false
+		for _, other := range all {
+			_, ok := other.direct[whole]
+			known = known || ok
+		}
+		if !known {
+			t.pivots[whole] = []hop{t.direct[first], h}
+		}
+	}
+}
+
+// route finds the way from one language to another; a tag that is more precise
+// than the bundle's ("en-GB") is served by the wider one ("en").
+func (t *Translator) route(source, target string) ([]hop, error) {
+	for _, s := range widening(source) {
+		for _, g := range widening(target) {
+			if h, ok := t.direct[pair{s, g}]; ok {
+				return []hop{h}, nil
+			}
+		}
+	}
+	for _, s := range widening(source) {
+		for _, g := range widening(target) {
+			if hops, ok := t.pivots[pair{s, g}]; ok {
+				return hops, nil
+			}
+		}
+	}
+	return nil, pipeline.NewError(jobspec.CodeUnsupportedLanguage, "The model %s does not translate from %q to %q.", t.bundle.Name, source, target)
+}
+
+// widening gives a tag and what it falls back to.
+func widening(tag string) []string {
+	all := []string{tag}
+	parsed, err := language.Parse(tag)
+	for err == nil && !parsed.IsRoot() {
+		if s := parsed.String(); s != all[len(all)-1] {
+			all = append(all, s)
+		}
+		parsed = parsed.Parent()
+	}
+	return all
+}

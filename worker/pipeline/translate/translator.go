@@ -1,0 +1,152 @@
+// Package translate is the family of translation models: Marian's encoders and
+// decoders, with sentences, layout and what a vocabulary lacks kept where they were,
+// and pivots between bundles.
+package translate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sort"
+
+	"parley/internal/jobspec"
+	"parley/worker/bundle"
+	"parley/worker/pipeline"
+	"parley/worker/tokenizer"
+)
+
+// Options are the settings of a Translator. The zero value is usable.
+type Options struct {
+	pipeline.Options
+	// BatchRows is the greatest number of sentences that run together, 32 when
+	// 0. BatchTokens bounds sentences times beams times padded length, 16384
+	// when 0; a single sentence always runs.
+	BatchRows, BatchTokens int
+	// MaxCalls is how many calls of Translate may be under way; more wait. 0
+	// means 256.
+	MaxCalls int
+}
+
+func (o Options) withDefaults() Options {
+	o.Options = o.WithDefaults()
+	if o.BatchRows <= 0 {
+		o.BatchRows = 32
+	}
+	if o.BatchTokens <= 0 {
+		o.BatchTokens = 16384
+	}
+	if o.MaxCalls <= 0 {
+		o.MaxCalls = 256
+	}
+	return o
+}
+
+// Translator translates with one bundle, and where Link joined it to others
+// with theirs for the second half of a pivot.
+type Translator struct {
+	bundle    *bundle.Bundle
+	tokenizer *tokenizer.Tokenizer
+	carrier   *carrier
+	model     *seq2seq
+	decoding  *decoding
+	engine    *pipeline.Engine
+	direct    map[pair]hop
+	pivots    map[pair][]hop
+	slots     chan struct{}
+}
+
+// Open loads a bundle, which takes well under a second for a small model. The
+// translator works while Run runs. Errors are of type *pipeline.Error, but for
+// that of ctx.
+func Open(ctx context.Context, b *bundle.Bundle, o Options) (*Translator, error) {
+	o = o.withDefaults()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := o.StartRuntime(); err != nil {
+		return nil, err
+	}
+	t := &Translator{bundle: b, slots: make(chan struct{}, o.MaxCalls)}
+	if err := t.load(o); err != nil {
+		return nil, pipeline.ModelError(b.Name, errors.Join(err, t.Close()))
+	}
+	if names := b.Generation.Unsupported(); len(names) > 0 {
+		slog.Warn("generation settings without effect", "model", b.Name, "settings", names)
+	}
+	return t, nil
+}
+
+func (t *Translator) load(o Options) error {
+	var err error
+	if t.tokenizer, err = tokenizer.Open(t.bundle.Dir); err != nil {
+		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
+	}
+	t.carrier = &carrier{knows: t.tokenizer.Knows}
+	if t.model, err = openSeq2seq(t.bundle, o.Threads); err != nil {
+		return err
+	}
+	if t.direct, err = t.directions(); err != nil {
+		return err
+	}
+	t.decoding = newDecoding(t.model)
+	t.engine = pipeline.NewEngine(pipeline.EngineConfig{
+		Model: t.bundle.Name, Generator: pipeline.NewGenerator(t.decoding), Settings: t.bundle.Generation,
+		Gate: o.Gate, Rows: o.BatchRows, Tokens: o.BatchTokens,
+	})
+	Link(t)
+	return nil
+}
+
+// directions are what the bundle translates by itself.
+func (t *Translator) directions() (map[pair]hop, error) {
+	directions, err := t.bundle.Directions(t.tokenizer.LanguageTokens())
+	if err != nil {
+		return nil, err
+	}
+	direct := map[pair]hop{}
+	for _, d := range directions {
+		h := hop{by: t, pair: pair{d.Source, d.Target}}
+		if d.Prefix != "" {
+			id, ok := t.tokenizer.ID(d.Prefix)
+			if !ok {
+				return nil, fmt.Errorf("%w: the vocabulary has no %q", bundle.ErrBroken, d.Prefix)
+			}
+			h.prefix = []int64{id}
+		}
+		direct[h.pair] = h
+	}
+	return direct, nil
+}
+
+// Bundle is what the worker announces.
+func (t *Translator) Bundle() jobspec.Bundle {
+	b := jobspec.Bundle{Name: t.bundle.Name, Kind: jobspec.KindTranslate, Pool: jobspec.Token(t.bundle.Name)}
+	for p := range t.direct {
+		b.Directions = append(b.Directions, jobspec.Direction{Source: p.source, Target: p.target})
+	}
+	for p := range t.pivots {
+		b.Directions = append(b.Directions, jobspec.Direction{Source: p.source, Target: p.target, Pivot: true})
+	}
+	sort.Slice(b.Directions, func(i, j int) bool {
+		x, y := b.Directions[i], b.Directions[j]
+		return x.Source < y.Source || x.Source == y.Source && x.Target < y.Target
+	})
+	return b
+}
+
+// Run works until ctx ends and then returns nil, after the model's run under
+// way has stopped. Calls of Translate that still wait fail. It may be called
+// once.
+func (t *Translator) Run(ctx context.Context) error { return t.engine.Run(ctx) }
+
+// Close releases the model. Run must have returned, or never have been called.
+func (t *Translator) Close() error {
+	if t.decoding != nil {
+		t.decoding.close()
+	}
+	if t.model == nil {
+		return nil
+	}
+	return t.model.close()
+}
