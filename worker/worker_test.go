@@ -160,7 +160,7 @@ func TestWorker_GivesAllSlotsToTheLaneThatHasWork(t *testing.T) {
 	h := newBlocking()
 	b.start(worker.Config{Slots: 8, Handlers: handlers(h.do)})
 	var jobs []jobspec.Job
-	for i := range 12 {
+	for i := range 30 {
 		j := job(fmt.Sprintf("b%d", i))
 		j.Lane = jobspec.LaneBulk
 		jobs = append(jobs, j)
@@ -169,18 +169,19 @@ func TestWorker_GivesAllSlotsToTheLaneThatHasWork(t *testing.T) {
 	for range 8 {
 		receive(t, h.entered, "bulk on every slot")
 	}
-	// An interactive task is next, before the bulk that waits longer. The server may
-	// say once that there is none, before the consumer has heard of what was stored.
+	// An interactive task goes before the bulk that waits longer. A few may be ahead
+	// of it: the server may say that there is none, before its consumer has heard of
+	// what was stored, and is asked again 2 ms later.
 	b.publish(job("urgent"))
 	before := 0
 	for h.leave <- struct{}{}; receive(t, h.entered, "the next task").Run != "urgent"; h.leave <- struct{}{} {
 		before++
 	}
-	if before > 1 {
+	if before > 10 {
 		t.Errorf("%d bulk tasks went before the interactive one", before)
 	}
 	close(h.leave)
-	for range 4 - before {
+	for range 22 - before {
 		receive(t, h.entered, "the rest")
 	}
 	b.drained()
