@@ -95,11 +95,16 @@ func (s *Service) eraseNumbers(ctx context.Context, list []int64, condition stri
 	return n, err
 }
 
-// erase deletes locked dialogs with everything that was said in them. What is
-// left is a tombstone with the number, and the history of the consent.
+// erase deletes locked dialogs with everything that was said in them, and the
+// idempotency keys with which it was. What is left is a tombstone with the number,
+// and the history of the consent.
 func (s *Service) erase(ctx context.Context, dialogs []*Dialog, state consentchange.State, by actor) error {
 	now := store.Now()
-	if err := s.deleteDialogs(ctx, idsOf(dialogs)); err != nil {
+	ids := idsOf(dialogs)
+	if err := s.deleteDialogs(ctx, ids); err != nil {
+		return err
+	}
+	if err := s.keys.Erase(ctx, ids); err != nil {
 		return err
 	}
 	if _, err := s.store.InsertRows(ctx, "INSERT INTO dialog_tombstones (id, owner_id, erased_at) VALUES ", "(?, ?, ?)", "",

@@ -3,7 +3,6 @@ package dialog
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -11,16 +10,15 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/batch"
+	"parley/internal/idempotency"
 	"parley/internal/store"
 )
-
-// keepKey is how long an idempotency key of a push is kept.
-const keepKey = 24 * time.Hour
 
 // draft is a dialog that is to be written.
 type draft struct {
 	Dialog
-	key *string
+	// claim is that of its idempotency key; nil without one.
+	claim *idempotency.Claim
 	// turn is its place in the order of arrival.
 	turn uint64
 }
@@ -66,7 +64,7 @@ func (s *Service) PushAll(ctx context.Context, items []*PushInput) ([]PushResult
 	}
 	results := make([]PushResult, len(items))
 	drafts := make([]*draft, 0, len(items))
-	places := make([]int, 0, len(items))
+	indexes := make([]int, 0, len(items))
 	for i, in := range items {
 		path := []string{"input", "items", strconv.Itoa(i)}
 		if in == nil {
@@ -78,26 +76,35 @@ func (s *Service) PushAll(ctx context.Context, items []*PushInput) ([]PushResult
 			results[i].Err = err
 			continue
 		}
-		drafts, places = append(drafts, d), append(places, i)
+		drafts, indexes = append(drafts, d), append(indexes, i)
 	}
 	written, err := s.pushes.Do(ctx, drafts...)
 	if err != nil {
 		return nil, err
 	}
 	for j, r := range written {
-		results[places[j]] = PushResult{Dialog: r.Value, Err: r.Err}
+		results[indexes[j]] = PushResult{Dialog: r.Value, Err: r.Err}
 	}
 	return results, nil
 }
 
 func (s *Service) draft(viewer auth.Viewer, in PushInput, base ...string) (*draft, error) {
-	d, err := in.draft(base)
+	dialog, err := in.dialog(base)
 	if err != nil {
 		return nil, err
 	}
+	d := &draft{Dialog: dialog}
 	d.ID, d.OwnerID, d.CreatedAt = store.NewID("dlg"), viewer.ID, store.Now()
 	d.ExpiresAt = s.expiresAt(d.CreatedAt, false)
 	d.turn = s.turns.Add(1)
+	if in.IdempotencyKey == nil {
+		return d, nil
+	}
+	same := []any{d.DialogID, d.CustomerID, d.Language, d.Text}
+	if d.claim, err = idempotency.NewClaim(d.OwnerID, "pushDialog", *in.IdempotencyKey, same); err != nil {
+		return nil, err
+	}
+	d.claim.Answer, d.claim.About = answer(d.ID, d.CreatedAt), d.ID
 	return d, nil
 }
 
@@ -112,172 +119,185 @@ func (s *Service) expiresAt(created time.Time, approved bool) *time.Time {
 
 // commitPushes writes drafts as if they came one after the other.
 func (s *Service) commitPushes(ctx context.Context, items []*draft) ([]batch.Result[*Dialog], error) {
-	b := &pushing{service: s, results: make(map[*draft]batch.Result[*Dialog], len(items))}
-	b.open = slices.SortedFunc(slices.Values(items), func(x, y *draft) int { return cmp.Compare(x.turn, y.turn) })
-	// Each round settles at least the first that is open, unless another
-	// transaction just erased what was in its way.
-	for round := 0; len(b.open) > 0; round++ {
-		if round > 2*len(items)+10 {
-			return nil, fmt.Errorf("push dialogs: %d of %d are open after %d rounds", len(b.open), len(items), round)
-		}
-		if err := b.round(ctx); err != nil {
+	p := &pushing{
+		Service: s, results: make(map[*draft]batch.Result[*Dialog], len(items)),
+		refusals: map[int64]error{}, writtenWith: map[string]*draft{},
+	}
+	p.unsettled = slices.SortedFunc(slices.Values(items), func(x, y *draft) int { return cmp.Compare(x.turn, y.turn) })
+	claimed, err := p.claim(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for len(p.unsettled) > 0 { // a round settles at least the first
+		if err := p.round(ctx); err != nil {
 			return nil, err
 		}
 	}
+	if err := p.handOver(ctx, claimed); err != nil {
+		return nil, err
+	}
 	results := make([]batch.Result[*Dialog], len(items))
 	for i, d := range items {
-		results[i] = b.results[d]
+		results[i] = p.results[d]
 	}
 	return results, nil
 }
 
 // pushing is the work of one transaction.
 type pushing struct {
-	service *Service
-	// open are the drafts without a result, in the order of arrival.
-	open    []*draft
-	results map[*draft]batch.Result[*Dialog]
+	*Service
+	// unsettled are the drafts without a result, in the order of arrival.
+	unsettled []*draft
+	results   map[*draft]batch.Result[*Dialog]
+	// refusals are what drafts get whose numbers were tried already.
+	refusals map[int64]error
+	// writtenWith are the drafts that were written, by the ids of their claims.
+	writtenWith map[string]*draft
 }
 
-// ownKey is an idempotency key with whose it is.
-type ownKey struct{ owner, key string }
+func (p *pushing) refuse(d *draft, err error) { p.results[d] = batch.Result[*Dialog]{Err: err} }
 
-// claims are the numbers and keys that drafts want.
-type claims struct {
-	numbers map[int64]bool
-	keys    map[ownKey]bool
-}
-
-func newClaims(n int) *claims {
-	return &claims{numbers: make(map[int64]bool, n), keys: map[ownKey]bool{}}
-}
-
-// free tells whether nobody wants what d wants; add makes d one who does.
-func (c *claims) free(d *draft) bool {
-	return !c.numbers[d.DialogID] && (d.key == nil || !c.keys[ownKey{d.OwnerID, *d.key}])
-}
-
-func (c *claims) add(d *draft) {
-	c.numbers[d.DialogID] = true
-	if d.key != nil {
-		c.keys[ownKey{d.OwnerID, *d.key}] = true
+// claim claims all idempotency keys, answers the drafts whose keys were used
+// before, and gives for each of the other keys the draft that holds it.
+func (p *pushing) claim(ctx context.Context) (holders []*draft, err error) {
+	var claims []*idempotency.Claim
+	for _, d := range p.unsettled {
+		if d.claim != nil {
+			claims = append(claims, d.claim)
+		}
 	}
+	earlier, err := p.keys.Claim(ctx, claims)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	rest := p.unsettled[:0]
+	for _, d := range p.unsettled {
+		if e, ok := earlier[d.claim]; ok {
+			p.results[d] = p.again(d, e)
+			continue
+		}
+		if rest = append(rest, d); d.claim != nil && !known[d.claim.ID] {
+			known[d.claim.ID], holders = true, append(holders, d)
+		}
+	}
+	p.unsettled = rest
+	return holders, nil
 }
 
-// round inserts the drafts that no earlier open one is in the way of, and finds
-// out why others could not be inserted.
+// again gives the answer to a key that an earlier call was made with.
+func (s *Service) again(d *draft, e idempotency.Earlier) batch.Result[*Dialog] {
+	first := d.Dialog
+	err := e.Err
+	if err == nil {
+		first.ID, first.CreatedAt, err = answered(e.Values)
+	}
+	if err != nil {
+		return batch.Result[*Dialog]{Err: err}
+	}
+	first.ExpiresAt = s.expiresAt(first.CreatedAt, false)
+	return batch.Result[*Dialog]{Value: &first}
+}
+
+// round inserts the drafts whose turn it is. One that is not inserted has a row or
+// a tombstone in its way.
 //
 // An erasure of the same number may commit at any moment. One that did before
 // the insert is seen by it, so that nothing of the text is written; one that did
 // since is found by the look after it: whichever commits second, no row is left.
-func (b *pushing) round(ctx context.Context) error {
-	first := make([]*draft, 0, len(b.open))
-	seen := newClaims(len(b.open))
-	for _, d := range b.open {
-		if seen.free(d) {
-			first = append(first, d)
-		}
-		seen.add(d)
-	}
-	inserted, err := b.service.insert(ctx, first)
-	if err != nil {
-		return err
-	}
-	gone, err := b.service.tombstones(ctx, b.open)
-	if err != nil {
-		return err
-	}
-	if err := b.takeBack(ctx, inserted, gone); err != nil {
-		return err
-	}
-	b.keepOpen(func(d *draft) bool { return !inserted[d.ID] })
-	if len(b.open) == 0 {
+func (p *pushing) round(ctx context.Context) error {
+	tried := p.next()
+	if len(tried) == 0 {
 		return nil
 	}
-	return b.explain(ctx, gone)
-}
-
-// takeBack deletes what was inserted although it has a tombstone by now, and
-// gives the others their results.
-func (b *pushing) takeBack(ctx context.Context, inserted map[string]bool, gone map[int64]bool) error {
+	inserted, err := p.insert(ctx, tried)
+	if err != nil {
+		return err
+	}
+	gone, err := p.tombstones(ctx, tried)
+	if err != nil {
+		return err
+	}
 	var late []string
-	for _, d := range b.open {
+	for _, d := range tried {
+		p.refusals[d.DialogID] = apperr.New(apperr.Conflict, "There is a dialog with the number %d already.", d.DialogID)
 		switch {
-		case !inserted[d.ID]:
 		case gone[d.DialogID]:
-			late = append(late, d.ID)
-			delete(inserted, d.ID)
+			p.refusals[d.DialogID] = erasedBefore(d.DialogID)
+			p.refuse(d, p.refusals[d.DialogID])
+			if inserted[d.ID] {
+				late = append(late, d.ID)
+			}
+		case inserted[d.ID]:
+			p.results[d] = batch.Result[*Dialog]{Value: &d.Dialog}
+			if d.claim != nil {
+				p.writtenWith[d.claim.ID] = d
+			}
 		default:
-			b.results[d] = batch.Result[*Dialog]{Value: &d.Dialog}
+			p.refuse(d, p.refusals[d.DialogID])
 		}
 	}
 	if len(late) == 0 {
 		return nil
 	}
-	if err := b.service.store.Erased(ctx); err != nil {
+	if err := p.store.Erased(ctx); err != nil {
 		return err
 	}
-	return b.service.deleteDialogs(ctx, late)
+	return p.deleteDialogs(ctx, late)
 }
 
-func (b *pushing) keepOpen(keep func(*draft) bool) {
-	b.open = slices.DeleteFunc(b.open, func(d *draft) bool { return !keep(d) })
-}
-
-// explain settles those open drafts that a row or a tombstone is in the way of.
-// The others have their turn in the next round.
-func (b *pushing) explain(ctx context.Context, gone map[int64]bool) error {
-	s := b.service
-	taken, err := s.taken(ctx, b.open)
-	if err != nil {
-		return err
-	}
-	byKey, err := s.keyed(ctx, b.open)
-	if err != nil {
-		return err
-	}
-	var free []string
-	before := newClaims(len(b.open))
-	b.keepOpen(func(d *draft) bool {
-		var old *keyedDialog
-		if d.key != nil {
-			old = byKey[ownKey{d.OwnerID, *d.key}]
+// next takes the drafts to try out of the unsettled ones: those which want neither
+// number nor key of an earlier one that is unsettled. It settles those of which
+// earlier rounds tell what becomes of them.
+func (p *pushing) next() (tried []*draft) {
+	numbers, keys := map[int64]bool{}, map[string]bool{}
+	rest := p.unsettled[:0]
+	for _, d := range p.unsettled {
+		key := ""
+		if d.claim != nil {
+			key = d.claim.ID
 		}
-		if old != nil && d.CreatedAt.Sub(old.CreatedAt) > keepKey {
-			free = append(free, old.ID)
-			old = nil
-		}
-		settled := false
+		first := p.writtenWith[key]
+		waits := numbers[d.DialogID] || keys[key]
 		switch {
-		case !before.free(d):
-		case old != nil:
-			settled, b.results[d] = true, s.again(d, old)
-		case gone[d.DialogID]:
-			settled, b.results[d] = true, batch.Result[*Dialog]{Err: erasedBefore(d.DialogID)}
-		case taken[d.DialogID]:
-			settled, b.results[d] = true, batch.Result[*Dialog]{
-				Err: apperr.New(apperr.Conflict, "There is a dialog with the number %d already.", d.DialogID),
-			}
+		case first != nil:
+			p.results[d] = p.again(d, d.claim.After(first.claim))
+			continue
+		case !waits && p.refusals[d.DialogID] != nil:
+			p.refuse(d, p.refusals[d.DialogID])
+			continue
+		case waits:
+			rest = append(rest, d)
+		default:
+			tried = append(tried, d)
 		}
-		if !settled {
-			before.add(d)
+		numbers[d.DialogID] = true
+		if key != "" {
+			keys[key] = true
 		}
-		return !settled
-	})
-	if len(free) == 0 {
-		return nil
 	}
-	return s.freeKeys(ctx, free)
+	p.unsettled = rest
+	return tried
 }
 
-// again gives the answer to a key that was used before.
-func (s *Service) again(d *draft, old *keyedDialog) batch.Result[*Dialog] {
-	if old.DialogID != d.DialogID || old.CustomerID != d.CustomerID || old.Language != d.Language || old.Text != d.Text {
-		return batch.Result[*Dialog]{Err: apperr.New(apperr.IdempotencyMismatch, "This idempotency key was used with another dialog.")}
+// handOver gives the keys back whose holders were refused, or to other drafts that
+// were written with them.
+func (p *pushing) handOver(ctx context.Context, holders []*draft) error {
+	var free, taken []*idempotency.Claim
+	for _, d := range holders {
+		written := p.writtenWith[d.claim.ID]
+		if written == d {
+			continue
+		}
+		if free = append(free, d.claim); written != nil {
+			taken = append(taken, written.claim)
+		}
 	}
-	first := old.Dialog
-	first.ExpiresAt = s.expiresAt(first.CreatedAt, false)
-	return batch.Result[*Dialog]{Value: &first}
+	if err := p.keys.Release(ctx, free); err != nil {
+		return err
+	}
+	_, err := p.keys.Claim(ctx, taken)
+	return err
 }
 
 func erasedBefore(number int64) error {
