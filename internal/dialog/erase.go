@@ -3,7 +3,9 @@ package dialog
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
+	"strings"
 
 	"parley/ent/gen/consentchange"
 	"parley/internal/auth"
@@ -115,4 +117,16 @@ func (s *Service) erase(ctx context.Context, dialogs []*Dialog, state consentcha
 		return err
 	}
 	return s.record(ctx, dialogs, state, by, now)
+}
+
+// deleteDialogs deletes rows with their messages.
+func (s *Service) deleteDialogs(ctx context.Context, ids []string) error {
+	for _, table := range []string{"dialog_messages WHERE parent_id", "dialogs WHERE id"} {
+		name, column, _ := strings.Cut(table, " WHERE ")
+		condition, arg := store.Among(s.store, column, ids)
+		if _, err := s.store.Exec(ctx, "DELETE FROM "+name+" WHERE "+condition, arg); err != nil {
+			return fmt.Errorf("delete from %s: %w", name, err)
+		}
+	}
+	return nil
 }
