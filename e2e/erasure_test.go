@@ -28,7 +28,7 @@ func TestAWithdrawnTextIsInNoStore(t *testing.T) {
 	for number, text := range []string{kept, withdrawn, withdrawn} {
 		must(t, m.push(t, number, text))
 		m.Must(t, `mutation($i: AddDialogMessageInput!) { addDialogMessage(input: $i) { message { id } } }`,
-			gqlclient.Vars{"i": gqlclient.Vars{"dialogId": number, "text": "And then " + text}}, nil)
+			gqlclient.Vars{"i": gqlclient.Vars{"dialogId": number, "text": "And then " + text, "idempotencyKey": "key of " + text}}, nil)
 		m.consent(t, number, true)
 	}
 	numbers(t, analyst)
@@ -41,6 +41,18 @@ func TestAWithdrawnTextIsInNoStore(t *testing.T) {
 	if found := storesWith(t, c, withdrawn); len(found) > 0 {
 		t.Errorf("a withdrawn text is in %v", found)
 	}
+	if n := idempotencyKeys(t, setting(c, "DATABASE_URL")); n != 1 {
+		t.Errorf("%d idempotency keys are left, want that of the message which stays", n)
+	}
+}
+
+func idempotencyKeys(t *testing.T, url string) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer conn.Close(context.Background())
+	must(t, conn.QueryRow(t.Context(), "SELECT COUNT(*) FROM idempotency_keys").Scan(&n))
+	return n
 }
 
 // storesWith names the stores of the cluster that hold a word.

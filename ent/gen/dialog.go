@@ -33,8 +33,6 @@ type Dialog struct {
 	Approved bool `json:"approved,omitempty"`
 	// ApprovedAt holds the value of the "approved_at" field.
 	ApprovedAt *time.Time `json:"approved_at,omitempty"`
-	// IdempotencyKey holds the value of the "idempotency_key" field.
-	IdempotencyKey *string `json:"idempotency_key,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the DialogQuery when eager-loading is set.
 	Edges        DialogEdges `json:"edges"`
@@ -68,7 +66,7 @@ func (*Dialog) scanValues(columns []string) ([]any, error) {
 			values[i] = new(sql.NullBool)
 		case dialog.FieldDialogID, dialog.FieldCustomerID:
 			values[i] = new(sql.NullInt64)
-		case dialog.FieldID, dialog.FieldOwnerID, dialog.FieldLanguage, dialog.FieldText, dialog.FieldIdempotencyKey:
+		case dialog.FieldID, dialog.FieldOwnerID, dialog.FieldLanguage, dialog.FieldText:
 			values[i] = new(sql.NullString)
 		case dialog.FieldCreatedAt, dialog.FieldApprovedAt:
 			values[i] = new(sql.NullTime)
@@ -142,13 +140,6 @@ func (_m *Dialog) assignValues(columns []string, values []any) error {
 				_m.ApprovedAt = new(time.Time)
 				*_m.ApprovedAt = value.Time
 			}
-		case dialog.FieldIdempotencyKey:
-			if value, ok := values[i].(*sql.NullString); !ok {
-				return fmt.Errorf("unexpected type %T for field idempotency_key", values[i])
-			} else if value.Valid {
-				_m.IdempotencyKey = new(string)
-				*_m.IdempotencyKey = value.String
-			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
 		}
@@ -214,11 +205,6 @@ func (_m *Dialog) String() string {
 	if v := _m.ApprovedAt; v != nil {
 		builder.WriteString("approved_at=")
 		builder.WriteString(v.Format(time.ANSIC))
-	}
-	builder.WriteString(", ")
-	if v := _m.IdempotencyKey; v != nil {
-		builder.WriteString("idempotency_key=")
-		builder.WriteString(*v)
 	}
 	builder.WriteByte(')')
 	return builder.String()

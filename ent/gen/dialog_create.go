@@ -96,20 +96,6 @@ func (_c *DialogCreate) SetNillableApprovedAt(v *time.Time) *DialogCreate {
 	return _c
 }
 
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (_c *DialogCreate) SetIdempotencyKey(v string) *DialogCreate {
-	_c.mutation.SetIdempotencyKey(v)
-	return _c
-}
-
-// SetNillableIdempotencyKey sets the "idempotency_key" field if the given value is not nil.
-func (_c *DialogCreate) SetNillableIdempotencyKey(v *string) *DialogCreate {
-	if v != nil {
-		_c.SetIdempotencyKey(*v)
-	}
-	return _c
-}
-
 // SetID sets the "id" field.
 func (_c *DialogCreate) SetID(v string) *DialogCreate {
 	_c.mutation.SetID(v)
@@ -210,11 +196,6 @@ func (_c *DialogCreate) check() error {
 	if _, ok := _c.mutation.Approved(); !ok {
 		return &ValidationError{Name: "approved", err: errors.New(`gen: missing required field "Dialog.approved"`)}
 	}
-	if v, ok := _c.mutation.IdempotencyKey(); ok {
-		if err := dialog.IdempotencyKeyValidator(v); err != nil {
-			return &ValidationError{Name: "idempotency_key", err: fmt.Errorf(`gen: validator failed for field "Dialog.idempotency_key": %w`, err)}
-		}
-	}
 	if v, ok := _c.mutation.ID(); ok {
 		if err := dialog.IDValidator(v); err != nil {
 			return &ValidationError{Name: "id", err: fmt.Errorf(`gen: validator failed for field "Dialog.id": %w`, err)}
@@ -287,10 +268,6 @@ func (_c *DialogCreate) createSpec() (*Dialog, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.ApprovedAt(); ok {
 		_spec.SetField(dialog.FieldApprovedAt, field.TypeTime, value)
 		_node.ApprovedAt = &value
-	}
-	if value, ok := _c.mutation.IdempotencyKey(); ok {
-		_spec.SetField(dialog.FieldIdempotencyKey, field.TypeString, value)
-		_node.IdempotencyKey = &value
 	}
 	if nodes := _c.mutation.MessagesIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -387,24 +364,6 @@ func (u *DialogUpsert) UpdateApprovedAt() *DialogUpsert {
 // ClearApprovedAt clears the value of the "approved_at" field.
 func (u *DialogUpsert) ClearApprovedAt() *DialogUpsert {
 	u.SetNull(dialog.FieldApprovedAt)
-	return u
-}
-
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (u *DialogUpsert) SetIdempotencyKey(v string) *DialogUpsert {
-	u.Set(dialog.FieldIdempotencyKey, v)
-	return u
-}
-
-// UpdateIdempotencyKey sets the "idempotency_key" field to the value that was provided on create.
-func (u *DialogUpsert) UpdateIdempotencyKey() *DialogUpsert {
-	u.SetExcluded(dialog.FieldIdempotencyKey)
-	return u
-}
-
-// ClearIdempotencyKey clears the value of the "idempotency_key" field.
-func (u *DialogUpsert) ClearIdempotencyKey() *DialogUpsert {
-	u.SetNull(dialog.FieldIdempotencyKey)
 	return u
 }
 
@@ -506,27 +465,6 @@ func (u *DialogUpsertOne) UpdateApprovedAt() *DialogUpsertOne {
 func (u *DialogUpsertOne) ClearApprovedAt() *DialogUpsertOne {
 	return u.Update(func(s *DialogUpsert) {
 		s.ClearApprovedAt()
-	})
-}
-
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (u *DialogUpsertOne) SetIdempotencyKey(v string) *DialogUpsertOne {
-	return u.Update(func(s *DialogUpsert) {
-		s.SetIdempotencyKey(v)
-	})
-}
-
-// UpdateIdempotencyKey sets the "idempotency_key" field to the value that was provided on create.
-func (u *DialogUpsertOne) UpdateIdempotencyKey() *DialogUpsertOne {
-	return u.Update(func(s *DialogUpsert) {
-		s.UpdateIdempotencyKey()
-	})
-}
-
-// ClearIdempotencyKey clears the value of the "idempotency_key" field.
-func (u *DialogUpsertOne) ClearIdempotencyKey() *DialogUpsertOne {
-	return u.Update(func(s *DialogUpsert) {
-		s.ClearIdempotencyKey()
 	})
 }
 
@@ -795,27 +733,6 @@ func (u *DialogUpsertBulk) UpdateApprovedAt() *DialogUpsertBulk {
 func (u *DialogUpsertBulk) ClearApprovedAt() *DialogUpsertBulk {
 	return u.Update(func(s *DialogUpsert) {
 		s.ClearApprovedAt()
-	})
-}
-
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (u *DialogUpsertBulk) SetIdempotencyKey(v string) *DialogUpsertBulk {
-	return u.Update(func(s *DialogUpsert) {
-		s.SetIdempotencyKey(v)
-	})
-}
-
-// UpdateIdempotencyKey sets the "idempotency_key" field to the value that was provided on create.
-func (u *DialogUpsertBulk) UpdateIdempotencyKey() *DialogUpsertBulk {
-	return u.Update(func(s *DialogUpsert) {
-		s.UpdateIdempotencyKey()
-	})
-}
-
-// ClearIdempotencyKey clears the value of the "idempotency_key" field.
-func (u *DialogUpsertBulk) ClearIdempotencyKey() *DialogUpsertBulk {
-	return u.Update(func(s *DialogUpsert) {
-		s.ClearIdempotencyKey()
 	})
 }
 

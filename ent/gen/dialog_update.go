@@ -64,26 +64,6 @@ func (_u *DialogUpdate) ClearApprovedAt() *DialogUpdate {
 	return _u
 }
 
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (_u *DialogUpdate) SetIdempotencyKey(v string) *DialogUpdate {
-	_u.mutation.SetIdempotencyKey(v)
-	return _u
-}
-
-// SetNillableIdempotencyKey sets the "idempotency_key" field if the given value is not nil.
-func (_u *DialogUpdate) SetNillableIdempotencyKey(v *string) *DialogUpdate {
-	if v != nil {
-		_u.SetIdempotencyKey(*v)
-	}
-	return _u
-}
-
-// ClearIdempotencyKey clears the value of the "idempotency_key" field.
-func (_u *DialogUpdate) ClearIdempotencyKey() *DialogUpdate {
-	_u.mutation.ClearIdempotencyKey()
-	return _u
-}
-
 // AddMessageIDs adds the "messages" edge to the DialogMessage entity by IDs.
 func (_u *DialogUpdate) AddMessageIDs(ids ...string) *DialogUpdate {
 	_u.mutation.AddMessageIDs(ids...)
@@ -152,16 +132,6 @@ func (_u *DialogUpdate) ExecX(ctx context.Context) {
 	}
 }
 
-// check runs all checks and user-defined validators on the builder.
-func (_u *DialogUpdate) check() error {
-	if v, ok := _u.mutation.IdempotencyKey(); ok {
-		if err := dialog.IdempotencyKeyValidator(v); err != nil {
-			return &ValidationError{Name: "idempotency_key", err: fmt.Errorf(`gen: validator failed for field "Dialog.idempotency_key": %w`, err)}
-		}
-	}
-	return nil
-}
-
 // Modify adds a statement modifier for attaching custom logic to the UPDATE statement.
 func (_u *DialogUpdate) Modify(modifiers ...func(u *sql.UpdateBuilder)) *DialogUpdate {
 	_u.modifiers = append(_u.modifiers, modifiers...)
@@ -169,9 +139,6 @@ func (_u *DialogUpdate) Modify(modifiers ...func(u *sql.UpdateBuilder)) *DialogU
 }
 
 func (_u *DialogUpdate) sqlSave(ctx context.Context) (_node int, err error) {
-	if err := _u.check(); err != nil {
-		return _node, err
-	}
 	_spec := sqlgraph.NewUpdateSpec(dialog.Table, dialog.Columns, sqlgraph.NewFieldSpec(dialog.FieldID, field.TypeString))
 	if ps := _u.mutation.predicates; len(ps) > 0 {
 		_spec.Predicate = func(selector *sql.Selector) {
@@ -188,12 +155,6 @@ func (_u *DialogUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if _u.mutation.ApprovedAtCleared() {
 		_spec.ClearField(dialog.FieldApprovedAt, field.TypeTime)
-	}
-	if value, ok := _u.mutation.IdempotencyKey(); ok {
-		_spec.SetField(dialog.FieldIdempotencyKey, field.TypeString, value)
-	}
-	if _u.mutation.IdempotencyKeyCleared() {
-		_spec.ClearField(dialog.FieldIdempotencyKey, field.TypeString)
 	}
 	if _u.mutation.MessagesCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -296,26 +257,6 @@ func (_u *DialogUpdateOne) ClearApprovedAt() *DialogUpdateOne {
 	return _u
 }
 
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (_u *DialogUpdateOne) SetIdempotencyKey(v string) *DialogUpdateOne {
-	_u.mutation.SetIdempotencyKey(v)
-	return _u
-}
-
-// SetNillableIdempotencyKey sets the "idempotency_key" field if the given value is not nil.
-func (_u *DialogUpdateOne) SetNillableIdempotencyKey(v *string) *DialogUpdateOne {
-	if v != nil {
-		_u.SetIdempotencyKey(*v)
-	}
-	return _u
-}
-
-// ClearIdempotencyKey clears the value of the "idempotency_key" field.
-func (_u *DialogUpdateOne) ClearIdempotencyKey() *DialogUpdateOne {
-	_u.mutation.ClearIdempotencyKey()
-	return _u
-}
-
 // AddMessageIDs adds the "messages" edge to the DialogMessage entity by IDs.
 func (_u *DialogUpdateOne) AddMessageIDs(ids ...string) *DialogUpdateOne {
 	_u.mutation.AddMessageIDs(ids...)
@@ -397,16 +338,6 @@ func (_u *DialogUpdateOne) ExecX(ctx context.Context) {
 	}
 }
 
-// check runs all checks and user-defined validators on the builder.
-func (_u *DialogUpdateOne) check() error {
-	if v, ok := _u.mutation.IdempotencyKey(); ok {
-		if err := dialog.IdempotencyKeyValidator(v); err != nil {
-			return &ValidationError{Name: "idempotency_key", err: fmt.Errorf(`gen: validator failed for field "Dialog.idempotency_key": %w`, err)}
-		}
-	}
-	return nil
-}
-
 // Modify adds a statement modifier for attaching custom logic to the UPDATE statement.
 func (_u *DialogUpdateOne) Modify(modifiers ...func(u *sql.UpdateBuilder)) *DialogUpdateOne {
 	_u.modifiers = append(_u.modifiers, modifiers...)
@@ -414,9 +345,6 @@ func (_u *DialogUpdateOne) Modify(modifiers ...func(u *sql.UpdateBuilder)) *Dial
 }
 
 func (_u *DialogUpdateOne) sqlSave(ctx context.Context) (_node *Dialog, err error) {
-	if err := _u.check(); err != nil {
-		return _node, err
-	}
 	_spec := sqlgraph.NewUpdateSpec(dialog.Table, dialog.Columns, sqlgraph.NewFieldSpec(dialog.FieldID, field.TypeString))
 	id, ok := _u.mutation.ID()
 	if !ok {
@@ -450,12 +378,6 @@ func (_u *DialogUpdateOne) sqlSave(ctx context.Context) (_node *Dialog, err erro
 	}
 	if _u.mutation.ApprovedAtCleared() {
 		_spec.ClearField(dialog.FieldApprovedAt, field.TypeTime)
-	}
-	if value, ok := _u.mutation.IdempotencyKey(); ok {
-		_spec.SetField(dialog.FieldIdempotencyKey, field.TypeString, value)
-	}
-	if _u.mutation.IdempotencyKeyCleared() {
-		_spec.ClearField(dialog.FieldIdempotencyKey, field.TypeString)
 	}
 	if _u.mutation.MessagesCleared() {
 		edge := &sqlgraph.EdgeSpec{

@@ -24,8 +24,6 @@ type DialogMessage struct {
 	ParentID string `json:"parent_id,omitempty"`
 	// Text holds the value of the "text" field.
 	Text string `json:"text,omitempty"`
-	// IdempotencyKey holds the value of the "idempotency_key" field.
-	IdempotencyKey *string `json:"idempotency_key,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the DialogMessageQuery when eager-loading is set.
 	Edges        DialogMessageEdges `json:"edges"`
@@ -57,7 +55,7 @@ func (*DialogMessage) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case dialogmessage.FieldID, dialogmessage.FieldParentID, dialogmessage.FieldText, dialogmessage.FieldIdempotencyKey:
+		case dialogmessage.FieldID, dialogmessage.FieldParentID, dialogmessage.FieldText:
 			values[i] = new(sql.NullString)
 		case dialogmessage.FieldCreatedAt:
 			values[i] = new(sql.NullTime)
@@ -99,13 +97,6 @@ func (_m *DialogMessage) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field text", values[i])
 			} else if value.Valid {
 				_m.Text = value.String
-			}
-		case dialogmessage.FieldIdempotencyKey:
-			if value, ok := values[i].(*sql.NullString); !ok {
-				return fmt.Errorf("unexpected type %T for field idempotency_key", values[i])
-			} else if value.Valid {
-				_m.IdempotencyKey = new(string)
-				*_m.IdempotencyKey = value.String
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -156,11 +147,6 @@ func (_m *DialogMessage) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("text=")
 	builder.WriteString(_m.Text)
-	builder.WriteString(", ")
-	if v := _m.IdempotencyKey; v != nil {
-		builder.WriteString("idempotency_key=")
-		builder.WriteString(*v)
-	}
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -50,20 +50,6 @@ func (_c *DialogMessageCreate) SetText(v string) *DialogMessageCreate {
 	return _c
 }
 
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (_c *DialogMessageCreate) SetIdempotencyKey(v string) *DialogMessageCreate {
-	_c.mutation.SetIdempotencyKey(v)
-	return _c
-}
-
-// SetNillableIdempotencyKey sets the "idempotency_key" field if the given value is not nil.
-func (_c *DialogMessageCreate) SetNillableIdempotencyKey(v *string) *DialogMessageCreate {
-	if v != nil {
-		_c.SetIdempotencyKey(*v)
-	}
-	return _c
-}
-
 // SetID sets the "id" field.
 func (_c *DialogMessageCreate) SetID(v string) *DialogMessageCreate {
 	_c.mutation.SetID(v)
@@ -139,11 +125,6 @@ func (_c *DialogMessageCreate) check() error {
 	if _, ok := _c.mutation.Text(); !ok {
 		return &ValidationError{Name: "text", err: errors.New(`gen: missing required field "DialogMessage.text"`)}
 	}
-	if v, ok := _c.mutation.IdempotencyKey(); ok {
-		if err := dialogmessage.IdempotencyKeyValidator(v); err != nil {
-			return &ValidationError{Name: "idempotency_key", err: fmt.Errorf(`gen: validator failed for field "DialogMessage.idempotency_key": %w`, err)}
-		}
-	}
 	if v, ok := _c.mutation.ID(); ok {
 		if err := dialogmessage.IDValidator(v); err != nil {
 			return &ValidationError{Name: "id", err: fmt.Errorf(`gen: validator failed for field "DialogMessage.id": %w`, err)}
@@ -195,10 +176,6 @@ func (_c *DialogMessageCreate) createSpec() (*DialogMessage, *sqlgraph.CreateSpe
 	if value, ok := _c.mutation.Text(); ok {
 		_spec.SetField(dialogmessage.FieldText, field.TypeString, value)
 		_node.Text = value
-	}
-	if value, ok := _c.mutation.IdempotencyKey(); ok {
-		_spec.SetField(dialogmessage.FieldIdempotencyKey, field.TypeString, value)
-		_node.IdempotencyKey = &value
 	}
 	if nodes := _c.mutation.DialogIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -294,9 +271,6 @@ func (u *DialogMessageUpsertOne) UpdateNewValues() *DialogMessageUpsertOne {
 		}
 		if _, exists := u.create.mutation.Text(); exists {
 			s.SetIgnore(dialogmessage.FieldText)
-		}
-		if _, exists := u.create.mutation.IdempotencyKey(); exists {
-			s.SetIgnore(dialogmessage.FieldIdempotencyKey)
 		}
 	}))
 	return u
@@ -520,9 +494,6 @@ func (u *DialogMessageUpsertBulk) UpdateNewValues() *DialogMessageUpsertBulk {
 			}
 			if _, exists := b.mutation.Text(); exists {
 				s.SetIgnore(dialogmessage.FieldText)
-			}
-			if _, exists := b.mutation.IdempotencyKey(); exists {
-				s.SetIgnore(dialogmessage.FieldIdempotencyKey)
 			}
 		}
 	}))

@@ -86,9 +86,6 @@ func (_u *DialogMessageUpdate) sqlSave(ctx context.Context) (_node int, err erro
 			}
 		}
 	}
-	if _u.mutation.IdempotencyKeyCleared() {
-		_spec.ClearField(dialogmessage.FieldIdempotencyKey, field.TypeString)
-	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -198,9 +195,6 @@ func (_u *DialogMessageUpdateOne) sqlSave(ctx context.Context) (_node *DialogMes
 				ps[i](selector)
 			}
 		}
-	}
-	if _u.mutation.IdempotencyKeyCleared() {
-		_spec.ClearField(dialogmessage.FieldIdempotencyKey, field.TypeString)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &DialogMessage{config: _u.config}

@@ -145,15 +145,14 @@ var schemaGraph = func() *sqlgraph.Schema {
 		},
 		Type: "Dialog",
 		Fields: map[string]*sqlgraph.FieldSpec{
-			dialog.FieldCreatedAt:      {Type: field.TypeTime, Column: dialog.FieldCreatedAt},
-			dialog.FieldDialogID:       {Type: field.TypeInt64, Column: dialog.FieldDialogID},
-			dialog.FieldCustomerID:     {Type: field.TypeInt64, Column: dialog.FieldCustomerID},
-			dialog.FieldOwnerID:        {Type: field.TypeString, Column: dialog.FieldOwnerID},
-			dialog.FieldLanguage:       {Type: field.TypeString, Column: dialog.FieldLanguage},
-			dialog.FieldText:           {Type: field.TypeString, Column: dialog.FieldText},
-			dialog.FieldApproved:       {Type: field.TypeBool, Column: dialog.FieldApproved},
-			dialog.FieldApprovedAt:     {Type: field.TypeTime, Column: dialog.FieldApprovedAt},
-			dialog.FieldIdempotencyKey: {Type: field.TypeString, Column: dialog.FieldIdempotencyKey},
+			dialog.FieldCreatedAt:  {Type: field.TypeTime, Column: dialog.FieldCreatedAt},
+			dialog.FieldDialogID:   {Type: field.TypeInt64, Column: dialog.FieldDialogID},
+			dialog.FieldCustomerID: {Type: field.TypeInt64, Column: dialog.FieldCustomerID},
+			dialog.FieldOwnerID:    {Type: field.TypeString, Column: dialog.FieldOwnerID},
+			dialog.FieldLanguage:   {Type: field.TypeString, Column: dialog.FieldLanguage},
+			dialog.FieldText:       {Type: field.TypeString, Column: dialog.FieldText},
+			dialog.FieldApproved:   {Type: field.TypeBool, Column: dialog.FieldApproved},
+			dialog.FieldApprovedAt: {Type: field.TypeTime, Column: dialog.FieldApprovedAt},
 		},
 	}
 	graph.Nodes[6] = &sqlgraph.Node{
@@ -167,10 +166,9 @@ var schemaGraph = func() *sqlgraph.Schema {
 		},
 		Type: "DialogMessage",
 		Fields: map[string]*sqlgraph.FieldSpec{
-			dialogmessage.FieldCreatedAt:      {Type: field.TypeTime, Column: dialogmessage.FieldCreatedAt},
-			dialogmessage.FieldParentID:       {Type: field.TypeString, Column: dialogmessage.FieldParentID},
-			dialogmessage.FieldText:           {Type: field.TypeString, Column: dialogmessage.FieldText},
-			dialogmessage.FieldIdempotencyKey: {Type: field.TypeString, Column: dialogmessage.FieldIdempotencyKey},
+			dialogmessage.FieldCreatedAt: {Type: field.TypeTime, Column: dialogmessage.FieldCreatedAt},
+			dialogmessage.FieldParentID:  {Type: field.TypeString, Column: dialogmessage.FieldParentID},
+			dialogmessage.FieldText:      {Type: field.TypeString, Column: dialogmessage.FieldText},
 		},
 	}
 	graph.Nodes[7] = &sqlgraph.Node{
@@ -1047,11 +1045,6 @@ func (f *DialogFilter) WhereApprovedAt(p entql.TimeP) {
 	f.Where(p.Field(dialog.FieldApprovedAt))
 }
 
-// WhereIdempotencyKey applies the entql string predicate on the idempotency_key field.
-func (f *DialogFilter) WhereIdempotencyKey(p entql.StringP) {
-	f.Where(p.Field(dialog.FieldIdempotencyKey))
-}
-
 // WhereHasMessages applies a predicate to check if query has an edge messages.
 func (f *DialogFilter) WhereHasMessages() {
 	f.Where(entql.HasEdge("messages"))
@@ -1119,11 +1112,6 @@ func (f *DialogMessageFilter) WhereParentID(p entql.StringP) {
 // WhereText applies the entql string predicate on the text field.
 func (f *DialogMessageFilter) WhereText(p entql.StringP) {
 	f.Where(p.Field(dialogmessage.FieldText))
-}
-
-// WhereIdempotencyKey applies the entql string predicate on the idempotency_key field.
-func (f *DialogMessageFilter) WhereIdempotencyKey(p entql.StringP) {
-	f.Where(p.Field(dialogmessage.FieldIdempotencyKey))
 }
 
 // WhereHasDialog applies a predicate to check if query has an edge dialog.

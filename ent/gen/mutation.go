@@ -3522,7 +3522,6 @@ type DialogMutation struct {
 	text            *string
 	approved        *bool
 	approved_at     *time.Time
-	idempotency_key *string
 	clearedFields   map[string]struct{}
 	messages        map[string]struct{}
 	removedmessages map[string]struct{}
@@ -3977,55 +3976,6 @@ func (m *DialogMutation) ResetApprovedAt() {
 	delete(m.clearedFields, dialog.FieldApprovedAt)
 }
 
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (m *DialogMutation) SetIdempotencyKey(s string) {
-	m.idempotency_key = &s
-}
-
-// IdempotencyKey returns the value of the "idempotency_key" field in the mutation.
-func (m *DialogMutation) IdempotencyKey() (r string, exists bool) {
-	v := m.idempotency_key
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldIdempotencyKey returns the old "idempotency_key" field's value of the Dialog entity.
-// If the Dialog object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *DialogMutation) OldIdempotencyKey(ctx context.Context) (v *string, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldIdempotencyKey is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldIdempotencyKey requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldIdempotencyKey: %w", err)
-	}
-	return oldValue.IdempotencyKey, nil
-}
-
-// ClearIdempotencyKey clears the value of the "idempotency_key" field.
-func (m *DialogMutation) ClearIdempotencyKey() {
-	m.idempotency_key = nil
-	m.clearedFields[dialog.FieldIdempotencyKey] = struct{}{}
-}
-
-// IdempotencyKeyCleared returns if the "idempotency_key" field was cleared in this mutation.
-func (m *DialogMutation) IdempotencyKeyCleared() bool {
-	_, ok := m.clearedFields[dialog.FieldIdempotencyKey]
-	return ok
-}
-
-// ResetIdempotencyKey resets all changes to the "idempotency_key" field.
-func (m *DialogMutation) ResetIdempotencyKey() {
-	m.idempotency_key = nil
-	delete(m.clearedFields, dialog.FieldIdempotencyKey)
-}
-
 // AddMessageIDs adds the "messages" edge to the DialogMessage entity by ids.
 func (m *DialogMutation) AddMessageIDs(ids ...string) {
 	if m.messages == nil {
@@ -4114,7 +4064,7 @@ func (m *DialogMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DialogMutation) Fields() []string {
-	fields := make([]string, 0, 9)
+	fields := make([]string, 0, 8)
 	if m.created_at != nil {
 		fields = append(fields, dialog.FieldCreatedAt)
 	}
@@ -4138,9 +4088,6 @@ func (m *DialogMutation) Fields() []string {
 	}
 	if m.approved_at != nil {
 		fields = append(fields, dialog.FieldApprovedAt)
-	}
-	if m.idempotency_key != nil {
-		fields = append(fields, dialog.FieldIdempotencyKey)
 	}
 	return fields
 }
@@ -4166,8 +4113,6 @@ func (m *DialogMutation) Field(name string) (ent.Value, bool) {
 		return m.Approved()
 	case dialog.FieldApprovedAt:
 		return m.ApprovedAt()
-	case dialog.FieldIdempotencyKey:
-		return m.IdempotencyKey()
 	}
 	return nil, false
 }
@@ -4193,8 +4138,6 @@ func (m *DialogMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldApproved(ctx)
 	case dialog.FieldApprovedAt:
 		return m.OldApprovedAt(ctx)
-	case dialog.FieldIdempotencyKey:
-		return m.OldIdempotencyKey(ctx)
 	}
 	return nil, fmt.Errorf("unknown Dialog field %s", name)
 }
@@ -4260,13 +4203,6 @@ func (m *DialogMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetApprovedAt(v)
 		return nil
-	case dialog.FieldIdempotencyKey:
-		v, ok := value.(string)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetIdempotencyKey(v)
-		return nil
 	}
 	return fmt.Errorf("unknown Dialog field %s", name)
 }
@@ -4327,9 +4263,6 @@ func (m *DialogMutation) ClearedFields() []string {
 	if m.FieldCleared(dialog.FieldApprovedAt) {
 		fields = append(fields, dialog.FieldApprovedAt)
 	}
-	if m.FieldCleared(dialog.FieldIdempotencyKey) {
-		fields = append(fields, dialog.FieldIdempotencyKey)
-	}
 	return fields
 }
 
@@ -4346,9 +4279,6 @@ func (m *DialogMutation) ClearField(name string) error {
 	switch name {
 	case dialog.FieldApprovedAt:
 		m.ClearApprovedAt()
-		return nil
-	case dialog.FieldIdempotencyKey:
-		m.ClearIdempotencyKey()
 		return nil
 	}
 	return fmt.Errorf("unknown Dialog nullable field %s", name)
@@ -4381,9 +4311,6 @@ func (m *DialogMutation) ResetField(name string) error {
 		return nil
 	case dialog.FieldApprovedAt:
 		m.ResetApprovedAt()
-		return nil
-	case dialog.FieldIdempotencyKey:
-		m.ResetIdempotencyKey()
 		return nil
 	}
 	return fmt.Errorf("unknown Dialog field %s", name)
@@ -4476,18 +4403,17 @@ func (m *DialogMutation) ResetEdge(name string) error {
 // DialogMessageMutation represents an operation that mutates the DialogMessage nodes in the graph.
 type DialogMessageMutation struct {
 	config
-	op              Op
-	typ             string
-	id              *string
-	created_at      *time.Time
-	text            *string
-	idempotency_key *string
-	clearedFields   map[string]struct{}
-	dialog          *string
-	cleareddialog   bool
-	done            bool
-	oldValue        func(context.Context) (*DialogMessage, error)
-	predicates      []predicate.DialogMessage
+	op            Op
+	typ           string
+	id            *string
+	created_at    *time.Time
+	text          *string
+	clearedFields map[string]struct{}
+	dialog        *string
+	cleareddialog bool
+	done          bool
+	oldValue      func(context.Context) (*DialogMessage, error)
+	predicates    []predicate.DialogMessage
 }
 
 var _ ent.Mutation = (*DialogMessageMutation)(nil)
@@ -4702,55 +4628,6 @@ func (m *DialogMessageMutation) ResetText() {
 	m.text = nil
 }
 
-// SetIdempotencyKey sets the "idempotency_key" field.
-func (m *DialogMessageMutation) SetIdempotencyKey(s string) {
-	m.idempotency_key = &s
-}
-
-// IdempotencyKey returns the value of the "idempotency_key" field in the mutation.
-func (m *DialogMessageMutation) IdempotencyKey() (r string, exists bool) {
-	v := m.idempotency_key
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldIdempotencyKey returns the old "idempotency_key" field's value of the DialogMessage entity.
-// If the DialogMessage object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *DialogMessageMutation) OldIdempotencyKey(ctx context.Context) (v *string, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldIdempotencyKey is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldIdempotencyKey requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldIdempotencyKey: %w", err)
-	}
-	return oldValue.IdempotencyKey, nil
-}
-
-// ClearIdempotencyKey clears the value of the "idempotency_key" field.
-func (m *DialogMessageMutation) ClearIdempotencyKey() {
-	m.idempotency_key = nil
-	m.clearedFields[dialogmessage.FieldIdempotencyKey] = struct{}{}
-}
-
-// IdempotencyKeyCleared returns if the "idempotency_key" field was cleared in this mutation.
-func (m *DialogMessageMutation) IdempotencyKeyCleared() bool {
-	_, ok := m.clearedFields[dialogmessage.FieldIdempotencyKey]
-	return ok
-}
-
-// ResetIdempotencyKey resets all changes to the "idempotency_key" field.
-func (m *DialogMessageMutation) ResetIdempotencyKey() {
-	m.idempotency_key = nil
-	delete(m.clearedFields, dialogmessage.FieldIdempotencyKey)
-}
-
 // SetDialogID sets the "dialog" edge to the Dialog entity by id.
 func (m *DialogMessageMutation) SetDialogID(id string) {
 	m.dialog = &id
@@ -4825,7 +4702,7 @@ func (m *DialogMessageMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *DialogMessageMutation) Fields() []string {
-	fields := make([]string, 0, 4)
+	fields := make([]string, 0, 3)
 	if m.created_at != nil {
 		fields = append(fields, dialogmessage.FieldCreatedAt)
 	}
@@ -4834,9 +4711,6 @@ func (m *DialogMessageMutation) Fields() []string {
 	}
 	if m.text != nil {
 		fields = append(fields, dialogmessage.FieldText)
-	}
-	if m.idempotency_key != nil {
-		fields = append(fields, dialogmessage.FieldIdempotencyKey)
 	}
 	return fields
 }
@@ -4852,8 +4726,6 @@ func (m *DialogMessageMutation) Field(name string) (ent.Value, bool) {
 		return m.ParentID()
 	case dialogmessage.FieldText:
 		return m.Text()
-	case dialogmessage.FieldIdempotencyKey:
-		return m.IdempotencyKey()
 	}
 	return nil, false
 }
@@ -4869,8 +4741,6 @@ func (m *DialogMessageMutation) OldField(ctx context.Context, name string) (ent.
 		return m.OldParentID(ctx)
 	case dialogmessage.FieldText:
 		return m.OldText(ctx)
-	case dialogmessage.FieldIdempotencyKey:
-		return m.OldIdempotencyKey(ctx)
 	}
 	return nil, fmt.Errorf("unknown DialogMessage field %s", name)
 }
@@ -4901,13 +4771,6 @@ func (m *DialogMessageMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetText(v)
 		return nil
-	case dialogmessage.FieldIdempotencyKey:
-		v, ok := value.(string)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetIdempotencyKey(v)
-		return nil
 	}
 	return fmt.Errorf("unknown DialogMessage field %s", name)
 }
@@ -4937,11 +4800,7 @@ func (m *DialogMessageMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *DialogMessageMutation) ClearedFields() []string {
-	var fields []string
-	if m.FieldCleared(dialogmessage.FieldIdempotencyKey) {
-		fields = append(fields, dialogmessage.FieldIdempotencyKey)
-	}
-	return fields
+	return nil
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -4954,11 +4813,6 @@ func (m *DialogMessageMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *DialogMessageMutation) ClearField(name string) error {
-	switch name {
-	case dialogmessage.FieldIdempotencyKey:
-		m.ClearIdempotencyKey()
-		return nil
-	}
 	return fmt.Errorf("unknown DialogMessage nullable field %s", name)
 }
 
@@ -4974,9 +4828,6 @@ func (m *DialogMessageMutation) ResetField(name string) error {
 		return nil
 	case dialogmessage.FieldText:
 		m.ResetText()
-		return nil
-	case dialogmessage.FieldIdempotencyKey:
-		m.ResetIdempotencyKey()
 		return nil
 	}
 	return fmt.Errorf("unknown DialogMessage field %s", name)

@@ -29,7 +29,6 @@ func (Dialog) Fields() []ent.Field {
 		field.Text("text").Immutable(),
 		field.Bool("approved").Default(false),
 		field.Time("approved_at").Optional().Nillable(),
-		field.String("idempotency_key").Optional().Nillable().MaxLen(200),
 	}
 }
 
@@ -50,7 +49,6 @@ func (Dialog) Indexes() []ent.Index {
 		index.Fields("customer_id", "created_at", "id").Annotations(approved()).StorageKey("dialog_approved_customer"),
 		index.Fields("created_at").Annotations(entsql.IndexWhere("NOT approved")).StorageKey("dialog_waiting"),
 		index.Fields("customer_id", "owner_id").Annotations(entsql.IndexWhere("NOT approved")).StorageKey("dialog_waiting_customer"),
-		index.Fields("owner_id", "idempotency_key").Unique().Annotations(entsql.IndexWhere("idempotency_key IS NOT NULL")),
 	}
 }
 
@@ -73,7 +71,6 @@ func (DialogMessage) Fields() []ent.Field {
 	return []ent.Field{
 		field.String("parent_id").Immutable(),
 		field.Text("text").Immutable(),
-		field.String("idempotency_key").Optional().Nillable().MaxLen(200).Immutable(),
 	}
 }
 
@@ -88,7 +85,6 @@ func (DialogMessage) Edges() []ent.Edge {
 func (DialogMessage) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("parent_id", "created_at", "id"),
-		index.Fields("parent_id", "idempotency_key").Unique().Annotations(entsql.IndexWhere("idempotency_key IS NOT NULL")),
 	}
 }
 

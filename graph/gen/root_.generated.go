@@ -3371,7 +3371,7 @@ input AddDialogMessageInput {
   dialogId: BigInt!
   """What was said, at most 64 KiB."""
   text: String!
-  """Makes a repeated call safe: it gives the first one's message. 1 to 200 bytes, kept as long as the message."""
+  """Makes a repeated call safe: it gives the first one's message. 1 to 200 bytes, for this dialog, kept for 24 hours."""
   idempotencyKey: String
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley/internal/apperr"
+	"parley/internal/idempotency"
 	"parley/internal/langtag"
 	"parley/internal/store"
 )
@@ -23,8 +24,6 @@ const (
 	MaxMessages = 1000
 	// MaxSaid is how much of messages is read at a time, in bytes.
 	MaxSaid = 16 << 20
-	// MaxKey is how long an idempotency key may be, in bytes.
-	MaxKey = 200
 )
 
 // Language is a language tag as a client wrote it, valid or not.
@@ -90,13 +89,13 @@ type Message struct {
 // Validate gives everything that is wrong with the dialog, each with its path
 // below base, which is "input" when nothing is named.
 func (in PushInput) Validate(base ...string) error {
-	_, err := in.draft(base)
+	_, err := in.dialog(base)
 	return err
 }
 
-// draft gives the checked dialog without its id, owner and time.
-func (in PushInput) draft(base []string) (*draft, error) {
-	d := &draft{Dialog: Dialog{Text: in.Text}, key: in.IdempotencyKey}
+// dialog gives the checked dialog without its id, owner and time.
+func (in PushInput) dialog(base []string) (Dialog, error) {
+	d := Dialog{Text: in.Text}
 	var numberErr, customerErr, languageErr error
 	d.CustomerID, customerErr = parseNumber(string(in.CustomerID), below(base, "customerId"))
 	d.DialogID, numberErr = parseNumber(string(in.DialogID), below(base, "dialogId"))
@@ -104,13 +103,13 @@ func (in PushInput) draft(base []string) (*draft, error) {
 		languageErr = at(languageErr, below(base, "language"))
 	}
 	return d, errors.Join(customerErr, numberErr, checkText(in.Text, below(base, "text")), languageErr,
-		checkKey(in.IdempotencyKey, below(base, "idempotencyKey")))
+		idempotency.CheckKey(in.IdempotencyKey, below(base, "idempotencyKey")...))
 }
 
 // Validate gives everything that is wrong with the message.
 func (in MessageInput) Validate() error {
 	_, err := parseNumber(in.DialogID, below(nil, "dialogId"))
-	return errors.Join(err, checkText(in.Text, below(nil, "text")), checkKey(in.IdempotencyKey, below(nil, "idempotencyKey")))
+	return errors.Join(err, checkText(in.Text, below(nil, "text")), idempotency.CheckKey(in.IdempotencyKey, below(nil, "idempotencyKey")...))
 }
 
 // below gives the path of a field of the input.
@@ -155,18 +154,6 @@ func checkText(s string, path []string) error {
 	}
 	if strings.TrimSpace(s) == "" {
 		return badInput(path, "The text is blank.")
-	}
-	return nil
-}
-
-func checkKey(key *string, path []string) error {
-	switch {
-	case key == nil:
-		return nil
-	case *key == "" || len(*key) > MaxKey:
-		return badInput(path, "An idempotency key has 1 to %d bytes.", MaxKey)
-	case !store.Storable(*key):
-		return badInput(path, "An idempotency key must be UTF-8 without NUL characters.")
 	}
 	return nil
 }

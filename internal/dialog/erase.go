@@ -3,7 +3,9 @@ package dialog
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
+	"strings"
 
 	"parley/ent/gen/consentchange"
 	"parley/internal/auth"
@@ -95,11 +97,16 @@ func (s *Service) eraseNumbers(ctx context.Context, list []int64, condition stri
 	return n, err
 }
 
-// erase deletes locked dialogs with everything that was said in them. What is
-// left is a tombstone with the number, and the history of the consent.
+// erase deletes locked dialogs with everything that was said in them, and the
+// idempotency keys with which it was. What is left is a tombstone with the number,
+// and the history of the consent.
 func (s *Service) erase(ctx context.Context, dialogs []*Dialog, state consentchange.State, by actor) error {
 	now := store.Now()
-	if err := s.deleteDialogs(ctx, idsOf(dialogs)); err != nil {
+	ids := idsOf(dialogs)
+	if err := s.deleteDialogs(ctx, ids); err != nil {
+		return err
+	}
+	if err := s.keys.Erase(ctx, ids); err != nil {
 		return err
 	}
 	if _, err := s.store.InsertRows(ctx, "INSERT INTO dialog_tombstones (id, owner_id, erased_at) VALUES ", "(?, ?, ?)", "",
@@ -110,4 +117,16 @@ func (s *Service) erase(ctx context.Context, dialogs []*Dialog, state consentcha
 		return err
 	}
 	return s.record(ctx, dialogs, state, by, now)
+}
+
+// deleteDialogs deletes rows with their messages.
+func (s *Service) deleteDialogs(ctx context.Context, ids []string) error {
+	for _, table := range []string{"dialog_messages WHERE parent_id", "dialogs WHERE id"} {
+		name, column, _ := strings.Cut(table, " WHERE ")
+		condition, arg := store.Among(s.store, column, ids)
+		if _, err := s.store.Exec(ctx, "DELETE FROM "+name+" WHERE "+condition, arg); err != nil {
+			return fmt.Errorf("delete from %s: %w", name, err)
+		}
+	}
+	return nil
 }

@@ -75,9 +75,9 @@ func (s *Service) exportSome(ctx context.Context, out *bufio.Writer, write rowWr
 		return 0, err
 	}
 	for len(dialogs) > 0 {
-		part := share(dialogs, sizes)
+		part := fitting(dialogs, sizes)
 		dialogs = dialogs[len(part):]
-		messages, err := s.said(ctx, "approved", nil, idsOf(part))
+		messages, err := s.readMessages(ctx, "approved", nil, idsOf(part))
 		if err != nil {
 			return n, err
 		}
@@ -107,9 +107,9 @@ func (s *Service) sizes(ctx context.Context, ids []string) (map[string]int, erro
 	}, "SELECT parent_id, SUM(OCTET_LENGTH(text)) FROM dialog_messages WHERE "+in+" GROUP BY parent_id", arg)
 }
 
-// share gives the first dialogs, at least one, whose messages fit into
+// fitting gives the first dialogs, at least one, whose messages fit into
 // exportBytes.
-func share(dialogs []*Dialog, sizes map[string]int) []*Dialog {
+func fitting(dialogs []*Dialog, sizes map[string]int) []*Dialog {
 	total := 0
 	for i, d := range dialogs {
 		if total += sizes[d.ID]; total > exportBytes && i > 0 {

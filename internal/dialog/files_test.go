@@ -60,7 +60,7 @@ func (r *room) plant(n int) (withdrawn map[int]bool) {
 			}
 			_, err := r.Push(key(r.t, owner), in)
 			if err == nil && message {
-				_, err = r.AddMessage(key(r.t, owner), dialog.MessageInput{DialogID: dec(i), Text: marked(i, length/2, "said")})
+				_, err = r.AddMessage(key(r.t, owner), dialog.MessageInput{DialogID: dec(i), Text: marked(i, length/2, "said"), IdempotencyKey: ptr(marker(i, "key"))})
 			}
 			if err == nil && approve {
 				_, err = r.consent(int64(i), true)
@@ -77,6 +77,8 @@ func (r *room) plant(n int) (withdrawn map[int]bool) {
 		withdrawn[i] = true
 		r.withdraw(int64(i))
 	}
+	require.Zero(r.t, r.count("idempotency_keys WHERE about NOT IN (SELECT id FROM dialogs)"))
+	require.Positive(r.t, r.count("idempotency_keys"))
 	return withdrawn
 }
 
@@ -167,9 +169,10 @@ func TestWithdrawnTextsLeaveTheFilesOfPostgres(t *testing.T) {
 		if step != "" {
 			r.exec(step + " dialogs")
 			r.exec(step + " dialog_messages")
+			r.exec(step + " idempotency_keys")
 		}
 		r.exec("CHECKPOINT") // what is in memory goes into the files
-		gone, kept := remains(r.files(dir, "dialogs", "dialog_messages"), withdrawn)
+		gone, kept := remains(r.files(dir, "dialogs", "dialog_messages", "idempotency_keys"), withdrawn)
 		t.Logf("%q: of %d withdrawn %d remain in the files, of %d kept %d", step, n/2, gone, n/2, kept)
 		require.Equal(t, n/2, kept, "the search finds what is there")
 		if step == "VACUUM FULL" {

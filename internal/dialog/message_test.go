@@ -3,12 +3,15 @@ package dialog_test
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
 	"parley/internal/dialog"
+	"parley/internal/store"
 )
 
 func TestAddMessageChecksItsInput(t *testing.T) {
@@ -60,6 +63,66 @@ func TestARepeatedMessageIsThereOnce(t *testing.T) {
 		messages, err := r.Messages(key(t, owner), []string{d.ID})
 		require.NoError(t, err)
 		require.Equal(t, []*dialog.Message{got[0]}, messages[d.ID])
+	})
+}
+
+func TestTheKeyOfAMessageIsKept24Hours(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		r.push(1, "text")
+		in := dialog.MessageInput{DialogID: "1", Text: "hello", IdempotencyKey: ptr("k")}
+		first, err := r.AddMessage(key(t, owner), in)
+		require.NoError(t, err)
+		r.exec("UPDATE idempotency_keys SET created_at = ?", store.Now().Add(-24*time.Hour-time.Minute))
+		in.Text = "other"
+		next, err := r.AddMessage(key(t, owner), in)
+		require.NoError(t, err)
+		require.NotEqual(t, first.ID, next.ID)
+		again, err := r.AddMessage(key(t, owner), in)
+		require.NoError(t, err)
+		require.Equal(t, next, again)
+	})
+}
+
+// Messages of one transaction have the answers that they would have alone.
+func TestRepeatedMessagesAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		r.push(1, "text")
+		r.push(2, "text")
+		for range dialog.MaxMessages - 1 {
+			r.say(2, "x")
+		}
+		var all sync.WaitGroup
+		var last, full atomic.Int64
+		for i := range 60 {
+			all.Go(func() {
+				in := dialog.MessageInput{DialogID: "1", Text: "message " + dec(i%3), IdempotencyKey: ptr(dec(i % 3))}
+				if _, err := r.AddMessage(key(t, owner), in); err != nil {
+					t.Error(err)
+				}
+				in.Text, in.IdempotencyKey = "another", ptr("other "+dec(i%2))
+				if i%2 == 0 {
+					in.Text = "yet another"
+				}
+				if _, err := r.AddMessage(key(t, owner), in); err != nil {
+					t.Error(err)
+				}
+				// There is room for one: its key gives it to half of the calls.
+				in.DialogID = "2"
+				switch _, err := r.AddMessage(key(t, owner), in); {
+				case err == nil:
+					last.Add(1)
+				case apperr.Is(err, apperr.TooLarge):
+					full.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, int64(30), last.Load())
+		require.Equal(t, int64(30), full.Load())
+		require.Equal(t, 3+2+dialog.MaxMessages, r.count("dialog_messages"))
+		require.Equal(t, 3+2+1, r.count("idempotency_keys"), "a message that is refused leaves no key")
 	})
 }
 

@@ -112,16 +112,17 @@ func TestAnIdempotencyKeyIsFreeAfter24Hours(t *testing.T) {
 		in.IdempotencyKey = ptr("k")
 		_, err := r.Push(key(t, owner), in)
 		require.NoError(t, err)
-		r.exec("UPDATE dialogs SET created_at = ?", store.Now().Add(-24*time.Hour-time.Minute))
+		r.exec("UPDATE idempotency_keys SET created_at = ?", store.Now().Add(-24*time.Hour-time.Minute))
 		_, err = r.Push(key(t, owner), in)
 		refused(t, err, apperr.Conflict)
 		next := input(1, 8, "next")
 		next.IdempotencyKey = in.IdempotencyKey
 		_, err = r.Push(key(t, owner), next)
 		require.NoError(t, err)
-		require.Equal(t, 1, r.count("dialogs WHERE idempotency_key = 'k'"))
-		_, err = r.Push(key(t, owner), next)
+		again, err := r.Push(key(t, owner), next)
 		require.NoError(t, err)
+		require.Equal(t, int64(8), again.DialogID)
+		require.Equal(t, 1, r.count("idempotency_keys"))
 	})
 }
 

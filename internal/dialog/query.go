@@ -252,11 +252,11 @@ func (s *Service) Messages(ctx context.Context, dialogs []string) (map[string][]
 	if total > MaxSaid {
 		return nil, apperr.New(apperr.TooLarge, "These dialogs have %d bytes of messages, at most %d are read at a time: ask for fewer dialogs.", total, MaxSaid)
 	}
-	return s.said(ctx, condition, args, dialogs)
+	return s.readMessages(ctx, condition, args, dialogs)
 }
 
-// said reads the messages of those dialogs that match the condition.
-func (s *Service) said(ctx context.Context, condition string, args []any, dialogs []string) (map[string][]*Message, error) {
+// readMessages reads the messages of those dialogs that match the condition.
+func (s *Service) readMessages(ctx context.Context, condition string, args []any, dialogs []string) (map[string][]*Message, error) {
 	in, arg := store.Among(s.store, "parent_id", dialogs)
 	byDialog := make(map[string][]*Message, len(dialogs))
 	return byDialog, s.query(ctx, "read messages", func(rows *sql.Rows) error {

@@ -64,7 +64,11 @@ func TestD3AnErasedDialogStaysErased(t *testing.T) {
 		in.IdempotencyKey = ptr("k")
 		_, err := r.Push(key(t, owner), in)
 		require.NoError(t, err)
+		_, err = r.AddMessage(key(t, owner), dialog.MessageInput{DialogID: "7", Text: "more", IdempotencyKey: ptr("l")})
+		require.NoError(t, err)
+		require.Equal(t, 2, r.count("idempotency_keys"))
 		r.withdraw(7)
+		require.Zero(t, r.count("idempotency_keys"), "the fingerprints of the texts are erased with them")
 		for _, late := range []dialog.PushInput{in, input(1, 7, "other"), input(2, 7, "text")} {
 			_, err := r.Push(key(t, owner), late)
 			refused(t, err, apperr.Conflict)
@@ -73,6 +77,7 @@ func TestD3AnErasedDialogStaysErased(t *testing.T) {
 		_, err = r.Push(key(t, stranger), input(1, 7, "text"))
 		refused(t, err, apperr.Conflict)
 		require.Zero(t, r.count("dialogs"))
+		require.Zero(t, r.count("idempotency_keys"), "a push that is refused leaves none")
 		require.Equal(t, 1, r.count("dialog_tombstones WHERE id = 7 AND owner_id = ?", owner))
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/batch"
 	"parley/internal/event"
+	"parley/internal/idempotency"
 	"parley/internal/store"
 )
 
@@ -31,9 +32,10 @@ type Service struct {
 	store    *store.Store
 	log      *event.Log
 	audits   *audit.Log
+	keys     *idempotency.Keys
 	cfg      Config
 	pushes   *batch.Writer[*draft, *Dialog]
-	messages *batch.Writer[*saying, *Message]
+	messages *batch.Writer[*newMessage, *Message]
 	// turns numbers the pushed items in the order of their arrival.
 	turns atomic.Uint64
 }
@@ -49,14 +51,14 @@ func New(s *store.Store, log *event.Log, audits *audit.Log, cfg Config) *Service
 	if cfg.Expiry <= 0 {
 		cfg.Expiry = DefaultExpiry
 	}
-	svc := &Service{store: s, log: log, audits: audits, cfg: cfg}
+	svc := &Service{store: s, log: log, audits: audits, keys: idempotency.New(s, log), cfg: cfg}
 	svc.pushes = batch.New(s, batch.Config[*draft, *Dialog]{
 		Name: "pushDialog", MaxItems: mostInBatch, MaxWaiting: mostWaiting,
 		Key: (*draft).order, Commit: svc.commitPushes, Observe: cfg.Observe,
 	})
-	svc.messages = batch.New(s, batch.Config[*saying, *Message]{
+	svc.messages = batch.New(s, batch.Config[*newMessage, *Message]{
 		Name: "addDialogMessage", MaxItems: mostInBatch, MaxWaiting: mostWaiting,
-		Key: (*saying).order, Commit: svc.commitMessages, Observe: cfg.Observe,
+		Key: (*newMessage).order, Commit: svc.commitMessages, Observe: cfg.Observe,
 	})
 	return svc
 }

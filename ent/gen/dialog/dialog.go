@@ -31,8 +31,6 @@ const (
 	FieldApproved = "approved"
 	// FieldApprovedAt holds the string denoting the approved_at field in the database.
 	FieldApprovedAt = "approved_at"
-	// FieldIdempotencyKey holds the string denoting the idempotency_key field in the database.
-	FieldIdempotencyKey = "idempotency_key"
 	// EdgeMessages holds the string denoting the messages edge name in mutations.
 	EdgeMessages = "messages"
 	// Table holds the table name of the dialog in the database.
@@ -57,7 +55,6 @@ var Columns = []string{
 	FieldText,
 	FieldApproved,
 	FieldApprovedAt,
-	FieldIdempotencyKey,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -84,8 +81,6 @@ var (
 	LanguageValidator func(string) error
 	// DefaultApproved holds the default value on creation for the "approved" field.
 	DefaultApproved bool
-	// IdempotencyKeyValidator is a validator for the "idempotency_key" field. It is called by the builders before save.
-	IdempotencyKeyValidator func(string) error
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
 	IDValidator func(string) error
 )
@@ -136,11 +131,6 @@ func ByApproved(opts ...sql.OrderTermOption) OrderOption {
 // ByApprovedAt orders the results by the approved_at field.
 func ByApprovedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldApprovedAt, opts...).ToFunc()
-}
-
-// ByIdempotencyKey orders the results by the idempotency_key field.
-func ByIdempotencyKey(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldIdempotencyKey, opts...).ToFunc()
 }
 
 // ByMessagesCount orders the results by messages count.

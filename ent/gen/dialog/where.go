@@ -105,11 +105,6 @@ func ApprovedAt(v time.Time) predicate.Dialog {
 	return predicate.Dialog(sql.FieldEQ(FieldApprovedAt, v))
 }
 
-// IdempotencyKey applies equality check predicate on the "idempotency_key" field. It's identical to IdempotencyKeyEQ.
-func IdempotencyKey(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldEQ(FieldIdempotencyKey, v))
-}
-
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
 func CreatedAtEQ(v time.Time) predicate.Dialog {
 	return predicate.Dialog(sql.FieldEQ(FieldCreatedAt, v))
@@ -483,81 +478,6 @@ func ApprovedAtIsNil() predicate.Dialog {
 // ApprovedAtNotNil applies the NotNil predicate on the "approved_at" field.
 func ApprovedAtNotNil() predicate.Dialog {
 	return predicate.Dialog(sql.FieldNotNull(FieldApprovedAt))
-}
-
-// IdempotencyKeyEQ applies the EQ predicate on the "idempotency_key" field.
-func IdempotencyKeyEQ(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldEQ(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyNEQ applies the NEQ predicate on the "idempotency_key" field.
-func IdempotencyKeyNEQ(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldNEQ(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyIn applies the In predicate on the "idempotency_key" field.
-func IdempotencyKeyIn(vs ...string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldIn(FieldIdempotencyKey, vs...))
-}
-
-// IdempotencyKeyNotIn applies the NotIn predicate on the "idempotency_key" field.
-func IdempotencyKeyNotIn(vs ...string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldNotIn(FieldIdempotencyKey, vs...))
-}
-
-// IdempotencyKeyGT applies the GT predicate on the "idempotency_key" field.
-func IdempotencyKeyGT(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldGT(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyGTE applies the GTE predicate on the "idempotency_key" field.
-func IdempotencyKeyGTE(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldGTE(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyLT applies the LT predicate on the "idempotency_key" field.
-func IdempotencyKeyLT(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldLT(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyLTE applies the LTE predicate on the "idempotency_key" field.
-func IdempotencyKeyLTE(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldLTE(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyContains applies the Contains predicate on the "idempotency_key" field.
-func IdempotencyKeyContains(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldContains(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyHasPrefix applies the HasPrefix predicate on the "idempotency_key" field.
-func IdempotencyKeyHasPrefix(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldHasPrefix(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyHasSuffix applies the HasSuffix predicate on the "idempotency_key" field.
-func IdempotencyKeyHasSuffix(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldHasSuffix(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyIsNil applies the IsNil predicate on the "idempotency_key" field.
-func IdempotencyKeyIsNil() predicate.Dialog {
-	return predicate.Dialog(sql.FieldIsNull(FieldIdempotencyKey))
-}
-
-// IdempotencyKeyNotNil applies the NotNil predicate on the "idempotency_key" field.
-func IdempotencyKeyNotNil() predicate.Dialog {
-	return predicate.Dialog(sql.FieldNotNull(FieldIdempotencyKey))
-}
-
-// IdempotencyKeyEqualFold applies the EqualFold predicate on the "idempotency_key" field.
-func IdempotencyKeyEqualFold(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldEqualFold(FieldIdempotencyKey, v))
-}
-
-// IdempotencyKeyContainsFold applies the ContainsFold predicate on the "idempotency_key" field.
-func IdempotencyKeyContainsFold(v string) predicate.Dialog {
-	return predicate.Dialog(sql.FieldContainsFold(FieldIdempotencyKey, v))
 }
 
 // HasMessages applies the HasEdge predicate on the "messages" edge.

@@ -21,8 +21,6 @@ const (
 	FieldParentID = "parent_id"
 	// FieldText holds the string denoting the text field in the database.
 	FieldText = "text"
-	// FieldIdempotencyKey holds the string denoting the idempotency_key field in the database.
-	FieldIdempotencyKey = "idempotency_key"
 	// EdgeDialog holds the string denoting the dialog edge name in mutations.
 	EdgeDialog = "dialog"
 	// Table holds the table name of the dialogmessage in the database.
@@ -42,7 +40,6 @@ var Columns = []string{
 	FieldCreatedAt,
 	FieldParentID,
 	FieldText,
-	FieldIdempotencyKey,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -65,8 +62,6 @@ var (
 	Policy ent.Policy
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
-	// IdempotencyKeyValidator is a validator for the "idempotency_key" field. It is called by the builders before save.
-	IdempotencyKeyValidator func(string) error
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
 	IDValidator func(string) error
 )
@@ -92,11 +87,6 @@ func ByParentID(opts ...sql.OrderTermOption) OrderOption {
 // ByText orders the results by the text field.
 func ByText(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldText, opts...).ToFunc()
-}
-
-// ByIdempotencyKey orders the results by the idempotency_key field.
-func ByIdempotencyKey(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldIdempotencyKey, opts...).ToFunc()
 }
 
 // ByDialogField orders the results by dialog field.

@@ -141,7 +141,6 @@ var (
 		{Name: "text", Type: field.TypeString, Size: 2147483647},
 		{Name: "approved", Type: field.TypeBool, Default: false},
 		{Name: "approved_at", Type: field.TypeTime, Nullable: true},
-		{Name: "idempotency_key", Type: field.TypeString, Nullable: true, Size: 200},
 	}
 	// DialogsTable holds the schema information for the "dialogs" table.
 	DialogsTable = &schema.Table{
@@ -189,14 +188,6 @@ var (
 					Where: "NOT approved",
 				},
 			},
-			{
-				Name:    "dialog_owner_id_idempotency_key",
-				Unique:  true,
-				Columns: []*schema.Column{DialogsColumns[4], DialogsColumns[9]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "idempotency_key IS NOT NULL",
-				},
-			},
 		},
 	}
 	// DialogMessagesColumns holds the columns for the "dialog_messages" table.
@@ -204,7 +195,6 @@ var (
 		{Name: "id", Type: field.TypeString, Size: 64},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "text", Type: field.TypeString, Size: 2147483647},
-		{Name: "idempotency_key", Type: field.TypeString, Nullable: true, Size: 200},
 		{Name: "parent_id", Type: field.TypeString, Size: 64},
 	}
 	// DialogMessagesTable holds the schema information for the "dialog_messages" table.
@@ -215,7 +205,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "dialog_messages_dialogs_messages",
-				Columns:    []*schema.Column{DialogMessagesColumns[4]},
+				Columns:    []*schema.Column{DialogMessagesColumns[3]},
 				RefColumns: []*schema.Column{DialogsColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -224,15 +214,7 @@ var (
 			{
 				Name:    "dialogmessage_parent_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{DialogMessagesColumns[4], DialogMessagesColumns[1], DialogMessagesColumns[0]},
-			},
-			{
-				Name:    "dialogmessage_parent_id_idempotency_key",
-				Unique:  true,
-				Columns: []*schema.Column{DialogMessagesColumns[4], DialogMessagesColumns[3]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "idempotency_key IS NOT NULL",
-				},
+				Columns: []*schema.Column{DialogMessagesColumns[3], DialogMessagesColumns[1], DialogMessagesColumns[0]},
 			},
 		},
 	}

@@ -277,10 +277,6 @@ func init() {
 	dialogDescApproved := dialogFields[5].Descriptor()
 	// dialog.DefaultApproved holds the default value on creation for the approved field.
 	dialog.DefaultApproved = dialogDescApproved.Default.(bool)
-	// dialogDescIdempotencyKey is the schema descriptor for idempotency_key field.
-	dialogDescIdempotencyKey := dialogFields[7].Descriptor()
-	// dialog.IdempotencyKeyValidator is a validator for the "idempotency_key" field. It is called by the builders before save.
-	dialog.IdempotencyKeyValidator = dialogDescIdempotencyKey.Validators[0].(func(string) error)
 	// dialogDescID is the schema descriptor for id field.
 	dialogDescID := dialogMixinFields0[0].Descriptor()
 	// dialog.IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -319,10 +315,6 @@ func init() {
 	dialogmessageDescCreatedAt := dialogmessageMixinFields1[0].Descriptor()
 	// dialogmessage.DefaultCreatedAt holds the default value on creation for the created_at field.
 	dialogmessage.DefaultCreatedAt = dialogmessageDescCreatedAt.Default.(func() time.Time)
-	// dialogmessageDescIdempotencyKey is the schema descriptor for idempotency_key field.
-	dialogmessageDescIdempotencyKey := dialogmessageFields[2].Descriptor()
-	// dialogmessage.IdempotencyKeyValidator is a validator for the "idempotency_key" field. It is called by the builders before save.
-	dialogmessage.IdempotencyKeyValidator = dialogmessageDescIdempotencyKey.Validators[0].(func(string) error)
 	// dialogmessageDescID is the schema descriptor for id field.
 	dialogmessageDescID := dialogmessageMixinFields0[0].Descriptor()
 	// dialogmessage.IDValidator is a validator for the "id" field. It is called by the builders before save.
