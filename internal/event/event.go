@@ -28,7 +28,7 @@ func User(id string) string { return "u:" + id }
 // Role is the audience of everybody with a role.
 func Role(role string) string { return "r:" + role }
 
-// Cursor is a place in the event log.
+// Cursor is a position in the event log.
 type Cursor struct {
 	Epoch    string
 	Position int64

@@ -58,7 +58,7 @@ func (l *Log) OnCommit(wake func()) { l.wake = wake }
 // outbox, once it was committed. Append does so by itself.
 func (l *Log) Wake(ctx context.Context) { store.OnceAfterCommit(ctx, l, l.wake) }
 
-// Tx runs fn in a transaction, as store.Tx does, and gives the place in the log
+// Tx runs fn in a transaction, as store.Tx does, and gives the position in the log
 // before it: nothing that fn appends lies at or before that, so that whoever
 // reads on from there misses nothing of it.
 func (l *Log) Tx(ctx context.Context, fn func(ctx context.Context) error) (before Cursor, err error) {
@@ -88,9 +88,9 @@ func (l *Log) Head(ctx context.Context) (int64, error) {
 	return head, err
 }
 
-// Reach gives the head of the log for comparison with a place: head, which was
-// read a moment ago, or a fresh one if the place lies behind that. What another
-// reader has reached since is no foreign place.
+// Reach gives the head of the log for comparison with a position: head, which was
+// read a moment ago, or a fresh one if the position lies behind that. What another
+// reader has reached since is no foreign position.
 func (l *Log) Reach(ctx context.Context, head, position int64) (int64, error) {
 	if position <= head {
 		return head, nil

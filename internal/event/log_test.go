@@ -334,11 +334,11 @@ func (w world) checkSeen(seen []string, writers, each int) {
 	}
 }
 
-// Two relays may lead for a moment. Neither may move what the other placed.
+// Two relays may lead for a moment. Neither may move what the other positioned.
 func TestTwoRelaysNeverChangeAPosition(t *testing.T) {
 	t.Parallel()
 	w := open(t, dbtest.Open(t, dbtest.Postgres(t)))
-	placed := map[string]int64{}
+	positioned := map[string]int64{}
 	var f follower
 	for round := range 20 {
 		hold, held := make(chan struct{}), make(chan struct{})
@@ -372,10 +372,10 @@ func TestTwoRelaysNeverChangeAPosition(t *testing.T) {
 		w.position()
 		f.read(t, w)
 		for _, e := range w.read(everything()) {
-			if was, ok := placed[e.Object]; ok && was != e.Position {
+			if was, ok := positioned[e.Object]; ok && was != e.Position {
 				t.Fatalf("%s moved from %d to %d", e.Object, was, e.Position)
 			}
-			placed[e.Object] = e.Position
+			positioned[e.Object] = e.Position
 		}
 	}
 	if len(f.seen) != 60 {
@@ -409,7 +409,7 @@ func TestARelayThatWaitedForAnotherLeavesItsPositions(t *testing.T) {
 	second := make(chan error, 1)
 	err := w.store.Tx(ctx, func(ctx context.Context) error {
 		if n, err := w.Position(ctx, 100); n != 1 || err != nil {
-			return fmt.Errorf("placed %d: %w", n, err)
+			return fmt.Errorf("positioned %d: %w", n, err)
 		}
 		close(hold)
 		if err := <-late; err != nil {

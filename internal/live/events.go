@@ -26,7 +26,7 @@ type Event struct {
 
 // EventsAsk says which events a stream is about and where it begins.
 type EventsAsk struct {
-	// After is a place, nil for none.
+	// After is a position, nil for none.
 	After *event.Cursor
 	// Topics are those of the events; none means all that the viewer may hear.
 	Topics []string
@@ -62,7 +62,7 @@ type eventReader struct {
 	send func(*Event) bool
 	// after is where the stream begins, nil for the present.
 	after *event.Cursor
-	// position is the place up to which the subscriber has everything.
+	// position is the position up to which the subscriber has everything.
 	position int64
 }
 
@@ -121,7 +121,7 @@ func (r *eventReader) wants(t event.Type) bool {
 	return t.Show != nil && (len(r.topics) == 0 || slices.Contains(r.topics, t.Topic))
 }
 
-// foreign tells that a place is not of this log.
+// foreign tells that a position is not of this log.
 func (s *Streams) foreign(ctx context.Context, at event.Cursor, head int64) (bool, error) {
 	if at.Epoch != s.log.Epoch() {
 		return true, nil
@@ -130,7 +130,7 @@ func (s *Streams) foreign(ctx context.Context, at event.Cursor, head int64) (boo
 	return at.Position > head, err
 }
 
-// start takes up the stream behind the place where it begins.
+// start takes up the stream behind the position where it begins.
 func (r *eventReader) start(ctx context.Context) bool {
 	if r.after == nil {
 		return true

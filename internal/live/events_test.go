@@ -183,7 +183,7 @@ func TestCursorOfAnotherLogIsOneReset(t *testing.T) {
 		head := h.position()
 		for name, after := range map[string]event.Cursor{
 			"another epoch": {Epoch: "restored", Position: 1},
-			"no such place": {Epoch: h.log.Epoch(), Position: head + 1000},
+			"no such position": {Epoch: h.log.Epoch(), Position: head + 1000},
 		} {
 			events := h.events(as(t, owner), &after)
 			e := next(t, events)

@@ -72,7 +72,7 @@ type Counts struct {
 // subscriber is a Watch, or a listener.
 type subscriber interface {
 	// add is told of an event, report of progress; lost that there may have been
-	// events behind a place that it was not told of. None may block.
+	// events behind a position that it was not told of. None may block.
 	add(e event.Event)
 	report(p jobspec.Progress)
 	lost(whole int64)
@@ -252,7 +252,7 @@ func (h *Hub) passing(e event.Event) bool {
 }
 
 // loseAll tells every subscriber that it may have missed what lies behind a
-// place.
+// position.
 func (h *Hub) loseAll(whole int64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

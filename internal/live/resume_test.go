@@ -57,7 +57,7 @@ func TestAStreamSaysThePlaceOfEachMessageToItsTransport(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.run()
 		h.ready()
-		place := func(of *resume.Reader) event.Cursor {
+		position := func(of *resume.Reader) event.Cursor {
 			at, ok := of.Sent()
 			require.True(t, ok)
 			return at
@@ -66,10 +66,10 @@ func TestAStreamSaysThePlaceOfEachMessageToItsTransport(t *testing.T) {
 		events := h.events(resume.With(as(t, owner), ofEvents), nil)
 		n := h.note("one")
 		require.Equal(t, n.ID, next(t, events).Object)
-		require.Equal(t, *h.at(1), place(ofEvents))
+		require.Equal(t, *h.at(1), position(ofEvents))
 		j, _ := h.translate(n, "es")
 		u := next(t, h.follow(resume.With(as(t, owner), ofJob), j[0]))
-		require.Equal(t, u.Cursor, place(ofJob))
+		require.Equal(t, u.Cursor, position(ofJob))
 	})
 }
 

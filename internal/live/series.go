@@ -47,7 +47,7 @@ type seriesReader[T any] struct {
 	// from a position.
 	head    int64
 	resumed bool
-	// cursor is the place up to which the subscriber has everything.
+	// cursor is the position up to which the subscriber has everything.
 	cursor event.Cursor
 	// versions are those that the subscriber was given, by member.
 	versions map[string]int64
@@ -65,7 +65,7 @@ func (r *seriesReader[T]) find(ctx context.Context, after *event.Cursor) error {
 	if _, err := reach(ctx, func() (any, error) { return r.fresh(ctx, r.parent) }); err != nil || after == nil {
 		return err
 	}
-	// A place that this log does not have is as good as its beginning.
+	// A position that this log does not have is as good as its beginning.
 	r.resumed = true
 	foreign, err := r.foreign(ctx, *after, r.head)
 	if !foreign {

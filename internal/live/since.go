@@ -21,13 +21,13 @@ const (
 // Batch is what Since gives.
 type Batch struct {
 	Events []*Event
-	// Cursor is the place to ask from next.
+	// Cursor is the position to ask from next.
 	Cursor event.Cursor
 	// More tells that there are more events already.
 	More bool
 }
 
-// Since gives the viewer's events behind a place, nil for the present one. When
+// Since gives the viewer's events behind a position, nil for the present one. When
 // there are none yet it waits for the first.
 func (s *Streams) Since(ctx context.Context, after *event.Cursor, topics []string, wait time.Duration) (*Batch, error) {
 	if wait < 0 || wait > MaxWait {
@@ -77,7 +77,7 @@ func (s *Streams) Since(ctx context.Context, after *event.Cursor, topics []strin
 	return b, nil
 }
 
-// resume takes up a place, nil for the present.
+// resume takes up a position, nil for the present.
 func (r *eventReader) resume(ctx context.Context, after *event.Cursor) error {
 	if after == nil {
 		return nil

@@ -12,25 +12,25 @@ import (
 
 // Ask is what a client says about where its stream should begin.
 type Ask struct {
-	// After is a place, nil for none.
+	// After is a position, nil for none.
 	After *event.Cursor
 	// Key names the reader, nil for none.
 	Key *string
 	// Head is the end of the log.
 	Head event.Cursor
 	// FromHead tells that the stream begins at Head when nothing else is known, so
-	// that this is the reader's first place. Otherwise nothing is kept until
+	// that this is the reader's first position. Otherwise nothing is kept until
 	// something is confirmed: a stream that breaks before begins anew.
 	FromHead bool
 }
 
-// Begin gives the place behind which the stream of a context begins: what
+// Begin gives the position behind which the stream of a context begins: what
 // connection_init says for the key, what was acknowledged for it, what the same
 // operation of the session had received, what the client says it had last, and
 // After, the first that is known. Otherwise it gives nil.
 func (b *Book) Begin(ctx context.Context, v auth.Viewer, ask Ask) (*event.Cursor, error) {
 	reader := From(ctx)
-	p := place{owner: ownerOf(v)}
+	p := position{owner: ownerOf(v)}
 	switch {
 	case ask.Key != nil:
 		if err := checkKey(*ask.Key, "resumeKey"); err != nil {
@@ -70,7 +70,7 @@ func isUUID(id string) bool {
 	return err == nil && len(id) == length
 }
 
-// sound is the place to keep. One that the log does not have is kept as none of
+// sound is the position to keep. One that the log does not have is kept as none of
 // this log, so that whatever is confirmed next replaces it, and a reader that
 // comes back before is told again that history is gone.
 func (b *Book) sound(ctx context.Context, at, head event.Cursor) (event.Cursor, error) {
@@ -84,7 +84,7 @@ func (b *Book) sound(ctx context.Context, at, head event.Cursor) (event.Cursor, 
 	return at, nil
 }
 
-func (b *Book) find(ctx context.Context, p place, reader *Reader, ask Ask) (*event.Cursor, error) {
+func (b *Book) find(ctx context.Context, p position, reader *Reader, ask Ask) (*event.Cursor, error) {
 	if ask.Key != nil {
 		at, known, err := askedFor(ctx, *ask.Key)
 		if known || err != nil {

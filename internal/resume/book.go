@@ -20,11 +20,11 @@ import (
 
 // Config bounds what a Book keeps; zero values mean the defaults.
 type Config struct {
-	// KeepKeys is how long the place of a resumeKey is kept after its last use:
+	// KeepKeys is how long the position of a resumeKey is kept after its last use:
 	// 90 days. It is longer than events are, so that a reader who comes back too
 	// late is told.
 	KeepKeys time.Duration
-	// KeepOperations is how long the place of an operation is kept after its
+	// KeepOperations is how long the position of an operation is kept after its
 	// socket was last heard of: 10 minutes.
 	KeepOperations time.Duration
 	// MaxKeys is how many resumeKeys one account may have: 1000.
@@ -33,21 +33,21 @@ type Config struct {
 	Observe func(batch.Flush)
 }
 
-// Book keeps the places.
+// Book keeps the positions.
 type Book struct {
 	store  *store.Store
 	log    *event.Log
 	cfg    Config
-	writer *batch.Writer[place, event.Cursor]
+	writer *batch.Writer[position, event.Cursor]
 }
 
-// place is how far a reader has come.
-type place struct {
+// position is how far a reader has come.
+type position struct {
 	owner, name string
 	at          event.Cursor
 }
 
-func (p place) key() string { return p.owner + "\x00" + p.name }
+func (p position) key() string { return p.owner + "\x00" + p.name }
 
 // NewBook makes a Book of the log's readers.
 func NewBook(s *store.Store, log *event.Log, cfg Config) *Book {
@@ -61,13 +61,13 @@ func NewBook(s *store.Store, log *event.Log, cfg Config) *Book {
 		cfg.MaxKeys = 1000
 	}
 	b := &Book{store: s, log: log, cfg: cfg}
-	b.writer = batch.New(s, batch.Config[place, event.Cursor]{
-		Name: "positions", Key: place.key, Commit: b.commit, Observe: cfg.Observe,
+	b.writer = batch.New(s, batch.Config[position, event.Cursor]{
+		Name: "positions", Key: position.key, Commit: b.commit, Observe: cfg.Observe,
 	})
 	return b
 }
 
-// Waiting gives the number of places that wait to be written.
+// Waiting gives the number of positions that wait to be written.
 func (b *Book) Waiting() int { return b.writer.Waiting() }
 
 // AckInput is the input of ackEvents.
@@ -76,8 +76,8 @@ type AckInput struct {
 	UpTo      event.Cursor `json:"upTo"`
 }
 
-// Ack moves the viewer's reader with that resumeKey to a place, never back, and
-// gives where it stands. A place that the log does not have is BAD_INPUT.
+// Ack moves the viewer's reader with that resumeKey to a position, never back, and
+// gives where it stands. A position that the log does not have is BAD_INPUT.
 func (b *Book) Ack(ctx context.Context, in AckInput) (event.Cursor, error) {
 	v, err := auth.RequireAny(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func (b *Book) Ack(ctx context.Context, in AckInput) (event.Cursor, error) {
 	if in.UpTo.Epoch != b.log.Epoch() || in.UpTo.Position > head {
 		return event.Cursor{}, apperr.Input("upTo", "This event log does not have that place: take a cursor that it gave.")
 	}
-	p := place{ownerOf(v), keyName(in.ResumeKey), in.UpTo}
+	p := position{ownerOf(v), keyName(in.ResumeKey), in.UpTo}
 	if _, known, err := b.load(ctx, p); err != nil {
 		return event.Cursor{}, err
 	} else if !known {

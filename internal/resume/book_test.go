@@ -59,7 +59,7 @@ func onBoth(t *testing.T, cfg resume.Config, test func(t *testing.T, r *room)) {
 
 func (r *room) at(position int64) event.Cursor { return r.log.Cursor(position) }
 
-// begin gives where a stream begins: -1 for the present, -2 for a place that
+// begin gives where a stream begins: -1 for the present, -2 for a position that
 // the log does not have.
 func (r *room) begin(ctx context.Context, v auth.Viewer, ask resume.Ask) int64 {
 	r.t.Helper()
@@ -116,7 +116,7 @@ func TestTheFirstDoorThatIsKnownWins(t *testing.T) {
 		require.Equal(t, int64(1), r.begin(ctx, viewer, resume.Ask{After: &after}))
 		require.NoError(t, reader.Confirm(ctx, r.at(5)))
 		ctx, _ = r.reading(operation)
-		require.Equal(t, int64(5), r.begin(ctx, viewer, resume.Ask{After: &after}), "the automatic place is before after")
+		require.Equal(t, int64(5), r.begin(ctx, viewer, resume.Ask{After: &after}), "the automatic position is before after")
 		ctx, _ = r.reading(another)
 		require.Equal(t, int64(1), r.begin(ctx, viewer, resume.Ask{After: &after}), "an operation of its own")
 		ctx, _ = r.reading(operation)
@@ -136,7 +136,7 @@ func TestTheFirstDoorThatIsKnownWins(t *testing.T) {
 
 func TestAPlaceOfAnotherLogIsToldAgainUntilItIsReplaced(t *testing.T) {
 	onBoth(t, resume.Config{}, func(t *testing.T, r *room) {
-		for name, foreign := range map[string]event.Cursor{"epoch": {Epoch: "restored", Position: 3}, "place": r.at(99)} {
+		for name, foreign := range map[string]event.Cursor{"epoch": {Epoch: "restored", Position: 3}, "position": r.at(99)} {
 			ctx, reader := r.reading(operation)
 			key := "device-" + name
 			from, err := r.Begin(ctx, viewer, resume.Ask{After: &foreign, Key: &key, Head: r.at(10), FromHead: true})

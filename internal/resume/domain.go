@@ -2,7 +2,7 @@ package resume
 
 import "parley/internal/domain"
 
-// Domain announces the places of readers.
+// Domain announces the positions of readers.
 func (b *Book) Domain() domain.Domain {
 	return domain.Domain{Name: "resume", Waiting: b.Waiting, Expire: b.Expire}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // load gives where a reader stands and whether that is known.
-func (b *Book) load(ctx context.Context, p place) (at event.Cursor, known bool, err error) {
+func (b *Book) load(ctx context.Context, p position) (at event.Cursor, known bool, err error) {
 	err = b.store.Query(ctx, func(rows *sql.Rows) error {
 		known = true
 		return rows.Scan(&at.Epoch, &at.Position)
@@ -25,7 +25,7 @@ func (b *Book) load(ctx context.Context, p place) (at event.Cursor, known bool, 
 	return at, known, nil
 }
 
-// oldest is when a place of that name was last written, or it is forgotten.
+// oldest is when a position of that name was last written, or it is forgotten.
 func (b *Book) oldest(name string) time.Time {
 	keep := b.cfg.KeepKeys
 	if strings.HasPrefix(name, operationPrefix) {
@@ -34,9 +34,9 @@ func (b *Book) oldest(name string) time.Time {
 	return store.Now().Add(-keep)
 }
 
-// save moves a reader to a place of the log, never back, and gives where it
+// save moves a reader to a position of the log, never back, and gives where it
 // stands then.
-func (b *Book) save(ctx context.Context, p place) (event.Cursor, error) {
+func (b *Book) save(ctx context.Context, p position) (event.Cursor, error) {
 	saved, err := b.writer.Do(ctx, p)
 	if err != nil {
 		return event.Cursor{}, err
@@ -44,10 +44,10 @@ func (b *Book) save(ctx context.Context, p place) (event.Cursor, error) {
 	return saved[0].Value, saved[0].Err
 }
 
-// commit writes places. Those of one reader follow each other; one row can't be
+// commit writes positions. Those of one reader follow each other; one row can't be
 // written twice by a statement, so only the furthest of them is.
-func (b *Book) commit(ctx context.Context, items []place) ([]batch.Result[event.Cursor], error) {
-	furthest := make([]place, 0, len(items))
+func (b *Book) commit(ctx context.Context, items []position) ([]batch.Result[event.Cursor], error) {
+	furthest := make([]position, 0, len(items))
 	for _, p := range items {
 		last := len(furthest) - 1
 		switch {
@@ -61,7 +61,7 @@ func (b *Book) commit(ctx context.Context, items []place) ([]batch.Result[event.
 	now := store.Now()
 	stands := make(map[string]event.Cursor, len(furthest))
 	err := b.store.QueryRows(ctx, func(rows *sql.Rows) error {
-		var p place
+		var p position
 		err := rows.Scan(&p.owner, &p.name, &p.at.Epoch, &p.at.Position)
 		stands[p.key()] = p.at
 		return err
@@ -100,7 +100,7 @@ func (b *Book) forget(ctx context.Context, owner, name string) error {
 // expireStep is how many rows Expire deletes in one transaction.
 const expireStep = 5_000
 
-// Expire forgets the readers that were not heard of for as long as their places
+// Expire forgets the readers that were not heard of for as long as their positions
 // are kept.
 func (b *Book) Expire(ctx context.Context) error {
 	old := func(prefix string) error {

@@ -10,12 +10,12 @@ import (
 
 // Reader is one operation of a client as its transport sees it. The transport
 // makes it, puts it into the operation's context and tells it which responses
-// have left; the operation's stream tells it the place of each.
+// have left; the operation's stream tells it the position of each.
 type Reader struct {
 	// Operation is the id that the client gives its operation and uses again when
 	// it sends the operation again; empty where there is no such id.
 	Operation string
-	// Last is the place after the last message that the client says it has, such
+	// Last is the position after the last message that the client says it has, such
 	// as Last-Event-ID; empty for none.
 	Last string
 	// Notify is called before each message of a stream that announces them, and
@@ -24,10 +24,10 @@ type Reader struct {
 	Notify func()
 
 	mu sync.Mutex
-	// marks are the places of responses that have not left yet.
+	// marks are the positions of responses that have not left yet.
 	marks []event.Cursor
 	sent  event.Cursor
-	// kept is the reader's place in the book, nil where nothing is kept.
+	// kept is the reader's position in the book, nil where nothing is kept.
 	kept *kept
 	// announced tells that the stream calls Notify.
 	announced bool
@@ -35,7 +35,7 @@ type Reader struct {
 
 type kept struct {
 	book    *Book
-	place   place
+	position   position
 	touched time.Time
 }
 
@@ -74,7 +74,7 @@ func (r *Reader) Announced() bool {
 	return r.announced
 }
 
-// Mark is called by a stream before it gives a message: at is the place from
+// Mark is called by a stream before it gives a message: at is the position from
 // which a client goes on that has the message.
 func (r *Reader) Mark(at event.Cursor) {
 	if r == nil {
@@ -100,7 +100,7 @@ func (r *Reader) notify() {
 }
 
 // Sent is called by a transport for each response, in their order, and gives
-// its place, false when it has none.
+// its position, false when it has none.
 func (r *Reader) Sent() (event.Cursor, bool) {
 	if r == nil {
 		return event.Cursor{}, false
@@ -127,7 +127,7 @@ func (r *Reader) Kept() bool {
 	return r.kept != nil
 }
 
-// Unconfirmed gives the place of the last response that left, and whether the
+// Unconfirmed gives the position of the last response that left, and whether the
 // book does not have it yet or should hear of the reader again.
 func (r *Reader) Unconfirmed() (event.Cursor, bool) {
 	if r == nil {
@@ -140,15 +140,15 @@ func (r *Reader) Unconfirmed() (event.Cursor, bool) {
 	}
 	at := r.sent
 	if at.Epoch == "" {
-		at = r.kept.place.at
+		at = r.kept.position.at
 	}
 	if at.Epoch == "" { // nothing was given yet, and nothing kept
 		return at, false
 	}
-	return at, at != r.kept.place.at || time.Since(r.kept.touched) > r.kept.book.cfg.KeepOperations/4
+	return at, at != r.kept.position.at || time.Since(r.kept.touched) > r.kept.book.cfg.KeepOperations/4
 }
 
-// Confirm writes down that the client has everything up to a place that
+// Confirm writes down that the client has everything up to a position that
 // Unconfirmed gave.
 func (r *Reader) Confirm(ctx context.Context, at event.Cursor) error {
 	r.mu.Lock()
@@ -157,7 +157,7 @@ func (r *Reader) Confirm(ctx context.Context, at event.Cursor) error {
 	if k == nil {
 		return nil
 	}
-	p := k.place
+	p := k.position
 	p.at = at
 	if _, err := k.book.save(ctx, p); err != nil {
 		return err
@@ -165,7 +165,7 @@ func (r *Reader) Confirm(ctx context.Context, at event.Cursor) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.kept != nil {
-		r.kept.place.at, r.kept.touched = at, time.Now()
+		r.kept.position.at, r.kept.touched = at, time.Now()
 	}
 	return nil
 }
@@ -183,11 +183,11 @@ func (r *Reader) Forget(ctx context.Context) error {
 	if k == nil {
 		return nil
 	}
-	return k.book.forget(ctx, k.place.owner, k.place.name)
+	return k.book.forget(ctx, k.position.owner, k.position.name)
 }
 
-func (r *Reader) keep(b *Book, p place) {
+func (r *Reader) keep(b *Book, p position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.kept = &kept{book: b, place: p, touched: time.Now()}
+	r.kept = &kept{book: b, position: p, touched: time.Now()}
 }

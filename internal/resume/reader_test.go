@@ -25,7 +25,7 @@ func TestAReaderKnowsThePlaceOfEachResponse(t *testing.T) {
 	_, ok = reader.Sent()
 	require.False(t, ok)
 	_, worth := reader.Unconfirmed()
-	require.False(t, worth, "nobody keeps its place")
+	require.False(t, worth, "nobody keeps its position")
 	require.False(t, reader.Kept())
 	require.NoError(t, reader.Confirm(t.Context(), two))
 }
@@ -49,7 +49,7 @@ func TestWhatWasSentIsUnconfirmedUntilItIsConfirmed(t *testing.T) {
 		require.Equal(t, int64(1), r.begin(ctx, viewer, resume.Ask{After: &after}))
 		require.True(t, reader.Kept())
 		_, worth := reader.Unconfirmed()
-		require.False(t, worth, "its first place is kept already")
+		require.False(t, worth, "its first position is kept already")
 		reader.Mark(r.at(4))
 		_, worth = reader.Unconfirmed()
 		require.False(t, worth, "it has not left")

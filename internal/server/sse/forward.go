@@ -197,16 +197,16 @@ func (s *Stream) handOver() *answer {
 func (t *Transport) answerOthers() (stop func()) {
 	ended := make(chan struct{})
 	var all sync.WaitGroup
-	places := make(chan struct{}, answering)
+	slots := make(chan struct{}, answering)
 	all.Go(func() {
 		for {
 			select {
 			case <-ended:
 				return
 			case m := <-t.requests:
-				places <- struct{}{}
+				slots <- struct{}{}
 				all.Go(func() {
-					defer func() { <-places }()
+					defer func() { <-slots }()
 					t.respond(m)
 				})
 			}

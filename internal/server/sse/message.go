@@ -11,7 +11,7 @@ import (
 
 const heartbeat = ":\n\n"
 
-// writeNext encodes a response as an event. id is its place, empty for none;
+// writeNext encodes a response as an event. id is its position, empty for none;
 // operation is empty on a connection of one operation.
 func writeNext(buf *bytes.Buffer, id, operation string, resp *graphql.Response) error {
 	buf.WriteString("event: next\n")

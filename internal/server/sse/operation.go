@@ -93,7 +93,7 @@ type sink struct{ *Stream }
 // Log names the stream.
 func (s sink) Log() *slog.Logger { return s.cfg().Log.With("stream", s.id) }
 
-// Next sends a response with its place, if it has one.
+// Next sends a response with its position, if it has one.
 func (s sink) Next(o *lasting.Operation, resp *graphql.Response) error {
 	id := ""
 	if at, ok := o.Reader.Sent(); ok {

@@ -54,7 +54,7 @@ type pump struct {
 	messages chan int64
 }
 
-// emit gives a message, whose place is its number.
+// emit gives a message, whose position is its number.
 func (p *pump) emit(n int64) {
 	p.messages <- n
 	p.reader.Mark(event.Cursor{Epoch: epoch, Position: n})
@@ -163,7 +163,7 @@ func (s *testSchema) subscribe(ctx context.Context, field *ast.Field, args map[s
 			n++
 			return emit(n)
 		}
-	case "events", "ticks": // numbers after the place that the client says it has; ticks waits for feed
+	case "events", "ticks": // numbers after the position that the client says it has; ticks waits for feed
 		reader := resume.From(ctx)
 		s.readers <- reader
 		if at, err := event.ParseCursor(reader.Last); err == nil {

@@ -211,7 +211,7 @@ func TestOperationsThatDoNotReturnAreCounted(t *testing.T) {
 	close(b.schema.release)
 }
 
-// Nothing tells what of the stream has arrived, so no place is kept for an
+// Nothing tells what of the stream has arrived, so no position is kept for an
 // operation: the client goes on by after or resumeKey.
 func TestAnOperationOnASharedStreamHasNoPlaceOfItsOwn(t *testing.T) {
 	t.Parallel()

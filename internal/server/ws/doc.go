@@ -12,9 +12,9 @@
 //
 // An operation's resume.Reader learns which responses have left. A ping that
 // follows carries a number; the pong that repeats it tells that the peer has
-// received them, and the reader's place is written down (position.go). When the
+// received them, and the reader's position is written down (position.go). When the
 // peer comes back on another socket, perhaps of another process, and sends the
-// operation again with the same id, its stream goes on from there. The place is
+// operation again with the same id, its stream goes on from there. The position is
 // forgotten when the operation ends while its socket goes on.
 //
 // # Slow readers

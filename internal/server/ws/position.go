@@ -27,7 +27,7 @@ type positions struct {
 	// saving is true while a goroutine writes down what a pong confirmed, and
 	// confirmed what came meanwhile.
 	saving    bool
-	confirmed []placed
+	confirmed []positioned
 }
 
 // A socket's first messages are confirmed soon, so that one which breaks again
@@ -44,11 +44,11 @@ const maxPinged = 4
 
 type pinged struct {
 	number int64
-	places []placed
+	positions []positioned
 }
 
-// placed is how far a reader had come when a ping was sent.
-type placed struct {
+// positioned is how far a reader had come when a ping was sent.
+type positioned struct {
 	reader *resume.Reader
 	at     event.Cursor
 }
@@ -82,13 +82,13 @@ func (c *Conn) markSent(o *lasting.Operation) {
 // confirming gives the payload of a ping that makes the peer confirm what the
 // socket's operations have sent, nil when there is nothing to confirm.
 func (c *Conn) confirming() map[string]any {
-	var places []placed
+	var positions []positioned
 	for _, o := range c.operations.All() {
 		if at, worth := o.Reader.Unconfirmed(); worth {
-			places = append(places, placed{o.Reader, at})
+			positions = append(positions, positioned{o.Reader, at})
 		}
 	}
-	if places == nil {
+	if positions == nil {
 		return nil
 	}
 	c.mu.Lock()
@@ -96,7 +96,7 @@ func (c *Conn) confirming() map[string]any {
 	c.sent.last++
 	c.sent.count = 0
 	c.sent.wait = min(2*c.sent.wait, c.cfg().ConfirmAfter)
-	c.sent.pinged[c.sent.last%maxPinged] = pinged{c.sent.last, places}
+	c.sent.pinged[c.sent.last%maxPinged] = pinged{c.sent.last, positions}
 	return map[string]any{"received": c.sent.last}
 }
 
@@ -112,35 +112,35 @@ func (c *Conn) confirmed(raw json.RawMessage) {
 	if slot.number != p.Received {
 		return
 	}
-	places := slot.places
+	positions := slot.positions
 	*slot = pinged{}
 	if c.sent.saving {
-		c.sent.confirmed = places // it is further than what came before
+		c.sent.confirmed = positions // it is further than what came before
 		return
 	}
 	c.sent.saving = true
-	go c.save(places)
+	go c.save(positions)
 }
 
 // save writes down what was confirmed. What the book does not take now, it is
 // given with the next pong.
-func (c *Conn) save(places []placed) {
+func (c *Conn) save(positions []positioned) {
 	defer c.guard("websocket position")
-	for places != nil {
-		c.confirm(places)
+	for positions != nil {
+		c.confirm(positions)
 		c.mu.Lock()
-		places = c.sent.confirmed
+		positions = c.sent.confirmed
 		c.sent.confirmed = nil
-		c.sent.saving = places != nil
+		c.sent.saving = positions != nil
 		c.mu.Unlock()
 	}
 }
 
-func (c *Conn) confirm(places []placed) {
+func (c *Conn) confirm(positions []positioned) {
 	// The socket's end must not lose what its client has told.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.base), saveTimeout)
 	defer cancel()
-	for _, p := range places {
+	for _, p := range positions {
 		if err := p.reader.Confirm(ctx, p.at); err != nil {
 			c.cfg().Log.DebugContext(ctx, "websocket position not kept", "socket", c.id, "error", err)
 			return

@@ -92,7 +92,7 @@ func TestAnOperationThatIsSentAgainGoesOnBehindWhatAPongConfirmed(t *testing.T) 
 
 	other := b.ready(t)
 	other.subscribeLog(second)
-	require.Equal(t, int64(-1), other.begins(second), "another operation has a place of its own")
+	require.Equal(t, int64(-1), other.begins(second), "another operation has a position of its own")
 	other.subscribeLog("1")
 	require.Equal(t, int64(-1), other.begins("1"))
 	b.schema.log <- 11
@@ -184,7 +184,7 @@ func TestManyMessagesAreConfirmedAtOnce(t *testing.T) {
 	b.resumes(t, first, 104)
 }
 
-// A server that restarts keeps the places: its clients come back with the same
+// A server that restarts keeps the positions: its clients come back with the same
 // operations.
 func TestDrainKeepsThePlaces(t *testing.T) {
 	t.Parallel()

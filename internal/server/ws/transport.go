@@ -83,7 +83,7 @@ type Config struct {
 	// closes with its own code, apperr's UNAVAILABLE and TIMEOUT close with 1013,
 	// anything else closes with 4403 "Forbidden". nil lets everybody in.
 	Init func(ctx context.Context, payload InitPayload) (context.Context, map[string]any, error)
-	// ConfirmAfter is how long after a message of a stream whose place is kept the
+	// ConfirmAfter is how long after a message of a stream whose position is kept the
 	// peer is pinged at the latest, so that its pong confirms the message; 0 means
 	// 5 s. A socket's first messages are confirmed sooner, and many at a time.
 	ConfirmAfter time.Duration
