@@ -8,7 +8,7 @@ package graph
 import (
 	"context"
 	"parley/ent/gen"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/account"
 	"parley/internal/auth"
@@ -90,6 +90,6 @@ func (r *queryResolver) Viewer(ctx context.Context) (*gen.User, error) {
 	return r.AccountService.Viewer(ctx)
 }
 
-func (r *queryResolver) APIKeys(ctx context.Context, first *int, after *string, last *int, before *string) (*connection.APIKeys, error) {
-	return connection.Of[connection.APIKeys](r.AccountService.Keys(ctx, page.Args{First: first, After: after, Last: last, Before: before}))
+func (r *queryResolver) APIKeys(ctx context.Context, first *int, after *string, last *int, before *string) (*listing.APIKeys, error) {
+	return listing.Of[listing.APIKeys](r.AccountService.Keys(ctx, page.Args{First: first, After: after, Last: last, Before: before}))
 }

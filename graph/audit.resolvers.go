@@ -7,11 +7,11 @@ package graph
 
 import (
 	"context"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/internal/audit"
 	"parley/internal/page"
 )
 
-func (r *queryResolver) AuditEntries(ctx context.Context, filter *audit.Filter, first *int, after *string, last *int, before *string) (*connection.AuditEntries, error) {
-	return connection.Of[connection.AuditEntries](r.AuditLog.List(ctx, auditFilter(filter), page.Args{First: first, After: after, Last: last, Before: before}))
+func (r *queryResolver) AuditEntries(ctx context.Context, filter *audit.Filter, first *int, after *string, last *int, before *string) (*listing.AuditEntries, error) {
+	return listing.Of[listing.AuditEntries](r.AuditLog.List(ctx, auditFilter(filter), page.Args{First: first, After: after, Last: last, Before: before}))
 }

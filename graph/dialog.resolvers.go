@@ -8,8 +8,8 @@ package graph
 import (
 	"context"
 	"parley/ent/gen"
-	"parley/graph/connection"
 	gen1 "parley/graph/gen"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/dialog"
 	"parley/internal/page"
@@ -64,10 +64,10 @@ func (r *mutationResolver) EraseCustomer(ctx context.Context, input dialog.Erase
 	return &model.EraseCustomerPayload{Erased: n, Cursor: cursor}, nil
 }
 
-func (r *queryResolver) Dialogs(ctx context.Context, language *string, customerID *string, first *int, after *string, last *int, before *string) (*connection.Dialogs, error) {
+func (r *queryResolver) Dialogs(ctx context.Context, language *string, customerID *string, first *int, after *string, last *int, before *string) (*listing.Dialogs, error) {
 	p, err := r.DialogService.List(ctx, dialog.Filter{Language: language, CustomerID: customerID},
 		page.Args{First: given(ctx, "first", first), After: after, Last: last, Before: before})
-	return connection.Of[connection.Dialogs](p, spendPage(ctx, p, err, func(d *dialog.Dialog) int { return len(d.Text) }))
+	return listing.Of[listing.Dialogs](p, spendPage(ctx, p, err, func(d *dialog.Dialog) int { return len(d.Text) }))
 }
 
 func (r *queryResolver) Dialog(ctx context.Context, dialogID string) (*dialog.Dialog, error) {

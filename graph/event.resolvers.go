@@ -14,7 +14,7 @@ import (
 )
 
 func (r *mutationResolver) AckEvents(ctx context.Context, input resume.AckInput) (*model.AckEventsPayload, error) {
-	cursor, err := r.Places.Ack(ctx, input)
+	cursor, err := r.Readers.Ack(ctx, input)
 	if err != nil {
 		return nil, err
 	}

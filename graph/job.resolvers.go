@@ -8,8 +8,8 @@ package graph
 import (
 	"context"
 	"parley/ent/gen"
-	"parley/graph/connection"
 	gen1 "parley/graph/gen"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/graph/node"
 	"parley/internal/job"
@@ -62,8 +62,8 @@ func (r *queryResolver) Job(ctx context.Context, id string) (*gen.Job, error) {
 	return r.JobService.Get(ctx, id)
 }
 
-func (r *queryResolver) Jobs(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter) (*connection.Jobs, error) {
-	return connection.Of[connection.Jobs](r.JobService.List(ctx, jobFilter(filter), page.Args{First: first, After: after, Last: last, Before: before}))
+func (r *queryResolver) Jobs(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter) (*listing.Jobs, error) {
+	return listing.Of[listing.Jobs](r.JobService.List(ctx, jobFilter(filter), page.Args{First: first, After: after, Last: last, Before: before}))
 }
 
 func (r *subscriptionResolver) Job(ctx context.Context, id string) (<-chan *live.JobUpdate, error) {

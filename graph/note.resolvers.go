@@ -8,8 +8,8 @@ package graph
 import (
 	"context"
 	"parley/ent/gen"
-	"parley/graph/connection"
 	gen1 "parley/graph/gen"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/event"
 	"parley/internal/live"
@@ -75,9 +75,9 @@ func (r *queryResolver) Note(ctx context.Context, id string) (*gen.Note, error) 
 	return r.NoteService.Get(ctx, id)
 }
 
-func (r *queryResolver) Notes(ctx context.Context, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) (*connection.Notes, error) {
+func (r *queryResolver) Notes(ctx context.Context, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) (*listing.Notes, error) {
 	p, err := r.NoteService.List(ctx, noteFilter(filter), noteOrder(orderBy), page.Args{First: first, After: after, Last: last, Before: before})
-	return connection.Of[connection.Notes](p, spendPage(ctx, p, err, func(n *gen.Note) int { return len(n.Text) }))
+	return listing.Of[listing.Notes](p, spendPage(ctx, p, err, func(n *gen.Note) int { return len(n.Text) }))
 }
 
 func (r *queryResolver) NoteStats(ctx context.Context) (*note.Stats, error) {

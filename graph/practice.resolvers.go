@@ -8,16 +8,16 @@ package graph
 import (
 	"context"
 	"parley/ent/gen"
-	"parley/graph/connection"
 	gen1 "parley/graph/gen"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/page"
 	"parley/internal/practice"
 	"time"
 )
 
-func (r *conversationResolver) Utterances(ctx context.Context, obj *gen.Conversation, first *int, after *string, last *int, before *string) (*connection.Utterances, error) {
-	return connection.Of[connection.Utterances](r.PracticeService.Utterances(ctx, obj, page.Args{First: first, After: after, Last: last, Before: before}))
+func (r *conversationResolver) Utterances(ctx context.Context, obj *gen.Conversation, first *int, after *string, last *int, before *string) (*listing.Utterances, error) {
+	return listing.Of[listing.Utterances](r.PracticeService.Utterances(ctx, obj, page.Args{First: first, After: after, Last: last, Before: before}))
 }
 
 func (r *mutationResolver) StartConversation(ctx context.Context, input practice.StartInput) (*model.StartConversationPayload, error) {
@@ -52,16 +52,16 @@ func (r *mutationResolver) RecordErrors(ctx context.Context, input model.RecordE
 	return recordedErrors(ctx, results), nil
 }
 
-func (r *queryResolver) ErrorFrequencies(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*connection.Frequencies, error) {
-	return connection.Of[connection.Frequencies](r.PracticeService.Frequencies(ctx, externalID, page.Args{First: first, After: after, Last: last, Before: before}))
+func (r *queryResolver) ErrorFrequencies(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*listing.Frequencies, error) {
+	return listing.Of[listing.Frequencies](r.PracticeService.Frequencies(ctx, externalID, page.Args{First: first, After: after, Last: last, Before: before}))
 }
 
 func (r *queryResolver) Exercise(ctx context.Context, externalID *string, top int, since *time.Time) ([]*practice.Frequency, error) {
 	return r.PracticeService.Exercise(ctx, externalID, top, since)
 }
 
-func (r *queryResolver) Conversations(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*connection.Conversations, error) {
-	return connection.Of[connection.Conversations](r.PracticeService.Conversations(ctx, externalID, page.Args{First: first, After: after, Last: last, Before: before}))
+func (r *queryResolver) Conversations(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*listing.Conversations, error) {
+	return listing.Of[listing.Conversations](r.PracticeService.Conversations(ctx, externalID, page.Args{First: first, After: after, Last: last, Before: before}))
 }
 
 func (r *utteranceResolver) Errors(ctx context.Context, obj *gen.Utterance) ([]*gen.LearnerError, error) {

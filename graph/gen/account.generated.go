@@ -8,7 +8,7 @@ import (
 	"math"
 	"parley/ent/gen"
 	"parley/ent/gen/user"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/account"
 	"parley/internal/auth"
@@ -215,7 +215,7 @@ func (ec *executionContext) fieldContext_ApiKey_revokedAt(_ context.Context, fie
 	return graphql.NewScalarFieldContext("ApiKey", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func (ec *executionContext) _ApiKeyConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.APIKeys) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApiKeyConnection_edges(ctx context.Context, field graphql.CollectedField, obj *listing.APIKeys) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -227,8 +227,8 @@ func (ec *executionContext) _ApiKeyConnection_edges(ctx context.Context, field g
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*connection.APIKeyEdge) graphql.Marshaler {
-			return ec.marshalOApiKeyEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐAPIKeyEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*listing.APIKeyEdge) graphql.Marshaler {
+			return ec.marshalOApiKeyEdge2ᚕᚖparleyᚋgraphᚋlistingᚐAPIKeyEdge(ctx, selections, v)
 		},
 		true,
 		false,
@@ -247,7 +247,7 @@ func (ec *executionContext) fieldContext_ApiKeyConnection_edges(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _ApiKeyConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.APIKeys) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApiKeyConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *listing.APIKeys) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -279,7 +279,7 @@ func (ec *executionContext) fieldContext_ApiKeyConnection_nodes(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _ApiKeyConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.APIKeys) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApiKeyConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *listing.APIKeys) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -291,8 +291,8 @@ func (ec *executionContext) _ApiKeyConnection_pageInfo(ctx context.Context, fiel
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -311,7 +311,7 @@ func (ec *executionContext) fieldContext_ApiKeyConnection_pageInfo(_ context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _ApiKeyConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.APIKeys) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApiKeyConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *listing.APIKeys) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -334,7 +334,7 @@ func (ec *executionContext) fieldContext_ApiKeyConnection_totalCount(_ context.C
 	return graphql.NewScalarFieldContext("ApiKeyConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _ApiKeyEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.APIKeyEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApiKeyEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *listing.APIKeyEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -357,7 +357,7 @@ func (ec *executionContext) fieldContext_ApiKeyEdge_cursor(_ context.Context, fi
 	return graphql.NewScalarFieldContext("ApiKeyEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _ApiKeyEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.APIKeyEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApiKeyEdge_node(ctx context.Context, field graphql.CollectedField, obj *listing.APIKeyEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1368,7 +1368,7 @@ func (ec *executionContext) _ApiKey(ctx context.Context, sel ast.SelectionSet, o
 
 var apiKeyConnectionImplementors = []string{"ApiKeyConnection"}
 
-func (ec *executionContext) _ApiKeyConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.APIKeys) graphql.Marshaler {
+func (ec *executionContext) _ApiKeyConnection(ctx context.Context, sel ast.SelectionSet, obj *listing.APIKeys) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, apiKeyConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1421,7 +1421,7 @@ func (ec *executionContext) _ApiKeyConnection(ctx context.Context, sel ast.Selec
 
 var apiKeyEdgeImplementors = []string{"ApiKeyEdge"}
 
-func (ec *executionContext) _ApiKeyEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.APIKeyEdge) graphql.Marshaler {
+func (ec *executionContext) _ApiKeyEdge(ctx context.Context, sel ast.SelectionSet, obj *listing.APIKeyEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, apiKeyEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1909,7 +1909,7 @@ func (ec *executionContext) marshalNApiKey2ᚖparleyᚋentᚋgenᚐApiKey(ctx co
 	return ec._ApiKey(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNApiKeyConnection2ᚖparleyᚋgraphᚋconnectionᚐAPIKeys(ctx context.Context, sel ast.SelectionSet, v *connection.APIKeys) graphql.Marshaler {
+func (ec *executionContext) marshalNApiKeyConnection2ᚖparleyᚋgraphᚋlistingᚐAPIKeys(ctx context.Context, sel ast.SelectionSet, v *listing.APIKeys) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -2115,20 +2115,20 @@ func (ec *executionContext) marshalOApiKey2ᚖparleyᚋentᚋgenᚐApiKey(ctx co
 	return ec._ApiKey(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOApiKeyEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐAPIKeyEdge(ctx context.Context, sel ast.SelectionSet, v []*connection.APIKeyEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOApiKeyEdge2ᚕᚖparleyᚋgraphᚋlistingᚐAPIKeyEdge(ctx context.Context, sel ast.SelectionSet, v []*listing.APIKeyEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalOApiKeyEdge2ᚖparleyᚋgraphᚋconnectionᚐAPIKeyEdge(ctx, sel, v[i])
+		return ec.marshalOApiKeyEdge2ᚖparleyᚋgraphᚋlistingᚐAPIKeyEdge(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalOApiKeyEdge2ᚖparleyᚋgraphᚋconnectionᚐAPIKeyEdge(ctx context.Context, sel ast.SelectionSet, v *connection.APIKeyEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOApiKeyEdge2ᚖparleyᚋgraphᚋlistingᚐAPIKeyEdge(ctx context.Context, sel ast.SelectionSet, v *listing.APIKeyEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

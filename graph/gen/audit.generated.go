@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"math"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/internal/audit"
 	"strconv"
 	"sync/atomic"
@@ -164,7 +164,7 @@ func (ec *executionContext) fieldContext_AuditEntry_dialogIds(_ context.Context,
 	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, errors.New("field of type BigInt does not have child fields"))
 }
 
-func (ec *executionContext) _AuditEntryConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.AuditEntries) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryConnection_edges(ctx context.Context, field graphql.CollectedField, obj *listing.AuditEntries) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -176,8 +176,8 @@ func (ec *executionContext) _AuditEntryConnection_edges(ctx context.Context, fie
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*connection.AuditEntryEdge) graphql.Marshaler {
-			return ec.marshalOAuditEntryEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐAuditEntryEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*listing.AuditEntryEdge) graphql.Marshaler {
+			return ec.marshalOAuditEntryEdge2ᚕᚖparleyᚋgraphᚋlistingᚐAuditEntryEdge(ctx, selections, v)
 		},
 		true,
 		false,
@@ -196,7 +196,7 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_edges(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _AuditEntryConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.AuditEntries) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *listing.AuditEntries) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -228,7 +228,7 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_nodes(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _AuditEntryConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.AuditEntries) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *listing.AuditEntries) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -240,8 +240,8 @@ func (ec *executionContext) _AuditEntryConnection_pageInfo(ctx context.Context, 
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -260,7 +260,7 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_pageInfo(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _AuditEntryConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.AuditEntries) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *listing.AuditEntries) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -283,7 +283,7 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_totalCount(_ conte
 	return graphql.NewScalarFieldContext("AuditEntryConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _AuditEntryEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.AuditEntryEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *listing.AuditEntryEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -306,7 +306,7 @@ func (ec *executionContext) fieldContext_AuditEntryEdge_cursor(_ context.Context
 	return graphql.NewScalarFieldContext("AuditEntryEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _AuditEntryEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.AuditEntryEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _AuditEntryEdge_node(ctx context.Context, field graphql.CollectedField, obj *listing.AuditEntryEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -459,7 +459,7 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 
 var auditEntryConnectionImplementors = []string{"AuditEntryConnection"}
 
-func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.AuditEntries) graphql.Marshaler {
+func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.SelectionSet, obj *listing.AuditEntries) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -512,7 +512,7 @@ func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.S
 
 var auditEntryEdgeImplementors = []string{"AuditEntryEdge"}
 
-func (ec *executionContext) _AuditEntryEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.AuditEntryEdge) graphql.Marshaler {
+func (ec *executionContext) _AuditEntryEdge(ctx context.Context, sel ast.SelectionSet, obj *listing.AuditEntryEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -600,7 +600,7 @@ func (ec *executionContext) marshalNAuditEntry2ᚖparleyᚋinternalᚋauditᚐEn
 	return ec._AuditEntry(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNAuditEntryConnection2ᚖparleyᚋgraphᚋconnectionᚐAuditEntries(ctx context.Context, sel ast.SelectionSet, v *connection.AuditEntries) graphql.Marshaler {
+func (ec *executionContext) marshalNAuditEntryConnection2ᚖparleyᚋgraphᚋlistingᚐAuditEntries(ctx context.Context, sel ast.SelectionSet, v *listing.AuditEntries) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -617,20 +617,20 @@ func (ec *executionContext) marshalOAuditEntry2ᚖparleyᚋinternalᚋauditᚐEn
 	return ec._AuditEntry(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOAuditEntryEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐAuditEntryEdge(ctx context.Context, sel ast.SelectionSet, v []*connection.AuditEntryEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOAuditEntryEdge2ᚕᚖparleyᚋgraphᚋlistingᚐAuditEntryEdge(ctx context.Context, sel ast.SelectionSet, v []*listing.AuditEntryEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalOAuditEntryEdge2ᚖparleyᚋgraphᚋconnectionᚐAuditEntryEdge(ctx, sel, v[i])
+		return ec.marshalOAuditEntryEdge2ᚖparleyᚋgraphᚋlistingᚐAuditEntryEdge(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalOAuditEntryEdge2ᚖparleyᚋgraphᚋconnectionᚐAuditEntryEdge(ctx context.Context, sel ast.SelectionSet, v *connection.AuditEntryEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOAuditEntryEdge2ᚖparleyᚋgraphᚋlistingᚐAuditEntryEdge(ctx context.Context, sel ast.SelectionSet, v *listing.AuditEntryEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -8,7 +8,7 @@ import (
 	"math"
 	"parley/ent/gen"
 	"parley/ent/gen/consentchange"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/dialog"
 	"parley/internal/event"
@@ -570,7 +570,7 @@ func (ec *executionContext) fieldContext_Dialog_messages(_ context.Context, fiel
 	return fc, nil
 }
 
-func (ec *executionContext) _DialogConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Dialogs) (ret graphql.Marshaler) {
+func (ec *executionContext) _DialogConnection_edges(ctx context.Context, field graphql.CollectedField, obj *listing.Dialogs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -582,8 +582,8 @@ func (ec *executionContext) _DialogConnection_edges(ctx context.Context, field g
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*connection.DialogEdge) graphql.Marshaler {
-			return ec.marshalODialogEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐDialogEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*listing.DialogEdge) graphql.Marshaler {
+			return ec.marshalODialogEdge2ᚕᚖparleyᚋgraphᚋlistingᚐDialogEdge(ctx, selections, v)
 		},
 		true,
 		false,
@@ -602,7 +602,7 @@ func (ec *executionContext) fieldContext_DialogConnection_edges(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _DialogConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Dialogs) (ret graphql.Marshaler) {
+func (ec *executionContext) _DialogConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *listing.Dialogs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -634,7 +634,7 @@ func (ec *executionContext) fieldContext_DialogConnection_nodes(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _DialogConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Dialogs) (ret graphql.Marshaler) {
+func (ec *executionContext) _DialogConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *listing.Dialogs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -646,8 +646,8 @@ func (ec *executionContext) _DialogConnection_pageInfo(ctx context.Context, fiel
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -666,7 +666,7 @@ func (ec *executionContext) fieldContext_DialogConnection_pageInfo(_ context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _DialogConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Dialogs) (ret graphql.Marshaler) {
+func (ec *executionContext) _DialogConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *listing.Dialogs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -689,7 +689,7 @@ func (ec *executionContext) fieldContext_DialogConnection_totalCount(_ context.C
 	return graphql.NewScalarFieldContext("DialogConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _DialogEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.DialogEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _DialogEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *listing.DialogEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -712,7 +712,7 @@ func (ec *executionContext) fieldContext_DialogEdge_cursor(_ context.Context, fi
 	return graphql.NewScalarFieldContext("DialogEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _DialogEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.DialogEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _DialogEdge_node(ctx context.Context, field graphql.CollectedField, obj *listing.DialogEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1586,7 +1586,7 @@ func (ec *executionContext) _Dialog(ctx context.Context, sel ast.SelectionSet, o
 
 var dialogConnectionImplementors = []string{"DialogConnection"}
 
-func (ec *executionContext) _DialogConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Dialogs) graphql.Marshaler {
+func (ec *executionContext) _DialogConnection(ctx context.Context, sel ast.SelectionSet, obj *listing.Dialogs) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, dialogConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1639,7 +1639,7 @@ func (ec *executionContext) _DialogConnection(ctx context.Context, sel ast.Selec
 
 var dialogEdgeImplementors = []string{"DialogEdge"}
 
-func (ec *executionContext) _DialogEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.DialogEdge) graphql.Marshaler {
+func (ec *executionContext) _DialogEdge(ctx context.Context, sel ast.SelectionSet, obj *listing.DialogEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, dialogEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2026,7 +2026,7 @@ func (ec *executionContext) marshalNDialog2ᚖparleyᚋinternalᚋdialogᚐDialo
 	return ec._Dialog(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNDialogConnection2ᚖparleyᚋgraphᚋconnectionᚐDialogs(ctx context.Context, sel ast.SelectionSet, v *connection.Dialogs) graphql.Marshaler {
+func (ec *executionContext) marshalNDialogConnection2ᚖparleyᚋgraphᚋlistingᚐDialogs(ctx context.Context, sel ast.SelectionSet, v *listing.Dialogs) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -2174,20 +2174,20 @@ func (ec *executionContext) marshalODialog2ᚖparleyᚋinternalᚋdialogᚐDialo
 	return ec._Dialog(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalODialogEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐDialogEdge(ctx context.Context, sel ast.SelectionSet, v []*connection.DialogEdge) graphql.Marshaler {
+func (ec *executionContext) marshalODialogEdge2ᚕᚖparleyᚋgraphᚋlistingᚐDialogEdge(ctx context.Context, sel ast.SelectionSet, v []*listing.DialogEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalODialogEdge2ᚖparleyᚋgraphᚋconnectionᚐDialogEdge(ctx, sel, v[i])
+		return ec.marshalODialogEdge2ᚖparleyᚋgraphᚋlistingᚐDialogEdge(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalODialogEdge2ᚖparleyᚋgraphᚋconnectionᚐDialogEdge(ctx context.Context, sel ast.SelectionSet, v *connection.DialogEdge) graphql.Marshaler {
+func (ec *executionContext) marshalODialogEdge2ᚖparleyᚋgraphᚋlistingᚐDialogEdge(ctx context.Context, sel ast.SelectionSet, v *listing.DialogEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

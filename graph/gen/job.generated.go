@@ -10,7 +10,7 @@ import (
 	"parley/ent/gen"
 	"parley/ent/gen/attempt"
 	job1 "parley/ent/gen/job"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/graph/node"
 	"parley/internal/event"
@@ -530,7 +530,7 @@ func (ec *executionContext) fieldContext_Job_updatedAt(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Job", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func (ec *executionContext) _JobConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Jobs) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobConnection_edges(ctx context.Context, field graphql.CollectedField, obj *listing.Jobs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -542,8 +542,8 @@ func (ec *executionContext) _JobConnection_edges(ctx context.Context, field grap
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*connection.JobEdge) graphql.Marshaler {
-			return ec.marshalOJobEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐJobEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*listing.JobEdge) graphql.Marshaler {
+			return ec.marshalOJobEdge2ᚕᚖparleyᚋgraphᚋlistingᚐJobEdge(ctx, selections, v)
 		},
 		true,
 		false,
@@ -562,7 +562,7 @@ func (ec *executionContext) fieldContext_JobConnection_edges(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _JobConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Jobs) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *listing.Jobs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -594,7 +594,7 @@ func (ec *executionContext) fieldContext_JobConnection_nodes(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _JobConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Jobs) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *listing.Jobs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -606,8 +606,8 @@ func (ec *executionContext) _JobConnection_pageInfo(ctx context.Context, field g
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -626,7 +626,7 @@ func (ec *executionContext) fieldContext_JobConnection_pageInfo(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _JobConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Jobs) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *listing.Jobs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -649,7 +649,7 @@ func (ec *executionContext) fieldContext_JobConnection_totalCount(_ context.Cont
 	return graphql.NewScalarFieldContext("JobConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _JobEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.JobEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *listing.JobEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -672,7 +672,7 @@ func (ec *executionContext) fieldContext_JobEdge_cursor(_ context.Context, field
 	return graphql.NewScalarFieldContext("JobEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _JobEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.JobEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _JobEdge_node(ctx context.Context, field graphql.CollectedField, obj *listing.JobEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1385,7 +1385,7 @@ func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj 
 
 var jobConnectionImplementors = []string{"JobConnection"}
 
-func (ec *executionContext) _JobConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Jobs) graphql.Marshaler {
+func (ec *executionContext) _JobConnection(ctx context.Context, sel ast.SelectionSet, obj *listing.Jobs) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1438,7 +1438,7 @@ func (ec *executionContext) _JobConnection(ctx context.Context, sel ast.Selectio
 
 var jobEdgeImplementors = []string{"JobEdge"}
 
-func (ec *executionContext) _JobEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.JobEdge) graphql.Marshaler {
+func (ec *executionContext) _JobEdge(ctx context.Context, sel ast.SelectionSet, obj *listing.JobEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, jobEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -1701,7 +1701,7 @@ func (ec *executionContext) marshalNJob2ᚖparleyᚋentᚋgenᚐJob(ctx context.
 	return ec._Job(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNJobConnection2ᚖparleyᚋgraphᚋconnectionᚐJobs(ctx context.Context, sel ast.SelectionSet, v *connection.Jobs) graphql.Marshaler {
+func (ec *executionContext) marshalNJobConnection2ᚖparleyᚋgraphᚋlistingᚐJobs(ctx context.Context, sel ast.SelectionSet, v *listing.Jobs) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -1770,20 +1770,20 @@ func (ec *executionContext) marshalOJob2ᚖparleyᚋentᚋgenᚐJob(ctx context.
 	return ec._Job(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOJobEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐJobEdge(ctx context.Context, sel ast.SelectionSet, v []*connection.JobEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOJobEdge2ᚕᚖparleyᚋgraphᚋlistingᚐJobEdge(ctx context.Context, sel ast.SelectionSet, v []*listing.JobEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalOJobEdge2ᚖparleyᚋgraphᚋconnectionᚐJobEdge(ctx, sel, v[i])
+		return ec.marshalOJobEdge2ᚖparleyᚋgraphᚋlistingᚐJobEdge(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalOJobEdge2ᚖparleyᚋgraphᚋconnectionᚐJobEdge(ctx context.Context, sel ast.SelectionSet, v *connection.JobEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOJobEdge2ᚖparleyᚋgraphᚋlistingᚐJobEdge(ctx context.Context, sel ast.SelectionSet, v *listing.JobEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

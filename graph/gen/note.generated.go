@@ -8,7 +8,7 @@ import (
 	"math"
 	"parley/ent/gen"
 	"parley/ent/gen/translation"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/event"
 	"parley/internal/note"
@@ -459,7 +459,7 @@ func (ec *executionContext) fieldContext_Note_translations(ctx context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _NoteConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Notes) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteConnection_edges(ctx context.Context, field graphql.CollectedField, obj *listing.Notes) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -471,8 +471,8 @@ func (ec *executionContext) _NoteConnection_edges(ctx context.Context, field gra
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*connection.NoteEdge) graphql.Marshaler {
-			return ec.marshalONoteEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐNoteEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*listing.NoteEdge) graphql.Marshaler {
+			return ec.marshalONoteEdge2ᚕᚖparleyᚋgraphᚋlistingᚐNoteEdge(ctx, selections, v)
 		},
 		true,
 		false,
@@ -491,7 +491,7 @@ func (ec *executionContext) fieldContext_NoteConnection_edges(_ context.Context,
 	return fc, nil
 }
 
-func (ec *executionContext) _NoteConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Notes) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *listing.Notes) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -523,7 +523,7 @@ func (ec *executionContext) fieldContext_NoteConnection_nodes(_ context.Context,
 	return fc, nil
 }
 
-func (ec *executionContext) _NoteConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Notes) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *listing.Notes) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -535,8 +535,8 @@ func (ec *executionContext) _NoteConnection_pageInfo(ctx context.Context, field 
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -555,7 +555,7 @@ func (ec *executionContext) fieldContext_NoteConnection_pageInfo(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _NoteConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Notes) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *listing.Notes) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -578,7 +578,7 @@ func (ec *executionContext) fieldContext_NoteConnection_totalCount(_ context.Con
 	return graphql.NewScalarFieldContext("NoteConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _NoteEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.NoteEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *listing.NoteEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -601,7 +601,7 @@ func (ec *executionContext) fieldContext_NoteEdge_cursor(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("NoteEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _NoteEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.NoteEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoteEdge_node(ctx context.Context, field graphql.CollectedField, obj *listing.NoteEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1949,7 +1949,7 @@ func (ec *executionContext) _Note(ctx context.Context, sel ast.SelectionSet, obj
 
 var noteConnectionImplementors = []string{"NoteConnection"}
 
-func (ec *executionContext) _NoteConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Notes) graphql.Marshaler {
+func (ec *executionContext) _NoteConnection(ctx context.Context, sel ast.SelectionSet, obj *listing.Notes) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, noteConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2002,7 +2002,7 @@ func (ec *executionContext) _NoteConnection(ctx context.Context, sel ast.Selecti
 
 var noteEdgeImplementors = []string{"NoteEdge"}
 
-func (ec *executionContext) _NoteEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.NoteEdge) graphql.Marshaler {
+func (ec *executionContext) _NoteEdge(ctx context.Context, sel ast.SelectionSet, obj *listing.NoteEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, noteEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2604,7 +2604,7 @@ func (ec *executionContext) marshalNNote2ᚖparleyᚋentᚋgenᚐNote(ctx contex
 	return ec._Note(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNNoteConnection2ᚖparleyᚋgraphᚋconnectionᚐNotes(ctx context.Context, sel ast.SelectionSet, v *connection.Notes) graphql.Marshaler {
+func (ec *executionContext) marshalNNoteConnection2ᚖparleyᚋgraphᚋlistingᚐNotes(ctx context.Context, sel ast.SelectionSet, v *listing.Notes) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -2798,20 +2798,20 @@ func (ec *executionContext) marshalONote2ᚖparleyᚋentᚋgenᚐNote(ctx contex
 	return ec._Note(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalONoteEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐNoteEdge(ctx context.Context, sel ast.SelectionSet, v []*connection.NoteEdge) graphql.Marshaler {
+func (ec *executionContext) marshalONoteEdge2ᚕᚖparleyᚋgraphᚋlistingᚐNoteEdge(ctx context.Context, sel ast.SelectionSet, v []*listing.NoteEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalONoteEdge2ᚖparleyᚋgraphᚋconnectionᚐNoteEdge(ctx, sel, v[i])
+		return ec.marshalONoteEdge2ᚖparleyᚋgraphᚋlistingᚐNoteEdge(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalONoteEdge2ᚖparleyᚋgraphᚋconnectionᚐNoteEdge(ctx context.Context, sel ast.SelectionSet, v *connection.NoteEdge) graphql.Marshaler {
+func (ec *executionContext) marshalONoteEdge2ᚖparleyᚋgraphᚋlistingᚐNoteEdge(ctx context.Context, sel ast.SelectionSet, v *listing.NoteEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

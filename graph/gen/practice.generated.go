@@ -8,7 +8,7 @@ import (
 	"math"
 	"parley/ent/gen"
 	"parley/ent/gen/learnererror"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/practice"
 	"strconv"
@@ -22,7 +22,7 @@ import (
 // region    ************************** generated!.gotpl **************************
 
 type ConversationResolver interface {
-	Utterances(ctx context.Context, obj *gen.Conversation, first *int, after *string, last *int, before *string) (*connection.Utterances, error)
+	Utterances(ctx context.Context, obj *gen.Conversation, first *int, after *string, last *int, before *string) (*listing.Utterances, error)
 }
 type UtteranceResolver interface {
 	Errors(ctx context.Context, obj *gen.Utterance) ([]*gen.LearnerError, error)
@@ -307,8 +307,8 @@ func (ec *executionContext) _Conversation_utterances(ctx context.Context, field 
 			return ec.Resolvers.Conversation().Utterances(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.Utterances) graphql.Marshaler {
-			return ec.marshalNUtteranceConnection2ᚖparleyᚋgraphᚋconnectionᚐUtterances(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.Utterances) graphql.Marshaler {
+			return ec.marshalNUtteranceConnection2ᚖparleyᚋgraphᚋlistingᚐUtterances(ctx, selections, v)
 		},
 		true,
 		true,
@@ -338,7 +338,7 @@ func (ec *executionContext) fieldContext_Conversation_utterances(ctx context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _ConversationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Conversations) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *listing.Conversations) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -350,8 +350,8 @@ func (ec *executionContext) _ConversationConnection_edges(ctx context.Context, f
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*connection.ConversationEdge) graphql.Marshaler {
-			return ec.marshalOConversationEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐConversationEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*listing.ConversationEdge) graphql.Marshaler {
+			return ec.marshalOConversationEdge2ᚕᚖparleyᚋgraphᚋlistingᚐConversationEdge(ctx, selections, v)
 		},
 		true,
 		false,
@@ -370,7 +370,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_edges(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _ConversationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Conversations) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *listing.Conversations) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -402,7 +402,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_nodes(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _ConversationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Conversations) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *listing.Conversations) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -414,8 +414,8 @@ func (ec *executionContext) _ConversationConnection_pageInfo(ctx context.Context
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -434,7 +434,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_pageInfo(_ conte
 	return fc, nil
 }
 
-func (ec *executionContext) _ConversationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Conversations) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *listing.Conversations) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -457,7 +457,7 @@ func (ec *executionContext) fieldContext_ConversationConnection_totalCount(_ con
 	return graphql.NewScalarFieldContext("ConversationConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _ConversationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.ConversationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *listing.ConversationEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -480,7 +480,7 @@ func (ec *executionContext) fieldContext_ConversationEdge_cursor(_ context.Conte
 	return graphql.NewScalarFieldContext("ConversationEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _ConversationEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.ConversationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ConversationEdge_node(ctx context.Context, field graphql.CollectedField, obj *listing.ConversationEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -604,7 +604,7 @@ func (ec *executionContext) fieldContext_ErrorFrequency_lastAt(_ context.Context
 	return graphql.NewScalarFieldContext("ErrorFrequency", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
-func (ec *executionContext) _ErrorFrequencyConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Frequencies) (ret graphql.Marshaler) {
+func (ec *executionContext) _ErrorFrequencyConnection_edges(ctx context.Context, field graphql.CollectedField, obj *listing.Frequencies) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -616,8 +616,8 @@ func (ec *executionContext) _ErrorFrequencyConnection_edges(ctx context.Context,
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*connection.FrequencyEdge) graphql.Marshaler {
-			return ec.marshalOErrorFrequencyEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐFrequencyEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*listing.FrequencyEdge) graphql.Marshaler {
+			return ec.marshalOErrorFrequencyEdge2ᚕᚖparleyᚋgraphᚋlistingᚐFrequencyEdge(ctx, selections, v)
 		},
 		true,
 		false,
@@ -636,7 +636,7 @@ func (ec *executionContext) fieldContext_ErrorFrequencyConnection_edges(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _ErrorFrequencyConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Frequencies) (ret graphql.Marshaler) {
+func (ec *executionContext) _ErrorFrequencyConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *listing.Frequencies) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -668,7 +668,7 @@ func (ec *executionContext) fieldContext_ErrorFrequencyConnection_nodes(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _ErrorFrequencyConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Frequencies) (ret graphql.Marshaler) {
+func (ec *executionContext) _ErrorFrequencyConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *listing.Frequencies) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -680,8 +680,8 @@ func (ec *executionContext) _ErrorFrequencyConnection_pageInfo(ctx context.Conte
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -700,7 +700,7 @@ func (ec *executionContext) fieldContext_ErrorFrequencyConnection_pageInfo(_ con
 	return fc, nil
 }
 
-func (ec *executionContext) _ErrorFrequencyConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Frequencies) (ret graphql.Marshaler) {
+func (ec *executionContext) _ErrorFrequencyConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *listing.Frequencies) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -723,7 +723,7 @@ func (ec *executionContext) fieldContext_ErrorFrequencyConnection_totalCount(_ c
 	return graphql.NewScalarFieldContext("ErrorFrequencyConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _ErrorFrequencyEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.FrequencyEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ErrorFrequencyEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *listing.FrequencyEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -746,7 +746,7 @@ func (ec *executionContext) fieldContext_ErrorFrequencyEdge_cursor(_ context.Con
 	return graphql.NewScalarFieldContext("ErrorFrequencyEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _ErrorFrequencyEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.FrequencyEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ErrorFrequencyEdge_node(ctx context.Context, field graphql.CollectedField, obj *listing.FrequencyEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1297,7 +1297,7 @@ func (ec *executionContext) fieldContext_Utterance_errors(_ context.Context, fie
 	return fc, nil
 }
 
-func (ec *executionContext) _UtteranceConnection_edges(ctx context.Context, field graphql.CollectedField, obj *connection.Utterances) (ret graphql.Marshaler) {
+func (ec *executionContext) _UtteranceConnection_edges(ctx context.Context, field graphql.CollectedField, obj *listing.Utterances) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1309,8 +1309,8 @@ func (ec *executionContext) _UtteranceConnection_edges(ctx context.Context, fiel
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*connection.UtteranceEdge) graphql.Marshaler {
-			return ec.marshalOUtteranceEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐUtteranceEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*listing.UtteranceEdge) graphql.Marshaler {
+			return ec.marshalOUtteranceEdge2ᚕᚖparleyᚋgraphᚋlistingᚐUtteranceEdge(ctx, selections, v)
 		},
 		true,
 		false,
@@ -1329,7 +1329,7 @@ func (ec *executionContext) fieldContext_UtteranceConnection_edges(_ context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _UtteranceConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *connection.Utterances) (ret graphql.Marshaler) {
+func (ec *executionContext) _UtteranceConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *listing.Utterances) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1361,7 +1361,7 @@ func (ec *executionContext) fieldContext_UtteranceConnection_nodes(_ context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _UtteranceConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *connection.Utterances) (ret graphql.Marshaler) {
+func (ec *executionContext) _UtteranceConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *listing.Utterances) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1373,8 +1373,8 @@ func (ec *executionContext) _UtteranceConnection_pageInfo(ctx context.Context, f
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1393,7 +1393,7 @@ func (ec *executionContext) fieldContext_UtteranceConnection_pageInfo(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _UtteranceConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *connection.Utterances) (ret graphql.Marshaler) {
+func (ec *executionContext) _UtteranceConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *listing.Utterances) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1416,7 +1416,7 @@ func (ec *executionContext) fieldContext_UtteranceConnection_totalCount(_ contex
 	return graphql.NewScalarFieldContext("UtteranceConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _UtteranceEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *connection.UtteranceEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _UtteranceEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *listing.UtteranceEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1439,7 +1439,7 @@ func (ec *executionContext) fieldContext_UtteranceEdge_cursor(_ context.Context,
 	return graphql.NewScalarFieldContext("UtteranceEdge", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _UtteranceEdge_node(ctx context.Context, field graphql.CollectedField, obj *connection.UtteranceEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _UtteranceEdge_node(ctx context.Context, field graphql.CollectedField, obj *listing.UtteranceEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1977,7 +1977,7 @@ func (ec *executionContext) _Conversation(ctx context.Context, sel ast.Selection
 
 var conversationConnectionImplementors = []string{"ConversationConnection"}
 
-func (ec *executionContext) _ConversationConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Conversations) graphql.Marshaler {
+func (ec *executionContext) _ConversationConnection(ctx context.Context, sel ast.SelectionSet, obj *listing.Conversations) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, conversationConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2030,7 +2030,7 @@ func (ec *executionContext) _ConversationConnection(ctx context.Context, sel ast
 
 var conversationEdgeImplementors = []string{"ConversationEdge"}
 
-func (ec *executionContext) _ConversationEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.ConversationEdge) graphql.Marshaler {
+func (ec *executionContext) _ConversationEdge(ctx context.Context, sel ast.SelectionSet, obj *listing.ConversationEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, conversationEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2126,7 +2126,7 @@ func (ec *executionContext) _ErrorFrequency(ctx context.Context, sel ast.Selecti
 
 var errorFrequencyConnectionImplementors = []string{"ErrorFrequencyConnection"}
 
-func (ec *executionContext) _ErrorFrequencyConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Frequencies) graphql.Marshaler {
+func (ec *executionContext) _ErrorFrequencyConnection(ctx context.Context, sel ast.SelectionSet, obj *listing.Frequencies) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, errorFrequencyConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2179,7 +2179,7 @@ func (ec *executionContext) _ErrorFrequencyConnection(ctx context.Context, sel a
 
 var errorFrequencyEdgeImplementors = []string{"ErrorFrequencyEdge"}
 
-func (ec *executionContext) _ErrorFrequencyEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.FrequencyEdge) graphql.Marshaler {
+func (ec *executionContext) _ErrorFrequencyEdge(ctx context.Context, sel ast.SelectionSet, obj *listing.FrequencyEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, errorFrequencyEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2525,7 +2525,7 @@ func (ec *executionContext) _Utterance(ctx context.Context, sel ast.SelectionSet
 
 var utteranceConnectionImplementors = []string{"UtteranceConnection"}
 
-func (ec *executionContext) _UtteranceConnection(ctx context.Context, sel ast.SelectionSet, obj *connection.Utterances) graphql.Marshaler {
+func (ec *executionContext) _UtteranceConnection(ctx context.Context, sel ast.SelectionSet, obj *listing.Utterances) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, utteranceConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2578,7 +2578,7 @@ func (ec *executionContext) _UtteranceConnection(ctx context.Context, sel ast.Se
 
 var utteranceEdgeImplementors = []string{"UtteranceEdge"}
 
-func (ec *executionContext) _UtteranceEdge(ctx context.Context, sel ast.SelectionSet, obj *connection.UtteranceEdge) graphql.Marshaler {
+func (ec *executionContext) _UtteranceEdge(ctx context.Context, sel ast.SelectionSet, obj *listing.UtteranceEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, utteranceEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2705,7 +2705,7 @@ func (ec *executionContext) marshalNConversation2ᚖparleyᚋentᚋgenᚐConvers
 	return ec._Conversation(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNConversationConnection2ᚖparleyᚋgraphᚋconnectionᚐConversations(ctx context.Context, sel ast.SelectionSet, v *connection.Conversations) graphql.Marshaler {
+func (ec *executionContext) marshalNConversationConnection2ᚖparleyᚋgraphᚋlistingᚐConversations(ctx context.Context, sel ast.SelectionSet, v *listing.Conversations) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -2741,7 +2741,7 @@ func (ec *executionContext) marshalNErrorFrequency2ᚖparleyᚋinternalᚋpracti
 	return ec._ErrorFrequency(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNErrorFrequencyConnection2ᚖparleyᚋgraphᚋconnectionᚐFrequencies(ctx context.Context, sel ast.SelectionSet, v *connection.Frequencies) graphql.Marshaler {
+func (ec *executionContext) marshalNErrorFrequencyConnection2ᚖparleyᚋgraphᚋlistingᚐFrequencies(ctx context.Context, sel ast.SelectionSet, v *listing.Frequencies) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -2912,7 +2912,7 @@ func (ec *executionContext) marshalNUtterance2ᚖparleyᚋentᚋgenᚐUtterance(
 	return ec._Utterance(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNUtteranceConnection2ᚖparleyᚋgraphᚋconnectionᚐUtterances(ctx context.Context, sel ast.SelectionSet, v *connection.Utterances) graphql.Marshaler {
+func (ec *executionContext) marshalNUtteranceConnection2ᚖparleyᚋgraphᚋlistingᚐUtterances(ctx context.Context, sel ast.SelectionSet, v *listing.Utterances) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -2948,20 +2948,20 @@ func (ec *executionContext) marshalOConversation2ᚖparleyᚋentᚋgenᚐConvers
 	return ec._Conversation(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOConversationEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐConversationEdge(ctx context.Context, sel ast.SelectionSet, v []*connection.ConversationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOConversationEdge2ᚕᚖparleyᚋgraphᚋlistingᚐConversationEdge(ctx context.Context, sel ast.SelectionSet, v []*listing.ConversationEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalOConversationEdge2ᚖparleyᚋgraphᚋconnectionᚐConversationEdge(ctx, sel, v[i])
+		return ec.marshalOConversationEdge2ᚖparleyᚋgraphᚋlistingᚐConversationEdge(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalOConversationEdge2ᚖparleyᚋgraphᚋconnectionᚐConversationEdge(ctx context.Context, sel ast.SelectionSet, v *connection.ConversationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOConversationEdge2ᚖparleyᚋgraphᚋlistingᚐConversationEdge(ctx context.Context, sel ast.SelectionSet, v *listing.ConversationEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -2975,20 +2975,20 @@ func (ec *executionContext) marshalOErrorFrequency2ᚖparleyᚋinternalᚋpracti
 	return ec._ErrorFrequency(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOErrorFrequencyEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐFrequencyEdge(ctx context.Context, sel ast.SelectionSet, v []*connection.FrequencyEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOErrorFrequencyEdge2ᚕᚖparleyᚋgraphᚋlistingᚐFrequencyEdge(ctx context.Context, sel ast.SelectionSet, v []*listing.FrequencyEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalOErrorFrequencyEdge2ᚖparleyᚋgraphᚋconnectionᚐFrequencyEdge(ctx, sel, v[i])
+		return ec.marshalOErrorFrequencyEdge2ᚖparleyᚋgraphᚋlistingᚐFrequencyEdge(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalOErrorFrequencyEdge2ᚖparleyᚋgraphᚋconnectionᚐFrequencyEdge(ctx context.Context, sel ast.SelectionSet, v *connection.FrequencyEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOErrorFrequencyEdge2ᚖparleyᚋgraphᚋlistingᚐFrequencyEdge(ctx context.Context, sel ast.SelectionSet, v *listing.FrequencyEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -3002,20 +3002,20 @@ func (ec *executionContext) marshalOUtterance2ᚖparleyᚋentᚋgenᚐUtterance(
 	return ec._Utterance(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOUtteranceEdge2ᚕᚖparleyᚋgraphᚋconnectionᚐUtteranceEdge(ctx context.Context, sel ast.SelectionSet, v []*connection.UtteranceEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOUtteranceEdge2ᚕᚖparleyᚋgraphᚋlistingᚐUtteranceEdge(ctx context.Context, sel ast.SelectionSet, v []*listing.UtteranceEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalOUtteranceEdge2ᚖparleyᚋgraphᚋconnectionᚐUtteranceEdge(ctx, sel, v[i])
+		return ec.marshalOUtteranceEdge2ᚖparleyᚋgraphᚋlistingᚐUtteranceEdge(ctx, sel, v[i])
 	})
 
 	return ret
 }
 
-func (ec *executionContext) marshalOUtteranceEdge2ᚖparleyᚋgraphᚋconnectionᚐUtteranceEdge(ctx context.Context, sel ast.SelectionSet, v *connection.UtteranceEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOUtteranceEdge2ᚖparleyᚋgraphᚋlistingᚐUtteranceEdge(ctx context.Context, sel ast.SelectionSet, v *listing.UtteranceEdge) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"math"
 	"parley/ent/gen"
-	"parley/graph/connection"
+	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/graph/node"
 	"parley/graph/scalar"
@@ -63,21 +63,21 @@ type QueryResolver interface {
 	Node(ctx context.Context, id string) (node.Node, error)
 	Nodes(ctx context.Context, ids []string) ([]node.Node, error)
 	Viewer(ctx context.Context) (*gen.User, error)
-	APIKeys(ctx context.Context, first *int, after *string, last *int, before *string) (*connection.APIKeys, error)
-	AuditEntries(ctx context.Context, filter *audit.Filter, first *int, after *string, last *int, before *string) (*connection.AuditEntries, error)
-	Dialogs(ctx context.Context, language *string, customerID *string, first *int, after *string, last *int, before *string) (*connection.Dialogs, error)
+	APIKeys(ctx context.Context, first *int, after *string, last *int, before *string) (*listing.APIKeys, error)
+	AuditEntries(ctx context.Context, filter *audit.Filter, first *int, after *string, last *int, before *string) (*listing.AuditEntries, error)
+	Dialogs(ctx context.Context, language *string, customerID *string, first *int, after *string, last *int, before *string) (*listing.Dialogs, error)
 	Dialog(ctx context.Context, dialogID string) (*dialog.Dialog, error)
 	ConsentHistory(ctx context.Context, dialogID string) ([]*gen.ConsentChange, error)
 	EventsSince(ctx context.Context, after *event.Cursor, waitMs int, topics []model.Topic) (*model.EventBatch, error)
 	Job(ctx context.Context, id string) (*gen.Job, error)
-	Jobs(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter) (*connection.Jobs, error)
+	Jobs(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.JobFilter) (*listing.Jobs, error)
 	Note(ctx context.Context, id string) (*gen.Note, error)
-	Notes(ctx context.Context, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) (*connection.Notes, error)
+	Notes(ctx context.Context, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) (*listing.Notes, error)
 	NoteStats(ctx context.Context) (*note.Stats, error)
 	Languages(ctx context.Context) ([]*note.Direction, error)
-	ErrorFrequencies(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*connection.Frequencies, error)
+	ErrorFrequencies(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*listing.Frequencies, error)
 	Exercise(ctx context.Context, externalID *string, top int, since *time.Time) ([]*practice.Frequency, error)
-	Conversations(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*connection.Conversations, error)
+	Conversations(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*listing.Conversations, error)
 }
 type SubscriptionResolver interface {
 	Events(ctx context.Context, after *event.Cursor, topics []model.Topic, resumeKey *string) (<-chan node.Event, error)
@@ -2224,7 +2224,7 @@ func (ec *executionContext) fieldContext_Mutation_recordErrors(ctx context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *connection.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *listing.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2247,7 +2247,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasNextPage(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *connection.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *listing.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2270,7 +2270,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasPreviousPage(_ context.Cont
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *connection.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *listing.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2293,7 +2293,7 @@ func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type Cursor does not have child fields"))
 }
 
-func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *connection.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *listing.PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2449,8 +2449,8 @@ func (ec *executionContext) _Query_apiKeys(ctx context.Context, field graphql.Co
 			return ec.Resolvers.Query().APIKeys(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.APIKeys) graphql.Marshaler {
-			return ec.marshalNApiKeyConnection2ᚖparleyᚋgraphᚋconnectionᚐAPIKeys(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.APIKeys) graphql.Marshaler {
+			return ec.marshalNApiKeyConnection2ᚖparleyᚋgraphᚋlistingᚐAPIKeys(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2493,8 +2493,8 @@ func (ec *executionContext) _Query_auditEntries(ctx context.Context, field graph
 			return ec.Resolvers.Query().AuditEntries(ctx, fc.Args["filter"].(*audit.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.AuditEntries) graphql.Marshaler {
-			return ec.marshalNAuditEntryConnection2ᚖparleyᚋgraphᚋconnectionᚐAuditEntries(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.AuditEntries) graphql.Marshaler {
+			return ec.marshalNAuditEntryConnection2ᚖparleyᚋgraphᚋlistingᚐAuditEntries(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2537,8 +2537,8 @@ func (ec *executionContext) _Query_dialogs(ctx context.Context, field graphql.Co
 			return ec.Resolvers.Query().Dialogs(ctx, fc.Args["language"].(*string), fc.Args["customerId"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.Dialogs) graphql.Marshaler {
-			return ec.marshalNDialogConnection2ᚖparleyᚋgraphᚋconnectionᚐDialogs(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.Dialogs) graphql.Marshaler {
+			return ec.marshalNDialogConnection2ᚖparleyᚋgraphᚋlistingᚐDialogs(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2757,8 +2757,8 @@ func (ec *executionContext) _Query_jobs(ctx context.Context, field graphql.Colle
 			return ec.Resolvers.Query().Jobs(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.JobFilter))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.Jobs) graphql.Marshaler {
-			return ec.marshalNJobConnection2ᚖparleyᚋgraphᚋconnectionᚐJobs(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.Jobs) graphql.Marshaler {
+			return ec.marshalNJobConnection2ᚖparleyᚋgraphᚋlistingᚐJobs(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2845,8 +2845,8 @@ func (ec *executionContext) _Query_notes(ctx context.Context, field graphql.Coll
 			return ec.Resolvers.Query().Notes(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*note.Filter), fc.Args["orderBy"].(*model.NoteOrder))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.Notes) graphql.Marshaler {
-			return ec.marshalNNoteConnection2ᚖparleyᚋgraphᚋconnectionᚐNotes(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.Notes) graphql.Marshaler {
+			return ec.marshalNNoteConnection2ᚖparleyᚋgraphᚋlistingᚐNotes(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2953,8 +2953,8 @@ func (ec *executionContext) _Query_errorFrequencies(ctx context.Context, field g
 			return ec.Resolvers.Query().ErrorFrequencies(ctx, fc.Args["externalId"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.Frequencies) graphql.Marshaler {
-			return ec.marshalNErrorFrequencyConnection2ᚖparleyᚋgraphᚋconnectionᚐFrequencies(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.Frequencies) graphql.Marshaler {
+			return ec.marshalNErrorFrequencyConnection2ᚖparleyᚋgraphᚋlistingᚐFrequencies(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3041,8 +3041,8 @@ func (ec *executionContext) _Query_conversations(ctx context.Context, field grap
 			return ec.Resolvers.Query().Conversations(ctx, fc.Args["externalId"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *connection.Conversations) graphql.Marshaler {
-			return ec.marshalNConversationConnection2ᚖparleyᚋgraphᚋconnectionᚐConversations(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *listing.Conversations) graphql.Marshaler {
+			return ec.marshalNConversationConnection2ᚖparleyᚋgraphᚋlistingᚐConversations(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3717,7 +3717,7 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 
 var pageInfoImplementors = []string{"PageInfo"}
 
-func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *connection.PageInfo) graphql.Marshaler {
+func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *listing.PageInfo) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pageInfoImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -4447,7 +4447,7 @@ func (ec *executionContext) marshalNOrderDirection2parleyᚋgraphᚋmodelᚐOrde
 	return v
 }
 
-func (ec *executionContext) marshalNPageInfo2ᚖparleyᚋgraphᚋconnectionᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *connection.PageInfo) graphql.Marshaler {
+func (ec *executionContext) marshalNPageInfo2ᚖparleyᚋgraphᚋlistingᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *listing.PageInfo) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")

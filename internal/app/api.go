@@ -77,7 +77,7 @@ func (p *parts) run(ctx context.Context, o Options) error {
 	group.Add("HTTP server", s)
 	group.Add("connections", lifecycle.Func(s.RunConnections))
 	// Added last, so that it is the first to stop.
-	group.Add("intake", lifecycle.Func(func(ctx context.Context) error {
+	group.Add("draining", lifecycle.Func(func(ctx context.Context) error {
 		<-ctx.Done()
 		s.Drain()
 		return nil
@@ -124,12 +124,12 @@ func (p *parts) relay() *outbox.Relay {
 }
 
 func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
-	p.metrics.watch(p)
+	p.metrics.observe(p)
 	return server.New(ctx, server.Config{
 		Listen: p.cfg.Listen, Origins: p.cfg.AllowedOrigins(p.mode == Serve), Introspection: p.cfg.Introspection == "on",
 		Resolver: &graph.Resolver{
 			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, PracticeService: p.practice,
-			DialogService: p.dialogs, AuditLog: p.audits, Domains: p.domains, Hub: p.hub, Streams: p.streams, Places: p.places,
+			DialogService: p.dialogs, AuditLog: p.audits, Domains: p.domains, Hub: p.hub, Streams: p.streams, Readers: p.readers,
 		},
 		Verify: p.accounts.Verify, Confirm: p.accounts.Confirm, DraftStatus: p.cfg.HTTPStatus == "draft", Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(),
 		StreamHooks: p.metrics.live.hooks(), Bus: p.sharedBus(), MaxConnections: p.cfg.MaxConnections, Grace: p.cfg.Grace, MaxTime: o.MaxTime,

@@ -63,7 +63,7 @@ type parts struct {
 	accounts *account.Service
 	hub      *live.Hub
 	streams  *live.Streams
-	places   *resume.Book
+	readers  *resume.Book
 	closers  []func() error
 }
 
@@ -183,7 +183,7 @@ func (p *parts) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.places = resume.NewBook(p.store, p.log, resume.Config{Observe: p.metrics.observeFlush})
+	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: p.metrics.observeFlush})
 	if err := p.announce(); err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (p *parts) openServices(ctx context.Context) error {
 		return err
 	}
 	p.streams, err = live.NewStreams(live.Config{
-		Hub: p.hub, Log: p.log, Book: p.places, Jobs: p.jobs, Domains: p.domains, Observe: p.metrics.live.observer(),
+		Hub: p.hub, Log: p.log, Book: p.readers, Jobs: p.jobs, Domains: p.domains, Observe: p.metrics.live.observer(),
 	})
 	if err != nil {
 		return err

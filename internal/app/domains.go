@@ -11,7 +11,7 @@ import (
 // rooms that carry it.
 func (p *parts) announce() (err error) {
 	p.domains, err = domain.NewSet(
-		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.places.Domain(), idempotency.New(p.store, p.log).Domain(),
+		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.readers.Domain(), idempotency.New(p.store, p.log).Domain(),
 	)
 	if err != nil {
 		return fmt.Errorf("what the domains announce does not fit together: %w", err)

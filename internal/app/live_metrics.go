@@ -70,8 +70,8 @@ func (m *liveMetrics) observer() live.Observer {
 	}
 }
 
-// watchHub adds what a hub counts itself.
-func watchHub(r *prometheus.Registry, h *live.Hub) {
+// observeHub adds what a hub counts itself.
+func observeHub(r *prometheus.Registry, h *live.Hub) {
 	counts := h.Counts()
 	for name, c := range map[string]struct {
 		help  string

@@ -61,7 +61,7 @@ func read(query string) row {
 	return row{query: query, owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED"}
 }
 
-func open(query string) row {
+func anybody(query string) row {
 	return row{query: query, vars: withAccount, owner: fine, other: fine, admin: fine, nobody: fine, key: fine}
 }
 
@@ -95,8 +95,8 @@ func learning(query string) row {
 	return row{query: query, owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED", key: "BAD_INPUT", as: map[string]string{"service": "BAD_INPUT"}}
 }
 
-// saying adds to what the owner said.
-func saying(query string) row {
+// speaking adds to what the owner said.
+func speaking(query string) row {
 	return row{query: query, vars: practised, owner: fine, other: "NOT_FOUND", admin: "NOT_FOUND", nobody: "UNAUTHENTICATED", key: "NOT_FOUND", as: map[string]string{"reader": "FORBIDDEN"}}
 }
 
@@ -153,9 +153,9 @@ var matrix = map[string]row{
 		query: `mutation { startConversation(input: {}) { conversation { id } } }`,
 		owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED", key: "BAD_INPUT", as: map[string]string{"service": "BAD_INPUT", "reader": "FORBIDDEN"},
 	},
-	"Mutation.addUtterance":  saying(`mutation($conversation: ID!) { addUtterance(input: {conversationId: $conversation, text: "x"}) { utterance { id } } }`),
-	"Mutation.addUtterances": peritem(saying(`mutation($conversation: ID!) { addUtterances(input: {items: [{conversationId: $conversation, text: "x"}]}) { results { utterance { id } error { code } } } }`)),
-	"Mutation.recordErrors": peritem(saying(`mutation($utterance: ID!) { recordErrors(input: {items: [{utteranceId: $utterance, clientKey: "x", category: "c", subcategory: "s"}]}) {
+	"Mutation.addUtterance":  speaking(`mutation($conversation: ID!) { addUtterance(input: {conversationId: $conversation, text: "x"}) { utterance { id } } }`),
+	"Mutation.addUtterances": peritem(speaking(`mutation($conversation: ID!) { addUtterances(input: {items: [{conversationId: $conversation, text: "x"}]}) { results { utterance { id } error { code } } } }`)),
+	"Mutation.recordErrors": peritem(speaking(`mutation($utterance: ID!) { recordErrors(input: {items: [{utteranceId: $utterance, clientKey: "x", category: "c", subcategory: "s"}]}) {
 		results { status errorId error { code } } } }`)),
 
 	"Query.dialogs": {
@@ -191,9 +191,9 @@ var matrix = map[string]row{
 	"Query.node":      maybe(`query($note: ID!) { node(id: $note) { id } }`),
 	"Query.nodes":     maybe(`query($note: ID!) { nodes(ids: [$note]) { id } }`),
 
-	"Mutation.signUp":  open(`mutation($new: String!) { signUp(input: {email: $new, password: "correct horse"}) { accessToken } }`),
-	"Mutation.signIn":  open(`mutation($email: String!) { signIn(input: {email: $email, password: "correct horse"}) { accessToken } }`),
-	"Mutation.refresh": open(`mutation($refresh: String!) { refresh(input: {refreshToken: $refresh}) { accessToken } }`),
+	"Mutation.signUp":  anybody(`mutation($new: String!) { signUp(input: {email: $new, password: "correct horse"}) { accessToken } }`),
+	"Mutation.signIn":  anybody(`mutation($email: String!) { signIn(input: {email: $email, password: "correct horse"}) { accessToken } }`),
+	"Mutation.refresh": anybody(`mutation($refresh: String!) { refresh(input: {refreshToken: $refresh}) { accessToken } }`),
 	"Mutation.signOut": ending(read(`mutation { signOut(input: {clientMutationId: "x"}) { clientMutationId } }`)),
 	"Mutation.reauthenticate": {
 		query: `mutation { reauthenticate(input: {token: ""}) { expiresAt } }`,

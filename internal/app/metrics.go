@@ -53,12 +53,12 @@ func newMetrics() *metrics {
 	return m
 }
 
-// watch adds what the parts count themselves.
-func (m *metrics) watch(p *parts) {
+// observe adds what the parts count themselves.
+func (m *metrics) observe(p *parts) {
 	for _, c := range p.domains.Counters() {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: c.Name, Help: c.Help}, func() float64 { return float64(c.Value()) }))
 	}
-	watchHub(m.registry, p.hub)
+	observeHub(m.registry, p.hub)
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_batch_waiting", Help: "Items that wait for a group commit, and exercises that wait for a shared read."},
 		func() float64 { return float64(p.domains.Waiting()) }))
 }

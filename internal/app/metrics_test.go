@@ -20,7 +20,7 @@ func TestTheMetricsThatTheDocsNameExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	watchHub(m.registry, hub)
+	observeHub(m.registry, hub)
 	descriptions := make(chan *prometheus.Desc, 1000)
 	m.registry.Describe(descriptions)
 	close(descriptions)

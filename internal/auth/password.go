@@ -28,8 +28,8 @@ const (
 // takes 19 MiB, and a storm of sign-ins must not take all memory. Those who
 // would wait behind too many others are refused.
 type Passwords struct {
-	places, slots chan struct{}
-	derive        func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
+	admitted, slots chan struct{}
+	derive          func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
 }
 
 const (
@@ -39,7 +39,7 @@ const (
 
 // NewPasswords makes Passwords.
 func NewPasswords() *Passwords {
-	return &Passwords{places: make(chan struct{}, atOnce+waiting), slots: make(chan struct{}, atOnce), derive: argon2.IDKey}
+	return &Passwords{admitted: make(chan struct{}, atOnce+waiting), slots: make(chan struct{}, atOnce), derive: argon2.IDKey}
 }
 
 var encoding = base64.RawStdEncoding
@@ -90,8 +90,8 @@ func (p *Passwords) Matches(ctx context.Context, password, phc string) (bool, er
 // run derives a key when it is this call's turn.
 func (p *Passwords) run(ctx context.Context, password string, salt []byte, memory, passes uint32, threads uint8) ([]byte, error) {
 	select {
-	case p.places <- struct{}{}:
-		defer func() { <-p.places }()
+	case p.admitted <- struct{}{}:
+		defer func() { <-p.admitted }()
 	default:
 		busy := apperr.New(apperr.Unavailable, "Too many are signing in at the moment. Try again soon.")
 		busy.RetryAfter = 5 * time.Second

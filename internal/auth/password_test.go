@@ -82,7 +82,7 @@ func TestTwoPasswordsAreHashedAtATimeAndTooManyAreRefused(t *testing.T) {
 	}
 	<-begun
 	<-begun
-	for len(p.places) < cap(p.places) { // the others are on their way into the queue
+	for len(p.admitted) < cap(p.admitted) { // the others are on their way into the queue
 		select {
 		case <-begun:
 			t.Fatal("a third one runs")
@@ -116,7 +116,7 @@ func TestACancelledCallLeavesTheQueue(t *testing.T) {
 	if _, err := p.Hash(ctx, "x"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if len(p.places) != 0 {
+	if len(p.admitted) != 0 {
 		t.Error("it keeps its place")
 	}
 }

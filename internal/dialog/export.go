@@ -63,7 +63,7 @@ func (s *Service) Export(ctx context.Context, w io.Writer, format Format, f Filt
 			return rows, err
 		}
 		last := found[len(found)-1]
-		span.After = &page.Place{At: last.CreatedAt, ID: last.ID}
+		span.After = &page.Key{At: last.CreatedAt, ID: last.ID}
 	}
 }
 

@@ -52,7 +52,7 @@ func (s *Service) List(ctx context.Context, f Filter, args page.Args) (*page.Pag
 		usual := page.Most
 		args.First = &usual
 	}
-	p, err := page.Newest(args, "DIALOGS", func(d *Dialog) page.Place { return page.Place{At: d.CreatedAt, ID: d.ID} },
+	p, err := page.Newest(args, "DIALOGS", func(d *Dialog) page.Key { return page.Key{At: d.CreatedAt, ID: d.ID} },
 		func(span page.Span) ([]*Dialog, error) { return s.approved(ctx, narrow, span) },
 		func() (n int, err error) {
 			where, args := narrow.where()

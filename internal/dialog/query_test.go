@@ -172,8 +172,8 @@ func TestPagesUseTheirIndexes(t *testing.T) {
 		} {
 			for _, span := range []page.Span{
 				{Limit: 11}, {Limit: 101}, {Limit: 33},
-				{Limit: 101, After: &page.Place{At: store.Now(), ID: "dlg_x"}},
-				{Limit: 11, Before: &page.Place{At: store.Now(), ID: "dlg_x"}, Backward: true},
+				{Limit: 101, After: &page.Key{At: store.Now(), ID: "dlg_x"}},
+				{Limit: 11, Before: &page.Key{At: store.Now(), ID: "dlg_x"}, Backward: true},
 			} {
 				end, args := span.SQL(page.Index{Fixed: test.fixed, Time: "created_at", ID: "id", Closed: test.rest != ""}, test.values, test.args)
 				plan := r.explain("SELECT * FROM dialogs WHERE approved"+test.rest+end, args...)

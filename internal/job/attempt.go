@@ -18,32 +18,32 @@ type Try struct {
 	*gen.Attempt
 }
 
-// stay is the time that a job hung on a run before a retry: the run, and how
+// tenure is the time that a job hung on a run before a retry: the run, and how
 // many of its attempts were begun until the job left it. Job.EarlierRuns holds
 // them as "run:attempts".
-type stay struct {
+type tenure struct {
 	run      string
 	attempts int
 }
 
-func (s stay) String() string { return s.run + ":" + strconv.Itoa(s.attempts) }
+func (s tenure) String() string { return s.run + ":" + strconv.Itoa(s.attempts) }
 
-func parseStay(s string) stay {
+func parseTenure(s string) tenure {
 	id, number, _ := strings.Cut(s, ":")
 	n, err := strconv.Atoi(number)
 	if err != nil {
 		n = 0
 	}
-	return stay{id, n}
+	return tenure{id, n}
 }
 
-// staysOf gives all stays of a job, the present or last one included.
-func staysOf(j *gen.Job) []stay {
-	stays := make([]stay, 0, len(j.EarlierRuns)+1)
+// tenuresOf gives all tenures of a job, the present or last one included.
+func tenuresOf(j *gen.Job) []tenure {
+	tenures := make([]tenure, 0, len(j.EarlierRuns)+1)
 	for _, s := range j.EarlierRuns {
-		stays = append(stays, parseStay(s))
+		tenures = append(tenures, parseTenure(s))
 	}
-	return append(stays, stay{j.RunID, j.Attempt - j.AttemptBase})
+	return append(tenures, tenure{j.RunID, j.Attempt - j.AttemptBase})
 }
 
 // AttemptsOf gives the attempts of jobs that the viewer was given, by the
@@ -52,8 +52,8 @@ func (s *Service) AttemptsOf(ctx context.Context, jobs []*gen.Job) (map[string][
 	ctx = auth.System(ctx, "job.attempts")
 	var runs []string
 	for _, j := range jobs {
-		for _, stay := range staysOf(j) {
-			runs = append(runs, stay.run)
+		for _, tenure := range tenuresOf(j) {
+			runs = append(runs, tenure.run)
 		}
 	}
 	rows, err := s.store.Client(ctx).Attempt.Query().Where(attempt.RunIDIn(runs...)).Order(gen.Asc(attempt.FieldNumber)).All(ctx)
@@ -76,19 +76,19 @@ func (s *Service) AttemptsOf(ctx context.Context, jobs []*gen.Job) (map[string][
 func triesOf(j *gen.Job, byRun map[string][]*gen.Attempt) []*Try {
 	tries := []*Try{}
 	before := 0
-	for _, stay := range staysOf(j) {
-		for _, row := range byRun[stay.run] {
-			if row.Number <= stay.attempts {
-				tries = append(tries, &Try{Number: before + row.Number, Attempt: left(j, row)})
+	for _, tenure := range tenuresOf(j) {
+		for _, row := range byRun[tenure.run] {
+			if row.Number <= tenure.attempts {
+				tries = append(tries, &Try{Number: before + row.Number, Attempt: untilLeft(j, row)})
 			}
 		}
-		before += stay.attempts
+		before += tenure.attempts
 	}
 	return tries
 }
 
-// left gives an attempt as it was for a job that was cancelled meanwhile.
-func left(j *gen.Job, row *gen.Attempt) *gen.Attempt {
+// untilLeft gives an attempt as it was for a job that was cancelled meanwhile.
+func untilLeft(j *gen.Job, row *gen.Attempt) *gen.Attempt {
 	if j.State != Cancelled || row.RunID != j.RunID || row.EndedAt != nil && !row.EndedAt.After(*j.FinishedAt) {
 		return row
 	}

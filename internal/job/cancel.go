@@ -29,7 +29,7 @@ func (s *Service) Cancel(ctx context.Context, id string) (*gen.Job, error) {
 				return nil
 			}
 			system := auth.System(ctx, "job.cancel")
-			l, err := s.open(system, j.RunID)
+			l, err := s.lockLedger(system, j.RunID)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func (s *Service) CancelFor(ctx context.Context, parent string) error {
 	for i, j := range active {
 		runs[i] = j.RunID
 	}
-	l, err := s.open(ctx, runs...)
+	l, err := s.lockLedger(ctx, runs...)
 	if err != nil {
 		return err
 	}

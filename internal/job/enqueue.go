@@ -61,7 +61,7 @@ func (s *Service) Enqueue(ctx context.Context, requests []Request, changes ...ev
 	creates := make([]*gen.JobCreate, len(requests))
 	for i, r := range requests {
 		on := runs[works[i].key]
-		state, attempt := place(on)
+		state, attempt := standing(on)
 		creates[i] = client.Job.Create().SetID(r.ID).SetOwnerID(r.Owner).SetKind(r.Kind).
 			SetSubjectID(r.Subject).SetParentID(r.Parent).SetLane(string(r.Lane)).
 			SetRunID(on.ID).SetMaxAttempts(on.MaxAttempts).SetRunAt(on.RunAt).SetState(state).SetAttempt(attempt)
@@ -79,9 +79,9 @@ func (s *Service) Enqueue(ctx context.Context, requests []Request, changes ...ev
 	return jobs, s.log.Append(ctx, changes...)
 }
 
-// place is how far a job is that begins to hang on the run: its state, and the
+// standing is how far a job is that begins to hang on the run: its state, and the
 // attempts of the run that were begun.
-func place(on *gen.Run) (State, int) {
+func standing(on *gen.Run) (State, int) {
 	if on.State == run.StateRUNNING {
 		return Running, on.Attempt
 	}

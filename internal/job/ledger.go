@@ -48,10 +48,10 @@ type closing struct {
 	reason  string
 }
 
-// open locks runs and then their active jobs, always in this order and in the
+// lockLedger locks runs and then their active jobs, always in this order and in the
 // order of their ids, so that transactions wait for each other and don't lock
 // each other out.
-func (s *Service) open(ctx context.Context, runIDs ...string) (*ledger, error) {
+func (s *Service) lockLedger(ctx context.Context, runIDs ...string) (*ledger, error) {
 	runs, err := s.lockRuns(ctx, runIDs)
 	if err != nil {
 		return nil, err
@@ -184,10 +184,10 @@ func (l *ledger) again(r *gen.Run, out Outcome, delay time.Duration) {
 // cancel ends one job; its run goes on while another job hangs on it.
 func (l *ledger) cancel(j *gen.Job) {
 	l.endJob(j, Outcome{State: Cancelled})
-	left := slices.DeleteFunc(l.jobs[j.RunID], func(o *gen.Job) bool { return o.ID == j.ID })
-	l.jobs[j.RunID] = left
+	others := slices.DeleteFunc(l.jobs[j.RunID], func(o *gen.Job) bool { return o.ID == j.ID })
+	l.jobs[j.RunID] = others
 	r := l.runs[j.RunID]
-	if len(left) > 0 || r == nil || Final(State(r.State)) {
+	if len(others) > 0 || r == nil || Final(State(r.State)) {
 		return
 	}
 	if r.State == run.StateRUNNING {

@@ -214,7 +214,7 @@ func (l *ledger) writeAttempts(ctx context.Context) error {
 // writeOutbox leaves the next attempts, and takes back the runs that nobody
 // wants any more.
 func (l *ledger) writeOutbox(ctx context.Context) error {
-	if err := l.leave(ctx, l.messages); err != nil || len(l.freed) == 0 {
+	if err := l.post(ctx, l.messages); err != nil || len(l.freed) == 0 {
 		return err
 	}
 	client := l.store.Client(ctx)

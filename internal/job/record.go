@@ -98,7 +98,7 @@ func (s *Service) recordAll(ctx context.Context, reports []report) error {
 		for i, r := range reports {
 			ids[i] = r.run
 		}
-		l, err := s.open(ctx, ids...)
+		l, err := s.lockLedger(ctx, ids...)
 		if err != nil {
 			return err
 		}

@@ -138,7 +138,7 @@ var errMovedOn = errors.New("the run moved on since it was found")
 
 func (s *Service) rescue(ctx context.Context, found lost) (bool, error) {
 	err := s.store.Tx(ctx, func(ctx context.Context) error {
-		l, err := s.open(ctx, found.run.ID)
+		l, err := s.lockLedger(ctx, found.run.ID)
 		if err != nil {
 			return err
 		}

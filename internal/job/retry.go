@@ -52,14 +52,14 @@ func (s *Service) reopen(ctx context.Context, j *gen.Job) (*gen.Job, error) {
 		return nil, err
 	}
 	on := runs[key]
-	state, attempts := place(on)
+	state, attempts := standing(on)
 	base := j.AttemptBase
 	u := j.Update().SetState(state).SetRunAt(on.RunAt).
 		SetVersion(j.Version + 1).ClearErrorCode().ClearErrorMessage().ClearFinishedAt()
 	// A run that went on for others is joined again as if it was never left.
 	if on.ID != j.RunID {
 		base = j.Attempt
-		u.SetRunID(on.ID).SetAttemptBase(base).SetEarlierRuns(append(j.EarlierRuns, stay{j.RunID, j.Attempt - j.AttemptBase}.String()))
+		u.SetRunID(on.ID).SetAttemptBase(base).SetEarlierRuns(append(j.EarlierRuns, tenure{j.RunID, j.Attempt - j.AttemptBase}.String()))
 	}
 	reopened, err := u.SetAttempt(base + attempts).SetMaxAttempts(base + on.MaxAttempts).Save(ctx)
 	if err != nil {

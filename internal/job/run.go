@@ -121,7 +121,7 @@ func (s *Service) makeRuns(ctx context.Context, missing []work, found map[string
 			}
 		}
 	}
-	return s.leave(ctx, messages)
+	return s.post(ctx, messages)
 }
 
 func (s *Service) insertRuns(ctx context.Context, creates []*gen.RunCreate, keys []string) ([]*gen.Run, error) {
@@ -143,8 +143,8 @@ func (s *Service) insertRuns(ctx context.Context, creates []*gen.RunCreate, keys
 	return made, nil
 }
 
-// leave puts messages into the outbox.
-func (s *Service) leave(ctx context.Context, messages []message) error {
+// post puts messages into the outbox.
+func (s *Service) post(ctx context.Context, messages []message) error {
 	client := s.store.Client(ctx)
 	for part := range slices.Chunk(messages, rowsAtOnce) {
 		creates := make([]*gen.OutboxCreate, len(part))
@@ -171,7 +171,7 @@ func (s *Service) hasten(ctx context.Context, r *gen.Run, lane jobspec.Lane) err
 	if r.PublishedAt == nil {
 		return nil // its message still lies in the outbox
 	}
-	return s.leave(ctx, []message{{r.ID, r.Attempt, store.Now()}})
+	return s.post(ctx, []message{{r.ID, r.Attempt, store.Now()}})
 }
 
 // Hasten makes jobs urgent that were asked for in bulk, inside the transaction

@@ -41,7 +41,7 @@ func Events[T any](ctx context.Context, s *Streams, ask EventsAsk, show func(*Ev
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, s, Interest{Audiences: r.audiences, Keys: r.audiences}, func(o opening[T]) (follower, error) {
+	return stream(ctx, s, Interest{Audiences: r.audiences, Keys: r.audiences}, func(o opening[T]) (follower, error) {
 		r.position = o.head
 		r.send = func(e *Event) bool { return o.send(e.Cursor, show(e)) }
 		var err error

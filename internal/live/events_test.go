@@ -182,7 +182,7 @@ func TestCursorOfAnotherLogIsOneReset(t *testing.T) {
 		h.note("one")
 		head := h.position()
 		for name, after := range map[string]event.Cursor{
-			"another epoch": {Epoch: "restored", Position: 1},
+			"another epoch":    {Epoch: "restored", Position: 1},
 			"no such position": {Epoch: h.log.Epoch(), Position: head + 1000},
 		} {
 			events := h.events(as(t, owner), &after)

@@ -71,10 +71,10 @@ type Counts struct {
 
 // subscriber is a Watch, or a listener.
 type subscriber interface {
-	// add is told of an event, report of progress; lost that there may have been
+	// add is told of an event, progress of that of a run; lost that there may have been
 	// events behind a position that it was not told of. None may block.
 	add(e event.Event)
-	report(p jobspec.Progress)
+	progress(p jobspec.Progress)
 	lost(whole int64)
 }
 
@@ -144,7 +144,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		return fmt.Errorf("subscribe to the event log: %w", err)
 	}
 	defer func() { _ = rounds.Unsubscribe() }()
-	progress, err := h.bus.Conn().Subscribe(jobspec.SubjectProgressAll, h.report)
+	progress, err := h.bus.Conn().Subscribe(jobspec.SubjectProgressAll, h.hear)
 	if err != nil {
 		return fmt.Errorf("subscribe to progress: %w", err)
 	}

@@ -32,7 +32,7 @@ func (s *Streams) Job(ctx context.Context, id string) (<-chan *JobUpdate, error)
 		return nil, err
 	}
 	i := Interest{Audiences: []string{event.User(j.OwnerID)}, Keys: []string{id, j.RunID}}
-	return open(ctx, s, i, func(o opening[*JobUpdate]) (follower, error) {
+	return stream(ctx, s, i, func(o opening[*JobUpdate]) (follower, error) {
 		watched := j.RunID
 		if j, err = reach(ctx, get); err != nil {
 			return nil, err
@@ -63,13 +63,13 @@ func (r *jobReader) follow(ctx context.Context, t Taken) bool {
 	switch {
 	case newest.Version > r.job.Version || t.Overflow:
 		return r.changed(ctx, newest, t.Overflow)
-	case t.Reported && r.progress() != nil:
+	case t.Progressed && r.progress() != nil:
 		return r.emit()
 	}
 	return true
 }
 
-// emit hands on the job as it is known, with what its worker last reported.
+// emit hands on the job as it is known, with what its worker last progressed.
 func (r *jobReader) emit() bool {
 	u := &JobUpdate{Cursor: r.cursor, Version: r.job.Version, Job: r.job}
 	if p := r.progress(); p != nil && p.Partial != "" {

@@ -17,9 +17,9 @@ type Listener struct {
 
 type listener struct{ Listener }
 
-func (l *listener) add(e event.Event)       { l.Event(e) }
-func (l *listener) report(jobspec.Progress) {}
-func (l *listener) lost(int64)              { l.Lost() }
+func (l *listener) add(e event.Event)         { l.Event(e) }
+func (l *listener) progress(jobspec.Progress) {}
+func (l *listener) lost(int64)                { l.Lost() }
 
 // Listen calls l for the events of the audiences that are about one of the
 // keys, until stop. Events that are committed after Listen has returned come.

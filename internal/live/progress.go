@@ -11,7 +11,7 @@ import (
 // Progress gives the last report of a run, if there was one lately.
 func (h *Hub) Progress(run string) (jobspec.Progress, bool) { return h.progress.Get(run) }
 
-func (h *Hub) report(m *nats.Msg) {
+func (h *Hub) hear(m *nats.Msg) {
 	var p jobspec.Progress
 	if err := json.Unmarshal(m.Data, &p); err != nil || p.Run == "" {
 		return
@@ -37,7 +37,7 @@ func (h *Hub) report(m *nats.Msg) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for s := range h.subscribers[p.Run] {
-		s.report(p)
+		s.progress(p)
 	}
 }
 

@@ -25,7 +25,7 @@ func Series[T, M any](ctx context.Context, s *Streams, of domain.Series[T], pare
 		Streams: s, Series: of, viewer: viewer, parent: parent, audience: event.User(owner), cursor: s.log.Cursor(0), versions: map[string]int64{},
 	}
 	i := Interest{Audiences: []string{r.audience}, Keys: []string{parent}}
-	return open(ctx, s, i, func(o opening[M]) (follower, error) {
+	return stream(ctx, s, i, func(o opening[M]) (follower, error) {
 		r.head = o.head
 		r.send = func(t *T) bool { return o.send(r.cursor, show(r.cursor, t)) }
 		return r, r.find(ctx, after)

@@ -59,11 +59,11 @@ type Watch struct {
 	overflow bool
 	// Of an overflow: nothing was dropped up to whole, and dropped is the position
 	// of the last event that was, as far as that is known.
-	whole    int64
-	dropped  int64
-	reported bool
-	expires  time.Time
-	closed   bool
+	whole      int64
+	dropped    int64
+	progressed bool
+	expires    time.Time
+	closed     bool
 }
 
 // Taken is what Take gives.
@@ -75,8 +75,8 @@ type Taken struct {
 	Overflow bool
 	Whole    int64
 	Dropped  int64
-	// Reported is true when there was progress.
-	Reported bool
+	// Progressed is true when there was progress.
+	Progressed bool
 	// Expires is when the connection will be closed, if it is time to warn.
 	Expires time.Time
 }
@@ -96,9 +96,9 @@ func (h *Hub) Watch(i Interest) *Watch {
 func (w *Watch) Take() Taken {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := Taken{w.events, w.overflow, w.whole, w.dropped, w.reported, w.expires}
+	t := Taken{w.events, w.overflow, w.whole, w.dropped, w.progressed, w.expires}
 	w.hub.held.Add(-int64(len(w.events)))
-	w.events, w.overflow, w.dropped, w.expires, w.reported = nil, false, 0, time.Time{}, false
+	w.events, w.overflow, w.dropped, w.expires, w.progressed = nil, false, 0, time.Time{}, false
 	return t
 }
 
@@ -165,12 +165,12 @@ func (w *Watch) lost(whole int64) {
 	w.Wake()
 }
 
-func (w *Watch) report(jobspec.Progress) {
+func (w *Watch) progress(jobspec.Progress) {
 	w.mu.Lock()
-	if w.reported {
+	if w.progressed {
 		w.hub.counts.Conflated.Add(1)
 	}
-	w.reported = true
+	w.progressed = true
 	w.mu.Unlock()
 	w.Wake()
 }

@@ -145,7 +145,7 @@ func (r *resultReader) keepPulling(ctx context.Context) {
 			r.bus.log.Warn("RESULTS can't be read, trying again", "error", fault)
 			r.repair.Wait(ctx)
 		}
-		err = r.open(ctx)
+		err = r.openConsumer(ctx)
 	}
 	if open, _, _ := r.puller.Open(); err == nil && !open && room >= MaxResultBatch {
 		err = r.puller.Wait(MaxResultBatch)
@@ -155,8 +155,8 @@ func (r *resultReader) keepPulling(ctx context.Context) {
 	}
 }
 
-// open makes sure that the stream and the durable consumer exist.
-func (r *resultReader) open(ctx context.Context) error {
+// openConsumer makes sure that the stream and the durable consumer exist.
+func (r *resultReader) openConsumer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	r.mu.Lock()

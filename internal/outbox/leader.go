@@ -58,15 +58,15 @@ func (l *leader) term(ctx context.Context, work func(ctx context.Context) error)
 	slog.Info("this process leads the relay")
 	defer l.release(ctx, conn)
 	term, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	defer watching.Wait()
+	var guarding sync.WaitGroup
+	defer guarding.Wait()
 	defer cancel()
-	watching.Go(func() { l.watch(term, conn, cancel) })
+	guarding.Go(func() { l.guard(term, conn, cancel) })
 	return work(term)
 }
 
-// watch ends the term when the connection, and with it the lock, is gone.
-func (l *leader) watch(ctx context.Context, conn *sql.Conn, lost func()) {
+// guard ends the term when the connection, and with it the lock, is gone.
+func (l *leader) guard(ctx context.Context, conn *sql.Conn, lost func()) {
 	for {
 		select {
 		case <-ctx.Done():

@@ -10,9 +10,9 @@ import (
 	"parley/internal/apperr"
 )
 
-// position is the place of a row in an order: the value of the order's column,
+// sortKey is that of a row in an order: the value of the order's column,
 // and what breaks ties, which without a Tie is the id.
-type position struct {
+type sortKey struct {
 	value, tie any
 }
 
@@ -74,8 +74,8 @@ func (o Order[T]) mark() string {
 	return o.Name + "+"
 }
 
-// format gives the cursor of a place.
-func (o Order[T]) format(p position) string {
+// format gives the cursor of a row.
+func (o Order[T]) format(p sortKey) string {
 	c := cursor{Order: o.mark(), value: valueOf(p.value)}
 	if o.Tie == nil {
 		c.ID, _ = p.tie.(string)
@@ -92,7 +92,7 @@ func (o Order[T]) format(p position) string {
 
 // parse reads what format of the same order gave, and nothing else: a forged
 // cursor must not reach the database with a value of another type.
-func (o Order[T]) parse(s *string, argument string) (*position, error) {
+func (o Order[T]) parse(s *string, argument string) (*sortKey, error) {
 	if s == nil {
 		return nil, nil //nolint:nilnil // no cursor is a valid answer
 	}
@@ -106,11 +106,11 @@ func (o Order[T]) parse(s *string, argument string) (*position, error) {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return nil, bad
 	}
-	p := position{value: c.any(), tie: c.ID}
+	p := sortKey{value: c.any(), tie: c.ID}
 	if o.Tie != nil && c.Tie != nil {
 		p.tie = c.Tie.any()
 	}
-	usual := o.place(blank[T]())
+	usual := o.sortKeyOf(blank[T]())
 	if !alike(p.value, usual.value) || !alike(p.tie, usual.tie) || o.Tie == nil && c.ID == "" || o.format(p) != *s {
 		return nil, bad
 	}

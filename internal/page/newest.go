@@ -10,8 +10,8 @@ import (
 	"parley/internal/apperr"
 )
 
-// Place is a place in a list that is sorted by a time and, among equals, an id.
-type Place struct {
+// Key is where a row lies in a list that is sorted by a time and, among equals, an id.
+type Key struct {
 	At time.Time
 	ID string
 }
@@ -19,7 +19,7 @@ type Place struct {
 // Span is what a statement reads of a list that has the newest rows first.
 type Span struct {
 	// After and Before bound it, exclusive; nil bounds nothing.
-	After, Before *Place
+	After, Before *Key
 	// Backward reads from the end of the list.
 	Backward bool
 	// Limit is the most rows.
@@ -43,8 +43,8 @@ type Index struct {
 
 // Rows of a list lie between these.
 var (
-	oldest = &Place{At: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)}
-	latest = &Place{At: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}
+	oldest = &Key{At: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)}
+	latest = &Key{At: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}
 )
 
 // SQL gives the end of a SELECT that has a WHERE already, and its arguments behind
@@ -95,18 +95,18 @@ func (s Span) SQL(index Index, values, args []any) (string, []any) {
 
 // Newest reads one page of a list that is sorted by a time and an id, the newest
 // first, as Load does but with a statement written by hand: rows reads a Span,
-// and place gives where a row stands. name goes into the cursors, so that one of
+// and key gives that of a row. name goes into the cursors, so that one of
 // another list is refused.
-func Newest[T any](args Args, name string, place func(T) Place, rows func(Span) ([]T, error), count func() (int, error)) (*Page[T], error) {
+func Newest[T any](args Args, name string, key func(T) Key, rows func(Span) ([]T, error), count func() (int, error)) (*Page[T], error) {
 	size, backward, err := args.size()
 	if err != nil {
 		return nil, err
 	}
 	span := Span{Backward: backward, Limit: size + 1}
-	if span.After, err = parsePlace(name, args.After, "after"); err != nil {
+	if span.After, err = parseKey(name, args.After, "after"); err != nil {
 		return nil, err
 	}
-	if span.Before, err = parsePlace(name, args.Before, "before"); err != nil {
+	if span.Before, err = parseKey(name, args.Before, "before"); err != nil {
 		return nil, err
 	}
 	found, err := rows(span)
@@ -123,31 +123,31 @@ func Newest[T any](args Args, name string, place func(T) Place, rows func(Span) 
 		p.HasNext, p.HasPrevious = more, span.After != nil
 	}
 	for i, row := range found {
-		p.Edges[i] = Edge[T]{Node: row, Cursor: place(row).cursor(name)}
+		p.Edges[i] = Edge[T]{Node: row, Cursor: key(row).cursor(name)}
 	}
 	return p, nil
 }
 
-const placeMark = "pn1."
+const keyMark = "pn1."
 
-// cursor gives the opaque form of a place, in microseconds.
-func (p Place) cursor(name string) string {
+// cursor gives the opaque form of a key, in microseconds.
+func (p Key) cursor(name string) string {
 	raw := make([]byte, 0, 96)
-	raw = append(raw, placeMark...)
+	raw = append(raw, keyMark...)
 	raw = append(append(raw, name...), '.')
 	raw = append(strconv.AppendInt(raw, p.At.UnixMicro(), 10), '.')
 	raw = append(raw, p.ID...)
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// parsePlace reads what cursor of the same list gave, and nothing else.
-func parsePlace(name string, s *string, argument string) (*Place, error) {
+// parseKey reads what cursor of the same list gave, and nothing else.
+func parseKey(name string, s *string, argument string) (*Key, error) {
 	if s == nil {
 		return nil, nil //nolint:nilnil // no cursor is a valid answer
 	}
 	bad := apperr.Argument(argument, "This is not a cursor of this list.")
 	raw, err := base64.RawURLEncoding.DecodeString(*s)
-	rest, ok := strings.CutPrefix(string(raw), placeMark+name+".")
+	rest, ok := strings.CutPrefix(string(raw), keyMark+name+".")
 	if err != nil || !ok {
 		return nil, bad
 	}
@@ -156,7 +156,7 @@ func parsePlace(name string, s *string, argument string) (*Place, error) {
 	if err != nil {
 		return nil, bad
 	}
-	p := &Place{At: time.UnixMicro(at).UTC(), ID: id}
+	p := &Key{At: time.UnixMicro(at).UTC(), ID: id}
 	// Postgres keeps no NUL and nothing but UTF-8 in texts, and no time far from ours.
 	if id == "" || p.cursor(name) != *s || strings.ToValidUTF8(id, "") != id || strings.ContainsRune(id, 0) ||
 		p.At.Year() < 1 || p.At.Year() > 9999 {

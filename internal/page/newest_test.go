@@ -13,17 +13,17 @@ import (
 )
 
 // numbered gives a list of n rows, the newest first, two of each time.
-func numbered(n int) []page.Place {
-	rows := make([]page.Place, n)
+func numbered(n int) []page.Key {
+	rows := make([]page.Key, n)
 	for i := range rows {
-		rows[i] = page.Place{At: time.UnixMicro(int64(1000 - i/2)).UTC(), ID: strconv.Itoa(9 - i%2)}
+		rows[i] = page.Key{At: time.UnixMicro(int64(1000 - i/2)).UTC(), ID: strconv.Itoa(9 - i%2)}
 	}
 	return rows
 }
 
-func newest(rows []page.Place, args page.Args) (*page.Page[page.Place], error) {
-	later := func(a, b page.Place) bool { return a.At.After(b.At) || a.At.Equal(b.At) && a.ID > b.ID }
-	return page.Newest(args, "NUMBERS", func(p page.Place) page.Place { return p }, func(s page.Span) (found []page.Place, err error) {
+func newest(rows []page.Key, args page.Args) (*page.Page[page.Key], error) {
+	later := func(a, b page.Key) bool { return a.At.After(b.At) || a.At.Equal(b.At) && a.ID > b.ID }
+	return page.Newest(args, "NUMBERS", func(p page.Key) page.Key { return p }, func(s page.Span) (found []page.Key, err error) {
 		for i := range rows {
 			row := rows[i]
 			if s.Backward {
@@ -41,7 +41,7 @@ func TestNewestGoesThroughAListBothWays(t *testing.T) {
 	t.Parallel()
 	rows := numbered(11)
 	for size := 1; size <= 12; size++ {
-		var forward, backward []page.Place
+		var forward, backward []page.Key
 		for args := (page.Args{First: &size}); ; {
 			p, err := newest(rows, args)
 			require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestNewestGoesThroughAListBothWays(t *testing.T) {
 		for args := (page.Args{Last: &size}); ; {
 			p, err := newest(rows, args)
 			require.NoError(t, err)
-			var part []page.Place
+			var part []page.Key
 			for _, e := range p.Edges {
 				part = append(part, e.Node)
 			}
@@ -98,7 +98,7 @@ func TestASpanHasNoMoreBoundsThanNeeded(t *testing.T) {
 	plain, fixed := page.Index{Time: "at", ID: "id"}, page.Index{Fixed: []string{"k"}, Time: "at", ID: "id"}
 	closed := fixed
 	closed.Closed = true
-	place := &page.Place{At: time.UnixMicro(5).UTC(), ID: "a"}
+	place := &page.Key{At: time.UnixMicro(5).UTC(), ID: "a"}
 	for _, test := range []struct {
 		span  page.Span
 		index page.Index

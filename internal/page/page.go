@@ -46,13 +46,13 @@ type Tie[T any] struct {
 	Key func(T) any
 }
 
-// place is where a row lies in the order.
-func (o Order[T]) place(row T) position {
+// sortKeyOf tells where a row lies in the order.
+func (o Order[T]) sortKeyOf(row T) sortKey {
 	value, id := o.Key(row)
 	if o.Tie != nil {
-		return position{value, o.Tie.Key(row)}
+		return sortKey{value, o.Tie.Key(row)}
 	}
-	return position{value, id}
+	return sortKey{value, id}
 }
 
 // tie gives the column that breaks ties and its direction.
@@ -68,7 +68,7 @@ type Cut struct {
 	Where, Order func(*sql.Selector)
 }
 
-// Edge is a row with the cursor of its place.
+// Edge is a row with the cursor of where it lies.
 type Edge[T any] struct {
 	Node   T
 	Cursor string
@@ -112,7 +112,7 @@ func Load[T any](args Args, order Order[T], rows func(Cut, int) ([]T, error), co
 		p.HasNext, p.HasPrevious = more, after != nil
 	}
 	for i, row := range found {
-		p.Edges[i] = Edge[T]{Node: row, Cursor: order.format(order.place(row))}
+		p.Edges[i] = Edge[T]{Node: row, Cursor: order.format(order.sortKeyOf(row))}
 	}
 	return p, nil
 }
@@ -134,7 +134,7 @@ func (a Args) size() (size int, backward bool, err error) {
 	return n, backward, nil
 }
 
-func (o Order[T]) cut(backward bool, after, before *position) Cut {
+func (o Order[T]) cut(backward bool, after, before *sortKey) Cut {
 	tie, tieDown := o.tie()
 	return Cut{
 		Where: func(s *sql.Selector) {
@@ -159,8 +159,8 @@ func direction(down bool) func(string) string {
 }
 
 // beyond keeps the rows that lie behind p when the columns are read in the
-// directions. Its first comparison alone lets an index skip to the place.
-func beyond(column string, down bool, tie string, tieDown bool, p position) *sql.Predicate {
+// directions. Its first comparison alone lets an index skip to the row.
+func beyond(column string, down bool, tie string, tieDown bool, p sortKey) *sql.Predicate {
 	return sql.P(func(b *sql.Builder) {
 		if down == tieDown {
 			b.WriteString("("+column+", "+tie+")").WriteOp(further(down)).WriteString("(").Args(p.value, p.tie).WriteString(")")

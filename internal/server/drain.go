@@ -29,18 +29,18 @@ func (s *Server) RunConnections(ctx context.Context) error {
 	return all.Wait()
 }
 
-// intake refuses mutations while the server drains.
-type intake struct{ *Server }
+// drainGate refuses mutations while the server drains.
+type drainGate struct{ *Server }
 
 // ExtensionName names the check.
-func (intake) ExtensionName() string { return "Intake" }
+func (drainGate) ExtensionName() string { return "DrainGate" }
 
 // Validate has nothing to check.
-func (intake) Validate(graphql.ExecutableSchema) error { return nil }
+func (drainGate) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext refuses a mutation before anything of it was done.
-func (i intake) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	if op.Operation.Operation != ast.Mutation || !i.draining.Load() {
+func (g drainGate) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	if op.Operation.Operation != ast.Mutation || !g.draining.Load() {
 		return nil
 	}
 	refusal := apperr.New(apperr.Unavailable, "The server restarts: send this again.")

@@ -30,10 +30,10 @@ type follower struct {
 	streams *live.Connection
 
 	// changing is held while another viewer is taken, over calls of the database;
-	// mu is held for a moment, and never while a watch is stopped.
+	// mu is held for a moment, and never while a sitting is stopped.
 	changing sync.Mutex
 	mu       sync.Mutex
-	now      *watch // nil before the first
+	now      *sitting // nil before the first
 	over     bool
 	// answering is the number of mutations that run, and closing the reason with
 	// which the connection ends once they have answered.
@@ -65,7 +65,7 @@ func (s *sessions) follow(ctx context.Context, conn connection, streams *live.Co
 // become takes a viewer in place of the one before and gives when its time is
 // over. An error changes nothing.
 func (f *follower) become(ctx context.Context, v auth.Viewer, secret string) (time.Time, error) {
-	w := f.sessions.watch(f, v, secret)
+	w := f.sessions.sit(f, v, secret)
 	// In this order: what happens after the answer is told.
 	if err := f.sessions.confirm(ctx, v); err != nil {
 		f.drop(w)
@@ -102,7 +102,7 @@ func (f *follower) warn(at time.Time) {
 	}
 }
 
-func (f *follower) drop(w *watch) {
+func (f *follower) drop(w *sitting) {
 	if w == nil {
 		return
 	}
@@ -129,7 +129,7 @@ func (f *follower) viewer() (v auth.Viewer, secret string) {
 }
 
 // told acts on an event, quickly: it is the hub's goroutine.
-func (w *watch) told(e event.Event) {
+func (w *sitting) told(e event.Event) {
 	v := w.viewer
 	switch {
 	case e.Topic != account.TopicSession:
@@ -151,7 +151,7 @@ func (w *watch) told(e event.Event) {
 }
 
 // extend moves the end of the viewer's time, never back.
-func (w *watch) extend(at time.Time) {
+func (w *sitting) extend(at time.Time) {
 	f := w.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -169,7 +169,7 @@ func (w *watch) extend(at time.Time) {
 const lastWords = time.Second
 
 // end closes the connection of a viewer who may not stay.
-func (w *watch) end(reason string) {
+func (w *sitting) end(reason string) {
 	f := w.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -184,7 +184,7 @@ func (w *watch) end(reason string) {
 	}
 }
 
-func (w *watch) over() bool {
+func (w *sitting) over() bool {
 	w.f.mu.Lock()
 	defer w.f.mu.Unlock()
 	return w.stopped

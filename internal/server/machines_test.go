@@ -111,7 +111,7 @@ func (m *machines) start(change func(c *server.Config)) *process {
 	book := resume.NewBook(m.store, m.log, resume.Config{})
 	streams, err := live.NewStreams(live.Config{Hub: p.hub, Log: m.log, Book: book, Jobs: m.jobs, Domains: m.domains})
 	m.must(err)
-	p.resolver = &graph.Resolver{AccountService: p.accounts, NoteService: m.notes, JobService: m.jobs, Domains: m.domains, Hub: p.hub, Streams: streams, Places: book}
+	p.resolver = &graph.Resolver{AccountService: p.accounts, NoteService: m.notes, JobService: m.jobs, Domains: m.domains, Hub: p.hub, Streams: streams, Readers: book}
 	p.server = serve(m.t, func(c *server.Config) {
 		c.Verify, c.Confirm = p.accounts.Verify, p.accounts.Confirm
 		c.Resolver = p.resolver

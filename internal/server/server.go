@@ -202,7 +202,7 @@ func (s *Server) graphql() http.Handler {
 	h.AroundOperations(asViewer)
 	h.AroundOperations(s.deadline)
 	h.AroundResponses(s.cfg.Resolver.Loaders)
-	h.Use(intake{s})
+	h.Use(drainGate{s})
 	h.Use(keyCheck{s.cfg.Verify})
 	h.Use(fieldLimit{maxFields})
 	h.Use(extension.FixedComplexityLimit(maxComplexity))

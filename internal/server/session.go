@@ -36,8 +36,8 @@ type sessions struct {
 	confirm ConfirmFunc
 
 	mu sync.Mutex
-	// doubtful are the watches that may have missed something, each once.
-	doubtful []*watch
+	// doubtful are the sittings that may have missed something, each once.
+	doubtful []*sitting
 	// wake has a value while there are some.
 	wake chan struct{}
 }
@@ -49,8 +49,9 @@ func newSessions(hub *live.Hub, verify VerifyFunc, confirm ConfirmFunc) *session
 	return &sessions{hub: hub, verify: verify, confirm: confirm, wake: make(chan struct{}, 1)}
 }
 
-// watch listens to what becomes of one viewer of a follower.
-type watch struct {
+// sitting is one viewer's time on the connection of a follower, who may have
+// several, one after the other.
+type sitting struct {
 	f      *follower
 	viewer auth.Viewer
 	// secret is that of the viewer's API key, empty for people.
@@ -58,18 +59,18 @@ type watch struct {
 	stop   func()
 
 	// Guarded by f.mu: when the viewer's time is over, why it is over already, and
-	// whether nobody needs the watch any more.
+	// whether it has ended.
 	expires time.Time
 	ended   string
 	stopped bool
 
-	// doubted is guarded by sessions.mu: the watch is in doubtful.
+	// doubted is guarded by sessions.mu: it is in doubtful.
 	doubted bool
 }
 
-// watch begins to listen. What is committed after it has returned comes.
-func (s *sessions) watch(f *follower, v auth.Viewer, secret string) *watch {
-	w := &watch{f: f, viewer: v, secret: secret, expires: v.Expires, stop: func() {}}
+// sit begins to listen to what becomes of the viewer. What is committed after it has returned comes.
+func (s *sessions) sit(f *follower, v auth.Viewer, secret string) *sitting {
+	w := &sitting{f: f, viewer: v, secret: secret, expires: v.Expires, stop: func() {}}
 	if s.hub != nil {
 		w.stop = s.hub.Listen([]string{event.User(v.ID)}, []string{v.ID, cmp.Or(v.Key, v.Session)}, live.Listener{
 			Event: w.told, Lost: func() { s.doubt(w) },
@@ -86,8 +87,8 @@ const (
 	recheckTimeout = 10 * time.Second
 )
 
-// doubt makes Run confirm the watch's viewer again.
-func (s *sessions) doubt(w *watch) {
+// doubt makes Run confirm the viewer of a sitting again.
+func (s *sessions) doubt(w *sitting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !w.doubted {
@@ -138,7 +139,7 @@ func (s *sessions) recheckAll(ctx context.Context) {
 }
 
 // next takes one of the doubtful, nil when there is none.
-func (s *sessions) next() *watch {
+func (s *sessions) next() *sitting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.doubtful) == 0 {
@@ -157,7 +158,7 @@ func (s *sessions) next() *watch {
 
 // recheck closes the connection of a viewer who may not stay. The error says
 // that nobody knows.
-func (s *sessions) recheck(ctx context.Context, w *watch) error {
+func (s *sessions) recheck(ctx context.Context, w *sitting) error {
 	if w.over() {
 		return nil
 	}

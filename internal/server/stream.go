@@ -48,7 +48,7 @@ func (s *Server) openStream(ctx context.Context, conn *sse.Stream) (context.Cont
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, c.left)
+	context.AfterFunc(ctx, c.end)
 	return followed, nil
 }
 
@@ -68,7 +68,7 @@ func (s *stream) SetExpiry(at time.Time) {
 // Close is that of connection. There is no room for the reason.
 func (s *stream) Close(string) { go s.Stream.Close() }
 
-func (s *stream) left() {
+func (s *stream) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true

@@ -1,5 +1,5 @@
-// Package connection gives pages of rows the shape of Relay connections.
-package connection
+// Package listing gives pages of rows the shape of Relay connections.
+package listing
 
 import (
 	"parley/ent/gen"
