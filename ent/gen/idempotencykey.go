@@ -27,8 +27,8 @@ type IdempotencyKey struct {
 	Operation string `json:"operation,omitempty"`
 	// hash of the input
 	Fingerprint string `json:"fingerprint,omitempty"`
-	// what is needed to answer again: ids
-	Answer []string `json:"answer,omitempty"`
+	// what is needed to answer again: ids, a sealed secret
+	Answer []string `json:"-"`
 	// the event log's position that was answered
 	Position int64 `json:"position,omitempty"`
 	// the object with which the row is erased
@@ -163,8 +163,7 @@ func (_m *IdempotencyKey) String() string {
 	builder.WriteString("fingerprint=")
 	builder.WriteString(_m.Fingerprint)
 	builder.WriteString(", ")
-	builder.WriteString("answer=")
-	builder.WriteString(fmt.Sprintf("%v", _m.Answer))
+	builder.WriteString("answer=<sensitive>")
 	builder.WriteString(", ")
 	builder.WriteString("position=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Position))

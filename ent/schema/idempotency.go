@@ -26,7 +26,7 @@ func (IdempotencyKey) Fields() []ent.Field {
 		field.String("owner_id").Immutable(),
 		field.String("operation").Immutable(),
 		field.String("fingerprint").Comment("hash of the input"),
-		field.JSON("answer", []string{}).Comment("what is needed to answer again: ids"),
+		field.JSON("answer", []string{}).Sensitive().Comment("what is needed to answer again: ids, a sealed secret"),
 		field.Int64("position").Default(0).Comment("the event log's position that was answered"),
 		field.String("about").Optional().Nillable().Comment("the object with which the row is erased"),
 	}

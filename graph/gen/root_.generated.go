@@ -3055,13 +3055,15 @@ input CreateApiKeyInput {
   scopes: [Scope!]!
   """When it stops working; never when left out."""
   expiresAt: Time
+  """Makes a repeated call safe: it gives the first one's key with its secret. Take one that nobody can guess, a UUID for example. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
 }
 
 """A new API key."""
 type CreateApiKeyPayload {
   """The key."""
   apiKey: ApiKey!
-  """The secret, shown only here: send it as ` + "`" + `Authorization: Bearer …` + "`" + `, and as ` + "`" + `authorization` + "`" + ` in ` + "`" + `connection_init` + "`" + `."""
+  """The secret, shown only here, again only to a call with the same ` + "`" + `idempotencyKey` + "`" + `: send it as ` + "`" + `Authorization: Bearer …` + "`" + `, and as ` + "`" + `authorization` + "`" + ` in ` + "`" + `connection_init` + "`" + `."""
   secret: String!
 }
 
@@ -4021,6 +4023,8 @@ input CreateNoteInput {
   text: String!
   """The language of the text. Left out, it is detected among those that the workers know; ` + "`" + `und` + "`" + ` when that is not sure."""
   language: Language
+  """Makes a repeated call safe: it gives the first one's note and cursor. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
 }
 
 """The new note."""
@@ -4075,6 +4079,8 @@ input ImportNoteInput {
   title: String
   """The language of the text; left out, it is detected."""
   language: Language
+  """Makes a repeated call safe: the same file with the same name gives the first one's note and cursor. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
 }
 
 """The new note."""
@@ -4091,7 +4097,7 @@ input TranslateNoteInput {
   noteId: ID!
   """The languages to translate into, at most 20."""
   languages: [Language!]!
-  """The same key with the same input gives the same answer for 24 hours."""
+  """Makes a repeated call safe: it gives the first one's jobs and cursor. 1 to 200 bytes, kept for 24 hours."""
   idempotencyKey: String
 }
 
@@ -4109,7 +4115,7 @@ input TranslateNotesInput {
   noteIds: [ID!]!
   """The languages to translate into, at most 20."""
   languages: [Language!]!
-  """The same key with the same input gives the same answer for 24 hours."""
+  """Makes a repeated call safe: it gives the first one's jobs and cursor. 1 to 200 bytes, kept for 24 hours."""
   idempotencyKey: String
 }
 

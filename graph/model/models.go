@@ -75,7 +75,7 @@ type CancelJobPayload struct {
 type CreateAPIKeyPayload struct {
 	// The key.
 	APIKey *gen.ApiKey `json:"apiKey"`
-	// The secret, shown only here: send it as `Authorization: Bearer …`, and as `authorization` in `connection_init`.
+	// The secret, shown only here, again only to a call with the same `idempotencyKey`: send it as `Authorization: Bearer …`, and as `authorization` in `connection_init`.
 	Secret string `json:"secret"`
 }
 
@@ -127,6 +127,8 @@ type ImportNoteInput struct {
 	Title *string `json:"title,omitempty"`
 	// The language of the text; left out, it is detected.
 	Language *string `json:"language,omitempty"`
+	// Makes a repeated call safe: the same file with the same name gives the first one's note and cursor. 1 to 200 bytes, kept for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // The new note.

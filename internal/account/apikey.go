@@ -15,6 +15,7 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
+	"parley/internal/idempotency"
 	"parley/internal/page"
 	"parley/internal/store"
 )
@@ -28,14 +29,16 @@ const (
 
 // CreateKeyInput is the input of createApiKey.
 type CreateKeyInput struct {
-	Name      string       `json:"name"`
-	Scopes    []auth.Scope `json:"scopes"`
-	ExpiresAt *time.Time   `json:"expiresAt"`
+	Name           string       `json:"name"`
+	Scopes         []auth.Scope `json:"scopes"`
+	ExpiresAt      *time.Time   `json:"expiresAt"`
+	IdempotencyKey *string      `json:"idempotencyKey"`
 }
 
 // Validate reports every problem of the input.
 func (in CreateKeyInput) Validate() error {
-	return errors.Join(checkKeyName(in.Name), checkScopes(in.Scopes), checkKeyEnd(in.ExpiresAt))
+	return errors.Join(checkKeyName(in.Name), checkScopes(in.Scopes), checkKeyEnd(in.ExpiresAt),
+		idempotency.CheckKey(in.IdempotencyKey, "input", "idempotencyKey"))
 }
 
 func checkKeyName(name string) error {
@@ -69,8 +72,9 @@ func checkKeyEnd(at *time.Time) error {
 }
 
 // CreateKey makes an API key of the viewer, a signed-in SERVICE or ADMIN, and
-// gives it with its secret, which is kept nowhere. CONFLICT when the account
-// has as many working keys as it may.
+// gives it with its secret, of which only a hash is kept. CONFLICT when the
+// account has as many working keys as it may. The same idempotency key gives the
+// first call's key and secret again.
 func (s *Service) CreateKey(ctx context.Context, in CreateKeyInput) (*gen.ApiKey, string, error) {
 	v, err := auth.RequireRole(ctx, keyOwners()...)
 	if err != nil {
@@ -79,27 +83,60 @@ func (s *Service) CreateKey(ctx context.Context, in CreateKeyInput) (*gen.ApiKey
 	if err := in.Validate(); err != nil {
 		return nil, "", err
 	}
-	secret, err := auth.NewSecret(auth.KeyPrefix)
-	if err != nil {
-		return nil, "", err
-	}
-	scopes := slices.DeleteFunc(auth.AllScopes(), func(s auth.Scope) bool { return !slices.Contains(in.Scopes, s) })
+	in.Scopes = slices.DeleteFunc(auth.AllScopes(), func(s auth.Scope) bool { return !slices.Contains(in.Scopes, s) })
 	if in.ExpiresAt != nil {
 		end := in.ExpiresAt.UTC().Truncate(time.Microsecond)
 		in.ExpiresAt = &end
 	}
+	same := in
+	same.IdempotencyKey = nil
 	var key *gen.ApiKey
-	err = s.store.Tx(ctx, func(ctx context.Context) error {
-		if err := s.checkRoom(ctx, v.ID); err != nil {
-			return err
+	var secret string
+	call := idempotency.Call{Owner: v.ID, Operation: "createApiKey", Key: in.IdempotencyKey, Input: same}
+	answer, err := s.calls.Once(ctx, call, func(ctx context.Context) ([]string, error) {
+		var err error
+		if key, secret, err = s.makeKey(ctx, v.ID, in); err != nil || in.IdempotencyKey == nil {
+			return nil, err
 		}
-		key, err = s.store.Client(ctx).ApiKey.Create().SetID(store.NewID("key")).SetOwnerID(v.ID).SetName(in.Name).
-			SetKeyHash(auth.HashSecret(secret)).SetHint(secret[len(secret)-hintLength:]).SetScopes(scopes).
-			SetNillableExpiresAt(in.ExpiresAt).Save(ctx)
-		return err
+		sealed, err := s.tokens.Seal(secret, call.Operation, v.ID, *in.IdempotencyKey)
+		return []string{key.ID, sealed}, err
 	})
+	if err == nil && answer.Repeated {
+		return s.keyAgain(ctx, call, answer)
+	}
 	if err != nil {
 		return nil, "", err
+	}
+	return key, secret, nil
+}
+
+// makeKey writes a key inside the transaction of the context.
+func (s *Service) makeKey(ctx context.Context, owner string, in CreateKeyInput) (*gen.ApiKey, string, error) {
+	if err := s.checkRoom(ctx, owner); err != nil {
+		return nil, "", err
+	}
+	secret, err := auth.NewSecret(auth.KeyPrefix)
+	if err != nil {
+		return nil, "", err
+	}
+	key, err := s.store.Client(ctx).ApiKey.Create().SetID(store.NewID("key")).SetOwnerID(owner).SetName(in.Name).
+		SetKeyHash(auth.HashSecret(secret)).SetHint(secret[len(secret)-hintLength:]).SetScopes(in.Scopes).
+		SetNillableExpiresAt(in.ExpiresAt).Save(ctx)
+	return key, secret, err
+}
+
+// keyAgain gives the key that an earlier call made. Its secret was sealed with the
+// client's idempotency key, which is not kept: nobody else can have it again.
+func (s *Service) keyAgain(ctx context.Context, call idempotency.Call, answer idempotency.Answer) (*gen.ApiKey, string, error) {
+	id, sealed := answer.Values[0], answer.Values[1]
+	key, err := s.store.Client(ctx).ApiKey.Get(ctx, id)
+	if err != nil {
+		return nil, "", store.Found(err, "API key")
+	}
+	secret, err := s.tokens.Unseal(sealed, call.Operation, call.Owner, *call.Key)
+	if err != nil {
+		return nil, "", apperr.Wrap(err, apperr.Conflict,
+			"This call made the API key %s before the server's signing key was changed, so its secret can't be given again: revoke it and make another.", id)
 	}
 	return key, secret, nil
 }

@@ -13,6 +13,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/cache"
 	"parley/internal/event"
+	"parley/internal/idempotency"
 	"parley/internal/store"
 )
 
@@ -62,6 +63,7 @@ type Service struct {
 	counters  cache.Cache
 	cfg       Config
 	keys      *keyring
+	calls     *idempotency.Keys
 	// decoy is checked when there is no such account, so that the time of an
 	// answer does not tell which addresses have one.
 	decoy string
@@ -79,7 +81,7 @@ func New(ctx context.Context, s *store.Store, log *event.Log, tokens *auth.Token
 	if err != nil {
 		return nil, err
 	}
-	return &Service{store: s, log: log, tokens: tokens, passwords: passwords, counters: counters, cfg: cfg, keys: keys, decoy: decoy}, nil
+	return &Service{store: s, log: log, tokens: tokens, passwords: passwords, counters: counters, cfg: cfg, keys: keys, calls: idempotency.New(s, log), decoy: decoy}, nil
 }
 
 // SignUp makes a USER and signs in.

@@ -195,6 +195,12 @@ func TestDoublesInOneCallAreAsIfOneAfterTheOther(t *testing.T) {
 		}
 		require.Equal(t, "first", results[0].Dialog.Text)
 		require.Equal(t, results[2].Dialog, results[3].Dialog)
+		for _, i := range []int{2, 7, 12, 14} { // the keys are those of the pushes that went well
+			again, err := r.Push(key(t, owner), *items[i])
+			require.NoError(t, err, i)
+			require.Equal(t, results[i].Dialog, again)
+		}
+		require.Equal(t, 5, r.count("idempotency_keys"))
 
 		// Alone they have the same answers.
 		alone := newRoom(t, dbtest.Open(t, dbtest.SQLite(t)), dialog.Config{})

@@ -2,6 +2,7 @@ package note
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"path"
@@ -18,10 +19,13 @@ type Upload struct {
 	Name     string
 	Title    *string
 	Language *string
+
+	IdempotencyKey *string
 }
 
 // Import makes a note of a UTF-8 text file. A byte order mark is dropped and
-// line ends become \n.
+// line ends become \n. Idempotency keys are as those of Create, for the same file
+// with the same name.
 func (s *Service) Import(ctx context.Context, in Upload) (*Written, error) {
 	name := path.Base(strings.ReplaceAll(in.Name, "\\", "/"))
 	if !strings.EqualFold(path.Ext(name), ".txt") {
@@ -50,5 +54,10 @@ func (s *Service) Import(ctx context.Context, in Upload) (*Written, error) {
 	} else if r := []rune(title); len(r) > MaxTitle {
 		title = string(r[:MaxTitle])
 	}
-	return s.Create(ctx, CreateNoteInput{Title: title, Text: text, Language: in.Language})
+	same := struct {
+		Name            string
+		Content         [sha256.Size]byte
+		Title, Language *string
+	}{in.Name, sha256.Sum256(data), in.Title, in.Language}
+	return s.create(ctx, "importNote", CreateNoteInput{Title: title, Text: text, Language: in.Language, IdempotencyKey: in.IdempotencyKey}, same)
 }

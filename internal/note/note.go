@@ -41,14 +41,15 @@ const (
 // CreateNoteInput is the input of createNote. Without a language the text's is
 // detected.
 type CreateNoteInput struct {
-	Title    string  `json:"title"`
-	Text     string  `json:"text"`
-	Language *string `json:"language"`
+	Title          string  `json:"title"`
+	Text           string  `json:"text"`
+	Language       *string `json:"language"`
+	IdempotencyKey *string `json:"idempotencyKey"`
 }
 
 // Validate reports every problem of the input.
 func (in CreateNoteInput) Validate() error {
-	return errors.Join(checkTitle(in.Title), checkText("text", in.Text))
+	return errors.Join(checkTitle(in.Title), checkText("text", in.Text), checkKey(in.IdempotencyKey))
 }
 
 // UpdateNoteInput is the input of updateNote; nil fields stay as they are.

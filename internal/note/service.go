@@ -40,8 +40,16 @@ type Written struct {
 	Cursor event.Cursor
 }
 
-// Create makes a note of the viewer.
+// Create makes a note of the viewer. The same idempotency key gives the first
+// call's note as it is now, NOT_FOUND when it was deleted since.
 func (s *Service) Create(ctx context.Context, in CreateNoteInput) (*Written, error) {
+	same := in
+	same.IdempotencyKey = nil
+	return s.create(ctx, "createNote", in, same)
+}
+
+// create makes a note. Repeated calls of the operation have same in common.
+func (s *Service) create(ctx context.Context, operation string, in CreateNoteInput, same any) (*Written, error) {
 	viewer, err := auth.Require(ctx)
 	if err != nil {
 		return nil, err
@@ -53,21 +61,25 @@ func (s *Service) Create(ctx context.Context, in CreateNoteInput) (*Written, err
 	if err != nil {
 		return nil, err
 	}
-	var made *gen.Note
-	cursor, err := s.log.Tx(ctx, func(ctx context.Context) error {
-		n, err := s.store.Client(ctx).Note.Create().SetID(store.NewID("note")).SetOwnerID(viewer.ID).
+	var n *gen.Note
+	call := idempotency.Call{Owner: viewer.ID, Operation: operation, Key: in.IdempotencyKey, Input: same}
+	answer, err := s.keys.Once(ctx, call, func(ctx context.Context) (ids []string, err error) {
+		n, err = s.store.Client(ctx).Note.Create().SetID(store.NewID("note")).SetOwnerID(viewer.ID).
 			SetTitle(in.Title).SetTitleKey([]byte(fold(in.Title))).SetText(in.Text).
 			SetSearchKey(searchKey(in.Title, in.Text)).SetLanguage(lang).Save(ctx)
 		if err != nil {
-			return fmt.Errorf("create a note: %w", err)
+			return nil, fmt.Errorf("create a note: %w", err)
 		}
-		made = n
-		return s.changed(ctx, n, Created)
+		return []string{n.ID}, s.changed(ctx, n, Created)
 	})
+	if err == nil && answer.Repeated {
+		n, err = s.store.Client(ctx).Note.Get(ctx, answer.Values[0])
+		err = store.Found(err, "note")
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &Written{made, cursor}, nil
+	return &Written{n, answer.Cursor}, nil
 }
 
 func searchKey(title, text string) string { return fold(title) + "\n" + fold(text) }

@@ -1,0 +1,74 @@
+package schema_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// keyless are the mutations without an idempotency key, with the reason why a
+// client may send each of them again after it lost its connection.
+var keyless = map[string]string{
+	"signUp":         "makes an account, but an address has one: the second call is CONFLICT, and the account can sign in",
+	"signIn":         "makes a session, but one that nobody was told of does nothing and ends by itself",
+	"refresh":        "a refresh token works once and is its own key; using it twice ends the session, since it may be stolen",
+	"signOut":        "a session ends once",
+	"reauthenticate": "changes nothing but its own connection",
+	"setRole":        "sets what may be set already",
+	"revokeApiKey":   "a key is revoked once, the second call changes nothing",
+	"updateNote":     "sets what may be set already, and refuses another version than expectedVersion",
+	"deleteNote":     "a note is deleted once, the second call is NOT_FOUND",
+	"cancelJob":      "a job ends once, the second call changes nothing",
+	"retryJob":       "makes no job: it opens one that had ended, and one that is open is CONFLICT",
+	"setConsent":     "makes no dialog; saying again what holds changes nothing",
+	"eraseCustomer":  "erases what is there, the second call erases nothing",
+	"ackEvents":      "a place never moves back",
+}
+
+// docs/live.md: official clients send mutations again that were not answered.
+func TestEveryMutationThatMakesSomethingTakesAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	s := load(t)
+	for _, f := range s.Mutation.Fields {
+		_, excused := keyless[f.Name]
+		switch keyed := takesKey(s, s.Types[f.Arguments[0].Type.Name()]); {
+		case !keyed && !excused:
+			t.Errorf("%s takes no idempotencyKey: sent again by a client that lost its connection it would work twice. "+
+				"Give it one, or say in the list why it needs none", f.Name)
+		case keyed && excused:
+			t.Errorf("%s takes an idempotencyKey: take it off the list", f.Name)
+		}
+	}
+	for name := range keyless {
+		if s.Mutation.Fields.ForName(name) == nil {
+			t.Errorf("there is no mutation %s: take it off the list", name)
+		}
+	}
+}
+
+// takesKey tells whether an input, or each of its items, has a client's key.
+func takesKey(s *ast.Schema, input *ast.Definition) bool {
+	for _, name := range []string{"idempotencyKey", "clientKey"} {
+		if f := input.Fields.ForName(name); f != nil && f.Type.Name() == "String" {
+			return true
+		}
+	}
+	items := input.Fields.ForName("items")
+	return items != nil && takesKey(s, s.Types[items.Type.Name()])
+}
+
+func TestIdempotencyKeysAreKeptForOneTime(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, d := range load(t).Types {
+		if f := d.Fields.ForName("idempotencyKey"); f != nil {
+			if n++; !strings.HasPrefix(f.Description, "Makes a repeated call safe: ") || !strings.HasSuffix(f.Description, "kept for 24 hours.") {
+				t.Errorf("%s.idempotencyKey: %q", d.Name, f.Description)
+			}
+		}
+	}
+	if n < 8 {
+		t.Errorf("only %d inputs have one", n)
+	}
+}
