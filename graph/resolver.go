@@ -26,5 +26,5 @@ type Resolver struct {
 	Domains *domain.Set
 	Hub     *live.Hub
 	Streams *live.Streams
-	Readers         *resume.Book
+	Readers *resume.Book
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 
 	"parley/internal/domain"
@@ -11,7 +12,8 @@ import (
 // rooms that carry it.
 func (p *parts) announce() (err error) {
 	p.domains, err = domain.NewSet(
-		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.readers.Domain(), idempotency.New(p.store, p.log).Domain(),
+		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.readers.Domain(),
+		domain.Domain{Name: "idempotency", Expire: p.forgetKeys},
 	)
 	if err != nil {
 		return fmt.Errorf("what the domains announce does not fit together: %w", err)
@@ -21,4 +23,9 @@ func (p *parts) announce() (err error) {
 		p.jobs.Register(k)
 	}
 	return nil
+}
+
+func (p *parts) forgetKeys(ctx context.Context) error {
+	_, err := idempotency.New(p.store, p.log).Forget(ctx)
+	return err
 }

@@ -41,7 +41,7 @@ internal/job/rescue.go job.rescue
 internal/job/retry.go job.retry
 internal/job/route.go job.waiting
 internal/job/run.go job.hasten
-internal/live/stream.go live.load
+internal/live/streams.go live.load
 `
 
 func TestEverySystemCallIsListed(t *testing.T) {

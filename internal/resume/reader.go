@@ -34,9 +34,9 @@ type Reader struct {
 }
 
 type kept struct {
-	book    *Book
-	position   position
-	touched time.Time
+	book     *Book
+	position position
+	touched  time.Time
 }
 
 type readerKey struct{}

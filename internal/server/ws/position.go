@@ -43,7 +43,7 @@ const (
 const maxPinged = 4
 
 type pinged struct {
-	number int64
+	number    int64
 	positions []positioned
 }
 
