@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 
+	"parley/internal/auth"
 	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/object"
@@ -37,6 +38,18 @@ func (s *Service) Domain() domain.Domain {
 		Name:    "account",
 		Types:   []event.Type{internal(TypeSessionChanged), internal(TypeRoleChanged), internal(TypeKeyRevoked)},
 		Objects: []object.Kind{object.One("user", s.Get), object.One("key", s.Key)},
+		Operations: map[string]auth.Access{
+			"Query.viewer":            auth.People,
+			"Query.apiKeys":           auth.People,
+			"Mutation.signUp":         auth.Anyone,
+			"Mutation.signIn":         auth.Anyone,
+			"Mutation.refresh":        auth.Anyone,
+			"Mutation.signOut":        auth.People,
+			"Mutation.reauthenticate": auth.SignedIn,
+			"Mutation.createApiKey":   auth.WithRole(keyOwners()...),
+			"Mutation.revokeApiKey":   auth.People,
+			"Mutation.setRole":        auth.WithRole(auth.RoleAdmin),
+		},
 		Expire: func(ctx context.Context) error {
 			_, err := s.ForgetExpired(ctx)
 			return err

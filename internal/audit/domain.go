@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 
+	"parley/internal/auth"
 	"parley/internal/domain"
 	"parley/internal/object"
 )
@@ -10,9 +11,10 @@ import (
 // Domain announces the audit log.
 func (l *Log) Domain() domain.Domain {
 	return domain.Domain{
-		Name:    "audit",
-		Objects: []object.Kind{object.One("aud", l.Get)},
-		Waiting: l.Waiting,
+		Name:       "audit",
+		Objects:    []object.Kind{object.One("aud", l.Get)},
+		Operations: map[string]auth.Access{"Query.auditEntries": auth.WithRole(auth.RoleAdmin)},
+		Waiting:    l.Waiting,
 		Expire: func(ctx context.Context) error {
 			_, err := l.Forget(ctx)
 			return err

@@ -39,6 +39,16 @@ func (s *Service) Domain() domain.Domain {
 			},
 		}},
 		Objects: []object.Kind{object.Many("dlg", "dialog", s.ByID)},
+		Operations: map[string]auth.Access{
+			"Query.dialogs":             auth.WithRole(auth.RoleAnalyst, auth.RoleAdmin),
+			"Query.dialog":              auth.SignedIn, // what others may not see does not exist for them
+			"Query.consentHistory":      auth.SignedIn, // machines by their scopes, and ADMIN
+			"Mutation.pushDialog":       auth.WithScope(auth.ScopeDialogsPush),
+			"Mutation.pushDialogs":      auth.WithScope(auth.ScopeDialogsPush),
+			"Mutation.addDialogMessage": auth.WithScope(auth.ScopeDialogsPush),
+			"Mutation.setConsent":       auth.WithScope(auth.ScopeDialogsConsent),
+			"Mutation.eraseCustomer":    auth.SignedIn, // ADMIN, and machines by their scope
+		},
 		Waiting: s.Waiting,
 		Expire:  s.Expire,
 	}

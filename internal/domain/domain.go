@@ -6,6 +6,7 @@ package domain
 import (
 	"context"
 
+	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/object"
@@ -21,6 +22,9 @@ type Domain struct {
 	Topics  []event.Topic
 	Types   []event.Type
 	Objects []object.Kind
+	// Operations are those of the schema's root fields that are its own, such as
+	// "Query.notes", and who may use each.
+	Operations map[string]auth.Access
 	// Counters are shown at /metrics.
 	Counters []Counter
 	// Waiting is how many items wait for its group commits and shared reads.

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/job"
 )
@@ -10,6 +11,10 @@ import (
 func Jobs(s *job.Service) Domain {
 	return Domain{
 		Name: "job", Topics: []event.Topic{s.Topic()}, Types: []event.Type{s.Changed()}, Objects: s.Objects(),
+		Operations: map[string]auth.Access{
+			"Query.job": auth.SignedIn, "Query.jobs": auth.SignedIn, "Mutation.cancelJob": auth.SignedIn, "Mutation.retryJob": auth.SignedIn,
+			"Subscription.job": auth.People,
+		},
 		Counters: []Counter{
 			{Name: "parley_results_stale_total", Help: "Reports of attempts that were no longer current.", Value: func() int64 { n, _, _ := s.Counts(); return n }},
 			{Name: "parley_runs_rescued_total", Help: "Runs whose worker or message was lost.", Value: func() int64 { _, n, _ := s.Counts(); return n }},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"parley/internal/auth"
 	"parley/internal/event"
@@ -19,6 +21,7 @@ type Set struct {
 	topics  map[string]event.Topic
 	types   map[string]event.Type
 	objects map[string]object.Kind
+	access  map[string]auth.Access
 }
 
 // NewSet refuses domains that announce the same twice, or something that a
@@ -27,7 +30,7 @@ type Set struct {
 func NewSet(domains ...Domain) (*Set, error) {
 	s := &Set{
 		domains: domains, kinds: map[string]job.Kind{}, topics: map[string]event.Topic{},
-		types: map[string]event.Type{}, objects: map[string]object.Kind{},
+		types: map[string]event.Type{}, objects: map[string]object.Kind{}, access: map[string]auth.Access{},
 	}
 	var errs []error
 	for _, d := range domains {
@@ -61,6 +64,9 @@ func (s *Set) add(d Domain) error {
 	}
 	for _, o := range d.Objects {
 		note(enter(s.objects, "prefix", o.Prefix, o))
+	}
+	for name, access := range d.Operations {
+		note(enter(s.access, "operation", name, access))
 	}
 	return errors.Join(errs...)
 }
@@ -158,6 +164,13 @@ func (s *Set) Objects() []object.Kind {
 	}
 	return all
 }
+
+// Access tells who may use a root field of the schema, such as "Query.notes", nil
+// when no domain announces it.
+func (s *Set) Access(operation string) auth.Access { return s.access[operation] }
+
+// Operations gives the announced root fields of the schema.
+func (s *Set) Operations() []string { return slices.Collect(maps.Keys(s.access)) }
 
 // Topics gives the topics of which a key with scopes hears the events, and all
 // the scopes that let one hear any.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"parley/ent/gen"
+	"parley/internal/auth"
 	"parley/internal/domain"
 	"parley/internal/event"
 	"parley/internal/job"
@@ -64,6 +65,12 @@ func (s *Service) Domain() domain.Domain {
 		}},
 		Topics: []event.Topic{{Name: TopicNotes}},
 		Types:  []event.Type{s.noteChanged(), s.translationChanged()},
+		Operations: map[string]auth.Access{
+			"Query.note": auth.People, "Query.notes": auth.People, "Query.noteStats": auth.People, "Query.languages": auth.People,
+			"Mutation.createNote": auth.People, "Mutation.updateNote": auth.People, "Mutation.deleteNote": auth.People,
+			"Mutation.importNote": auth.People, "Mutation.translateNote": auth.People, "Mutation.translateNotes": auth.People,
+			"Subscription.translations": auth.People,
+		},
 		Objects: []object.Kind{
 			object.Owned(object.Many("note", "note", s.ByID), s.Load, func(n *gen.Note) string { return n.OwnerID }),
 			object.Owned(object.Many("tr", "translation", s.TranslationsByID), s.Translation, func(t *gen.Translation) string { return t.OwnerID }),

@@ -1,8 +1,16 @@
 package resume
 
-import "parley/internal/domain"
+import (
+	"parley/internal/auth"
+	"parley/internal/domain"
+)
 
-// Domain announces the positions of readers.
+// Domain announces the positions of readers, and the reading of events.
 func (b *Book) Domain() domain.Domain {
-	return domain.Domain{Name: "resume", Waiting: b.Waiting, Expire: b.Expire}
+	return domain.Domain{
+		Name: "resume", Waiting: b.Waiting, Expire: b.Expire,
+		Operations: map[string]auth.Access{
+			"Query.eventsSince": auth.SignedIn, "Mutation.ackEvents": auth.SignedIn, "Subscription.events": auth.SignedIn,
+		},
+	}
 }

@@ -201,6 +201,7 @@ func (s *Server) graphql() http.Handler {
 	h.SetRecoverFunc(graph.Recover)
 	h.AroundOperations(asViewer)
 	h.AroundOperations(s.deadline)
+	h.AroundOperations(s.cfg.Resolver.Guard)
 	h.AroundResponses(s.cfg.Resolver.Loaders)
 	h.Use(drainGate{s})
 	h.Use(keyCheck{s.cfg.Verify})
