@@ -2,8 +2,11 @@ package sse_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,4 +79,25 @@ func TestAStreamOfItsOwnTakesTheGoroutinesOfItsRequestOnly(t *testing.T) {
 	require.JSONEq(t, `{"data":{"announced":7}}`, s.expect("next").data)
 	p.end()
 	s.expect("complete")
+}
+
+func TestAnIdleStreamOfItsOwnTakesTwoGoroutines(t *testing.T) {
+	const streams = 100
+	b := setup(t, sse.Config{})
+	address := strings.TrimPrefix(b.server.URL, "http://")
+	body := `{"query":"subscription { announced }"}`
+	request := "POST / HTTP/1.1\r\nHost: " + address + "\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\n" +
+		"Content-Length: " + fmt.Sprint(len(body)) + "\r\n\r\n" + body
+	before := runtime.NumGoroutine()
+	for range streams {
+		conn, err := net.Dial("tcp", address) // a client that takes none itself
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = io.WriteString(conn, request)
+		require.NoError(t, err)
+		receive(t, b.schema.pumps)
+	}
+	// net/http has one that serves the connection and one that waits for its end.
+	few(t, before+2*streams)
+	t.Logf("goroutines per idle stream: %.2f", float64(runtime.NumGoroutine()-before)/streams)
 }
