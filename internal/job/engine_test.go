@@ -329,11 +329,3 @@ func statesOf(events []event.Event) (states []string) {
 	}
 	return states
 }
-
-// firstJob gives the oldest job of all.
-func (e *engine) firstJob() *gen.Job {
-	e.t.Helper()
-	j, err := e.store.Client(e.t.Context()).Job.Query().Order(gen.Asc("id")).First(e.system())
-	require.NoError(e.t, err)
-	return j
-}
