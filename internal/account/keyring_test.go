@@ -128,6 +128,7 @@ func TestAnExpiredKeySaysSoAlsoWhenItIsRemembered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// The clock brings it, and nothing else happens.
 		require.Eventually(t, func() bool { _, err = w.Verify(t.Context(), secret); return err != nil }, patience, 5*time.Millisecond)
 		w.want(err, apperr.Unauthenticated, "API key has expired")
 	})
@@ -152,6 +153,7 @@ func TestARevokedKeyStopsInOtherProcessesOnceTheyForgetIt(t *testing.T) {
 		}
 		_, err := w.Verify(t.Context(), secret)
 		w.want(err, apperr.Unauthenticated, "not valid here")
+		// Another process hears nothing: its memory ends by the clock.
 		require.Eventually(t, func() bool { _, err = quick.Verify(t.Context(), secret); return err != nil }, patience, time.Millisecond)
 		w.want(err, apperr.Unauthenticated, "not valid here")
 		slow.with(secret) // it is the memory that bounds it

@@ -190,6 +190,7 @@ func TestTooManyReadersAreToldWhenToComeBack(t *testing.T) {
 	done := make(chan error, 2)
 	write := func(entries int64) { done <- l.Write(asAdmin(t), audit.Read, numbers(0, entries*1000)) }
 	go write(1)
+	// database/sql and the log count who waits, and tell nobody.
 	until := func(what func() bool) { require.Eventually(t, what, 30*time.Second, time.Millisecond) }
 	until(func() bool { return s.DB().Stats().WaitCount > 0 }) // its transaction waits for the connection
 	go write(full)

@@ -359,6 +359,7 @@ func TestCommitThatTakesTooLongIsNotCalledUnsaved(t *testing.T) {
 	require.Len(t, told.list(), 1)
 	close(release)
 	require.NoError(t, <-holder)
+	// Postgres tells nobody when it has given a statement up.
 	require.Eventually(t, func() bool {
 		busy := 1
 		err := s.Query(t.Context(), func(rows *sql.Rows) error { return rows.Scan(&busy) },

@@ -34,7 +34,8 @@ func (g turnstile) load(_ context.Context, keys []int) ([]string, error) {
 	return values, nil
 }
 
-// reading makes calls and returns once the Reads has them.
+// reading makes calls and returns once the Reads has them, which only their number
+// shows: a call that waits has nothing to say.
 func reading(t *testing.T, r *batch.Reads[int, string], keys ...int) *sync.WaitGroup {
 	t.Helper()
 	var all sync.WaitGroup

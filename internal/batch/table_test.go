@@ -148,7 +148,8 @@ func receive[V any](t *testing.T, from <-chan V) V {
 
 type writer = batch.Writer[row, int64]
 
-// until waits for n items to wait.
+// until waits for n items to wait, which only their number shows: a call that waits
+// has nothing to say.
 func until(t *testing.T, w *writer, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return w.Waiting() == n }, patience, time.Millisecond)

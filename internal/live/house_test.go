@@ -192,7 +192,8 @@ func (h *house) send(subject string, message any) {
 	require.NoError(h.t, h.bus.Conn().Publish(subject, data))
 }
 
-// ready waits until the hub listens.
+// ready waits until the hub listens. It tells nobody when it does: a process needs
+// no such signal, since what comes before is read from the database.
 func (h *house) ready() {
 	h.t.Helper()
 	require.Eventually(h.t, h.hub.Running, patience, 2*time.Millisecond)
@@ -235,6 +236,18 @@ func takes(t testing.TB, w watched) func(yield func(live.Taken) bool) {
 			}
 		}
 	}
+}
+
+// hears waits until the hub has the report of a run that brings its text to
+// partial, and gives it. w watches the run since before that was sent.
+func (h *house) hears(w watched, run, partial string) (p jobspec.Progress) {
+	h.t.Helper()
+	for taken := range takes(h.t, w) {
+		if p, _ = h.hub.Progress(run); taken.Progressed && p.Partial == partial {
+			break
+		}
+	}
+	return p
 }
 
 func (h *house) progress(run string, attempt int, share float64, partial string) {

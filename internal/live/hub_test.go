@@ -107,7 +107,8 @@ func TestNoEventIsLostWhileRelaysComeAndGo(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
-		w := h.watch(event.User(owner))
+		// What is written while no relay runs comes at once.
+		w := h.watchAs(live.Policy{Pending: 100_000}, owner, event.User(owner))
 		stopWriting := background(t, func(ctx context.Context) error {
 			for i := 0; ctx.Err() == nil; i++ {
 				h.note(fmt.Sprint(i))
@@ -273,8 +274,9 @@ func TestProgressOnlyGrowsWithinAnAttempt(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
+		w := h.watch("run_x")
 		h.progress("run_x", 1, 0.5, "half of it")
-		require.Eventually(t, func() bool { p, _ := h.hub.Progress("run_x"); return p.Partial == "half of it" }, patience, time.Millisecond)
+		h.hears(w, "run_x", "half of it")
 		for _, late := range []struct {
 			attempt int
 			share   float64
@@ -283,11 +285,9 @@ func TestProgressOnlyGrowsWithinAnAttempt(t *testing.T) {
 			h.progress("run_x", late.attempt, late.share, late.partial)
 		}
 		h.progress("run_x", 1, 0.4, "half of it and")
-		require.Eventually(t, func() bool { p, _ := h.hub.Progress("run_x"); return p.Partial == "half of it and" }, patience, time.Millisecond)
-		p, _ := h.hub.Progress("run_x")
-		require.InDelta(t, 0.5, p.Progress, 1e-9, "the share does not fall back")
+		require.InDelta(t, 0.5, h.hears(w, "run_x", "half of it and").Progress, 1e-9, "the share does not fall back")
 		h.progress("run_x", 2, 0.1, "a")
-		require.Eventually(t, func() bool { p, _ := h.hub.Progress("run_x"); return p.Attempt == 2 && p.Partial == "a" }, patience, time.Millisecond)
+		require.Equal(t, 2, h.hears(w, "run_x", "a").Attempt)
 	})
 }
 

@@ -134,6 +134,7 @@ func TestAnIdleStreamHasNoGoroutine(t *testing.T) {
 	for range streams {
 		h.events(ctx, nil)
 	}
+	// The runtime tells nobody when a goroutine ends.
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() < before+streams/10 }, patience, 5*time.Millisecond)
 }
 

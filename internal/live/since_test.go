@@ -47,6 +47,13 @@ func TestALongPollGivesWhatThereIsAtOnce(t *testing.T) {
 	})
 }
 
+// polled waits until a long poll hangs on the hub. Whoever polls hears nothing of
+// it before there is an answer.
+func (h *house) polled() {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool { return h.hub.Subscriptions() > 0 }, patience, time.Millisecond)
+}
+
 func TestALongPollWaitsForTheFirstEvent(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.run()
@@ -60,7 +67,7 @@ func TestALongPollWaitsForTheFirstEvent(t *testing.T) {
 			}
 			got <- b
 		}()
-		require.Eventually(t, func() bool { return h.hub.Subscriptions() > 0 }, patience, time.Millisecond)
+		h.polled()
 		h.consent("of no interest", "APPROVED", event.User(owner))
 		n := h.note("first")
 		b := next(t, got)
@@ -103,12 +110,12 @@ func TestALongPollEndsWithItsCallerAndWithTheServer(t *testing.T) {
 			ended <- err
 		}
 		go poll()
-		require.Eventually(t, func() bool { return h.hub.Subscriptions() > 0 }, patience, time.Millisecond)
+		h.polled()
 		cancel()
 		require.ErrorIs(t, next(t, ended), context.Canceled)
 		ctx = as(t, owner)
 		go poll()
-		require.Eventually(t, func() bool { return h.hub.Subscriptions() > 0 }, patience, time.Millisecond)
+		h.polled()
 		h.streams.Stop()
 		require.NoError(t, next(t, ended))
 		require.Empty(t, h.since(nil, live.MaxWait).Events, "those to come do not wait")

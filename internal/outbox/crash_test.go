@@ -329,7 +329,8 @@ func TestAnotherProcessTakesTheLead(t *testing.T) {
 	}
 }
 
-// terminateLeader ends the database connections that hold the relay's lock.
+// terminateLeader ends the database connections that hold the relay's lock. Postgres
+// tells nobody that one has been taken.
 func terminateLeader(t *testing.T, s *store.Store) int {
 	t.Helper()
 	n := 0

@@ -250,7 +250,8 @@ func (p *plant) queued(j *gen.Job) bool {
 	return held
 }
 
-// eventually waits for what no signal tells of.
+// eventually waits for what no signal tells of: what the broker holds, what another
+// process has written, and which workers the recorder has heard of.
 func (p *plant) eventually(what string, is func() bool) {
 	p.t.Helper()
 	require.Eventually(p.t, is, patience, 5*time.Millisecond, what)

@@ -361,6 +361,7 @@ func TestWaitingCountsTheExercisesThatWaitForTheirStatement(t *testing.T) {
 				}
 			})
 		}
+		// Reads that wait have nothing to say: only their number shows them.
 		assert.Eventually(t, func() bool { return w.Waiting() > 0 }, 10*time.Second, time.Millisecond)
 		return nil
 	}))

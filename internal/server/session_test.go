@@ -357,6 +357,7 @@ func TestNothingIsLeftOfConnectionsThatEnded(t *testing.T) {
 			s.Close()
 		}
 		wantTurnedAway(t, "nonsense", m.As("nonsense"))
+		// The server leaves the hub after the last byte that a client can read.
 		require.Eventually(t, func() bool { return m.hub.Subscriptions() == 0 }, gqlclient.Patience, time.Millisecond)
 	})
 }

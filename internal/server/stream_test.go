@@ -149,6 +149,7 @@ func TestAnEventStreamIsWarnedAndLeavesNothing(t *testing.T) {
 		c := eventStreams(t, b)
 		p := m.person(time.Hour)
 		stream := listen(t, c.As(p.AccessToken))
+		// A stream without events says nothing when it has begun to listen.
 		require.Eventually(t, func() bool { return b.hub.Subscriptions() > 2 }, gqlclient.Patience, time.Millisecond, "the stream listens")
 		next, err := m.issuing(2*time.Hour, 0).Refresh(t.Context(), account.RefreshInput{RefreshToken: p.RefreshToken})
 		if err != nil {
@@ -174,6 +175,7 @@ func TestAnEventStreamIsWarnedAndLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		stream.wantOver("signed out")
+		// The server leaves the hub after the last byte that a client can read.
 		require.Eventually(t, func() bool { return b.hub.Subscriptions() == 0 }, gqlclient.Patience, time.Millisecond)
 	})
 }

@@ -186,6 +186,7 @@ func TestAnAnnouncedStreamHasAGoroutineOnlyWhileThereIsAMessage(t *testing.T) {
 	r := setup(t)
 	before := runtime.NumGoroutine()
 	const streams = 100
+	// The runtime tells nobody when a goroutine ends.
 	idle := func() bool { return runtime.NumGoroutine() < before+streams/20 } // Eventually has its own
 	var all []*stream
 	for i := range streams {

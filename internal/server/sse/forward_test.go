@@ -82,7 +82,7 @@ func TestAnyProcessTakesTheRequestsOfATokenWhereverItIs(t *testing.T) {
 	}
 	require.NoError(t, s.resp.Body.Close())
 	receive(t, other.closed)
-	require.Eventually(t, func() bool { // NATS may not have heard yet
+	require.Eventually(t, func() bool { // NATS may not have heard yet, and tells nobody when it has
 		status, _ = third.operate(t, token, "1", "{ hello }", user...)
 		return status == http.StatusNotFound
 	}, patience, time.Millisecond)
@@ -121,6 +121,7 @@ func TestWithoutNATSATokenWorksInItsProcess(t *testing.T) {
 	meanwhile := all[0].reserve(t)
 	nats.Restart()
 	tries := 0
+	// Two processes find each other when both are connected again, in their own time.
 	require.Eventually(t, func() bool {
 		tries++
 		status, _ := all[1].operate(t, meanwhile, fmt.Sprint(tries), "{ hello }")
@@ -136,7 +137,7 @@ func TestARestartEndsTheTokensOfAProcess(t *testing.T) {
 	s := all[0].attach(t, token)
 	require.NoError(t, all[0].transport.CloseAll(t.Context(), 0))
 	require.ErrorIs(t, s.ends(), io.EOF)
-	require.Eventually(t, func() bool { // NATS may not have heard yet
+	require.Eventually(t, func() bool { // NATS may not have heard yet, and tells nobody when it has
 		status, _ := all[1].operate(t, token, "1", "{ hello }")
 		return status == http.StatusNotFound
 	}, patience, time.Millisecond)

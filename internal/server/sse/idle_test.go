@@ -18,7 +18,7 @@ import (
 // These count the goroutines of the process, so they are not parallel.
 
 // few waits until there are at most so many goroutines, give or take those that
-// waiting itself takes.
+// waiting itself takes. The runtime tells nobody when one ends.
 func few(t testing.TB, goroutines int) {
 	t.Helper()
 	var got int

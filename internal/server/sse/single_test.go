@@ -142,6 +142,7 @@ func TestAReservationEndsWithoutItsStream(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sse.Config{Reservation: time.Nanosecond})
 	token := b.reserve(t)
+	// Whoever reserved hears nothing of the end, which a timer brings.
 	require.Eventually(t, func() bool { return b.transport.Reserved() == 0 }, patience, time.Millisecond)
 	status, _ := b.ask(t, "GET", "?token="+token, "", header("Accept", events))
 	require.Equal(t, http.StatusNotFound, status)

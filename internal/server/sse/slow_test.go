@@ -57,6 +57,7 @@ func TestAStuckReaderIsCutOffAndNobodyElseWaits(t *testing.T) {
 				require.False(t, receive(t, b.ended).failed)
 				require.NoError(t, stuck.Body.Close())
 			}
+			// A stream is forgotten behind its Closed hook, when its request returns.
 			require.Eventually(t, func() bool { return b.transport.Len() == 1 }, patience, time.Millisecond)
 		})
 	}

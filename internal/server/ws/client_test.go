@@ -83,6 +83,13 @@ func setupOn(t testing.TB, cfg ws.Config, serve func(http.Handler) *httptest.Ser
 
 func (b *bundle) url() string { return "ws" + strings.TrimPrefix(b.server.URL, "http") }
 
+// forgets waits until the transport has n sockets. It is told that one is Closed
+// before all that ran on it has returned, and nobody when it is forgotten.
+func (b *bundle) forgets(t testing.TB, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return b.transport.Len() == n }, patience, time.Millisecond)
+}
+
 // note keeps a signal; those that no test waits for are lost in the end.
 func note[T any](signals chan T, v T) {
 	select {

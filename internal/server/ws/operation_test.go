@@ -109,6 +109,7 @@ func TestClientsCompleteIsNotAnswered(t *testing.T) {
 	// The id is free at once, whether or not the old operation has returned.
 	c.subscribe("1", "subscription { stubborn }", "")
 	receive(t, b.started)
+	receive(t, b.schema.entered)
 	c.send(`{"type":"complete","id":"1"}`)
 	c.subscribe("1", "subscription { feed }", "")
 	b.schema.feed <- "new"
@@ -135,6 +136,7 @@ func TestLimitsEndOneOperationAndNotTheSocket(t *testing.T) {
 	for _, id := range []string{"a", "b", "c", "d"} {
 		c.subscribe(id, "subscription { stubborn }", "")
 		receive(t, b.started)
+		receive(t, b.schema.entered) // what is ended before its resolver was called returns at once, and counts no more
 		if id == "b" {
 			refused("e")
 			c.send(`{"type":"complete","id":"a"}`)

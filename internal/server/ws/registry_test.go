@@ -97,7 +97,7 @@ func TestOneSocketTooManyIsToldToComeBack(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 	require.Equal(t, "5", resp.Header.Get("Retry-After"))
 	require.NoError(t, first.conn.Close())
-	require.Eventually(t, func() bool { return b.transport.Len() == 1 }, patience, time.Millisecond)
+	b.forgets(t, 1)
 	b.ready(t)
 }
 

@@ -26,6 +26,7 @@ func TestDrainLetsQueriesAndMutationsAnswer(t *testing.T) {
 		defer cancel()
 		drained <- b.transport.CloseAll(ctx, ws.CloseRestart, "Service restart", 0)
 	}()
+	// A client that has something to come hears nothing of the drain before that.
 	require.Eventually(t, b.transport.Draining, patience, time.Millisecond)
 	c.subscribe("late", "mutation { bump(by: 1) }", "")
 	c.silent()

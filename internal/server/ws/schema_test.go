@@ -43,6 +43,7 @@ type testSchema struct {
 	log     chan int64    // the positions that log emits
 	book    *resume.Book  // where log begins
 	release chan struct{} // ends stubborn and waits, which do not heed their contexts
+	entered chan struct{} // told of each stubborn whose resolver was called
 }
 
 func newSchema() *testSchema {
@@ -51,6 +52,7 @@ func newSchema() *testSchema {
 		feed:    make(chan string),
 		log:     make(chan int64),
 		release: make(chan struct{}),
+		entered: make(chan struct{}, 16),
 	}
 }
 
@@ -143,7 +145,7 @@ func (s *testSchema) subscribe(ctx context.Context, field *ast.Field, args map[s
 		text := strings.Repeat("x", int(size))
 		return func(context.Context) *graphql.Response { return emit(text) }
 	case "stubborn":
-		return func(context.Context) *graphql.Response { <-s.release; return nil }
+		return func(context.Context) *graphql.Response { s.entered <- struct{}{}; <-s.release; return nil }
 	case "feed":
 		return func(ctx context.Context) *graphql.Response {
 			select {
