@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestTheClientReadsAnswersWithALengthAndInChunks(t *testing.T) {
@@ -28,22 +31,19 @@ func TestTheClientReadsAnswersWithALengthAndInChunks(t *testing.T) {
 	}))
 	defer server.Close()
 	c, err := dial(t.Context(), strings.TrimPrefix(server.URL, "http://"), "token")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer c.close()
 	for _, body := range []string{"short", "long", "short again"} {
 		want := body
 		if body == "long" {
 			want = long
 		}
-		if got, err := c.do([]byte(body)); err != nil || string(got) != want {
-			t.Errorf("%s: got %d bytes, %v", body, len(got), err)
-		}
+		got, err := c.do([]byte(body))
+		assert.NoError(t, err, "%s: got %d bytes", body, len(got))
+		assert.Equal(t, want, string(got), "%s: got %d bytes", body, len(got))
 	}
-	if _, err := c.do([]byte(`{"errors":[]}`)); err == nil {
-		t.Error("an answer with errors must fail")
-	}
+	_, err = c.do([]byte(`{"errors":[]}`))
+	assert.Error(t, err, "an answer with errors must fail")
 }
 
 func TestARowIsTheMedianOfItsRuns(t *testing.T) {
@@ -51,19 +51,13 @@ func TestARowIsTheMedianOfItsRuns(t *testing.T) {
 	w := row{goal: "3/s", least: 3, runs: []sample{
 		{ops: 10, took: time.Second, p99: 7}, {ops: 2, took: time.Second, p99: 9}, {ops: 4, took: time.Second, p99: 8},
 	}}
-	if w.rate() != 4 || w.p99() != 8 || w.reached() != "yes" {
-		t.Errorf("got %v/s, p99 %v, reached %q", w.rate(), w.p99(), w.reached())
-	}
-	if got := quantile([]time.Duration{1, 2, 3, 4}, 0.99); got != 4 {
-		t.Errorf("p99 of 1 to 4 is %d", got)
-	}
+	assert.True(t, w.rate() == 4 && w.p99() == 8 && w.reached() == "yes", "got %v/s, p99 %v, reached %q", w.rate(), w.p99(), w.reached())
+	assert.Equal(t, time.Duration(4), quantile([]time.Duration{1, 2, 3, 4}, 0.99), "p99 of 1 to 4")
 }
 
 func TestNumbersAreWrittenForReaders(t *testing.T) {
 	t.Parallel()
 	for v, want := range map[float64]string{3.14159: "3.1", 999.6: "1,000", 15000: "15,000", 1234567: "1,234,567"} {
-		if got := thousands(v); got != want {
-			t.Errorf("%v is written %q", v, got)
-		}
+		assert.Equal(t, want, thousands(v), "%v", v)
 	}
 }

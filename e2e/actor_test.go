@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
 )
@@ -33,9 +35,8 @@ func signUp(t testing.TB, p *process.Process) *actor {
 	a.Must(t, `mutation($i: SignUpInput!) { signUp(input: $i) { accessToken refreshToken cursor viewer { id email role } } }`,
 		gqlclient.Vars{"i": gqlclient.Vars{"email": a.Email, "password": password}}, &got)
 	a.Token, a.ID = got.SignUp.AccessToken, got.SignUp.Viewer.ID
-	if got.SignUp.Viewer.Email != a.Email || got.SignUp.Viewer.Role != "USER" || got.SignUp.RefreshToken == "" || got.SignUp.Cursor == "" {
-		t.Fatalf("signed up as %+v", got.SignUp)
-	}
+	require.True(t, got.SignUp.Viewer.Email == a.Email && got.SignUp.Viewer.Role == "USER" && got.SignUp.RefreshToken != "" && got.SignUp.Cursor != "",
+		"signed up as %+v", got.SignUp)
 	return a
 }
 
@@ -60,9 +61,8 @@ func (a *actor) translate(t testing.TB, note string) (job, cursor string) {
 	}
 	a.Must(t, `mutation($i: TranslateNoteInput!) { translateNote(input: $i) { jobs { id kind state } cursor } }`,
 		gqlclient.Vars{"i": gqlclient.Vars{"noteId": note, "languages": []string{"es"}}}, &got)
-	if len(got.TranslateNote.Jobs) != 1 || got.TranslateNote.Jobs[0].Kind != "translate" {
-		t.Fatalf("translateNote gave %+v", got)
-	}
+	require.Len(t, got.TranslateNote.Jobs, 1, "translateNote gave %+v", got)
+	require.Equal(t, "translate", got.TranslateNote.Jobs[0].Kind, "translateNote gave %+v", got)
 	return got.TranslateNote.Jobs[0].ID, got.TranslateNote.Cursor
 }
 
@@ -106,9 +106,7 @@ func until(t testing.TB, s *gqlclient.Stream, fits func(u update) bool) []update
 	var all []update
 	for {
 		var u update
-		if !s.Read(t, &u) {
-			t.Fatalf("the subscription ended after %+v", all)
-		}
+		require.True(t, s.Read(t, &u), "the subscription ended after %+v", all)
 		all = append(all, u)
 		if fits(u) {
 			return all
@@ -121,9 +119,7 @@ func until(t testing.TB, s *gqlclient.Stream, fits func(u update) bool) []update
 func succeeded(t testing.TB, s *gqlclient.Stream) (text string, last update) {
 	t.Helper()
 	all := until(t, s, func(u update) bool {
-		if u.Job.Job.Error != nil && u.Job.Job.State != "QUEUED" {
-			t.Fatalf("the job failed: %+v", u.Job.Job)
-		}
+		require.False(t, u.Job.Job.Error != nil && u.Job.Job.State != "QUEUED", "the job failed: %+v", u.Job.Job)
 		return u.Job.Job.State == "SUCCEEDED"
 	})
 	if r, more := s.Next(t); more {
@@ -131,15 +127,13 @@ func succeeded(t testing.TB, s *gqlclient.Stream) (text string, last update) {
 	}
 	version := 0
 	for _, u := range all {
-		if u.Job.Version < version {
-			t.Fatalf("version %d came after %d", u.Job.Version, version)
-		}
+		require.GreaterOrEqual(t, u.Job.Version, version, "version %d came after %d", u.Job.Version, version)
 		version = u.Job.Version
 	}
 	last = all[len(all)-1]
-	if last.Job.Job.Result == nil || last.Job.Job.Result.Text == "" || last.Job.Job.Result.Language != "es" {
-		t.Fatalf("the job ended without a translation: %+v", last)
-	}
+	require.NotNil(t, last.Job.Job.Result, "the job ended without a translation: %+v", last)
+	require.NotEmpty(t, last.Job.Job.Result.Text, "the job ended without a translation: %+v", last)
+	require.Equal(t, "es", last.Job.Job.Result.Language, "the job ended without a translation: %+v", last)
 	return last.Job.Job.Result.Text, last
 }
 
@@ -155,9 +149,7 @@ func (a *actor) readNote(t testing.TB, id string) (state, text string) {
 		}
 	}
 	a.Must(t, `query($id: ID!) { note(id: $id) { translations { language state text } } }`, gqlclient.Vars{"id": id}, &got)
-	if len(got.Note.Translations) != 1 {
-		t.Fatalf("the note has the translations %+v", got.Note.Translations)
-	}
+	require.Len(t, got.Note.Translations, 1, "the note has the translations %+v", got.Note.Translations)
 	tr := got.Note.Translations[0]
 	if tr.Text == nil {
 		return tr.State, ""

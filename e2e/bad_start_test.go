@@ -1,13 +1,15 @@
 package e2e
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/e2e/process"
 	"parley/internal/testkit"
@@ -17,25 +19,19 @@ import (
 func refused(t *testing.T, environment []string, sentence string, args ...string) {
 	t.Helper()
 	status, _, stderr := process.Finish(t, environment, args...)
-	if status != 1 {
-		t.Errorf("exit status %d, want 1; it said:\n%s", status, stderr)
-	}
+	assert.Equal(t, 1, status, "exit status %d, want 1; it said:\n%s", status, stderr)
 	lines := strings.Split(strings.TrimRight(stderr, "\n"), "\n")
 	last := lines[len(lines)-1]
-	if !strings.HasPrefix(last, "parley: ") || !regexp.MustCompile(sentence).MatchString(stderr) {
-		t.Errorf("it said\n%s\nwant a line that begins with parley: and %q", stderr, sentence)
-	}
-	if strings.Contains(stderr, "goroutine ") || strings.Contains(stderr, "Usage:") {
-		t.Errorf("it said more than a sentence:\n%s", stderr)
-	}
+	require.True(t, strings.HasPrefix(last, "parley: "), "it said\n%s\nwant a line that begins with parley: and %q", stderr, sentence)
+	assert.Regexp(t, sentence, stderr, "it said\n%s\nwant a line that begins with parley: and %q", stderr, sentence)
+	assert.NotContains(t, stderr, "goroutine ", "it said more than a sentence")
+	assert.NotContains(t, stderr, "Usage:", "it said more than a sentence")
 }
 
 func TestAPortInUseIsToldInASentence(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer l.Close()
 	refused(t, process.Env(t), regexp.QuoteMeta(l.Addr().String())+" is in use by another program: stop it, or choose another address with --listen",
 		"serve", "--data", t.TempDir(), "--models", process.Models(), "--listen", l.Addr().String())
@@ -69,9 +65,7 @@ func TestAnUnreachableServiceIsToldInASentence(t *testing.T) {
 			args := append(c.args, "--data", t.TempDir(), "--models", process.Models(), "--listen", "127.0.0.1:0")
 			refused(t, process.Env(t, c.env...), c.sentence, args...)
 			_, _, stderr := process.Finish(t, process.Env(t, c.env...), args...)
-			if strings.Contains(stderr, "secret") {
-				t.Errorf("it shows the password: %s", stderr)
-			}
+			assert.NotContains(t, stderr, "secret", "it shows the password")
 		})
 	}
 }
@@ -79,18 +73,14 @@ func TestAnUnreachableServiceIsToldInASentence(t *testing.T) {
 func TestADataFolderThatCantBeWrittenIsToldInASentence(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	// A file where the folder should be stops root as well.
 	refused(t, process.Env(t), regexp.QuoteMeta(file), "serve", "--data", filepath.Join(file, "var"), "--models", process.Models(), "--listen", "127.0.0.1:0")
 	if os.Geteuid() == 0 {
 		return
 	}
 	closed := filepath.Join(t.TempDir(), "closed")
-	if err := os.Mkdir(closed, 0o500); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(closed, 0o500))
 	refused(t, process.Env(t), regexp.QuoteMeta(closed), "serve", "--data", closed, "--models", process.Models(), "--listen", "127.0.0.1:0")
 }
 
@@ -104,9 +94,7 @@ func TestADataFolderInUseIsToldInASentence(t *testing.T) {
 func TestBrokenSettingsAreToldInASentence(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings.yaml")
-	if err := os.WriteFile(file, []byte("listenn: 127.0.0.1:1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(file, []byte("listenn: 127.0.0.1:1\n"), 0o600))
 	for _, c := range []struct {
 		env      []string
 		sentence string
@@ -144,9 +132,9 @@ func TestServeWithoutAUsableModelStartsAndJobsWait(t *testing.T) {
 			a := signUp(t, p)
 			job, _ := a.translate(t, a.createNote(t, "The house is old."))
 			first := until(t, watch(t, a.MustDial(t), job), func(update) bool { return true })[0].Job.Job
-			if first.State != "QUEUED" || first.WaitingFor == nil || *first.WaitingFor != "WORKER" {
-				t.Errorf("the job is %+v, want it to wait for a WORKER", first)
-			}
+			assert.Equal(t, "QUEUED", first.State, "the job is %+v, want it to wait for a WORKER", first)
+			require.NotNil(t, first.WaitingFor, "the job is %+v, want it to wait for a WORKER", first)
+			assert.Equal(t, "WORKER", *first.WaitingFor, "the job is %+v, want it to wait for a WORKER", first)
 			nats := testkit.NATS(t)
 			refused(t, process.Env(t, "NATS_URL="+nats.URL()), `there is no model in .* that can be used|look for models`, "worker", "--models", c.models)
 		})
@@ -157,9 +145,7 @@ func TestServeWithoutAUsableModelStartsAndJobsWait(t *testing.T) {
 func corruptModels(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(process.Models())); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.CopyFS(dir, os.DirFS(process.Models())))
 	flip(t, filepath.Join(dir, "translate-mini", "onnx", "decoder_model_merged.onnx"))
 	return dir
 }
@@ -167,11 +153,7 @@ func corruptModels(t testing.TB) string {
 func flip(t testing.TB, file string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	data[len(data)/2] ^= 0xff
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(fmt.Errorf("change %s: %w", file, err))
-	}
+	require.NoError(t, os.WriteFile(file, data, 0o600), "change %s", file)
 }

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/process"
 	"parley/internal/testkit"
 )
@@ -25,16 +28,10 @@ func TestEventSourceInChromiumGoesOnAfterTheServerWasKilled(t *testing.T) {
 	cmd.Dir, cmd.Env = filepath.Join(testkit.Root(), "clients", "browser"), append(os.Environ(), "CHROMIUM="+chromium)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
 	var last string
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if last = lines.Text(); last != "restart" {
@@ -43,14 +40,9 @@ func TestEventSourceInChromiumGoesOnAfterTheServerWasKilled(t *testing.T) {
 		p.Kill()
 		p.Restart()
 		p.Ready()
-		if _, err := in.Write([]byte("done\n")); err != nil {
-			t.Error(err)
-		}
+		_, err := in.Write([]byte("done\n"))
+		assert.NoError(t, err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if want := `["before","while it was away","after"]`; last != want {
-		t.Errorf("the browser heard %s, want %s", last, want)
-	}
+	require.NoError(t, cmd.Wait())
+	assert.Equal(t, `["before","while it was away","after"]`, last, "the browser")
 }

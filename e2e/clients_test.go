@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/e2e/process"
 	"parley/internal/testkit"
@@ -26,9 +28,7 @@ func node(t testing.TB, dir string, environment []string, args ...string) string
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Dir, cmd.Env = at, append(os.Environ(), environment...)
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("node %v in clients/%s: %v\n%s", args, dir, err, out)
-	}
+	require.NoError(t, err, "node %v in clients/%s: %v\n%s", args, dir, err, out)
 	return string(out)
 }
 
@@ -49,12 +49,9 @@ func receivesTranslation(t *testing.T, client string) {
 		States         []string
 		Language, Text string
 	}
-	if err := json.Unmarshal([]byte(out), &got); err != nil {
-		t.Fatalf("%s printed %q: %v", client, out, err)
-	}
-	if n := len(got.States); n == 0 || got.States[n-1] != "SUCCEEDED" || got.Language != "es" || got.Text == "" {
-		t.Errorf("%s received %+v", client, got)
-	}
+	require.NoError(t, json.Unmarshal([]byte(out), &got), "%s printed %q", client, out)
+	n := len(got.States)
+	assert.True(t, n != 0 && got.States[n-1] == "SUCCEEDED" && got.Language == "es" && got.Text != "", "%s received %+v", client, got)
 }
 
 // What a newcomer does: sign up, write, translate and watch in GraphiQL.
@@ -67,7 +64,5 @@ func TestGraphiQLShowsATranslationInChromium(t *testing.T) {
 		shots = t.TempDir()
 	}
 	out := node(t, "browser", []string{"CHROMIUM=" + chromium}, "graphiql.mjs", p.URL, shots)
-	if !regexp.MustCompile(`(?m)^translated: \S`).MatchString(out) {
-		t.Errorf("the browser printed %q", out)
-	}
+	assert.Regexp(t, `(?m)^translated: \S`, out, "the browser")
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
 )
@@ -21,9 +23,9 @@ func TestAMutationOnOneProcessIsPushedByAnother(t *testing.T) {
 	job, _ := a.translate(t, note)
 	text, _ := succeeded(t, watch(t, elsewhere.MustDial(t), job))
 	for _, reader := range []*actor{a, elsewhere} {
-		if state, stored := reader.readNote(t, note); state != "READY" || stored != text {
-			t.Errorf("the note has %s %.80q after its translation was pushed", state, stored)
-		}
+		state, stored := reader.readNote(t, note)
+		assert.Equal(t, "READY", state, "the note has %s %.80q after its translation was pushed", state, stored)
+		assert.Equal(t, text, stored, "the note has %s %.80q after its translation was pushed", state, stored)
 	}
 	// And back: an edit on the second is seen on the first.
 	events := a.MustDial(t).Subscribe(t, `subscription { events(topics: [NOTES]) { ... on NoteChanged { action note { title } } } }`, nil)
@@ -35,9 +37,8 @@ func TestAMutationOnOneProcessIsPushedByAnother(t *testing.T) {
 			Note struct{ Title string }
 		}
 	}
-	if !events.Read(t, &m) || m.Events.Note.Title != "Edited elsewhere" {
-		t.Errorf("the other process pushed %+v", m)
-	}
+	assert.True(t, events.Read(t, &m), "the other process pushed %+v", m)
+	assert.Equal(t, "Edited elsewhere", m.Events.Note.Title, "the other process pushed %+v", m)
 }
 
 func TestAHundredUsersAtOnce(t *testing.T) {
@@ -52,9 +53,9 @@ func TestAHundredUsersAtOnce(t *testing.T) {
 			socket := a.MustDial(t)
 			job, _ := a.translate(t, note)
 			text, _ := succeeded(t, watch(t, socket, job))
-			if state, stored := a.readNote(t, note); state != "READY" || stored != text {
-				t.Errorf("%s has %s %.80q", a.Email, state, stored)
-			}
+			state, stored := a.readNote(t, note)
+			assert.Equal(t, "READY", state, a.Email)
+			assert.Equal(t, text, stored, a.Email)
 		})
 	}
 	all.Wait()

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
 )
@@ -80,16 +83,12 @@ func TestConsentDecidesWhatAnalystsSeeAsItHappens(t *testing.T) {
 		}
 	}
 	must(t, m.push(t, 1000, "My parcel is lost."))
-	if got := numbers(t, analyst); strings.Contains(got, "1000") {
-		t.Errorf("an analyst sees a dialog without consent: %s", got)
-	}
+	assert.NotContains(t, numbers(t, analyst), "1000", "an analyst sees a dialog without consent")
 	next := func(s *gqlclient.Stream) (got consentChange) {
 		t.Helper()
 		for {
 			got = consentChange{}
-			if !s.Read(t, &got) {
-				t.Fatal("the stream ended")
-			}
+			require.True(t, s.Read(t, &got), "the stream ended")
 			if got.Events.DialogID == "1000" {
 				return got
 			}
@@ -97,25 +96,22 @@ func TestConsentDecidesWhatAnalystsSeeAsItHappens(t *testing.T) {
 	}
 	m.consent(t, 1000, true)
 	for _, s := range []*gqlclient.Stream{heard, own} {
-		if got := next(s); got.Events.State != "APPROVED" || got.Events.Dialog == nil || got.Events.Dialog.Text != "My parcel is lost." {
-			t.Errorf("after the consent came %+v", got)
-		}
+		got := next(s)
+		assert.True(t, got.Events.State == "APPROVED" && got.Events.Dialog != nil && got.Events.Dialog.Text == "My parcel is lost.",
+			"after the consent came %+v", got)
 	}
-	if got := numbers(t, analyst); !strings.HasPrefix(got, "1000 ") {
-		t.Errorf("after the consent an analyst sees %s", got)
-	}
+	got := numbers(t, analyst)
+	assert.True(t, strings.HasPrefix(got, "1000 "), "after the consent an analyst sees %s", got)
 	m.consent(t, 1000, false)
 	for _, s := range []*gqlclient.Stream{heard, own} {
-		if got := next(s); got.Events.State != "WITHDRAWN" || got.Events.Dialog != nil {
-			t.Errorf("after the withdrawal came %+v", got)
-		}
+		got := next(s)
+		assert.Equal(t, "WITHDRAWN", got.Events.State, "after the withdrawal came %+v", got)
+		assert.Nil(t, got.Events.Dialog, "after the withdrawal came %+v", got)
 	}
-	if got := numbers(t, analyst); strings.Contains(got, "1000") {
-		t.Errorf("after the withdrawal an analyst sees %s", got)
-	}
-	if err := m.push(t, 1000, "My parcel is lost."); err == nil || !strings.Contains(err.Error(), "CONFLICT") {
-		t.Errorf("a late push gave %v", err)
-	}
+	assert.NotContains(t, numbers(t, analyst), "1000", "after the withdrawal an analyst")
+	err := m.push(t, 1000, "My parcel is lost.")
+	assert.Error(t, err, "a late push")
+	assert.ErrorContains(t, err, "CONFLICT", "a late push")
 }
 
 func TestAKilledServerKeepsEveryAcknowledgedDialog(t *testing.T) {
@@ -130,9 +126,8 @@ func TestAKilledServerKeepsEveryAcknowledgedDialog(t *testing.T) {
 			})
 			for n := range sent {
 				err := m.push(t, n, "Good morning.")
-				if acknowledged[n] && (err == nil || !strings.Contains(err.Error(), "CONFLICT")) {
-					t.Errorf("dialog %d was acknowledged and is gone: %v", n, err)
-				}
+				assert.False(t, acknowledged[n] && (err == nil || !strings.Contains(err.Error(), "CONFLICT")),
+					"dialog %d was acknowledged and is gone: %v", n, err)
 			}
 		})
 	}
@@ -158,13 +153,10 @@ func TestAWithdrawnTextLeavesTheFiles(t *testing.T) {
 			m.consent(t, n, false)
 		}
 	}
-	if err := p.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, p.Stop())
 	for n := range dialogs {
-		if found := filesWith(t, data, secret(n)); (len(found) > 0) != (n%3 == 0) {
-			t.Errorf("dialog %d: its text is in %v", n, found)
-		}
+		found := filesWith(t, data, secret(n))
+		assert.Equal(t, n%3 == 0, len(found) > 0, "dialog %d: its text is in %v", n, found)
 	}
 }
 
@@ -181,9 +173,7 @@ func filesWith(t testing.TB, dir, word string) (found []string) {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return found
 }
 
@@ -202,26 +192,21 @@ func TestAnalystsDownloadWhatWasAgreedTo(t *testing.T) {
 		t.Errorf("the CSV is %d\n%s", status, body)
 	}
 	status, body = download(t, analyst, "/export/dialogs.jsonl")
-	if status != http.StatusOK || strings.Count(body, "\n") != 4 || !strings.Contains(body, `"dialogId":"4"`) {
-		t.Errorf("the JSON lines are %d\n%s", status, body)
-	}
+	assert.True(t, status == http.StatusOK && strings.Count(body, "\n") == 4 && strings.Contains(body, `"dialogId":"4"`),
+		"the JSON lines are %d\n%s", status, body)
 	for path, want := range map[string]int{"/export/dialogs.csv?language=nonsense!": 400, "/export/dialogs.csv?customerId=-1": 400, "/export/dialogs.pdf": 404} {
-		if status, body := download(t, analyst, path); status != want {
-			t.Errorf("%s gave %d %s, want %d", path, status, body, want)
-		}
+		status, body := download(t, analyst, path)
+		assert.Equal(t, want, status, "%s gave %d %s, want %d", path, status, body, want)
 	}
 	for _, c := range []struct {
 		client *gqlclient.Client
 		want   int
 	}{{p.Client(), 401}, {m.Client, 403}, {signUp(t, p).Client, 403}} {
-		if status, body := download(t, c.client, "/export/dialogs.csv"); status != c.want {
-			t.Errorf("got %d %s, want %d", status, body, c.want)
-		}
+		status, body := download(t, c.client, "/export/dialogs.csv")
+		assert.Equal(t, c.want, status, body)
 	}
 	out := ok(t, p.Env, "export", "dialogs", "--format", "jsonl", "--data", dataOf(p))
-	if out != body {
-		t.Errorf("the command line gives\n%s\nthe download\n%s", out, body)
-	}
+	assert.Equal(t, body, out, "the command line gives\n%s\nthe download\n%s", out, body)
 	var audited struct {
 		AuditEntries struct {
 			Nodes []struct {
@@ -232,9 +217,9 @@ func TestAnalystsDownloadWhatWasAgreedTo(t *testing.T) {
 		}
 	}
 	admin.Must(t, `{ auditEntries { nodes { action readerId dialogIds } } }`, nil, &audited)
-	if n := audited.AuditEntries.Nodes; len(n) != 3 || n[0].ReaderID != nil || n[1].ReaderID == nil || n[0].Action != "EXPORT" || len(n[0].DialogIDs) != 4 {
-		t.Errorf("the audit log says %+v", n)
-	}
+	n := audited.AuditEntries.Nodes
+	assert.True(t, len(n) == 3 && n[0].ReaderID == nil && n[1].ReaderID != nil && n[0].Action == "EXPORT" && len(n[0].DialogIDs) == 4,
+		"the audit log says %+v", n)
 }
 
 func dataOf(p *process.Process) string {
@@ -249,20 +234,14 @@ func dataOf(p *process.Process) string {
 func download(t testing.TB, c *gqlclient.Client, path string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if c.Token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.Token)
 	}
 	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return resp.StatusCode, string(data)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
@@ -33,17 +35,13 @@ func TestAWithdrawnTextIsInNoStore(t *testing.T) {
 	}
 	numbers(t, analyst)
 	found := storesWith(t, c, kept)
-	if strings.Join(found, " ") != "postgres:dialog_messages postgres:dialogs" {
-		t.Errorf("a text that stays is in %v", found)
-	}
+	assert.Equal(t, "postgres:dialog_messages postgres:dialogs", strings.Join(found, " "), "a text that stays is in %v", found)
 	m.consent(t, 1, false)
 	m.consent(t, 2, false)
-	if found := storesWith(t, c, withdrawn); len(found) > 0 {
-		t.Errorf("a withdrawn text is in %v", found)
-	}
-	if n := idempotencyKeys(t, setting(c, "DATABASE_URL")); n != 1 {
-		t.Errorf("%d idempotency keys are left, want that of the message which stays", n)
-	}
+	found = storesWith(t, c, withdrawn)
+	assert.Empty(t, found, "a withdrawn text is in %v", found)
+	n := idempotencyKeys(t, setting(c, "DATABASE_URL"))
+	assert.Equal(t, 1, n, "%d idempotency keys are left, want that of the message which stays", n)
 }
 
 func idempotencyKeys(t *testing.T, url string) (n int) {
@@ -88,9 +86,7 @@ func tablesWith(t *testing.T, url, word string) (found []string) {
 			found = append(found, "postgres:"+table)
 		}
 	}
-	if len(tables) < 20 {
-		t.Errorf("only %d tables were searched", len(tables))
-	}
+	assert.GreaterOrEqual(t, len(tables), 20, "only %d tables were searched", len(tables))
 	return found
 }
 
@@ -120,9 +116,7 @@ func streamsWith(t *testing.T, url, word string) (found []string) {
 		}
 	}
 	must(t, names.Err())
-	if searched == 0 {
-		t.Error("no stream was searched")
-	}
+	assert.NotZero(t, searched, "no stream was searched")
 	return found
 }
 
@@ -135,9 +129,7 @@ func keysWith(t *testing.T, url, word string) (found []string) {
 	keys := client.Scan(t.Context(), 0, "*", 1000).Iterator()
 	for keys.Next(t.Context()) {
 		dump, err := client.Dump(t.Context(), keys.Val()).Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			t.Fatal(err)
-		}
+		require.False(t, err != nil && !errors.Is(err, redis.Nil), "%v", err)
 		if strings.Contains(keys.Val()+dump, word) {
 			found = append(found, "redis:"+keys.Val())
 		}

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
 )
@@ -18,26 +21,24 @@ func TestANoteIsTranslatedAndPushedLive(t *testing.T) {
 	stream := watch(t, socket, job)
 	partials := until(t, stream, func(u update) bool { return u.Job.PartialText != nil || u.Job.Job.State == "SUCCEEDED" })
 	first := partials[len(partials)-1]
-	if first.Job.PartialText == nil || *first.Job.PartialText == "" || first.Job.Job.State != "RUNNING" {
-		t.Fatalf("no partial text came before the end: %+v", first)
-	}
-	if first.Job.Job.Progress == nil || *first.Job.Job.Progress <= 0 || *first.Job.Job.Progress > 1 {
-		t.Fatalf("progress is %v", first.Job.Job.Progress)
-	}
+	require.NotNil(t, first.Job.PartialText, "no partial text came before the end: %+v", first)
+	require.NotEmpty(t, *first.Job.PartialText, "no partial text came before the end: %+v", first)
+	require.Equal(t, "RUNNING", first.Job.Job.State, "no partial text came before the end: %+v", first)
+	require.NotNil(t, first.Job.Job.Progress, "progress")
+	require.Positive(t, *first.Job.Job.Progress, "progress")
+	require.LessOrEqual(t, *first.Job.Job.Progress, float64(1), "progress")
 	text, last := succeeded(t, stream)
-	if !strings.HasPrefix(text, strings.TrimRight(*first.Job.PartialText, " \n")) {
-		t.Errorf("the text %.200q does not begin as the partial text %.200q", text, *first.Job.PartialText)
-	}
+	assert.True(t, strings.HasPrefix(text, strings.TrimRight(*first.Job.PartialText, " \n")),
+		"the text %.200q does not begin as the partial text %.200q", text, *first.Job.PartialText)
 	if p := last.Job.Job.Progress; p == nil || *p != 1 {
 		t.Errorf("progress at the end is %v", p)
 	}
-	if state, stored := a.readNote(t, note); state != "READY" || stored != text {
-		t.Errorf("the note has %s %.80q", state, stored)
-	}
+	state, stored := a.readNote(t, note)
+	assert.Equal(t, "READY", state, "the note")
+	assert.Equal(t, text, stored, "the note")
 	// A subscription that comes after the end gets the final state and ends.
-	if again, _ := succeeded(t, watch(t, socket, job)); again != text {
-		t.Errorf("a late subscription got %.80q", again)
-	}
+	again, _ := succeeded(t, watch(t, socket, job))
+	assert.Equal(t, text, again, "a late subscription")
 }
 
 func TestTranslationsGiveThePresentOnesThenEveryChange(t *testing.T) {
@@ -60,9 +61,7 @@ func TestTranslationsGiveThePresentOnesThenEveryChange(t *testing.T) {
 		t.Helper()
 		for {
 			var m message
-			if !s.Read(t, &m) {
-				t.Fatalf("the stream ended before %s", state)
-			}
+			require.True(t, s.Read(t, &m), "the stream ended before %s", state)
 			if m.Translations.Translation.State == state {
 				return m.Translations.Cursor
 			}
@@ -80,9 +79,8 @@ func TestTranslationsGiveThePresentOnesThenEveryChange(t *testing.T) {
 	a.Must(t, `mutation($i: UpdateNoteInput!) { updateNote(input: $i) { note { version } } }`,
 		gqlclient.Vars{"i": gqlclient.Vars{"id": note, "text": "The house is new."}}, nil)
 	var m message
-	if !resumed.Read(t, &m) || m.Translations.Translation.State != "STALE" {
-		t.Fatalf("after the cursor came %+v, want STALE", m)
-	}
+	require.True(t, resumed.Read(t, &m), "after the cursor came %+v, want STALE", m)
+	require.Equal(t, "STALE", m.Translations.Translation.State, "after the cursor came %+v, want STALE", m)
 	read(live, "STALE")
 
 	a.Must(t, `mutation($i: DeleteNoteInput!) { deleteNote(input: $i) { deletedId } }`, gqlclient.Vars{"i": gqlclient.Vars{"id": note}}, nil)
@@ -115,17 +113,13 @@ func TestEventsResumeAfterACursor(t *testing.T) {
 	_, cursor := a.translate(t, note)
 	read := func(s *gqlclient.Stream) (m message) {
 		t.Helper()
-		if !s.Read(t, &m) {
-			t.Fatal("the stream of events ended")
-		}
+		require.True(t, s.Read(t, &m), "the stream of events ended")
 		return m
 	}
 	var seen []string
 	for {
 		m := read(live)
-		if m.Events.Typename != "JobChanged" {
-			t.Fatalf("the topic JOBS brought %+v", m)
-		}
+		require.Equal(t, "JobChanged", m.Events.Typename, "the topic JOBS brought %+v", m)
 		seen = append(seen, m.Events.Cursor)
 		if m.Events.Job != nil && m.Events.Job.State == "SUCCEEDED" {
 			break
@@ -139,14 +133,12 @@ func TestEventsResumeAfterACursor(t *testing.T) {
 	// All topics after the same cursor begin with the translation's request, and
 	// the note's creation lies before it.
 	all := socket.Subscribe(t, query, gqlclient.Vars{"a": cursor})
-	if m := read(all); m.Events.Typename == "NoteChanged" {
-		t.Errorf("the payload's cursor lies before an older event: %+v", m)
-	}
+	m := read(all)
+	assert.NotEqual(t, "NoteChanged", m.Events.Typename, "the payload's cursor lies before an older event: %+v", m)
 	// Another's cursor shows only one's own events.
 	b := signUp(t, p)
 	foreign := b.MustDial(t).Subscribe(t, query, gqlclient.Vars{"a": cursor})
 	own := b.createNote(t, "Mine.")
-	if m := read(foreign); m.Events.NoteID != own {
-		t.Errorf("with another's cursor came %+v", m)
-	}
+	m = read(foreign)
+	assert.Equal(t, own, m.Events.NoteID, "with another's cursor came %+v", m)
 }

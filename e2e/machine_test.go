@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
 )
@@ -21,9 +23,8 @@ func account(t testing.TB, p *process.Process, role string) *gqlclient.Client {
 			args = append(args, a, p.Args[i+1])
 		}
 	}
-	if status, out, errs := process.Finish(t, append(p.Env[:len(p.Env):len(p.Env)], "PARLEY_PASSWORD="+password), args...); status != 0 {
-		t.Fatalf("user create: %s%s", out, errs)
-	}
+	status, out, errs := process.Finish(t, append(p.Env[:len(p.Env):len(p.Env)], "PARLEY_PASSWORD="+password), args...)
+	require.Zero(t, status, "user create: %s%s", out, errs)
 	c := p.Client()
 	var got struct{ SignIn struct{ AccessToken string } }
 	c.Must(t, `mutation($i: SignInInput!) { signIn(input: $i) { accessToken } }`, gqlclient.Vars{"i": gqlclient.Vars{"email": email, "password": password}}, &got)
@@ -118,9 +119,8 @@ func (m *machine) counted(t testing.TB, who string) int {
 	sum := 0
 	for _, f := range got.Exercise {
 		var n int
-		if _, err := fmt.Sscan(f.Frequency, &n); err != nil {
-			t.Fatal(err)
-		}
+		_, err := fmt.Sscan(f.Frequency, &n)
+		require.NoError(t, err)
 		sum += n
 	}
 	return sum

@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
 )
@@ -43,9 +46,7 @@ func countExactly(t *testing.T, doors []*machine) {
 					return
 				}
 				for _, r := range results {
-					if r.Status != "RECORDED" {
-						t.Errorf("writer %d: %+v", w, r)
-					}
+					assert.Equal(t, "RECORDED", r.Status, "writer %d: %+v", w, r)
 				}
 			}
 		})
@@ -55,9 +56,7 @@ func countExactly(t *testing.T, doors []*machine) {
 	for i := range learners {
 		sum += doors[len(doors)-1].counted(t, learner(i))
 	}
-	if sum != writers*calls*size {
-		t.Errorf("%d were counted, want %d", sum, writers*calls*size)
-	}
+	assert.Equal(t, writers*calls*size, sum, "%d were counted, want %d", sum, writers*calls*size)
 }
 
 func report(utterance, key string, index int) gqlclient.Vars {
@@ -87,22 +86,18 @@ func TestAKilledServerKeepsEveryAcknowledgedError(t *testing.T) {
 			for i, call := range sent {
 				items, _ := call.([]gqlclient.Vars)
 				results, err := m.record(t, items)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				for _, r := range results {
-					if acknowledged[i] && r.Status != "DUPLICATE" || r.Status == "REFUSED" {
-						t.Errorf("call %d, acknowledged %v, was sent again: %+v", i, acknowledged[i], r)
-					}
+					assert.False(t, acknowledged[i] && r.Status != "DUPLICATE" || r.Status == "REFUSED",
+						"call %d, acknowledged %v, was sent again: %+v", i, acknowledged[i], r)
 				}
 			}
 			sum := 0
 			for i := range utterances {
 				sum += m.counted(t, learner(i))
 			}
-			if want := 20 * len(sent); sum != want {
-				t.Errorf("%d errors are counted, %d were sent", sum, want)
-			}
+			want := 20 * len(sent)
+			assert.Equal(t, want, sum, "%d errors are counted, %d were sent", sum, want)
 		})
 	}
 }
@@ -137,9 +132,7 @@ func underFire(t *testing.T, p *process.Process, call func(n int) (send func() e
 					select {
 					case <-killed:
 					default:
-						if answered.Load() < enough {
-							t.Errorf("call %d: %v", n, err)
-						}
+						assert.GreaterOrEqual(t, answered.Load(), int64(enough), "call %d: %v", n, err)
 					}
 					return
 				}

@@ -3,6 +3,9 @@ package e2e
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/process"
 )
 
@@ -22,17 +25,16 @@ func TestAKilledWorkersJobIsDoneByAnother(t *testing.T) {
 	text, last := succeeded(t, stream)
 	// NATS may give the same attempt to the other worker before the rescuer makes
 	// a new one; whichever it was, the last one made the result.
-	if n := len(last.Job.Job.Attempts); n == 0 || last.Job.Job.Attempts[n-1].Outcome != "SUCCEEDED" || last.Job.Job.Attempt != n {
-		t.Errorf("the attempts are %+v, the job counts %d", last.Job.Job.Attempts, last.Job.Job.Attempt)
-	}
+	n := len(last.Job.Job.Attempts)
+	assert.True(t, n != 0 && last.Job.Job.Attempts[n-1].Outcome == "SUCCEEDED" && last.Job.Job.Attempt == n,
+		"the attempts are %+v, the job counts %d", last.Job.Job.Attempts, last.Job.Job.Attempt)
 	for _, try := range last.Job.Job.Attempts[:len(last.Job.Job.Attempts)-1] {
-		if try.Outcome != "LOST" || try.Reason == nil {
-			t.Errorf("an earlier attempt is %+v, want LOST with its reason", try)
-		}
+		assert.Equal(t, "LOST", try.Outcome, "an earlier attempt is %+v, want LOST with its reason", try)
+		assert.NotNil(t, try.Reason, "an earlier attempt is %+v, want LOST with its reason", try)
 	}
-	if state, stored := a.readNote(t, note); state != "READY" || stored != text {
-		t.Errorf("the note has %s %.80q", state, stored)
-	}
+	state, stored := a.readNote(t, note)
+	assert.Equal(t, "READY", state, "the note")
+	assert.Equal(t, text, stored, "the note")
 }
 
 // All jobs but the first ones are still queued when the process is killed.
@@ -52,9 +54,9 @@ func TestQueuedJobsSurviveAKilledServer(t *testing.T) {
 	socket := a.MustDial(t) // the token is still good: the signing key is kept
 	for i, id := range ids {
 		text, _ := succeeded(t, watch(t, socket, id))
-		if state, stored := a.readNote(t, notes[i]); state != "READY" || stored != text {
-			t.Errorf("note %d has %s %.80q", i, state, stored)
-		}
+		state, stored := a.readNote(t, notes[i])
+		assert.Equal(t, "READY", state, "note %d", i)
+		assert.Equal(t, text, stored, "note %d", i)
 	}
 }
 
@@ -69,16 +71,12 @@ func TestTermClosesSocketsWith1012AndLosesNothing(t *testing.T) {
 	job, _ := a.translate(t, note)
 	stream := watch(t, socket, job)
 	until(t, stream, func(u update) bool { return u.Job.Job.State == "RUNNING" })
-	if err := p.Stop(); err != nil {
-		t.Fatalf("SIGTERM ended the process with %v, want status 0", err)
-	}
-	if code := socket.Closed(t); code != 1012 {
-		t.Errorf("the socket was closed with %d, want 1012", code)
-	}
+	require.NoError(t, p.Stop(), "SIGTERM ended the process, want status 0")
+	assert.Equal(t, 1012, socket.Closed(t), "the socket was closed, want 1012")
 	p.Restart()
 	p.Ready()
 	text, _ := succeeded(t, watch(t, a.MustDial(t), job))
-	if state, stored := a.readNote(t, note); state != "READY" || stored != text {
-		t.Errorf("the note has %s %.80q", state, stored)
-	}
+	state, stored := a.readNote(t, note)
+	assert.Equal(t, "READY", state, "the note")
+	assert.Equal(t, text, stored, "the note")
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -41,9 +42,7 @@ func TestEveryMutationThatMakesSomethingTakesAnIdempotencyKey(t *testing.T) {
 		}
 	}
 	for name := range keyless {
-		if s.Mutation.Fields.ForName(name) == nil {
-			t.Errorf("there is no mutation %s: take it off the list", name)
-		}
+		assert.NotNil(t, s.Mutation.Fields.ForName(name), "there is no mutation %s: take it off the list", name)
 	}
 }
 
@@ -68,7 +67,5 @@ func TestIdempotencyKeysAreKeptForOneTime(t *testing.T) {
 			}
 		}
 	}
-	if n < 8 {
-		t.Errorf("only %d inputs have one", n)
-	}
+	assert.GreaterOrEqual(t, n, 8, "only %d inputs have one", n)
 }

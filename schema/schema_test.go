@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/formatter"
@@ -21,35 +23,27 @@ import (
 func load(t *testing.T) *ast.Schema {
 	t.Helper()
 	s, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: schema.SDL()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return s
 }
 
 func TestSDLHoldsEveryFileOfTheFolder(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.graphql")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
 	for _, file := range files {
 		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(schema.SDL(), string(data)) {
-			t.Errorf("SDL leaves %s out", file)
-		}
+		require.NoError(t, err)
+		assert.Contains(t, schema.SDL(), string(data), "SDL leaves %s out", file)
 	}
 }
 
 func TestSDLIsTheSchemaThatIsServed(t *testing.T) {
 	t.Parallel()
 	served := gen.NewExecutableSchema(gen.Config{}).Schema()
-	if a, b := printed(load(t)), printed(served); a != b {
-		t.Error("the SDL differs from the generated code: run `make generate`")
-	}
+	a, b := printed(load(t)), printed(served)
+	assert.Equal(t, b, a, "the SDL differs from the generated code: run `make generate`")
 }
 
 // printed gives the schema with its fields in one order, which that of the
@@ -67,9 +61,7 @@ func TestEverythingHasADescription(t *testing.T) {
 	t.Parallel()
 	s := load(t)
 	need := func(where, description string) {
-		if strings.TrimSpace(description) == "" {
-			t.Errorf("%s has no description", where)
-		}
+		assert.NotEmpty(t, strings.TrimSpace(description), "%s has no description", where)
 	}
 	for _, d := range s.Types {
 		if d.BuiltIn || strings.HasPrefix(d.Name, "__") {
@@ -141,20 +133,17 @@ func TestThePromisedOperationsAreValid(t *testing.T) {
 	t.Parallel()
 	s := load(t)
 	for _, query := range promised {
-		if _, errs := gqlparser.LoadQueryWithRules(s, query, nil); len(errs) > 0 {
-			t.Errorf("%s: %v", query, errs)
-		}
+		_, errs := gqlparser.LoadQueryWithRules(s, query, nil)
+		assert.Empty(t, errs, query)
 	}
 	for where, want := range promisedTypes {
 		kind, field, _ := strings.Cut(where, ".")
-		if f := s.Types[kind].Fields.ForName(field); f == nil || f.Type.String() != want {
-			t.Errorf("%s is %v, want %s", where, f, want)
-		}
+		f := s.Types[kind].Fields.ForName(field)
+		assert.True(t, f != nil && f.Type.String() == want, "%s is %v, want %s", where, f, want)
 	}
 	history := s.Types["Note"].Fields.ForName("translations").Arguments.ForName("history")
-	if history == nil || history.Type.String() != "Boolean" || history.DefaultValue == nil || history.DefaultValue.Raw != "false" {
-		t.Errorf("translations(history) is %+v, want Boolean = false", history)
-	}
+	assert.True(t, history != nil && history.Type.String() == "Boolean" && history.DefaultValue != nil && history.DefaultValue.Raw == "false",
+		"translations(history) is %+v, want Boolean = false", history)
 }
 
 // graphql-eslint's recommended and Relay sets have no complaint.
@@ -170,7 +159,6 @@ func TestGraphQLESLintIsContent(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), node, "lint.mjs")
 	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("graphql-eslint: %v\n%s", err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	assert.NoError(t, err, "graphql-eslint: %v\n%s", err, out)
 }

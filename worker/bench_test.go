@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/jobspec"
 	"parley/internal/natsx"
 	"parley/worker"
@@ -31,9 +34,7 @@ func BenchmarkNoop(b *testing.B) {
 						jobs[i] = job(fmt.Sprintf("run-%d-%d", b.N, sent+i))
 					}
 					for _, err := range bus.PublishJobs(b.Context(), jobs[:n]) {
-						if err != nil {
-							b.Error(err)
-						}
+						assert.NoError(b, err)
 					}
 					sent += n
 				}
@@ -59,9 +60,7 @@ func BenchmarkPickup(b *testing.B) {
 	var pickup, whole []time.Duration
 	for i := 0; b.Loop(); i++ {
 		from := time.Now()
-		if err := bus.PublishJob(b.Context(), job(fmt.Sprintf("run-%d", i))); err != nil {
-			b.Fatal(err)
-		}
+		require.NoError(b, bus.PublishJob(b.Context(), job(fmt.Sprintf("run-%d", i))))
 		pickup = append(pickup, (<-entered).Sub(from))
 		<-ended
 		whole = append(whole, time.Since(from))
@@ -76,22 +75,16 @@ func BenchmarkPickup(b *testing.B) {
 func benchSetup(b *testing.B, slots int, hs ...worker.Handler) (*natsx.Bus, <-chan struct{}) {
 	b.Helper()
 	e, err := natsx.StartEmbedded(natsx.EmbeddedConfig{Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	b.Cleanup(e.Close)
 	connect := func() *natsx.Bus {
 		bus, err := e.Connect(natsx.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
+		require.NoError(b, err)
 		b.Cleanup(bus.Close)
 		return bus
 	}
 	bus := connect()
-	if err := bus.EnsureStreams(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, bus.EnsureStreams(b.Context()))
 	ended := make(chan struct{}, 1<<16)
 	background(b, func(ctx context.Context) error {
 		return bus.ConsumeResults(ctx, func(_ context.Context, rs []jobspec.Result) error {
@@ -107,9 +100,7 @@ func benchSetup(b *testing.B, slots int, hs ...worker.Handler) (*natsx.Bus, <-ch
 		hs = []worker.Handler{worker.NewNoop("test", nil)}
 	}
 	w, err := worker.New(worker.Config{Bus: connect(), Slots: slots, Handlers: hs})
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	background(b, w.Run)
 	return bus, ended
 }

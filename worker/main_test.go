@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"parley/internal/jobspec"
@@ -37,18 +39,13 @@ type bench struct {
 func setup(t testing.TB) *bench {
 	t.Helper()
 	e, err := natsx.StartEmbedded(natsx.EmbeddedConfig{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(e.Close)
 	b := &bench{t: t, results: make(chan jobspec.Result, 10_000)}
-	if b.bus, err = e.Connect(natsx.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	b.bus, err = e.Connect(natsx.Options{})
+	require.NoError(t, err)
 	t.Cleanup(b.bus.Close)
-	if err := b.bus.EnsureStreams(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, b.bus.EnsureStreams(t.Context()))
 	b.record()
 	return b
 }
@@ -57,9 +54,7 @@ func setup(t testing.TB) *bench {
 func connectedTo(t testing.TB, server *testkit.NATSServer) *bench {
 	t.Helper()
 	b := &bench{t: t, bus: connect(t, server), results: make(chan jobspec.Result, 1000)}
-	if err := b.bus.EnsureStreams(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, b.bus.EnsureStreams(t.Context()))
 	b.record()
 	return b
 }
@@ -67,9 +62,7 @@ func connectedTo(t testing.TB, server *testkit.NATSServer) *bench {
 func connect(t testing.TB, server *testkit.NATSServer) *natsx.Bus {
 	t.Helper()
 	bus, err := natsx.Connect(t.Context(), server.URL(), natsx.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(bus.Close)
 	return bus
 }
@@ -99,9 +92,7 @@ func background(t testing.TB, f func(ctx context.Context) error) (stop func()) {
 		once.Do(func() {
 			select {
 			case err := <-done:
-				if err != nil {
-					t.Errorf("the service failed: %v", err)
-				}
+				assert.NoError(t, err, "the service failed")
 			case <-time.After(patience):
 				t.Error("the service did not stop")
 			}
@@ -119,9 +110,7 @@ func (b *bench) start(c worker.Config) (w *worker.Worker, stop func()) {
 		c.Slots = 4
 	}
 	w, err := worker.New(c)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	require.NoError(b.t, err)
 	return w, background(b.t, w.Run)
 }
 
@@ -135,9 +124,7 @@ func job(run string) jobspec.Job {
 func (b *bench) publish(jobs ...jobspec.Job) {
 	b.t.Helper()
 	for i, err := range b.bus.PublishJobs(b.t.Context(), jobs) {
-		if err != nil {
-			b.t.Fatalf("publish %s: %v", jobs[i].Run, err)
-		}
+		require.NoError(b.t, err, "publish %s", jobs[i].Run)
 	}
 }
 
@@ -155,9 +142,9 @@ func (b *bench) next() jobspec.Result {
 func (b *bench) expect(run string, types ...jobspec.ResultType) (last jobspec.Result) {
 	b.t.Helper()
 	for _, typ := range types {
-		if last = b.next(); last.Run != run || last.Type != typ {
-			b.t.Fatalf("received %s of %s (%v), want %s of %s", last.Type, last.Run, last.Failure, typ, run)
-		}
+		last = b.next()
+		require.Equal(b.t, run, last.Run, "received %s of %s (%v), want %s of %s", last.Type, last.Run, last.Failure, typ, run)
+		require.Equal(b.t, typ, last.Type, "received %s of %s (%v), want %s of %s", last.Type, last.Run, last.Failure, typ, run)
 	}
 	return last
 }

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/jobspec"
 	"parley/internal/testkit"
 	"parley/worker"
@@ -14,22 +17,16 @@ import (
 func TestWorker_RunsARealModelBehindTheQueue(t *testing.T) {
 	t.Parallel()
 	models, err := model.Open(t.Context(), testkit.Shared(t, "models", "translate-mini"), pipeline.Options{Library: testkit.ONNX(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = models.Close() })
 	bundle := models.Handlers()[0].Bundle()
-	if len(bundle.Directions) == 0 {
-		t.Fatal("the model has no directions")
-	}
+	require.NotEmpty(t, bundle.Directions, "the model has no directions")
 	b := setup(t)
 	w, stop := b.start(worker.Config{Handlers: models.Handlers()})
 	defer stop()
 	request := func(run, text string, d jobspec.Direction) jobspec.Job {
 		payload, err := json.Marshal(jobspec.Translate{Text: text, Source: d.Source, Target: d.Target})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		j := job(run)
 		j.Pool, j.Payload = bundle.Pool, payload
 		return j
@@ -42,11 +39,10 @@ func TestWorker_RunsARealModelBehindTheQueue(t *testing.T) {
 	}
 	b.publish(request("strange", "The house is small.", jobspec.Direction{Source: "en", Target: "tlh"}))
 	f := b.expect("strange", jobspec.ResultStarted, jobspec.ResultFailed).Failure
-	if f.Code != jobspec.CodeUnsupportedLanguage || f.Message == "" {
-		t.Errorf("a language that the model does not have: %+v", f)
-	}
+	assert.Equal(t, jobspec.CodeUnsupportedLanguage, f.Code, "a language that the model does not have: %+v", f)
+	assert.NotEmpty(t, f.Message, "a language that the model does not have: %+v", f)
 	b.drained()
-	if s := w.Stats(); s.Done != 1 || s.Failed != 1 {
-		t.Errorf("counted %+v", s)
-	}
+	s := w.Stats()
+	assert.Equal(t, int64(1), s.Done, "counted %+v", s)
+	assert.Equal(t, int64(1), s.Failed, "counted %+v", s)
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/jobspec"
 	"parley/worker"
@@ -19,9 +21,7 @@ func TestWorker_LeadsATaskFromTheQueueToItsResult(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	seen, err := b.bus.Conn().SubscribeSync(jobspec.ProgressSubject("run1"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	b.start(worker.Config{ID: "w1", Handlers: handlers(
 		func(_ context.Context, t worker.Task, progress func(float64, string)) (json.RawMessage, error) {
 			if t.Run != "run1" || t.Attempt != 1 || t.Kind != jobspec.KindTranslate || t.Alone {
@@ -46,13 +46,10 @@ func TestWorker_LeadsATaskFromTheQueueToItsResult(t *testing.T) {
 		{Run: "run1", Attempt: 1, Progress: 0.25, Partial: "ho"}, {Run: "run1", Attempt: 1, Progress: 1, Partial: "hola"},
 	} {
 		m, err := seen.NextMsg(patience)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var got jobspec.Progress
-		if err := json.Unmarshal(m.Data, &got); err != nil || got != want {
-			t.Errorf("progress %+v, want %+v (%v)", got, want, err)
-		}
+		assert.NoError(t, json.Unmarshal(m.Data, &got), "progress")
+		assert.Equal(t, want, got, "progress")
 	}
 	b.drained()
 }
@@ -102,22 +99,20 @@ func TestWorker_ReportsFailuresWithTheirCode(t *testing.T) {
 		}
 		b.publish(j)
 		f := b.expect(c.run, jobspec.ResultStarted, jobspec.ResultFailed).Failure
-		if f == nil || f.Code != c.code || f.Message != c.message {
-			t.Errorf("%s: %+v", c.run, f)
-		}
+		assert.True(t, f != nil && f.Code == c.code && f.Message == c.message, "%s: %+v", c.run, f)
 	}
 	late := job("late")
 	late.Deadline = time.Now().Add(-time.Second)
 	b.publish(late)
-	if f := b.expect("late", jobspec.ResultFailed).Failure; f.Code != jobspec.CodeDeadline {
-		t.Errorf("a job past its deadline: %+v", f)
-	}
+	f := b.expect("late", jobspec.ResultFailed).Failure
+	assert.Equal(t, jobspec.CodeDeadline, f.Code, "a job past its deadline: %+v", f)
 	b.publish(job("well"))
 	b.expect("well", jobspec.ResultStarted, jobspec.ResultDone)
 	b.drained()
-	if s := w.Stats(); s.Done != 1 || s.Failed != 7 || s.Redelivered != 0 {
-		t.Errorf("counted %+v", s)
-	}
+	s := w.Stats()
+	assert.Equal(t, int64(1), s.Done, "counted %+v", s)
+	assert.Equal(t, int64(7), s.Failed, "counted %+v", s)
+	assert.Zero(t, s.Redelivered, "counted %+v", s)
 }
 
 func TestWorker_RefusesWhatIsNoJob(t *testing.T) {
@@ -126,21 +121,18 @@ func TestWorker_RefusesWhatIsNoJob(t *testing.T) {
 	b.start(worker.Config{Handlers: []worker.Handler{worker.NewNoop("test", nil)}})
 	for i, data := range []string{"no JSON", "{}", `{"run":"x","attempt":1,"kind":"image"}`} {
 		subject := jobspec.JobSubject(jobspec.KindTranslate, "test", jobspec.LaneBulk, fmt.Sprintf("x%d", i))
-		if _, err := b.bus.JetStream().Publish(t.Context(), subject, []byte(data)); err != nil {
-			t.Fatal(err)
-		}
+		_, err := b.bus.JetStream().Publish(t.Context(), subject, []byte(data))
+		require.NoError(t, err)
 	}
 	bad := job("bad")
 	bad.Payload = json.RawMessage(`7`)
 	b.publish(bad)
-	if f := b.expect("bad", jobspec.ResultStarted, jobspec.ResultFailed).Failure; f.Code != jobspec.CodeInvalidInput {
-		t.Errorf("a payload of another form: %+v", f)
-	}
+	f := b.expect("bad", jobspec.ResultStarted, jobspec.ResultFailed).Failure
+	assert.Equal(t, jobspec.CodeInvalidInput, f.Code, "a payload of another form: %+v", f)
 	b.publish(job("good"))
 	var out jobspec.Translated
-	if err := json.Unmarshal(b.expect("good", jobspec.ResultStarted, jobspec.ResultDone).Payload, &out); err != nil || out.Text != "HELLO" {
-		t.Errorf("the answer is %+v, %v", out, err)
-	}
+	assert.NoError(t, json.Unmarshal(b.expect("good", jobspec.ResultStarted, jobspec.ResultDone).Payload, &out), "the answer")
+	assert.Equal(t, "HELLO", out.Text, "the answer is %+v", out)
 	b.drained()
 }
 
@@ -154,17 +146,13 @@ func TestWorker_LeavesACancelledRun(t *testing.T) {
 	b.publish(job("queued"), job("flagged"))
 
 	// Queued: the message is taken back, the worker never sees it.
-	if n, err := b.bus.PurgeRun(t.Context(), jobspec.JobRunFilter("queued")); n != 1 || err != nil {
-		t.Fatalf("purged %d, %v", n, err)
-	}
+	n, err := b.bus.PurgeRun(t.Context(), jobspec.JobRunFilter("queued"))
+	require.NoError(t, err, "purged")
+	require.Equal(t, 1, n, "purged")
 	// Delivered later, but flagged before: seen at the start.
-	if err := b.bus.CancelRun(t.Context(), "flagged"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, b.bus.CancelRun(t.Context(), "flagged"))
 	// Running: the control message ends it.
-	if err := b.bus.CancelRun(t.Context(), "running"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, b.bus.CancelRun(t.Context(), "running"))
 	receive(t, h.entered, "the task")
 	_ = receive(t, h.ended, "its end")
 	b.drained()
@@ -173,31 +161,26 @@ func TestWorker_LeavesACancelledRun(t *testing.T) {
 	b.publish(job("unheard"))
 	b.expect("unheard", jobspec.ResultStarted)
 	kv, err := b.bus.JetStream().KeyValue(t.Context(), jobspec.BucketCancel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := kv.PutString(t.Context(), "unheard", "1"); err != nil {
-		t.Fatal(err)
-	}
-	if run := receive(t, h.entered, "the task").Run; run != "unheard" {
-		t.Errorf("the run %s was started", run)
-	}
+	require.NoError(t, err)
+	_, err = kv.PutString(t.Context(), "unheard", "1")
+	require.NoError(t, err)
+	run := receive(t, h.entered, "the task").Run
+	assert.Equal(t, "unheard", run, "the run %s was started", run)
 	_ = receive(t, h.ended, "its end")
 	b.drained()
 
 	// Restored: a new attempt runs.
-	if err := b.bus.RestoreRun(t.Context(), "unheard"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, b.bus.RestoreRun(t.Context(), "unheard"))
 	again := job("unheard")
 	again.Attempt = 2
 	b.publish(again)
 	close(h.leave)
 	b.expect("unheard", jobspec.ResultStarted, jobspec.ResultDone)
 	b.drained()
-	if s := w.Stats(); s.Cancelled != 3 || s.Done != 1 || s.Failed != 0 {
-		t.Errorf("counted %+v", s)
-	}
+	s := w.Stats()
+	assert.Equal(t, int64(3), s.Cancelled, "counted %+v", s)
+	assert.Equal(t, int64(1), s.Done, "counted %+v", s)
+	assert.Zero(t, s.Failed, "counted %+v", s)
 }
 
 func TestWorker_HoldsALongTaskByHeartbeats(t *testing.T) {
@@ -208,33 +191,28 @@ func TestWorker_HoldsALongTaskByHeartbeats(t *testing.T) {
 	b.publish(job("long"))
 	b.expect("long", jobspec.ResultStarted)
 	for beats := 0; beats < 8; {
-		if r := receive(t, b.results, "a heartbeat"); r.Type != jobspec.ResultHeartbeat || r.Run != "long" {
-			t.Fatalf("received %s of %s", r.Type, r.Run)
-		}
+		r := receive(t, b.results, "a heartbeat")
+		require.Equal(t, jobspec.ResultHeartbeat, r.Type, "received %s of %s", r.Type, r.Run)
+		require.Equal(t, "long", r.Run, "received %s of %s", r.Type, r.Run)
 		beats++
 	}
 	close(h.leave)
 	b.expect("long", jobspec.ResultDone)
 	b.drained()
-	if len(h.entered) != 1 || w.Stats().Redelivered != 0 {
-		t.Error("the task was handed out again")
-	}
+	require.Len(t, h.entered, 1, "the task was handed out again")
+	assert.Zero(t, w.Stats().Redelivered, "the task was handed out again")
 }
 
 func TestWorker_AnnouncesItselfAtTheStartAndWhenAsked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	sub, err := b.bus.Conn().SubscribeSync(jobspec.SubjectAnnounce)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	directions := []jobspec.Direction{{Source: "en", Target: "es"}, {Source: "fr", Target: "es", Pivot: true}}
 	b.start(worker.Config{ID: "w7", Handlers: []worker.Handler{worker.NewNoop("test", directions)}})
 	check := func(m *nats.Msg, err error) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var a jobspec.Announcement
 		if err := json.Unmarshal(m.Data, &a); err != nil || a.Worker != "w7" || len(a.Bundles) != 1 ||
 			a.Bundles[0].Pool != "test" || len(a.Bundles[0].Directions) != 2 {

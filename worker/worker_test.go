@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/jobspec"
 	"parley/internal/natsx"
 	"parley/internal/testkit"
@@ -26,9 +29,8 @@ func TestNew_RefusesWhatCanNotWork(t *testing.T) {
 		"a pool with a dot":    {Bus: b.bus, Handlers: []worker.Handler{worker.NewNoop("a.b", nil)}},
 		"a pool without name ": {Bus: b.bus, Handlers: []worker.Handler{worker.NewNoop("", nil)}},
 	} {
-		if _, err := worker.New(c); err == nil {
-			t.Errorf("%s was accepted", name)
-		}
+		_, err := worker.New(c)
+		assert.Error(t, err, "%s was accepted", name)
 	}
 }
 
@@ -41,25 +43,19 @@ func TestWorker_AnotherTakesOverWhenOneVanishes(t *testing.T) {
 	const ackWait = 500 * time.Millisecond
 	first, second := newBlocking(), newBlocking()
 	lost, err := worker.New(worker.Config{ID: "lost", Bus: doomed, AckWait: ackWait, Grace: time.Millisecond, Handlers: handlers(first.do)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	background(t, lost.Run)
 	b.publish(job("run1"))
-	if task := receive(t, first.entered, "the first start"); task.Alone {
-		t.Error("the first start is said to be alone")
-	}
+	assert.False(t, receive(t, first.entered, "the first start").Alone, "the first start is said to be alone")
 	doomed.Conn().Close()
 	b.start(worker.Config{ID: "heir", AckWait: ackWait, Handlers: handlers(second.do)})
-	if task := receive(t, second.entered, "the second start"); !task.Alone || task.Attempt != 1 {
-		t.Errorf("the second start is %+v", task)
-	}
+	task := receive(t, second.entered, "the second start")
+	assert.True(t, task.Alone, "the second start is %+v", task)
+	assert.Equal(t, 1, task.Attempt, "the second start is %+v", task)
 	close(second.leave)
 	for {
 		if r := b.next(); r.Type == jobspec.ResultDone {
-			if r.Worker != "heir" {
-				t.Errorf("the result is from %s", r.Worker)
-			}
+			assert.Equal(t, "heir", r.Worker, "the result is from %s", r.Worker)
 			break
 		}
 	}
@@ -98,18 +94,12 @@ func TestWorker_SurvivesTheLossOfItsConsumers(t *testing.T) {
 	b.expect("before", jobspec.ResultStarted, jobspec.ResultDone)
 	for _, lane := range []jobspec.Lane{jobspec.LaneInteractive, jobspec.LaneBulk} {
 		consumer := jobspec.JobConsumer(jobspec.KindTranslate, "test", lane)
-		if err := b.bus.JetStream().DeleteConsumer(t.Context(), jobspec.StreamJobs, consumer); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, b.bus.JetStream().DeleteConsumer(t.Context(), jobspec.StreamJobs, consumer))
 	}
 	b.publish(job("after"))
 	b.expect("after", jobspec.ResultStarted, jobspec.ResultDone)
-	if err := b.bus.JetStream().DeleteStream(t.Context(), jobspec.StreamJobs); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.bus.EnsureStreams(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, b.bus.JetStream().DeleteStream(t.Context(), jobspec.StreamJobs))
+	require.NoError(t, b.bus.EnsureStreams(t.Context()))
 	b.publish(job("anew"))
 	b.expect("anew", jobspec.ResultStarted, jobspec.ResultDone)
 }
@@ -177,9 +167,7 @@ func TestWorker_GivesAllSlotsToTheLaneThatHasWork(t *testing.T) {
 	for h.leave <- struct{}{}; receive(t, h.entered, "the next task").Run != "urgent"; h.leave <- struct{}{} {
 		before++
 	}
-	if before > 10 {
-		t.Errorf("%d bulk tasks went before the interactive one", before)
-	}
+	assert.LessOrEqual(t, before, 10, "%d bulk tasks went before the interactive one", before)
 	close(h.leave)
 	for range 22 - before {
 		receive(t, h.entered, "the rest")
@@ -220,9 +208,7 @@ func TestWorker_StopLetsTasksFinishAndHandsBackTheRest(t *testing.T) {
 	stopFirst()
 	close(h.leave)
 	for run, n := range done {
-		if n != 1 {
-			t.Errorf("%s ended %d times", run, n)
-		}
+		assert.Equal(t, 1, n, "%s ended %d times", run, n)
 	}
 }
 
@@ -235,9 +221,10 @@ func TestWorker_StopHandsARunningTaskToAnotherAtOnce(t *testing.T) {
 	b.expect("run1", jobspec.ResultStarted)
 	stop()
 	_ = receive(t, first.ended, "the first worker's end")
-	if s := w.Stats(); s.GivenBack != 1 || s.Failed != 0 || s.Running != 0 {
-		t.Errorf("counted %+v", s)
-	}
+	s := w.Stats()
+	assert.Equal(t, int64(1), s.GivenBack, "counted %+v", s)
+	assert.Zero(t, s.Failed, "counted %+v", s)
+	assert.Zero(t, s.Running, "counted %+v", s)
 	close(second.leave)
 	// AckWait is 30 seconds: only a message that was handed back comes in time.
 	b.start(worker.Config{ID: "heir", Handlers: handlers(second.do)})
@@ -264,9 +251,7 @@ func TestWorker_TwoWorkersShareTheQueue(t *testing.T) {
 	for range 4 {
 		workers[b.next().Worker] = true
 	}
-	if len(workers) != 2 {
-		t.Errorf("the work was done by %v", workers)
-	}
+	assert.Len(t, workers, 2, "the work was done by %v", workers)
 	b.drained()
 }
 
@@ -274,9 +259,7 @@ func TestWorker_StartsAndStopsAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	w, err := worker.New(worker.Config{Bus: b.bus, Handlers: []worker.Handler{worker.NewNoop("test", nil)}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for i := range 20 {
 		run := fmt.Sprintf("run%d", i)
 		stop := background(t, w.Run)
@@ -305,10 +288,6 @@ func TestWorker_EndsWhenAHandlersServiceFails(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	w, err := worker.New(worker.Config{Bus: b.bus, Handlers: []worker.Handler{failing{handler{pool: "test"}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Run(t.Context()); err == nil {
-		t.Error("the worker went on without its handler")
-	}
+	require.NoError(t, err)
+	assert.Error(t, w.Run(t.Context()), "the worker went on without its handler")
 }

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // parley runs a command and gives what it prints.
@@ -21,13 +24,12 @@ func parley(t *testing.T, args ...string) (string, error) {
 func TestUserRoleGivesAnAccountAnotherRole(t *testing.T) {
 	data := t.TempDir()
 	id, err := parley(t, "user", "create", "--data", data, "--email", "ada@example.org")
-	if err != nil || !strings.HasPrefix(id, "user_") {
-		t.Fatalf("%q, %v", id, err)
-	}
+	require.NoError(t, err, "%q", id)
+	require.True(t, strings.HasPrefix(id, "user_"), "%q", id)
 	for _, role := range []string{"admin", "USER"} {
-		if out, err := parley(t, "user", "role", "--data", data, "Ada@example.org", role); err != nil || out != id+" "+strings.ToUpper(role) {
-			t.Errorf("%q, %v", out, err)
-		}
+		out, err := parley(t, "user", "role", "--data", data, "Ada@example.org", role)
+		assert.NoError(t, err)
+		assert.Equal(t, id+" "+strings.ToUpper(role), out)
 	}
 	for words, args := range map[string][]string{
 		"There is no account with this e-mail address": {"bob@example.org", "USER"},
@@ -36,8 +38,8 @@ func TestUserRoleGivesAnAccountAnotherRole(t *testing.T) {
 		"received 3":         {"ada@example.org", "USER", "ADMIN"},
 		"unknown flag: --on": {"ada@example.org", "USER", "--on"},
 	} {
-		if _, err := parley(t, append([]string{"user", "role", "--data", data}, args...)...); err == nil || !strings.Contains(err.Error(), words) {
-			t.Errorf("%v: %v, want %q", args, err, words)
-		}
+		_, err := parley(t, append([]string{"user", "role", "--data", data}, args...)...)
+		assert.Error(t, err, "%v", args)
+		assert.ErrorContains(t, err, words, "%v", args)
 	}
 }

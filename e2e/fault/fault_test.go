@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
 )
@@ -29,9 +31,7 @@ func setting(t testing.TB, name string, usual uint64) uint64 {
 		return usual
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
+	require.NoError(t, err, name)
 	return n
 }
 
@@ -65,9 +65,7 @@ func TestClientsLoseNoEventWhileProcessesNATSAndSocketsBreak(t *testing.T) {
 		r.await(t, func() bool { return r.has(last) })
 		v := judge(rows, r)
 		all = append(all, v)
-		if wrong := v.wrong(); wrong != "" {
-			t.Errorf("seed %d, %s:\n  %s", seed, v.name, wrong)
-		}
+		assert.Empty(t, v.wrong(), "seed %d, %s", seed, v.name)
 	}
 	t.Logf("%d faults in %s, seed %d: %s\n%d mutations acknowledged, %d tries in vain\n%s", n, took, seed, f.damage(), acked, vain, table(all))
 }
@@ -88,9 +86,7 @@ func (f *fleet) clients(u *user) []*record {
 func attend(t testing.TB, u *user, clients []*record) (note string) {
 	t.Helper()
 	note, _, err := u.createNote(t.Context(), "A marker.")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	again := time.NewTicker(300 * time.Millisecond)
 	defer again.Stop()
 	timeout := time.After(gqlclient.Patience)
@@ -99,12 +95,9 @@ func attend(t testing.TB, u *user, clients []*record) (note string) {
 		if waiting < 0 {
 			return note
 		}
-		if broken := clients[waiting].broken(); len(broken) > 0 {
-			t.Fatalf("%s hears nothing: %v", clients[waiting].name, broken)
-		}
-		if _, err := u.retitle(t.Context(), note, fmt.Sprintf("Marker %d", n)); err != nil {
-			t.Fatal(err)
-		}
+		require.Empty(t, clients[waiting].broken(), "%s hears nothing", clients[waiting].name)
+		_, err := u.retitle(t.Context(), note, fmt.Sprintf("Marker %d", n))
+		require.NoError(t, err)
 		select {
 		case <-again.C:
 		case <-timeout:
@@ -118,9 +111,8 @@ func attend(t testing.TB, u *user, clients []*record) (note string) {
 func (f *fleet) settle(u *user, marker string) []row {
 	f.t.Helper()
 	f.none("jobs that have not ended", "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
-	if _, err := u.at(f.proxy.URL).retitle(f.t.Context(), marker, "The end"); err != nil {
-		f.t.Fatal(err)
-	}
+	_, err := u.at(f.proxy.URL).retitle(f.t.Context(), marker, "The end")
+	require.NoError(f.t, err)
 	return f.placed(u)
 }
 
@@ -135,18 +127,14 @@ func (f *fleet) placed(u *user) []row {
 func (f *fleet) none(what, query string) {
 	f.t.Helper()
 	conn, err := pgx.Connect(f.t.Context(), f.Postgres)
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	require.NoError(f.t, err)
 	defer conn.Close(f.t.Context())
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	timeout := time.After(gqlclient.Patience)
 	for {
 		var n int
-		if err := conn.QueryRow(f.t.Context(), query).Scan(&n); err != nil {
-			f.t.Fatal(err)
-		}
+		require.NoError(f.t, conn.QueryRow(f.t.Context(), query).Scan(&n))
 		if n == 0 {
 			return
 		}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
 )
@@ -98,12 +100,8 @@ func (f *fleet) end(target int, signal os.Signal) {
 		if signal == syscall.SIGTERM {
 			err = errors.Join(err, r.Err())
 		}
-		if err != nil {
-			f.t.Errorf("an API process: %v", err)
-		}
-		if err := r.revive(); err != nil {
-			f.t.Errorf("an API process: %v", err)
-		}
+		assert.NoError(f.t, err, "an API process")
+		assert.NoError(f.t, r.revive(), "an API process")
 		r.whole <- struct{}{}
 	})
 }

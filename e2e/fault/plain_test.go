@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestApolloLosesNoEventWhenItsSocketIsCutOrTheServerRestarts(t *testing.T) {
@@ -28,19 +31,14 @@ func losesNothing(t *testing.T, client string) {
 	edit := func(when string) {
 		t.Helper()
 		for n := range 5 {
-			if _, err := u.retitle(t.Context(), marker, fmt.Sprintf("%s %d", when, n)); err != nil {
-				t.Fatal(err)
-			}
+			_, err := u.retitle(t.Context(), marker, fmt.Sprintf("%s %d", when, n))
+			require.NoError(t, err)
 		}
 	}
 	restart := func(signal syscall.Signal) func() {
 		return func() {
-			if err := api.End(signal); err != nil {
-				t.Fatal(err)
-			}
-			if err := api.Revive(); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, api.End(signal))
+			require.NoError(t, api.Revive())
 		}
 	}
 	var last int64
@@ -61,13 +59,10 @@ func losesNothing(t *testing.T, client string) {
 		edit("after " + fault.name)
 		rows := f.settle(u, marker)
 		last = rows[len(rows)-1].position
-		if !r.await(t, func() bool { return r.has(last) }) {
-			t.Errorf("the last event did not come after %s", fault.name)
-		}
+		assert.True(t, r.await(t, func() bool { return r.has(last) }), "the last event did not come after %s", fault.name)
 	}
 	v := judge(rowsOf(t, f.Postgres, u.id), r)
-	if wrong := v.wrong(); wrong != "" || v.sessions < 5 {
-		t.Errorf("%d connections:\n  %s", v.sessions, wrong)
-	}
+	assert.Empty(t, v.wrong(), "connections")
+	assert.GreaterOrEqual(t, v.sessions, 5, "connections")
 	t.Logf("\n%s", table([]verdict{v}))
 }

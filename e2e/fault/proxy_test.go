@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // proxy is a load balancer without any memory of clients: each connection to
@@ -32,9 +34,7 @@ type proxy struct {
 func newProxy(t testing.TB, servers ...string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p := &proxy{URL: "http://" + listener.Addr().String(), listener: listener, links: map[*link]struct{}{}}
 	for _, s := range servers {
 		p.servers = append(p.servers, strings.TrimPrefix(s, "http://"))

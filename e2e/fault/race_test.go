@@ -5,6 +5,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/app"
 	"parley/internal/config"
@@ -22,9 +25,7 @@ func serveNoop(t *testing.T) string {
 	t.Helper()
 	flags := map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0", "grace": "5s"}
 	cfg, err := config.Load(flags, func(string) string { return "" }, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	directions := make([]jobspec.Direction, len(targets))
 	for i, target := range targets {
 		directions[i] = jobspec.Direction{Source: "en", Target: target}
@@ -39,9 +40,7 @@ func serveNoop(t *testing.T) string {
 	}()
 	t.Cleanup(func() {
 		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("parley ended with %v", err)
-		}
+		assert.NoError(t, <-ended, "parley")
 	})
 	select {
 	case address := <-listening:

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/event"
 	"parley/internal/job"
@@ -160,8 +162,6 @@ func (r *record) broken() []string {
 func positionOf(t testing.TB, cursor string) int64 {
 	t.Helper()
 	at, err := event.ParseCursor(cursor)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return at.Position
 }

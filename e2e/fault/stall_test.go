@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
 	"parley/e2e/process"
@@ -67,9 +69,8 @@ func TestStalledReadersAreCutOffAndHealthyOnesLoseNothing(t *testing.T) {
 		m.until("parley_sockets_open", float64(len(healthy)))
 	}()
 	pulseUntil(t, u, small, gone)
-	if _, err := u.retitle(t.Context(), marker, "The end"); err != nil {
-		t.Fatal(err)
-	}
+	_, err := u.retitle(t.Context(), marker, "The end")
+	require.NoError(t, err)
 	rows := (&fleet{Cluster: c, t: t}).placed(u)
 	allServed(t, rows, healthy)
 	alone, crowded := latencies(rows[from:to], healthy), latencies(rows[beside:], healthy)
@@ -77,9 +78,8 @@ func TestStalledReadersAreCutOffAndHealthyOnesLoseNothing(t *testing.T) {
 	t.Logf("%d healthy readers alone: p50 %s, p99 %s; beside %d stalled ones: p50 %s, p99 %s\nresident %.0f MiB before, at most %.0f MiB; heap %.0f MiB before, at most %.0f MiB: %.0f KiB for each stalled reader, who was sent %d KiB",
 		len(healthy), quantile(alone, 0.5), quantile(alone, 0.99), stalled, quantile(crowded, 0.5), quantile(crowded, 0.99),
 		usual.resident/(1<<20), m.most.resident/(1<<20), usual.heap/(1<<20), m.most.heap/(1<<20), growth/float64(stalled)/(1<<10), largeText*largeTexts/1024)
-	if most := float64(stalled)*mostPerStalled + mostElse; growth > most {
-		t.Errorf("the heap grew by %.0f bytes, more than %.0f", growth, most)
-	}
+	most := float64(stalled)*mostPerStalled + mostElse
+	assert.LessOrEqual(t, growth, most, "the heap grew by %.0f bytes, more than %.0f", growth, most)
 }
 
 // allServed checks that each reader got everything, on one connection.
@@ -89,9 +89,9 @@ func allServed(t *testing.T, rows []row, readers []*record) {
 	for _, r := range readers {
 		r.await(t, func() bool { return r.has(last) })
 		v := judge(rows, r)
-		if wrong := v.wrong(); wrong != "" || v.sessions != 1 {
-			t.Errorf("%s, %d connections:\n  %s", v.name, v.sessions, wrong)
-		}
+		wrong := v.wrong()
+		assert.Empty(t, wrong, "%s, %d connections", v.name, v.sessions)
+		assert.Equal(t, 1, v.sessions, "%s, %d connections:\n  %s", v.name, v.sessions, wrong)
 	}
 }
 
@@ -113,9 +113,7 @@ func stallAll(t *testing.T, u *user, n int) {
 func mustNote(t testing.TB, u *user, text string) string {
 	t.Helper()
 	id, _, err := u.createNote(t.Context(), text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return id
 }
 
@@ -161,23 +159,16 @@ func stall(t testing.TB, u *user) {
 		},
 	}
 	socket, answer, err := dialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(u.URL, "http")+"/graphql", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	answer.Body.Close()
 	t.Cleanup(func() { socket.Close() })
 	hello := map[string]any{"type": "connection_init", "payload": map[string]string{"authorization": "Bearer " + u.Token}}
 	subscribe := map[string]any{"id": "1", "type": "subscribe", "payload": map[string]string{"query": watchTexts}}
 	var ack struct{ Type string }
-	if err := socket.WriteJSON(hello); err != nil {
-		t.Fatal(err)
-	}
-	if err := socket.ReadJSON(&ack); err != nil || ack.Type != "connection_ack" {
-		t.Fatalf("got %s, %v", ack.Type, err)
-	}
-	if err := socket.WriteJSON(subscribe); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, socket.WriteJSON(hello))
+	require.NoError(t, socket.ReadJSON(&ack))
+	require.Equal(t, "connection_ack", ack.Type)
+	require.NoError(t, socket.WriteJSON(subscribe))
 }
 
 // beat is the time between two edits whose delivery is measured.
@@ -189,9 +180,8 @@ func pulse(t testing.TB, u *user, note string, n int) {
 	pace := time.NewTicker(beat)
 	defer pace.Stop()
 	for i := range n {
-		if _, err := u.retitle(t.Context(), note, fmt.Sprintf("Pulse %d", i)); err != nil {
-			t.Fatal(err)
-		}
+		_, err := u.retitle(t.Context(), note, fmt.Sprintf("Pulse %d", i))
+		require.NoError(t, err)
 		<-pace.C
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+
 	"parley/e2e/gqlclient"
 )
 
@@ -46,14 +48,10 @@ func TestAClientThatSwitchesBetweenTheTransportsLosesNoEvent(t *testing.T) {
 	stop()
 	<-ended
 	v := judge(rows, s.record)
-	if wrong := v.wrong(); wrong != "" {
-		t.Errorf("seed %d:\n  %s", seed, wrong)
-	}
+	assert.Empty(t, v.wrong(), "seed %d", seed)
 	t.Logf("%v\n%s", s.legs, table([]verdict{v}))
 	for _, way := range ways {
-		if s.legs[way.name] == 0 {
-			t.Errorf("nothing came by %s", way.name)
-		}
+		assert.NotZero(t, s.legs[way.name], "nothing came by %s", way.name)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 )
 
 // row is an event in the database.
@@ -23,21 +24,15 @@ type row struct {
 func rowsOf(t testing.TB, database, user string) []row {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer conn.Close(t.Context())
 	found, err := conn.Query(t.Context(), `SELECT position, type, object_id, parent_id, version, state, created_at
 		FROM events WHERE audience = $1 AND position IS NOT NULL ORDER BY position`, "u:"+user)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	rows, err := pgx.CollectRows(found, func(r pgx.CollectableRow) (e row, err error) {
 		return e, r.Scan(&e.position, &e.kind, &e.object, &e.parent, &e.version, &e.state, &e.committed)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return rows
 }
 

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Vars are the variables of an operation.
@@ -131,7 +133,5 @@ func (c *Client) Must(t testing.TB, query string, vars Vars, into any) {
 	if err == nil && into != nil {
 		err = json.Unmarshal(r.Data, into)
 	}
-	if err != nil {
-		t.Fatalf("%.80s: %v", query, err)
-	}
+	require.NoError(t, err, "%.80s", query)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
 )
 
 // Patience is how long the tests' helpers wait for something that has to come; on a
@@ -80,9 +81,7 @@ func (c *Client) Dial(ctx context.Context) (*Socket, error) {
 func (c *Client) MustDial(t testing.TB) *Socket {
 	t.Helper()
 	s, err := c.Dial(t.Context())
-	if err != nil {
-		t.Fatalf("open a socket: %v", err)
-	}
+	require.NoError(t, err, "open a socket")
 	t.Cleanup(s.Close)
 	return s
 }
@@ -171,20 +170,14 @@ type Stream struct {
 func (s *Socket) Subscribe(t testing.TB, query string, vars Vars) *Stream {
 	t.Helper()
 	payload, err := json.Marshal(map[string]any{"query": query, "variables": vars})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.streams == nil {
-		t.Fatalf("the socket is closed: %v", s.err)
-	}
+	require.NotNil(t, s.streams, "the socket is closed: %v", s.err)
 	s.next++
 	stream := &Stream{socket: s, id: fmt.Sprint(s.next), items: make(chan *Response, 4096)}
 	s.streams[stream.id] = stream
-	if err := s.conn.WriteJSON(message{ID: stream.id, Type: "subscribe", Payload: payload}); err != nil {
-		t.Fatalf("subscribe: %v", err)
-	}
+	require.NoError(t, s.conn.WriteJSON(message{ID: stream.id, Type: "subscribe", Payload: payload}), "subscribe")
 	return stream
 }
 
@@ -193,9 +186,7 @@ func (s *Stream) Stop(t testing.TB) {
 	t.Helper()
 	s.socket.mu.Lock()
 	defer s.socket.mu.Unlock()
-	if err := s.socket.conn.WriteJSON(message{ID: s.id, Type: "complete"}); err != nil {
-		t.Fatalf("stop a subscription: %v", err)
-	}
+	require.NoError(t, s.socket.conn.WriteJSON(message{ID: s.id, Type: "complete"}), "stop a subscription")
 }
 
 // Next waits for a response; false says that the operation has ended.
@@ -229,9 +220,7 @@ func (s *Stream) Read(t testing.TB, into any) bool {
 	if err == nil {
 		err = json.Unmarshal(r.Data, into)
 	}
-	if err != nil {
-		t.Fatalf("subscription: %v", err)
-	}
+	require.NoError(t, err, "subscription")
 	return true
 }
 

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/testkit"
 )
@@ -39,9 +41,7 @@ var buildDir string
 func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return path
 }
 
@@ -108,12 +108,8 @@ func Finish(t testing.TB, environment []string, args ...string) (status int, std
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	if ctx.Err() != nil {
-		t.Fatalf("parley %s did not end:\n%s", strings.Join(args, " "), tail(errs.String()))
-	}
+	require.False(t, err != nil && !errors.As(err, &exit), "%v", err)
+	require.NoError(t, ctx.Err(), "parley %s did not end:\n%s", strings.Join(args, " "), tail(errs.String()))
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
@@ -121,9 +117,7 @@ func Finish(t testing.TB, environment []string, args ...string) (status int, std
 func DeadPort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer l.Close()
 	return l.Addr().String()
 }

@@ -3,6 +3,8 @@ package process
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit"
 )
 
@@ -28,9 +30,8 @@ func NewCluster(t testing.TB, settings ...string) *Cluster {
 	c := &Cluster{t: t, NATS: testkit.NATS(t), Postgres: testkit.Postgres(t)}
 	c.Env = append(Env(t, "DATABASE_URL="+c.Postgres, "NATS_URL="+c.NATS.URL(), "REDIS_URL="+testkit.Redis(t),
 		"PARLEY_ACK_WAIT=1s", "PARLEY_SIGNING_KEY="+SigningKey, "PARLEY_LOG_LEVEL=debug", "PARLEY_MODELS="+Models()), settings...)
-	if status, out, errs := Finish(t, c.Env, "migrate"); status != 0 {
-		t.Fatalf("migrate: %s%s", out, errs)
-	}
+	status, out, errs := Finish(t, c.Env, "migrate")
+	require.Zero(t, status, "migrate: %s%s", out, errs)
 	return c
 }
 

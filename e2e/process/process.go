@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/testkit"
 )
@@ -38,9 +41,7 @@ type Process struct {
 func Start(t testing.TB, environment []string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, Args: args, Env: environment, program: Binary(t)}
-	if err := p.launch(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, p.launch())
 	t.Cleanup(func() {
 		if err := p.Stop(); err != nil {
 			t.Errorf("parley %s: %v", p.Args[0], err)
@@ -53,9 +54,8 @@ func Start(t testing.TB, environment []string, args ...string) *Process {
 // complain fails the test when the process said that something is broken in it.
 func (p *Process) complain(always bool) {
 	text, _ := p.log.now()
-	if strings.Contains(text, "DATA RACE") || strings.Contains(text, "panic") || always {
-		p.t.Errorf("parley %s said:\n%s", strings.Join(p.Args, " "), tail(text))
-	}
+	assert.True(p.t, !strings.Contains(text, "DATA RACE") && !strings.Contains(text, "panic") && !always,
+		"parley %s said:\n%s", strings.Join(p.Args, " "), tail(text))
 }
 
 func (p *Process) launch() error {
@@ -81,9 +81,7 @@ func (p *Process) launch() error {
 func (p *Process) WaitLog(pattern string) []string {
 	p.t.Helper()
 	m, err := p.await(pattern)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	return m
 }
 
@@ -109,9 +107,7 @@ func (p *Process) await(pattern string) ([]string, error) {
 // Ready waits until an API process answers /readyz.
 func (p *Process) Ready() *Process {
 	p.t.Helper()
-	if err := p.awaitReady(); err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, p.awaitReady())
 	return p
 }
 
@@ -144,9 +140,7 @@ func (p *Process) awaitReady() error {
 // Kill ends the process by SIGKILL and returns when it is gone.
 func (p *Process) Kill() {
 	p.t.Helper()
-	if err := p.End(syscall.SIGKILL); err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, p.End(syscall.SIGKILL))
 }
 
 // End sends a signal and returns when the process is gone, with an error when
@@ -173,9 +167,7 @@ func (p *Process) Err() error {
 // Restart launches the process again after its end, at the same address.
 func (p *Process) Restart() {
 	p.t.Helper()
-	if err := p.relaunch(); err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, p.relaunch())
 }
 
 // Revive launches an API process again after its end, at the same address, and

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/account"
 	"parley/internal/apperr"
 	"parley/internal/auth"
@@ -31,20 +34,14 @@ type world struct {
 func newWorld(t testing.TB, s *store.Store, counters cache.Cache, cfg account.Config) world {
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	tokens, err := auth.NewTokens([]byte(strings.Repeat("k", auth.MinKeyBytes)), time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if counters == nil {
 		counters = cache.NewMemory(1 << 20)
 	}
 	service, err := account.New(t.Context(), s, log, tokens, counters, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return world{service, t, s, tokens, log}
 }
 
@@ -57,9 +54,7 @@ func worlds(t *testing.T, cfg account.Config, test func(t *testing.T, w world)) 
 func (w world) signUp(email string) *account.Session {
 	w.t.Helper()
 	s, err := w.SignUp(w.t.Context(), account.SignUpInput{Email: email, Password: password})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return s
 }
 
@@ -76,48 +71,41 @@ func (w world) refresh(token string) (*account.Session, error) {
 func (w world) as(s *account.Session) context.Context {
 	w.t.Helper()
 	v, _, err := w.tokens.Verify(s.AccessToken)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return auth.With(w.t.Context(), v)
 }
 
 func (w world) want(err error, code apperr.Code, words string) {
 	w.t.Helper()
-	if !apperr.Is(err, code) || !strings.Contains(err.Error(), words) {
-		w.t.Errorf("got %v; want %s with %q", err, code, words)
-	}
+	assert.True(w.t, apperr.Is(err, code), "got %v; want %s with %q", err, code, words)
+	assert.ErrorContains(w.t, err, words, "got %v; want %s with %q", err, code, words)
 }
 
 func TestSignUpMakesAUserAndASession(t *testing.T) {
 	t.Parallel()
 	worlds(t, account.Config{}, func(t *testing.T, w world) {
 		s := w.signUp("Ada@Example.org")
-		if s.User.Email != "Ada@Example.org" || s.User.Role != "USER" || store.CheckID("user", s.User.ID) != nil {
-			t.Errorf("the user is %v", s.User)
-		}
+		assert.Equal(t, "Ada@Example.org", s.User.Email, "the user is %v", s.User)
+		assert.EqualValues(t, "USER", s.User.Role, "the user is %v", s.User)
+		assert.NoError(t, store.CheckID("user", s.User.ID), "the user is %v", s.User)
 		v, until, err := w.tokens.Verify(s.AccessToken)
-		if err != nil || v.ID != s.User.ID || v.Role != auth.RoleUser || store.CheckID("sess", v.Session) != nil || !until.Equal(s.ExpiresAt) {
-			t.Errorf("the token gives %+v until %v, %v", v, until, err)
-		}
-		if _, err := event.ParseCursor(s.Cursor.String()); err != nil {
-			t.Error(err)
-		}
+		require.NoError(t, err, "the token gives %+v until %v", v, until)
+		assert.True(t, v.ID == s.User.ID && v.Role == auth.RoleUser && store.CheckID("sess", v.Session) == nil && until.Equal(s.ExpiresAt),
+			"the token gives %+v until %v", v, until)
+		_, err = event.ParseCursor(s.Cursor.String())
+		assert.NoError(t, err)
 		u, err := w.Viewer(w.as(s))
-		if err != nil || u.ID != s.User.ID {
-			t.Errorf("viewer is %v, %v", u, err)
-		}
-		if got, err := w.Get(w.as(s), s.User.ID); err != nil || got.ID != u.ID {
-			t.Errorf("got %v, %v", got, err)
-		}
+		require.NoError(t, err, "viewer")
+		assert.Equal(t, s.User.ID, u.ID, "viewer is %v", u)
+		got, err := w.Get(w.as(s), s.User.ID)
+		require.NoError(t, err)
+		assert.Equal(t, u.ID, got.ID, "got %v", got)
 		other := w.signUp("other@example.org")
 		_, err = w.Get(w.as(other), s.User.ID)
 		w.want(err, apperr.NotFound, "no such user")
 		_, err = w.Get(w.as(other), "user_nonsense")
 		w.want(err, apperr.BadInput, "is not an id")
-		if strings.Contains(u.String(), u.PasswordHash) {
-			t.Error("the password's hash shows where a user is printed")
-		}
+		assert.NotContains(t, u.String(), u.PasswordHash, "the password's hash shows where a user is printed")
 	})
 }
 
@@ -128,14 +116,11 @@ func TestASecondAccountWithTheAddressIsAConflict(t *testing.T) {
 		for _, email := range []string{"Ada@Example.org", "ada@example.org", "ADA@EXAMPLE.ORG", "ａda@example.org"} {
 			_, err := w.SignUp(t.Context(), account.SignUpInput{Email: email, Password: password})
 			w.want(err, apperr.Conflict, "already")
-			if e := apperr.List(err); len(e) != 1 || strings.Join(e[0].Path, ".") != "input.email" {
-				t.Errorf("%s: the path is %v", email, e)
-			}
+			e := apperr.List(err)
+			assert.True(t, len(e) == 1 && strings.Join(e[0].Path, ".") == "input.email", "%s: the path is %v", email, e)
 		}
 		for _, email := range []string{"ada@example.org", " ADA@example.org "} {
-			if err := w.try(email, password, "1.2.3.4"); err != nil {
-				t.Errorf("signing in as %q: %v", email, err)
-			}
+			assert.NoError(t, w.try(email, password, "1.2.3.4"), "signing in as %q", email)
 		}
 	})
 }
@@ -159,9 +144,7 @@ func TestOfManyConcurrentSignUpsOneWins(t *testing.T) {
 				w.want(err, apperr.Conflict, "already")
 			}
 		}
-		if won != 1 {
-			t.Errorf("%d won", won)
-		}
+		assert.Equal(t, 1, won, "%d won", won)
 	})
 }
 
@@ -175,9 +158,7 @@ func TestBadSignUpsNameEveryWrongField(t *testing.T) {
 	} {
 		_, err := w.SignUp(t.Context(), account.SignUpInput{Email: email, Password: "short"})
 		all := apperr.List(err)
-		if len(all) != 2 || all[0].Path[1] != "email" || all[1].Path[1] != "password" {
-			t.Errorf("%.40q: got %v", email, err)
-		}
+		assert.True(t, len(all) == 2 && all[0].Path[1] == "email" && all[1].Path[1] == "password", "%.40q: got %v", email, err)
 	}
 	for _, password := range []string{"", "seven77", strings.Repeat("x", 257), "éééé"} {
 		_, err := w.SignUp(t.Context(), account.SignUpInput{Email: "ada@localhost", Password: password})
@@ -189,19 +170,14 @@ func TestCreateMakesAnAccountWithARole(t *testing.T) {
 	t.Parallel()
 	worlds(t, account.Config{}, func(t *testing.T, w world) {
 		u, err := w.Create(t.Context(), account.SignUpInput{Email: "root@example.org", Password: password}, auth.RoleAdmin)
-		if err != nil || u.Role != "ADMIN" {
-			t.Fatalf("%v, %v", u, err)
-		}
+		require.NoError(t, err)
+		require.EqualValues(t, "ADMIN", u.Role, "%v", u)
 		s, err := w.SignIn(t.Context(), account.SignInInput{Email: "root@example.org", Password: password}, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v, _ := auth.From(w.as(s)); !v.Admin() {
-			t.Errorf("the token gives %+v", v)
-		}
-		if _, err := w.Get(w.as(s), w.signUp("user@example.org").User.ID); err != nil {
-			t.Errorf("an admin sees a user: %v", err)
-		}
+		require.NoError(t, err)
+		v, _ := auth.From(w.as(s))
+		assert.True(t, v.Admin(), "the token gives %+v", v)
+		_, err = w.Get(w.as(s), w.signUp("user@example.org").User.ID)
+		assert.NoError(t, err, "an admin sees a user")
 		_, err = w.Create(t.Context(), account.SignUpInput{Email: "x@example.org", Password: password}, "ROOT")
 		w.want(err, apperr.BadInput, "USER")
 	})
@@ -212,20 +188,13 @@ func TestEverySignInIsASessionOfItsOwn(t *testing.T) {
 	worlds(t, account.Config{}, func(t *testing.T, w world) {
 		first := w.signUp("ada@example.org")
 		second, err := w.SignIn(t.Context(), account.SignInInput{Email: "ada@example.org", Password: password}, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.SignOut(w.as(first)); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.SignOut(w.as(first)); err != nil {
-			t.Errorf("signing out again: %v", err)
-		}
+		require.NoError(t, err)
+		require.NoError(t, w.SignOut(w.as(first)))
+		assert.NoError(t, w.SignOut(w.as(first)), "signing out again")
 		_, err = w.refresh(first.RefreshToken)
 		w.want(err, apperr.Unauthenticated, "sign in again")
-		if _, err := w.refresh(second.RefreshToken); err != nil {
-			t.Errorf("the other session ended too: %v", err)
-		}
+		_, err = w.refresh(second.RefreshToken)
+		assert.NoError(t, err, "the other session ended too")
 		w.want(w.SignOut(t.Context()), apperr.Unauthenticated, "Sign in first")
 	})
 }
@@ -235,11 +204,9 @@ func TestADeletedAccountsViewerIsUnauthenticated(t *testing.T) {
 	worlds(t, account.Config{}, func(t *testing.T, w world) {
 		s := w.signUp("ada@example.org")
 		ctx := auth.System(t.Context(), "test")
-		if err := w.store.Tx(ctx, func(ctx context.Context) error {
+		require.NoError(t, w.store.Tx(ctx, func(ctx context.Context) error {
 			return w.store.Client(ctx).User.DeleteOneID(s.User.ID).Exec(ctx)
-		}); err != nil {
-			t.Fatal(err)
-		}
+		}))
 		_, err := w.Viewer(w.as(s))
 		w.want(err, apperr.Unauthenticated, "no longer exists")
 		_, err = w.refresh(s.RefreshToken)
@@ -255,18 +222,12 @@ func TestARefreshTokenIsTradedOnce(t *testing.T) {
 	worlds(t, account.Config{}, func(t *testing.T, w world) {
 		first := w.signUp("ada@example.org")
 		second, err := w.refresh(first.RefreshToken)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		before, _ := auth.From(w.as(first))
 		after, _ := auth.From(w.as(second))
-		if after.Session != before.Session || after.ID != before.ID || second.RefreshToken == first.RefreshToken {
-			t.Errorf("%+v became %+v", before, after)
-		}
+		assert.True(t, after.Session == before.Session && after.ID == before.ID && second.RefreshToken != first.RefreshToken, "%+v became %+v", before, after)
 		third, err := w.refresh(second.RefreshToken)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		_, err = w.refresh(first.RefreshToken) // the thief's, or the victim's
 		w.want(err, apperr.Unauthenticated, "used before")
 		for _, token := range []string{first.RefreshToken, second.RefreshToken, third.RefreshToken} {
@@ -302,14 +263,10 @@ func TestOfConcurrentRefreshesWithOneTokenOneWinsAndTheFamilyEnds(t *testing.T) 
 				w.want(err, apperr.Unauthenticated, "sign in again")
 				continue
 			}
-			if won != nil {
-				t.Error("two won")
-			}
+			assert.Nil(t, won, "two won")
 			won = got[i]
 		}
-		if won == nil {
-			t.Fatal("none won")
-		}
+		require.NotNil(t, won, "none won")
 		_, err := w.refresh(won.RefreshToken)
 		w.want(err, apperr.Unauthenticated, "sign in again")
 	})
@@ -320,18 +277,13 @@ func TestARefreshGivesTheRoleOfNow(t *testing.T) {
 	worlds(t, account.Config{}, func(t *testing.T, w world) {
 		s := w.signUp("ada@example.org")
 		ctx := auth.System(t.Context(), "test")
-		if err := w.store.Tx(ctx, func(ctx context.Context) error {
+		require.NoError(t, w.store.Tx(ctx, func(ctx context.Context) error {
 			return w.store.Client(ctx).User.UpdateOneID(s.User.ID).SetRole("ANALYST").Exec(ctx)
-		}); err != nil {
-			t.Fatal(err)
-		}
+		}))
 		s, err := w.refresh(s.RefreshToken)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v, _ := auth.From(w.as(s)); v.Role != auth.RoleAnalyst {
-			t.Errorf("the role is %s", v.Role)
-		}
+		require.NoError(t, err)
+		v, _ := auth.From(w.as(s))
+		assert.Equal(t, auth.RoleAnalyst, v.Role, "the role")
 	})
 }
 
@@ -343,17 +295,14 @@ func TestExpiredRefreshTokensAreRefusedAndForgotten(t *testing.T) {
 		w.want(err, apperr.Unauthenticated, "not valid")
 		longer := newWorld(t, w.store, nil, account.Config{})
 		s, err := longer.SignIn(t.Context(), account.SignInInput{Email: "ada@example.org", Password: password}, "")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, want := range []int{1, 0} {
-			if n, err := w.ForgetExpired(t.Context()); n != want || err != nil {
-				t.Errorf("forgot %d, %v; want %d", n, err, want)
-			}
+			n, err := w.ForgetExpired(t.Context())
+			assert.NoError(t, err)
+			assert.Equal(t, want, n)
 		}
-		if _, err := longer.refresh(s.RefreshToken); err != nil {
-			t.Errorf("a valid one was forgotten: %v", err)
-		}
+		_, err = longer.refresh(s.RefreshToken)
+		assert.NoError(t, err, "a valid one was forgotten")
 	})
 }
 
@@ -363,38 +312,29 @@ func TestNothingSecretIsStored(t *testing.T) {
 	s := w.signUp("ada@example.org")
 	ctx := auth.System(t.Context(), "test")
 	rt, err := w.store.Client(ctx).RefreshToken.Query().Only(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(rt.TokenHash), s.RefreshToken[4:]) || strings.Contains(s.User.PasswordHash, password) {
-		t.Error("a secret is stored in plain")
-	}
-	if u := s.User; u.PasswordHash == "" || !strings.HasPrefix(u.PasswordHash, "$argon2id$") {
-		t.Errorf("the hash is %q", u.PasswordHash)
-	}
+	require.NoError(t, err)
+	assert.NotContains(t, string(rt.TokenHash), s.RefreshToken[4:], "a secret is stored in plain")
+	assert.NotContains(t, s.User.PasswordHash, password, "a secret is stored in plain")
+	u := s.User
+	require.NotEmpty(t, u.PasswordHash, "the hash")
+	assert.True(t, strings.HasPrefix(u.PasswordHash, "$argon2id$"), "the hash is %q", u.PasswordHash)
 }
 
 func TestALostDatabaseIsUnavailableAndEndsNoSession(t *testing.T) {
 	t.Parallel()
 	server := testkit.PostgresServer(t)
 	s := dbtest.Open(t, server.URL)
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.Migrate(t.Context())
+	require.NoError(t, err)
 	w := newWorld(t, s, nil, account.Config{})
 	session := w.signUp("ada@example.org")
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_, err := w.refresh(session.RefreshToken)
+	require.NoError(t, server.Kill())
+	_, err = w.refresh(session.RefreshToken)
 	w.want(err, apperr.Unavailable, "does not answer")
 	w.want(w.try("ada@example.org", password, ""), apperr.Unavailable, "does not answer")
 	_, err = w.Viewer(w.as(session))
 	w.want(err, apperr.Unavailable, "does not answer")
-	if err := server.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.refresh(session.RefreshToken); err != nil {
-		t.Errorf("after the restart: %v", err)
-	}
+	require.NoError(t, server.Restart(t.Context()))
+	_, err = w.refresh(session.RefreshToken)
+	assert.NoError(t, err, "after the restart")
 }

@@ -1,7 +1,6 @@
 package account_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -9,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
 	"parley/ent/gen/user"
@@ -35,9 +37,7 @@ func (w world) signedIn(role auth.Role) context.Context {
 func (w world) system(change func(ctx context.Context, c *gen.Client) error) {
 	w.t.Helper()
 	err := w.store.Tx(auth.System(w.t.Context(), "test"), func(ctx context.Context) error { return change(ctx, w.store.Client(ctx)) })
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 }
 
 // key makes a key of the account.
@@ -47,9 +47,7 @@ func (w world) key(owner context.Context, scopes ...auth.Scope) (*gen.ApiKey, st
 		scopes = auth.AllScopes()
 	}
 	key, secret, err := w.CreateKey(owner, account.CreateKeyInput{Name: "chatbot", Scopes: scopes})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return key, secret
 }
 
@@ -57,9 +55,7 @@ func (w world) key(owner context.Context, scopes ...auth.Scope) (*gen.ApiKey, st
 func (w world) with(secret string) context.Context {
 	w.t.Helper()
 	v, err := w.Verify(w.t.Context(), secret)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return auth.With(w.t.Context(), v)
 }
 
@@ -77,23 +73,21 @@ func TestASecretIsShownOnceAndOnlyItsHashIsKept(t *testing.T) {
 			Name: "chatbot", ExpiresAt: &end,
 			Scopes: []auth.Scope{auth.ScopePracticeRead, auth.ScopeDialogsPush, auth.ScopePracticeRead},
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(secret, "pak_") || len(secret) != len("pak_")+43 || key.Hint != secret[len(secret)-4:] {
-			t.Errorf("the secret is %q, the hint %q", secret, key.Hint)
-		}
+		require.NoError(t, err)
+		assert.True(t, strings.HasPrefix(secret, "pak_") && len(secret) == len("pak_")+43 && key.Hint == secret[len(secret)-4:],
+			"the secret is %q, the hint %q", secret, key.Hint)
 		if store.CheckID("key", key.ID) != nil || key.Name != "chatbot" || key.OwnerID != idOf(owner) || key.LastUsedAt != nil || key.RevokedAt != nil ||
 			!slices.Equal(key.Scopes, []auth.Scope{auth.ScopeDialogsPush, auth.ScopePracticeRead}) || !key.ExpiresAt.Equal(end.Truncate(time.Microsecond)) {
 			t.Errorf("the key is %v", key)
 		}
 		row := w.row("SELECT * FROM api_keys")
-		if strings.Contains(row, secret) || strings.Contains(row, secret[4:44]) || !strings.Contains(row, string(auth.HashSecret(secret))) {
-			t.Errorf("the row is %q", row)
-		}
-		if again, err := w.Key(owner, key.ID); err != nil || !bytes.Equal(again.KeyHash, auth.HashSecret(secret)) || !strings.Contains(again.String(), "key_hash=<sensitive>") {
-			t.Errorf("%v, %v", again, err)
-		}
+		assert.NotContains(t, row, secret, "the row")
+		assert.NotContains(t, row, secret[4:44], "the row")
+		assert.Contains(t, row, string(auth.HashSecret(secret)), "the row")
+		again, err := w.Key(owner, key.ID)
+		require.NoError(t, err)
+		assert.Equal(t, auth.HashSecret(secret), again.KeyHash, "%v", again)
+		assert.Contains(t, again.String(), "key_hash=<sensitive>", "%v", again)
 	})
 }
 
@@ -124,9 +118,8 @@ func (w world) row(query string) string {
 		}
 		return nil
 	}, query)
-	if err != nil || rows != 1 {
-		w.t.Fatalf("%d rows, %v", rows, err)
-	}
+	require.NoError(w.t, err, "rows")
+	require.Equal(w.t, 1, rows, "rows")
 	return out.String()
 }
 
@@ -136,9 +129,7 @@ func TestServicesAndAdminsMakeKeysAndNobodyElseDoes(t *testing.T) {
 		in := account.CreateKeyInput{Name: "k", Scopes: []auth.Scope{auth.ScopeDialogsPush}}
 		create := func(ctx context.Context) error { _, _, err := w.CreateKey(ctx, in); return err }
 		for _, role := range []auth.Role{auth.RoleService, auth.RoleAdmin} {
-			if err := create(w.signedIn(role)); err != nil {
-				t.Errorf("%s: %v", role, err)
-			}
+			assert.NoError(t, create(w.signedIn(role)), "%s", role)
 		}
 		for _, role := range []auth.Role{auth.RoleUser, auth.RoleAnalyst} {
 			w.want(create(w.signedIn(role)), apperr.Forbidden, "Your role "+string(role))
@@ -168,9 +159,7 @@ func TestBadKeysAreRefusedWithEveryWrongField(t *testing.T) {
 				for _, e := range apperr.List(err) {
 					fields = append(fields, strings.Join(e.Path, "."))
 				}
-				if !slices.Equal(fields, []string{"input.name", "input.scopes", "input.expiresAt"}) {
-					t.Errorf("%.20q, %v, %v: %v", name, scopes, end, err)
-				}
+				assert.Equal(t, []string{"input.name", "input.scopes", "input.expiresAt"}, fields, "%.20q, %v, %v: %v", name, scopes, end, err)
 			}
 		}
 	}
@@ -183,9 +172,7 @@ func TestANameHasUpToAHundredCharactersOfAnyKind(t *testing.T) {
 	worlds(t, account.Config{}, func(t *testing.T, w world) {
 		for _, name := range []string{"x", strings.Repeat("é", 100), strings.Repeat("💥", 100), "a'; DROP TABLE api_keys; --"} {
 			key, _, err := w.CreateKey(w.signedIn(auth.RoleService), account.CreateKeyInput{Name: name, Scopes: auth.AllScopes()})
-			if err != nil || key.Name != name {
-				t.Errorf("%s: %v, %v", name, key, err)
-			}
+			assert.True(t, err == nil && key.Name == name, "%s: %v, %v", name, key, err)
 		}
 	})
 }
@@ -219,12 +206,9 @@ func TestAnAccountHasABoundedNumberOfWorkingKeys(t *testing.T) {
 				w.want(r.err, apperr.Conflict, "at most 3 working API keys")
 			}
 		}
-		if len(keys) != 3 {
-			t.Fatalf("%d keys were made", len(keys))
-		}
-		if _, err := w.RevokeKey(owner, keys[0].ID); err != nil {
-			t.Fatal(err)
-		}
+		require.Len(t, keys, 3, "%d keys were made", len(keys))
+		_, err := w.RevokeKey(owner, keys[0].ID)
+		require.NoError(t, err)
 		w.key(owner)
 		w.key(w.signedIn(auth.RoleService)) // another account has room of its own
 	})
@@ -241,39 +225,35 @@ func TestKeysAreListedTheNewestFirst(t *testing.T) {
 			w.key(other)
 		}
 		slices.Reverse(want)
-		if _, err := w.RevokeKey(owner, want[1]); err != nil {
-			t.Fatal(err)
-		}
+		_, err := w.RevokeKey(owner, want[1])
+		require.NoError(t, err)
 		var got []string
 		two := 2
 		args := page.Args{First: &two}
 		for {
 			p, err := w.Keys(owner, args)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for _, e := range p.Edges {
 				got = append(got, e.Node.ID)
 				args.After = &e.Cursor
 			}
-			if n, err := p.Count(); n != 5 || err != nil {
-				t.Errorf("counted %d, %v", n, err)
-			}
+			n, err := p.Count()
+			assert.NoError(t, err)
+			assert.Equal(t, 5, n)
 			if !p.HasNext {
 				break
 			}
 		}
-		if !slices.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
-		}
-		if p, err := w.Keys(other, page.Args{}); err != nil || len(p.Edges) != 5 || p.Edges[0].Node.OwnerID != idOf(other) {
-			t.Errorf("an admin's own: %v, %v", p, err)
-		}
-		if p, err := w.Keys(w.signedIn(auth.RoleUser), page.Args{}); err != nil || len(p.Edges) != 0 {
-			t.Errorf("a user's: %v, %v", p, err)
-		}
+		assert.Equal(t, want, got)
+		p, err := w.Keys(other, page.Args{})
+		require.NoError(t, err, "an admin's own")
+		require.Len(t, p.Edges, 5, "an admin's own: %v", p)
+		assert.Equal(t, idOf(other), p.Edges[0].Node.OwnerID, "an admin's own: %v", p)
+		p, err = w.Keys(w.signedIn(auth.RoleUser), page.Args{})
+		require.NoError(t, err, "a user's")
+		assert.Empty(t, p.Edges, "a user's: %v", p)
 		nonsense := "nonsense"
-		_, err := w.Keys(owner, page.Args{After: &nonsense})
+		_, err = w.Keys(owner, page.Args{After: &nonsense})
 		w.want(err, apperr.BadInput, "not a cursor")
 		_, err = w.Keys(t.Context(), page.Args{})
 		w.want(err, apperr.Unauthenticated, "Sign in first")
@@ -303,25 +283,23 @@ func TestAKeyIsSeenAndRevokedByItsOwnerAndAdminsOnly(t *testing.T) {
 		}
 		_, err := w.RevokeKey(t.Context(), key.ID)
 		w.want(err, apperr.Unauthenticated, "Sign in first")
-		if seen, err := w.Key(admin, key.ID); err != nil || seen.ID != key.ID {
-			t.Errorf("an admin sees %v, %v", seen, err)
-		}
+		seen, err := w.Key(admin, key.ID)
+		require.NoError(t, err, "an admin")
+		assert.Equal(t, key.ID, seen.ID, "an admin sees %v", seen)
 		w.with(secret) // still
 		first, err := w.RevokeKey(owner, key.ID)
-		if err != nil || first.RevokedAt == nil {
-			t.Fatal(first, err)
-		}
+		require.NoError(t, err)
+		require.NotNil(t, first.RevokedAt, "%v %v", first, err)
 		again, err := w.RevokeKey(admin, key.ID)
-		if err != nil || !again.RevokedAt.Equal(*first.RevokedAt) {
-			t.Errorf("revoked again: %v, %v", again, err)
-		}
+		require.NoError(t, err, "revoked again")
+		assert.True(t, again.RevokedAt.Equal(*first.RevokedAt), "revoked again: %v", again)
 		_, err = w.Verify(t.Context(), secret) // though it is remembered for an hour
 		w.want(err, apperr.Unauthenticated, "not valid here")
 		key, secret = w.key(owner)
 		w.with(secret)
-		if by, err := w.RevokeKey(admin, key.ID); err != nil || by.RevokedAt == nil {
-			t.Errorf("revoked by an admin: %v, %v", by, err)
-		}
+		by, err := w.RevokeKey(admin, key.ID)
+		require.NoError(t, err, "revoked by an admin")
+		assert.NotNil(t, by.RevokedAt, "revoked by an admin: %v", by)
 		_, err = w.Verify(t.Context(), secret)
 		w.want(err, apperr.Unauthenticated, "not valid here")
 	})
@@ -342,13 +320,11 @@ func TestAKeyDoesNothingThatItsOwnersAccountMay(t *testing.T) {
 				"key":          func() error { _, err := w.Key(ctx, key.ID); return err },
 				"revokeApiKey": func() error { _, err := w.RevokeKey(ctx, key.ID); return err },
 			} {
-				if err := try(); !apperr.Is(err, apperr.Forbidden) {
-					t.Errorf("%s by a key of a %s: %v", name, role, err)
-				}
+				err := try()
+				assert.True(t, apperr.Is(err, apperr.Forbidden), "%s by a key of a %s: %v", name, role, err)
 			}
-			if u, err := w.Get(ctx, idOf(owner)); err == nil {
-				t.Errorf("a key of a %s reads its owner: %v", role, u)
-			}
+			u, err := w.Get(ctx, idOf(owner))
+			assert.Error(t, err, "a key of a %s reads its owner: %v", role, u)
 			w.with(secret) // it works on
 		}
 	})

@@ -3,11 +3,13 @@ package account_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/account"
 	"parley/internal/apperr"
@@ -27,17 +29,14 @@ func (w world) told(user string) (all []string, version int64) {
 		all = append(all, strings.Join(words[:], " "))
 		return err
 	}, "SELECT type, object_id, state, version FROM events WHERE audience = ? AND topic = ? ORDER BY id", event.User(user), account.TopicSession)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return all, version
 }
 
 func (w world) wantTold(user string, want ...string) {
 	w.t.Helper()
-	if got, _ := w.told(user); strings.Join(got, ", ") != strings.Join(want, ", ") {
-		w.t.Errorf("told %v, want %v", got, want)
-	}
+	got, _ := w.told(user)
+	assert.Equal(w.t, strings.Join(want, ", "), strings.Join(got, ", "), "told %v, want %v", got, want)
 }
 
 // viewer gives the viewer of a session's access token.
@@ -65,27 +64,18 @@ func TestTheConnectionsOfASessionAreToldOfItsRefreshesAndItsEnd(t *testing.T) {
 		v := w.viewer(s)
 		w.wantTold(v.ID)
 		next, err := w.refresh(s.RefreshToken)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		extended, ended := "SessionChanged "+v.Session+" EXTENDED", "SessionChanged "+v.Session+" ENDED"
 		w.wantTold(v.ID, extended)
-		if _, until := w.told(v.ID); until != next.ExpiresAt.Unix() {
-			t.Errorf("extended until %d, want %v", until, next.ExpiresAt)
-		}
-		if n := wakes.Load(); n != 1 {
-			t.Errorf("%d wakes", n)
-		}
+		_, until := w.told(v.ID)
+		assert.Equal(t, next.ExpiresAt.Unix(), until, "extended until %d, want %v", until, next.ExpiresAt)
+		assert.Equal(t, int64(1), wakes.Load(), "wakes")
 		for range 2 { // the second changes nothing
-			if err := w.SignOut(w.as(s)); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, w.SignOut(w.as(s)))
 		}
 		w.wantTold(v.ID, extended, ended)
 		w.wantTold(other.User.ID)
-		if n := wakes.Load(); n != 2 {
-			t.Errorf("%d wakes", n)
-		}
+		assert.Equal(t, int64(2), wakes.Load(), "wakes")
 	})
 }
 
@@ -93,9 +83,8 @@ func TestAStolenRefreshTokenEndsTheConnectionsOfItsSession(t *testing.T) {
 	woken(t, func(t *testing.T, w world, _ *atomic.Int64) {
 		s := w.signUp("ada@example.org")
 		v := w.viewer(s)
-		if _, err := w.refresh(s.RefreshToken); err != nil {
-			t.Fatal(err)
-		}
+		_, err := w.refresh(s.RefreshToken)
+		require.NoError(t, err)
 		for range 2 {
 			_, err := w.refresh(s.RefreshToken)
 			w.want(err, apperr.Unauthenticated, "sign in again")
@@ -110,21 +99,14 @@ func TestARevokedKeyIsTold(t *testing.T) {
 		owner := w.signedIn(auth.RoleService)
 		key, secret := w.key(owner, auth.ScopeDialogsErase)
 		v, err := w.Verify(t.Context(), secret)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Confirm(t.Context(), v); err != nil {
-			t.Error(err)
-		}
+		require.NoError(t, err)
+		assert.NoError(t, w.Confirm(t.Context(), v))
 		for range 2 {
-			if _, err := w.RevokeKey(owner, key.ID); err != nil {
-				t.Fatal(err)
-			}
+			_, err := w.RevokeKey(owner, key.ID)
+			require.NoError(t, err)
 		}
 		w.wantTold(idOf(owner), "KeyRevoked "+key.ID+" ")
-		if n := wakes.Load(); n != 1 {
-			t.Errorf("%d wakes", n)
-		}
+		assert.Equal(t, int64(1), wakes.Load(), "wakes")
 		w.want(w.Confirm(t.Context(), v), apperr.Unauthenticated, "API key is not valid here")
 	})
 }
@@ -139,28 +121,21 @@ func TestConfirmAsksTheDatabaseWhoMayStay(t *testing.T) {
 			return w.Confirm(t.Context(), changed)
 		}
 		for range 2 {
-			if err := w.Confirm(t.Context(), v); err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, w.Confirm(t.Context(), v))
 			var err error
-			if s, err = w.refresh(s.RefreshToken); err != nil {
-				t.Fatal(err)
-			}
+			s, err = w.refresh(s.RefreshToken)
+			require.NoError(t, err)
 		}
 		w.want(confirm(func(v *auth.Viewer) { v.Session = stranger.Session }), apperr.Unauthenticated, "session has ended")
 		w.want(confirm(func(v *auth.Viewer) { v.Session = "" }), apperr.Unauthenticated, "session has ended")
 		w.want(confirm(func(v *auth.Viewer) { v.ID = store.NewID("user") }), apperr.Unauthenticated, "no longer exists")
 		w.want(confirm(func(v *auth.Viewer) { v.Role = auth.RoleAdmin }), apperr.Unauthenticated, "refresh the access token")
 		w.want(confirm(func(v *auth.Viewer) { v.Key = store.NewID("key") }), apperr.Unauthenticated, "API key is not valid")
-		if err := w.SignOut(w.as(other)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, w.SignOut(w.as(other)))
 		w.want(w.Confirm(t.Context(), stranger), apperr.Unauthenticated, "sign in again")
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := w.Confirm(gone, v); !errors.Is(err, context.Canceled) {
-			t.Errorf("a call that nobody waits for: %v", err)
-		}
+		assert.ErrorIs(t, w.Confirm(gone, v), context.Canceled, "a call that nobody waits for")
 	})
 }
 
@@ -169,17 +144,13 @@ func TestAKeyMayStayAsLongAsItsOwnerMayHaveKeys(t *testing.T) {
 		admin, owner := w.signedIn(auth.RoleAdmin), w.signedIn(auth.RoleService)
 		_, secret := w.key(owner, auth.ScopeDialogsErase)
 		v, err := w.Verify(t.Context(), secret)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, role := range []auth.Role{auth.RoleAdmin, auth.RoleUser, auth.RoleAnalyst, auth.RoleService} {
-			if _, err := w.SetRole(admin, idOf(owner), role); err != nil {
-				t.Fatal(err)
-			}
+			_, err := w.SetRole(admin, idOf(owner), role)
+			require.NoError(t, err)
 			may := role == auth.RoleAdmin || role == auth.RoleService
-			if err := w.Confirm(t.Context(), v); may && err != nil || !may && !apperr.Is(err, apperr.Unauthenticated) {
-				t.Errorf("the key of a %s: %v", role, err)
-			}
+			err = w.Confirm(t.Context(), v)
+			assert.False(t, may && err != nil || !may && !apperr.Is(err, apperr.Unauthenticated), "the key of a %s: %v", role, err)
 		}
 		v.Expires = time.Now().Add(-time.Second)
 		w.want(w.Confirm(t.Context(), v), apperr.Unauthenticated, "API key has expired")
@@ -190,8 +161,6 @@ func TestWithoutItsDatabaseConfirmRefusesNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dbtest.Open(t, dbtest.SQLite(t)), nil, account.Config{})
 	v := w.viewer(w.signUp("ada@example.org"))
-	if err := w.store.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, w.store.Close())
 	w.want(w.Confirm(t.Context(), v), apperr.Unavailable, "Try again soon")
 }

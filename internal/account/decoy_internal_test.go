@@ -4,23 +4,21 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // An unknown address costs the same work as a known one.
 func TestTheDecoyCostsWhatARealHashDoes(t *testing.T) {
 	t.Parallel()
 	s, err := New(t.Context(), nil, nil, nil, nil, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	real, err := s.passwords.Hash(t.Context(), "a password")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cost := func(hash string) string { return strings.Join(strings.Split(hash, "$")[:4], "$") }
-	if cost(s.decoy) != cost(real) || len(s.decoy) != len(real) {
-		t.Errorf("the decoy is %s, a hash is %s", s.decoy, real)
-	}
+	assert.Equal(t, cost(real), cost(s.decoy), "the decoy, a hash is %s", real)
+	assert.Len(t, s.decoy, len(real), "the decoy, a hash is %s", real)
 }
 
 func FuzzEmailKey(f *testing.F) {
@@ -32,12 +30,9 @@ func FuzzEmailKey(f *testing.F) {
 			return
 		}
 		key := emailKey(email)
-		if again := emailKey(key); again != key {
-			t.Errorf("%q gives %q, which gives %q", email, key, again)
-		}
-		if upper := emailKey(strings.ToUpper(email)); checkEmail(email) == nil && isASCII(email) && upper != key {
-			t.Errorf("%q gives %q, in upper case %q", email, key, upper)
-		}
+		assert.Equal(t, key, emailKey(key), "%q, which", email)
+		upper := emailKey(strings.ToUpper(email))
+		assert.False(t, checkEmail(email) == nil && isASCII(email) && upper != key, "%q gives %q, in upper case %q", email, key, upper)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"entgo.io/ent"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -34,23 +35,20 @@ func TestAKeysViewerIsAServiceWithItsScopes(t *testing.T) {
 			key, secret, err := w.CreateKey(owner, account.CreateKeyInput{
 				Name: "k", Scopes: []auth.Scope{auth.ScopeDialogsPush, auth.ScopePracticeRead}, ExpiresAt: &end,
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			for range 2 { // read, then remembered
 				v, err := w.Verify(t.Context(), secret)
-				if err != nil || !v.Expires.Equal(end) {
-					t.Fatalf("%+v, %v", v, err)
-				}
+				require.NoError(t, err)
+				require.True(t, v.Expires.Equal(end), "%+v", v)
 				v.Expires = time.Time{}
-				if want := (auth.Viewer{ID: idOf(owner), Role: auth.RoleService, Key: key.ID, Scopes: auth.ScopesOf(key.Scopes...)}); v != want {
-					t.Errorf("got %+v, want %+v", v, want)
-				}
+				want := (auth.Viewer{ID: idOf(owner), Role: auth.RoleService, Key: key.ID, Scopes: auth.ScopesOf(key.Scopes...)})
+				assert.True(t, v == want, "got %+v, want %+v", v, want)
 			}
 			_, endless := w.key(owner, auth.ScopeDialogsErase)
-			if v, err := w.Verify(t.Context(), endless); err != nil || !v.Expires.IsZero() || v.Scopes != auth.ScopesOf(auth.ScopeDialogsErase) {
-				t.Errorf("%+v, %v", v, err)
-			}
+			v, err := w.Verify(t.Context(), endless)
+			assert.NoError(t, err)
+			assert.True(t, v.Expires.IsZero(), "%+v", v)
+			assert.Equal(t, auth.ScopesOf(auth.ScopeDialogsErase), v.Scopes, "%+v", v)
 		}
 	})
 }
@@ -60,13 +58,10 @@ func TestVerifyTakesAccessTokensToo(t *testing.T) {
 	w := newWorld(t, dbtest.Open(t, dbtest.SQLite(t)), nil, account.Config{})
 	want := auth.Viewer{ID: "user_1", Role: auth.RoleAnalyst, Session: "sess_1"}
 	token, expires, err := w.tokens.Issue(want)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	v, err := w.Verify(t.Context(), token)
-	if err != nil || !v.Expires.Equal(expires) || v.ID != want.ID || v.Session != want.Session || v.Key != "" {
-		t.Errorf("%+v, %v", v, err)
-	}
+	assert.NoError(t, err)
+	assert.True(t, v.Expires.Equal(expires) && v.ID == want.ID && v.Session == want.Session && v.Key == "", "%+v", v)
 	_, err = w.Verify(t.Context(), "nonsense")
 	w.want(err, apperr.Unauthenticated, "access token is not valid here")
 }
@@ -125,9 +120,7 @@ func TestAnExpiredKeySaysSoAlsoWhenItIsRemembered(t *testing.T) {
 		// One that comes to its end while it is remembered.
 		soon := time.Now().Add(time.Second)
 		_, secret, err := w.CreateKey(owner, account.CreateKeyInput{Name: "k", Scopes: auth.AllScopes(), ExpiresAt: &soon})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		// The clock brings it, and nothing else happens.
 		require.Eventually(t, func() bool { _, err = w.Verify(t.Context(), secret); return err != nil }, patience, 5*time.Millisecond)
 		w.want(err, apperr.Unauthenticated, "API key has expired")
@@ -148,10 +141,9 @@ func TestARevokedKeyStopsInOtherProcessesOnceTheyForgetIt(t *testing.T) {
 		quick, slow := w.another(account.Config{KeyMemory: 10 * time.Millisecond}), w.another(account.Config{KeyMemory: time.Hour})
 		quick.with(secret)
 		slow.with(secret)
-		if _, err := w.RevokeKey(owner, key.ID); err != nil {
-			t.Fatal(err)
-		}
-		_, err := w.Verify(t.Context(), secret)
+		_, err := w.RevokeKey(owner, key.ID)
+		require.NoError(t, err)
+		_, err = w.Verify(t.Context(), secret)
 		w.want(err, apperr.Unauthenticated, "not valid here")
 		// Another process hears nothing: its memory ends by the clock.
 		require.Eventually(t, func() bool { _, err = quick.Verify(t.Context(), secret); return err != nil }, patience, time.Millisecond)
@@ -200,18 +192,16 @@ func TestConcurrentCallsShareOneLookUp(t *testing.T) {
 			go func() {
 				defer ended.Done()
 				begun.Done()
-				if _, err := w.Verify(t.Context(), secret); err != nil {
-					t.Error(err)
-				}
+				_, err := w.Verify(t.Context(), secret)
+				assert.NoError(t, err)
 			}()
 		}
 		<-g.reached
 		begun.Wait()
 		close(g.leave)
 		ended.Wait()
-		if n := g.reads.Load(); n != 1 {
-			t.Errorf("%d calls made %d look-ups", callers, n)
-		}
+		n := g.reads.Load()
+		assert.Equal(t, int32(1), n, "%d calls made %d look-ups", callers, n)
 	})
 }
 
@@ -225,9 +215,7 @@ func TestACallerThatLeavesEndsNobodysLookUp(t *testing.T) {
 		go func() { _, err := w.Verify(ctx, secret); left <- err }()
 		<-g.reached
 		cancel()
-		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Errorf("the one who left got %v", err)
-		}
+		assert.ErrorIs(t, <-left, context.Canceled, "the one who left")
 		close(g.leave)
 		w.with(secret)
 	})
@@ -242,15 +230,12 @@ func TestALookUpThatARevocationOvertookIsNotRemembered(t *testing.T) {
 		before := make(chan error, 1)
 		go func() { _, err := w.Verify(t.Context(), secret); before <- err }()
 		<-g.reached // it has read the key, which works
-		if _, err := w.RevokeKey(owner, key.ID); err != nil {
-			t.Fatal(err)
-		}
-		_, err := w.Verify(t.Context(), secret) // does not wait for that one
+		_, err := w.RevokeKey(owner, key.ID)
+		require.NoError(t, err)
+		_, err = w.Verify(t.Context(), secret) // does not wait for that one
 		w.want(err, apperr.Unauthenticated, "not valid here")
 		close(g.leave)
-		if err := <-before; err != nil {
-			t.Errorf("the call before: %v", err)
-		}
+		assert.NoError(t, <-before, "the call before")
 		_, err = w.Verify(t.Context(), secret)
 		w.want(err, apperr.Unauthenticated, "not valid here")
 	})
@@ -266,14 +251,11 @@ func TestASlowLookUpDoesNotAnswerCallsThatCameLongAfterItsReading(t *testing.T) 
 		before, after := make(chan error, 1), make(chan error, 1)
 		go func() { _, err := other.Verify(t.Context(), secret); before <- err }()
 		<-g.reached
-		if _, err := w.RevokeKey(owner, key.ID); err != nil {
-			t.Fatal(err)
-		}
+		_, err := w.RevokeKey(owner, key.ID)
+		require.NoError(t, err)
 		go func() { _, err := other.Verify(t.Context(), secret); after <- err }()
 		close(g.leave)
-		if err := <-before; err != nil {
-			t.Errorf("the call before: %v", err)
-		}
+		assert.NoError(t, <-before, "the call before")
 		w.want(<-after, apperr.Unauthenticated, "not valid here")
 	})
 }
@@ -289,9 +271,9 @@ func TestTriedSecretsDontPushOutKeysInUse(t *testing.T) {
 			_, err = w.Verify(t.Context(), unknown()+"x")
 			w.want(err, apperr.Unauthenticated, "not valid here")
 		}
-		if known, refused := w.Remembered(); known != 1 || refused != 30 {
-			t.Errorf("%d keys and %d refused secrets are remembered", known, refused)
-		}
+		known, refused := w.Remembered()
+		assert.Equal(t, 1, known, "%d keys and %d refused secrets are remembered", known, refused)
+		assert.Equal(t, 30, refused, "%d keys and %d refused secrets are remembered", known, refused)
 	})
 }
 
@@ -301,9 +283,7 @@ func (w world) lastUsed(id string) *time.Time {
 	w.Stamped()
 	ctx := auth.System(w.t.Context(), "test")
 	key, err := w.store.Client(ctx).ApiKey.Get(ctx, id)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return key.LastUsedAt
 }
 
@@ -318,31 +298,26 @@ func TestTheLastUseIsKeptToTheMinute(t *testing.T) {
 	t.Parallel()
 	worlds(t, account.Config{KeyMemory: time.Nanosecond}, func(t *testing.T, w world) {
 		key, secret := w.key(w.signedIn(auth.RoleService))
-		if at := w.lastUsed(key.ID); at != nil {
-			t.Errorf("a new key was used at %v", at)
-		}
+		at := w.lastUsed(key.ID)
+		assert.Nil(t, at, "a new key was used at %v", at)
 		begun := store.Now().Truncate(time.Minute)
 		for range 5 {
 			w.with(secret)
 		}
-		at := w.lastUsed(key.ID)
-		if at == nil || at.Before(begun) || at.After(store.Now()) || !at.Equal(at.Truncate(time.Minute)) {
-			t.Fatalf("last used at %v", at)
-		}
+		at = w.lastUsed(key.ID)
+		require.True(t, at != nil && !at.Before(begun) && !at.After(store.Now()) && at.Equal(at.Truncate(time.Minute)), "last used at %v", at)
 		// Later than another process wrote it: as it is. Earlier: as it is now.
 		later := store.Now().Truncate(time.Minute).Add(time.Hour)
 		w.setLastUsed(key.ID, later)
 		other := w.another(account.Config{})
 		other.with(secret)
-		if at := other.lastUsed(key.ID); !at.Equal(later) {
-			t.Errorf("set back to %v", at)
-		}
+		at = other.lastUsed(key.ID)
+		assert.True(t, at.Equal(later), "set back to %v", at)
 		w.setLastUsed(key.ID, begun.Add(-time.Minute))
 		other = w.another(account.Config{})
 		other.with(secret)
-		if at := other.lastUsed(key.ID); at.Before(begun) {
-			t.Errorf("left at %v", at)
-		}
+		at = other.lastUsed(key.ID)
+		assert.False(t, at.Before(begun), "left at %v", at)
 	})
 }
 
@@ -360,12 +335,8 @@ func TestWritingDownTheUseHoldsUpNoCall(t *testing.T) {
 			}
 			return nil
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if at := w.lastUsed(key.ID); at == nil {
-			t.Error("the use was forgotten")
-		}
+		require.NoError(t, err)
+		assert.NotNil(t, w.lastUsed(key.ID), "the use was forgotten")
 	})
 }
 
@@ -373,23 +344,18 @@ func TestWithoutItsDatabaseAKeyIsUnavailableUnlessItIsRemembered(t *testing.T) {
 	t.Parallel()
 	server := testkit.PostgresServer(t)
 	s := dbtest.Open(t, server.URL)
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.Migrate(t.Context())
+	require.NoError(t, err)
 	w := newWorld(t, s, nil, account.Config{KeyMemory: time.Hour})
 	_, known := w.key(w.signedIn(auth.RoleService))
 	_, fresh := w.key(w.signedIn(auth.RoleService))
 	w.with(known)
 	w.Stamped()
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, server.Kill())
 	w.with(known)
-	_, err := w.Verify(t.Context(), fresh)
+	_, err = w.Verify(t.Context(), fresh)
 	w.want(err, apperr.Unavailable, "does not answer")
-	if err := server.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, server.Restart(t.Context()))
 	w.with(fresh) // no failure was remembered
 }
 
@@ -400,9 +366,8 @@ func BenchmarkVerifyAKnownKey(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := w.Verify(b.Context(), secret); err != nil {
-				b.Fatal(err)
-			}
+			_, err := w.Verify(b.Context(), secret)
+			require.NoError(b, err)
 		}
 	})
 }

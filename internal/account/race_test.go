@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/account"
@@ -25,9 +26,7 @@ func TestNoSessionOutlivesASignOutBesideARefresh(t *testing.T) {
 			var fresh *account.Session
 			both.Go(func() { fresh, _ = w.Refresh(t.Context(), account.RefreshInput{RefreshToken: s.RefreshToken}) })
 			both.Go(func() {
-				if err := w.SignOut(auth.With(t.Context(), v)); err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, w.SignOut(auth.With(t.Context(), v)))
 			})
 			both.Wait()
 			require.Error(t, w.Confirm(t.Context(), v))

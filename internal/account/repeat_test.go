@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/ent/gen"
 	"parley/internal/account"
 	"parley/internal/apperr"
@@ -30,30 +33,29 @@ func TestARepeatedCreateApiKeyMakesOneKeyWithOneSecret(t *testing.T) {
 		for i := range keys {
 			all.Go(func() {
 				var err error
-				if keys[i], secrets[i], err = w.CreateKey(owner, in); err != nil {
-					t.Error(err)
-				}
+				keys[i], secrets[i], err = w.CreateKey(owner, in)
+				assert.NoError(t, err)
 			})
 		}
 		all.Wait()
 		for i, key := range keys {
-			if key == nil || key.ID != keys[0].ID || secrets[i] != secrets[0] {
-				t.Fatalf("%v with %q, and %v with %q", keys[0], secrets[0], key, secrets[i])
-			}
+			require.True(t, key != nil && key.ID == keys[0].ID && secrets[i] == secrets[0], "%v with %q, and %v with %q", keys[0], secrets[0], key, secrets[i])
 		}
 		w.with(secrets[0]) // it works
 
 		other := in
 		other.Scopes = []auth.Scope{auth.ScopeDialogsPush, auth.ScopePracticeRead, auth.ScopeDialogsPush}
-		if key, secret, err := w.CreateKey(owner, other); err != nil || key.ID != keys[0].ID || secret != secrets[0] {
-			t.Errorf("the same scopes in another order give %v, %v", key, err)
-		}
+		key, secret, err := w.CreateKey(owner, other)
+		require.NoError(t, err, "the same scopes in another order give %v", key)
+		assert.Equal(t, keys[0].ID, key.ID, "the same scopes in another order give %v", key)
+		assert.Equal(t, secrets[0], secret, "the same scopes in another order give %v", key)
 		other.Name = "another"
-		_, _, err := w.CreateKey(owner, other)
+		_, _, err = w.CreateKey(owner, other)
 		w.want(err, apperr.IdempotencyMismatch, "another input")
-		if key, secret, err := w.CreateKey(w.signedIn(auth.RoleService), in); err != nil || key.ID == keys[0].ID || secret == secrets[0] {
-			t.Errorf("another account gets %v, %v", key, err)
-		}
+		key, secret, err = w.CreateKey(w.signedIn(auth.RoleService), in)
+		require.NoError(t, err, "another account gets %v", key)
+		assert.NotEqual(t, keys[0].ID, key.ID, "another account gets %v", key)
+		assert.NotEqual(t, secrets[0], secret, "another account gets %v", key)
 		bad := ""
 		in.IdempotencyKey = &bad
 		_, _, err = w.CreateKey(owner, in)
@@ -70,31 +72,19 @@ func TestTheRowOfACreateApiKeyDoesNotGiveItsSecretAway(t *testing.T) {
 		idempotencyKey := "a key of the client's"
 		in := account.CreateKeyInput{Name: "k", Scopes: []auth.Scope{auth.ScopeDialogsPush}, IdempotencyKey: &idempotencyKey}
 		key, secret, err := w.CreateKey(owner, in)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		row := w.row("SELECT * FROM idempotency_keys")
 		for _, hidden := range []string{secret, strings.TrimPrefix(secret, auth.KeyPrefix), idempotencyKey} {
-			if strings.Contains(row, hidden) {
-				t.Errorf("the row holds %q: %s", hidden, row)
-			}
+			assert.NotContains(t, row, hidden, "the row")
 		}
-		if !strings.Contains(row, key.ID) {
-			t.Errorf("the row does not say which key it was: %s", row)
-		}
+		assert.Contains(t, row, key.ID, "the row does not say which key it")
 
 		log, err := event.Open(t.Context(), w.store)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		rotated, err := auth.NewTokens([]byte(strings.Repeat("x", auth.MinKeyBytes)), time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		next, err := account.New(t.Context(), w.store, log, rotated, cache.NewMemory(1<<20), account.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		_, _, err = next.CreateKey(owner, in)
 		w.want(err, apperr.Conflict, key.ID)
 
@@ -103,9 +93,8 @@ func TestTheRowOfACreateApiKeyDoesNotGiveItsSecretAway(t *testing.T) {
 		w.want(err, apperr.NotFound, "no such API key")
 
 		in.IdempotencyKey = nil
-		if _, _, err := w.CreateKey(owner, in); err != nil {
-			t.Fatal(err)
-		}
+		_, _, err = w.CreateKey(owner, in)
+		require.NoError(t, err)
 		w.row("SELECT * FROM idempotency_keys") // still one
 	})
 }

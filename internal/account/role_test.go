@@ -4,6 +4,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/store"
@@ -16,19 +19,15 @@ func TestAnAdminGivesRolesAndTheAccountsConnectionsAreTold(t *testing.T) {
 		v := w.viewer(s)
 		for range 2 { // the second changes nothing
 			u, err := w.SetRole(admin, v.ID, auth.RoleAnalyst)
-			if err != nil || u.ID != v.ID || u.Role != "ANALYST" {
-				t.Fatalf("%v, %v", u, err)
-			}
+			require.NoError(t, err)
+			require.Equal(t, v.ID, u.ID, "%v", u)
+			require.EqualValues(t, "ANALYST", u.Role, "%v", u)
 		}
 		w.wantTold(v.ID, "RoleChanged "+v.ID+" ANALYST")
-		if n := wakes.Load(); n != 1 {
-			t.Errorf("%d wakes", n)
-		}
+		assert.Equal(t, int64(1), wakes.Load(), "wakes")
 		w.want(w.Confirm(t.Context(), v), apperr.Unauthenticated, "refresh the access token")
 		next, err := w.refresh(s.RefreshToken)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if v := w.viewer(next); v.Role != auth.RoleAnalyst || w.Confirm(t.Context(), v) != nil {
 			t.Errorf("the next token gives %+v", v)
 		}
@@ -58,9 +57,8 @@ func TestOnlyAdminsGiveRoles(t *testing.T) {
 		_, err = w.SetRole(admin, user, "KING")
 		try(apperr.BadInput, "The roles are", err)
 		// Whoever was demoted may not use what is left of the token.
-		if _, err := w.SetRole(admin, idOf(second), auth.RoleUser); err != nil {
-			t.Fatal(err)
-		}
+		_, err = w.SetRole(admin, idOf(second), auth.RoleUser)
+		require.NoError(t, err)
 		_, err = w.SetRole(second, idOf(second), auth.RoleAdmin)
 		try(apperr.Forbidden, "any more", err)
 		w.wantTold(user)
@@ -86,18 +84,15 @@ func TestTheLastAdminStays(t *testing.T) {
 				w.want(err, apperr.Forbidden, "any more")
 			}
 		}
-		if won != 1 {
-			t.Errorf("%d succeeded", won)
-		}
+		assert.Equal(t, 1, won, "%d succeeded", won)
 		left := first
 		if told, _ := w.told(idOf(first)); len(told) > 0 {
 			left = second
 		}
 		_, err := w.SetRole(left, idOf(left), auth.RoleAnalyst)
 		w.want(err, apperr.Conflict, "last ADMIN")
-		if _, err := w.SetRole(left, idOf(left), auth.RoleAdmin); err != nil {
-			t.Error(err)
-		}
+		_, err = w.SetRole(left, idOf(left), auth.RoleAdmin)
+		assert.NoError(t, err)
 	})
 }
 
@@ -106,9 +101,7 @@ func TestTheCommandLineGivesAnyRole(t *testing.T) {
 		v := w.viewer(w.signUp("Ada@Example.org"))
 		for _, role := range []auth.Role{auth.RoleAdmin, auth.RoleAdmin, auth.RoleUser} {
 			u, err := w.Assign(t.Context(), " ada@example.org", role)
-			if err != nil || u.ID != v.ID || string(u.Role) != string(role) {
-				t.Errorf("%v, %v", u, err)
-			}
+			assert.True(t, err == nil && u.ID == v.ID && string(u.Role) == string(role), "%v, %v", u, err)
 		}
 		w.wantTold(v.ID, "RoleChanged "+v.ID+" ADMIN", "RoleChanged "+v.ID+" USER")
 		_, err := w.Assign(t.Context(), "bob@example.org", auth.RoleUser)

@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/account"
 	"parley/internal/apperr"
 	"parley/internal/cache"
@@ -32,9 +35,7 @@ func limited(t *testing.T, test func(t *testing.T, w world)) {
 func openRedis(t *testing.T, url string) cache.Cache {
 	t.Helper()
 	r, err := cache.OpenRedis(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
@@ -55,13 +56,10 @@ func TestTooManyFailedSignInsAreRefusedForThatAddressOnly(t *testing.T) {
 		for _, email := range []string{"ada@example.org", "ADA@example.org "} {
 			err := w.try(email, password, away)
 			w.want(err, apperr.RateLimited, "Too many failed sign-ins")
-			if e := apperr.List(err); len(e) != 1 || e[0].RetryAfter <= 0 {
-				t.Errorf("it does not say when to come back: %v", e)
-			}
+			e := apperr.List(err)
+			assert.True(t, len(e) == 1 && e[0].RetryAfter > 0, "it does not say when to come back: %v", e)
 		}
-		if err := w.try("ada@example.org", password, home); err != nil {
-			t.Errorf("the owner at another address is locked out: %v", err)
-		}
+		assert.NoError(t, w.try("ada@example.org", password, home), "the owner at another address is locked out")
 		w.want(w.try("ada@example.org", password, away), apperr.RateLimited, "Too many")
 	})
 }
@@ -71,9 +69,7 @@ func TestASuccessfulSignInForgetsTheFailures(t *testing.T) {
 	limited(t, func(t *testing.T, w world) {
 		for range 3 {
 			w.fails("ada@example.org", home, 2)
-			if err := w.try("ada@example.org", password, home); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, w.try("ada@example.org", password, home))
 		}
 	})
 }
@@ -83,9 +79,7 @@ func TestSuccessfulSignInsAreNotLimited(t *testing.T) {
 	w := newWorld(t, dbtest.Open(t, dbtest.SQLite(t)), nil, account.Config{MaxFailures: 1})
 	w.signUp("ada@example.org")
 	for range 12 { // more than one account may fail, and than one address may
-		if err := w.try("ada@example.org", password, home); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, w.try("ada@example.org", password, home))
 	}
 }
 
@@ -97,9 +91,7 @@ func TestAnAddressThatTriesManyAccountsIsLimited(t *testing.T) {
 		w.fails(strings.Repeat("x", i+1)+"@example.org", away, 1)
 	}
 	w.want(w.try("ada@example.org", password, away), apperr.RateLimited, "Too many")
-	if err := w.try("ada@example.org", password, home); err != nil {
-		t.Errorf("another address: %v", err)
-	}
+	assert.NoError(t, w.try("ada@example.org", password, home), "another address")
 }
 
 func TestUnknownAndWrongLookAlike(t *testing.T) {
@@ -107,9 +99,8 @@ func TestUnknownAndWrongLookAlike(t *testing.T) {
 	limited(t, func(t *testing.T, w world) {
 		known := w.try("ada@example.org", "wrong password", home)
 		for _, email := range []string{"bob@example.org", "", "nonsense", "a\x00b@example.org", "\xff", strings.Repeat("a", 1<<20) + "@example.org"} {
-			if err := w.try(email, "wrong password", home+email[:min(3, len(email))]); err == nil || err.Error() != known.Error() {
-				t.Errorf("%.20q: %v, a known address: %v", email, err, known)
-			}
+			err := w.try(email, "wrong password", home+email[:min(3, len(email))])
+			assert.True(t, err != nil && err.Error() == known.Error(), "%.20q: %v, a known address: %v", email, err, known)
 		}
 		w.want(w.try("ada@example.org", strings.Repeat("p", 1<<20), away), apperr.Unauthenticated, "wrong")
 	})
@@ -136,9 +127,8 @@ func TestConcurrentFailuresDontPassTheLimit(t *testing.T) {
 			}()
 		}
 		group.Wait()
-		if answered.Load() != 3 || refused.Load() != 13 {
-			t.Errorf("%d of 16 were answered", answered.Load())
-		}
+		assert.Equal(t, int32(3), answered.Load(), "%d of 16 were answered", answered.Load())
+		assert.Equal(t, int32(13), refused.Load(), "%d of 16 were answered", answered.Load())
 	})
 }
 
@@ -147,14 +137,8 @@ func TestWithoutItsCountersSigningInIsUnavailable(t *testing.T) {
 	server := testkit.RedisServer(t)
 	w := newWorld(t, dbtest.Open(t, dbtest.SQLite(t)), openRedis(t, server.URL), account.Config{})
 	w.signUp("ada@example.org")
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, server.Kill())
 	w.want(w.try("ada@example.org", password, home), apperr.Unavailable, "does not work at the moment")
-	if err := server.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.try("ada@example.org", password, home); err != nil {
-		t.Error(err)
-	}
+	require.NoError(t, server.Restart(t.Context()))
+	assert.NoError(t, w.try("ada@example.org", password, home))
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/testkit/dbtest"
 )
@@ -24,15 +27,12 @@ func TestAnAnswerHoldsABoundedAmountOfTexts(t *testing.T) {
 			fmt.Fprintf(&query, "a%d: dialog(dialogId: %s) { messages { text } } ", i, number)
 		}
 		r, err := w.Analyst.Do(t.Context(), "{ "+query.String()+"}", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return r
 	}
-	if r := ask(10); r.Code() != "" {
-		t.Errorf("10 MiB of texts gave %v", r.Err())
-	}
-	if r := ask(60); r.Code() != "TOO_LARGE" || len(r.Body) > 40<<20 {
-		t.Errorf("60 MiB of texts gave %q in %d bytes", r.Code(), len(r.Body))
-	}
+	r := ask(10)
+	assert.Empty(t, r.Code(), "10 MiB of texts gave %v", r.Err())
+	r = ask(60)
+	assert.Equal(t, "TOO_LARGE", r.Code(), "60 MiB of texts gave %q in %d bytes", r.Code(), len(r.Body))
+	assert.LessOrEqual(t, len(r.Body), 40<<20, "60 MiB of texts gave %q in %d bytes", r.Code(), len(r.Body))
 }

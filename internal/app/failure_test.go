@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/auth"
 	"parley/internal/config"
@@ -21,9 +24,8 @@ func TestARawSQLErrorNeverLeaks(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		own := w.make(t, w.Owner)
 		for _, table := range []string{"notes", "jobs", "users"} {
-			if _, err := w.store.Exec(t.Context(), "ALTER TABLE "+table+" RENAME TO hidden_"+table); err != nil {
-				t.Fatal(err)
-			}
+			_, err := w.store.Exec(t.Context(), "ALTER TABLE "+table+" RENAME TO hidden_"+table)
+			require.NoError(t, err)
 		}
 		for _, query := range []string{
 			"{ notes { totalCount nodes { id } } }", "{ noteStats { total } }", "{ viewer { id } }", "{ jobs { nodes { id } } }",
@@ -32,23 +34,17 @@ func TestARawSQLErrorNeverLeaks(t *testing.T) {
 			`mutation { signIn(input: {email: "a@b.de", password: "x"}) { accessToken } }`,
 		} {
 			r, err := w.Owner.Do(t.Context(), query, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.Code() != "INTERNAL" || r.Errors[0].Extensions.Reference == "" {
-				t.Errorf("%s: %s", query, r.Body)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, "INTERNAL", r.Code(), "%s: %s", query, r.Body)
+			assert.NotEmpty(t, r.Errors[0].Extensions.Reference, "%s: %s", query, r.Body)
 			for _, word := range []string{"SQL", "sql", "table", "relation", "hidden", "pgx", "42P01", "SELECT", "sqlite"} {
-				if strings.Contains(string(r.Body), word) {
-					t.Errorf("%s: the answer says %q: %s", query, word, r.Body)
-				}
+				assert.NotContains(t, string(r.Body), word, "%s: the answer", query)
 			}
 		}
 		// So that the process ends as it should.
 		for _, table := range []string{"notes", "jobs", "users"} {
-			if _, err := w.store.Exec(t.Context(), "ALTER TABLE hidden_"+table+" RENAME TO "+table); err != nil {
-				t.Fatal(err)
-			}
+			_, err := w.store.Exec(t.Context(), "ALTER TABLE hidden_"+table+" RENAME TO "+table)
+			require.NoError(t, err)
 		}
 	})
 }
@@ -62,12 +58,8 @@ func TestAnOperationThatTakesTooLongIsTimeout(t *testing.T) {
 		r, err = w.Owner.Do(t.Context(), `mutation { createNote(input: {title: "T", text: "X", language: "en"}) { note { id } } }`, nil)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Code() != "TIMEOUT" {
-		t.Errorf("got %s", r.Body)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "TIMEOUT", r.Code(), "got %s", r.Body)
 	w.make(t, w.Owner) // and afterwards it works
 }
 
@@ -90,12 +82,9 @@ func TestImportNoteTakesATextFile(t *testing.T) {
 			client = w.Anonymous
 		}
 		r, err := sendFile(t, client, query, c.file, c.content, c.header, "1")
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if r.Code() != c.code || !strings.Contains(string(r.Data), c.want) {
-			t.Errorf("%s: %s", name, r.Body)
-		}
+		require.NoError(t, err, name)
+		assert.Equal(t, c.code, r.Code(), "%s: %s", name, r.Body)
+		assert.Contains(t, string(r.Data), c.want, "%s: %s", name, r.Body)
 	}
 }
 
@@ -103,42 +92,25 @@ func TestReadyzTellsWhenNATSIsGone(t *testing.T) {
 	t.Parallel()
 	nats := testkit.NATS(t)
 	w := begin(t, dbtest.SQLite(t), Options{}, "nats-url", nats.URL())
-	if status := w.poll(t, http.StatusOK); status != http.StatusOK {
-		t.Fatalf("/readyz is %d at first", status)
-	}
+	require.Equal(t, http.StatusOK, w.poll(t, http.StatusOK), "/readyz at first")
 	nats.Kill()
-	if status := w.poll(t, http.StatusServiceUnavailable); status != http.StatusServiceUnavailable {
-		t.Errorf("/readyz is %d without NATS", status)
-	}
+	assert.Equal(t, http.StatusServiceUnavailable, w.poll(t, http.StatusServiceUnavailable), "/readyz without NATS")
 	nats.Restart()
-	if status := w.poll(t, http.StatusOK); status != http.StatusOK {
-		t.Errorf("/readyz is %d with NATS again", status)
-	}
+	assert.Equal(t, http.StatusOK, w.poll(t, http.StatusOK), "/readyz with NATS again")
 }
 
 func TestReadyzTellsWhenTheDatabaseIsGone(t *testing.T) {
 	t.Parallel()
 	server := testkit.PostgresServer(t)
 	w := begin(t, server.URL, Options{})
-	if status := w.poll(t, http.StatusOK); status != http.StatusOK {
-		t.Fatalf("/readyz is %d at first", status)
-	}
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if status := w.poll(t, http.StatusServiceUnavailable); status != http.StatusServiceUnavailable {
-		t.Errorf("/readyz is %d without a database", status)
-	}
+	require.Equal(t, http.StatusOK, w.poll(t, http.StatusOK), "/readyz at first")
+	require.NoError(t, server.Kill())
+	assert.Equal(t, http.StatusServiceUnavailable, w.poll(t, http.StatusServiceUnavailable), "/readyz without a database")
 	r, err := w.Owner.Do(t.Context(), "{ viewer { id } }", nil)
-	if err != nil || r.Code() != "UNAVAILABLE" {
-		t.Errorf("without a database: %v, %s", err, r.Body)
-	}
-	if err := server.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if status := w.poll(t, http.StatusOK); status != http.StatusOK {
-		t.Errorf("/readyz is %d with the database again", status)
-	}
+	require.NoError(t, err, "without a database, %s", r.Body)
+	assert.Equal(t, "UNAVAILABLE", r.Code(), "without a database, %s", r.Body)
+	require.NoError(t, server.Restart(t.Context()))
+	assert.Equal(t, http.StatusOK, w.poll(t, http.StatusOK), "/readyz with the database again")
 	w.Owner.Must(t, "{ viewer { id } }", nil, nil)
 }
 
@@ -149,13 +121,9 @@ func (w *world) poll(t *testing.T, want int) (status int) {
 	defer tick.Stop()
 	for until := time.Now().Add(gqlclient.Patience); time.Now().Before(until); <-tick.C {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL+"/readyz", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		answer, err := w.Anonymous.Send(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if status = answer.Status; status == want {
 			return status
 		}
@@ -171,17 +139,11 @@ func TestMetricsCountWhatTheProcessDoes(t *testing.T) {
 		t.Fatal(r.Err())
 	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	got, err := w.Anonymous.Send(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, line := range []string{"parley_sockets_open 1", "parley_results_stale_total 0", "parley_runs_rescued_total 0", "go_goroutines", "process_open_fds"} {
-		if !strings.Contains(string(got.Body), line) {
-			t.Errorf("/metrics lacks %q", line)
-		}
+		assert.Contains(t, string(got.Body), line, "/metrics lacks %q", line)
 	}
 }
 
@@ -189,11 +151,8 @@ func TestASigningKeyIsMadeOnceAndKept(t *testing.T) {
 	t.Parallel()
 	cfg := &config.Config{Data: t.TempDir()}
 	first, err := signingKey(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	second, err := signingKey(cfg)
-	if err != nil || string(first) != string(second) || len(first) < auth.MinKeyBytes {
-		t.Errorf("the keys are %q and %q, %v", first, second, err)
-	}
+	assert.NoError(t, err, "the keys are %q and %q", first, second)
+	assert.True(t, string(first) == string(second) && len(first) >= auth.MinKeyBytes, "the keys are %q and %q", first, second)
 }

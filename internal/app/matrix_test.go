@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"parley/e2e/gqlclient"
@@ -223,9 +225,7 @@ var matrix = map[string]row{
 		vars: func(t *testing.T, w *world) gqlclient.Vars {
 			t.Helper()
 			head, err := w.log.Head(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			return gqlclient.Vars{"cursor": w.log.Cursor(head).String()}
 		},
 		owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED", key: fine,
@@ -246,14 +246,11 @@ func TestEveryOperationOfTheSchemaIsInTheMatrix(t *testing.T) {
 				continue
 			}
 			seen++
-			if _, ok := matrix[root.Name+"."+f.Name]; !ok {
-				t.Errorf("%s.%s is in the schema and in no row of the matrix", root.Name, f.Name)
-			}
+			_, ok := matrix[root.Name+"."+f.Name]
+			assert.True(t, ok, "%s.%s is in the schema and in no row of the matrix", root.Name, f.Name)
 		}
 	}
-	if seen != len(matrix) {
-		t.Errorf("the matrix has %d rows for %d operations", len(matrix), seen)
-	}
+	assert.Len(t, matrix, seen, "the matrix has %d rows for %d operations", len(matrix), seen)
 }
 
 func TestEveryOperationAsEveryRoleOverHTTP(t *testing.T) {
@@ -282,9 +279,7 @@ func TestEveryOperationAsEveryRoleOverAWebsocket(t *testing.T) {
 			socket := sockets[c]
 			if r.ends && c.Token != "" && !auth.IsKey(c.Token) {
 				v, _, err := w.tokens.Verify(c.Token)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				socket = w.session(t, v.ID, v.Role).MustDial(t)
 			}
 			return r.subscribe(t, w, c, socket, vars)
@@ -318,9 +313,7 @@ func (r row) try(t *testing.T, w *world, name string, ask func(*gqlclient.Client
 		if code := itemCode.FindSubmatch(answer); r.items && code != nil {
 			got = string(code[1])
 		}
-		if got != want {
-			t.Errorf("%s as %s: %s, want %s: %s", name, who, got, want, answer)
-		}
+		assert.Equal(t, want, got, "%s as %s: %s", name, who, answer)
 	}
 }
 
@@ -334,9 +327,8 @@ func outcome(t *testing.T, r *gqlclient.Response) (what string, data json.RawMes
 		return r.Code(), body
 	}
 	var fields map[string]any
-	if err := json.Unmarshal(r.Data, &fields); err != nil || len(fields) == 0 {
-		t.Fatalf("the data is %q: %v", r.Data, err)
-	}
+	require.NoError(t, json.Unmarshal(r.Data, &fields), "the data is %q", r.Data)
+	require.NotEmpty(t, fields, "the data is %q", r.Data)
 	for _, v := range fields {
 		list, _ := v.([]any)
 		if v == nil || len(list) == 1 && list[0] == nil {
@@ -355,9 +347,7 @@ func (r row) post(t *testing.T, c *gqlclient.Client, vars gqlclient.Vars) *gqlcl
 	} else {
 		got, err = c.Do(t.Context(), r.query, used(r.query, vars))
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return got
 }
 
@@ -413,9 +403,7 @@ func (w *world) provoke(t *testing.T, c *gqlclient.Client, stream *gqlclient.Str
 func sendFile(t *testing.T, c *gqlclient.Client, query, name, content string, header ...string) (*gqlclient.Response, error) {
 	t.Helper()
 	operations, err := json.Marshal(gqlclient.Vars{"query": query, "variables": gqlclient.Vars{"file": nil}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	_ = form.WriteField("operations", string(operations))
@@ -427,13 +415,9 @@ func sendFile(t *testing.T, c *gqlclient.Client, query, name, content string, he
 	if err == nil {
 		err = form.Close()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.URL+"/graphql", &body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/live"
 	"parley/internal/testkit"
@@ -17,9 +19,7 @@ func TestTheMetricsThatTheDocsNameExist(t *testing.T) {
 	t.Parallel()
 	m := newMetrics()
 	hub, err := live.NewHub(nil, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	observeHub(m.registry, hub)
 	descriptions := make(chan *prometheus.Desc, 1000)
 	m.registry.Describe(descriptions)
@@ -29,16 +29,10 @@ func TestTheMetricsThatTheDocsNameExist(t *testing.T) {
 		all.WriteString(d.String())
 	}
 	doc, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "live.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	names := regexp.MustCompile("`(parley_[a-z_]+)`").FindAllSubmatch(doc, -1)
-	if len(names) < 10 {
-		t.Fatalf("the document names %d metrics only", len(names))
-	}
+	require.GreaterOrEqual(t, len(names), 10, "the document names %d metrics only", len(names))
 	for _, name := range names {
-		if !strings.Contains(all.String(), `"`+string(name[1])+`"`) {
-			t.Errorf("docs/live.md names %s, which does not exist", name[1])
-		}
+		assert.Contains(t, all.String(), `"`+string(name[1])+`"`, "docs/live.md names %s, which does not exist", name[1])
 	}
 }

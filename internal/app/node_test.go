@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"parley/e2e/gqlclient"
@@ -50,9 +52,7 @@ func TestNodeFindsEveryTypeForItsOwnerAndAdminsOnly(t *testing.T) {
 				case name == "anonymous":
 					want = "UNAUTHENTICATED"
 				}
-				if got != want {
-					t.Errorf("%s finds %s as %s, want %s", name, kind, got, want)
-				}
+				assert.Equal(t, want, got, "%s finds %s as %s, want %s", name, kind, got, want)
 			}
 		}
 	})
@@ -62,9 +62,7 @@ func TestNodeFindsEveryTypeForItsOwnerAndAdminsOnly(t *testing.T) {
 func found(t *testing.T, c *gqlclient.Client, id string) string {
 	t.Helper()
 	r, err := c.Do(t.Context(), `query($id: ID!) { node(id: $id) { __typename id } }`, gqlclient.Vars{"id": id})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if r.Code() != "" {
 		return r.Code()
 	}
@@ -74,15 +72,11 @@ func found(t *testing.T, c *gqlclient.Client, id string) string {
 			ID       string
 		}
 	}
-	if err := json.Unmarshal(r.Data, &got); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(r.Data, &got))
 	if got.Node == nil {
 		return null
 	}
-	if got.Node.ID != id {
-		t.Errorf("node(%s) has the id %s", id, got.Node.ID)
-	}
+	assert.Equal(t, id, got.Node.ID, "node(%s) has the id %s", id, got.Node.ID)
 	return got.Node.Typename
 }
 
@@ -95,9 +89,7 @@ func TestNodeOfNothingIsNullAndOfNonsenseBadInput(t *testing.T) {
 		"_01M7YN3J462RR16JDN967M2GM8": "BAD_INPUT", "note_01M7YN3J462RR16JDN967M2GM8' OR 1=1": "BAD_INPUT", "note_💥": "BAD_INPUT",
 	} {
 		for _, c := range []*gqlclient.Client{w.Owner, w.Admin} {
-			if got := found(t, c, id); got != want {
-				t.Errorf("node(%q) is %s, want %s", id, got, want)
-			}
+			assert.Equal(t, want, found(t, c, id), "node(%q)", id)
 		}
 	}
 }
@@ -108,29 +100,23 @@ func TestNodesKeepsTheOrderAndLeavesOutWhatIsNotThere(t *testing.T) {
 	own, other := w.make(t, w.Owner), w.make(t, w.Stranger)
 	ask := func(c *gqlclient.Client, ids ...string) (string, string) {
 		r, err := c.Do(t.Context(), `query($ids: [ID!]!) { nodes(ids: $ids) { __typename } }`, gqlclient.Vars{"ids": ids})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return string(r.Data), r.Code()
 	}
 	got, _ := ask(w.Owner, own.job, other.note, own.note, store.NewID("note"), own.translation, w.IDs[w.Owner], own.job, w.IDs[w.Stranger])
 	const want = `{"nodes":[{"__typename":"Job"},null,{"__typename":"Note"},null,{"__typename":"Translation"},{"__typename":"User"},{"__typename":"Job"},null]}`
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if _, code := ask(w.Owner, own.note, "nonsense"); code != "BAD_INPUT" {
-		t.Errorf("an id that is none gave %q", code)
-	}
+	assert.Equal(t, want, got)
+	_, code := ask(w.Owner, own.note, "nonsense")
+	assert.Equal(t, "BAD_INPUT", code, "an id that is none")
 	many := make([]string, 101)
 	for i := range many {
 		many[i] = own.note
 	}
-	if _, code := ask(w.Owner, many...); code != "BAD_INPUT" {
-		t.Errorf("101 ids gave %q", code)
-	}
-	if got, code := ask(w.Owner, many[1:]...); code != "" || len(got) < 100 {
-		t.Errorf("100 ids gave %q %s", code, got)
-	}
+	_, code = ask(w.Owner, many...)
+	assert.Equal(t, "BAD_INPUT", code, "101 ids")
+	got, code = ask(w.Owner, many[1:]...)
+	assert.Empty(t, code, "100 ids gave %q %s", code, got)
+	assert.GreaterOrEqual(t, len(got), 100, "100 ids gave %q %s", code, got)
 }
 
 // The number of queries must not grow with the length of a list.
@@ -153,9 +139,8 @@ func TestListsCostTheSameNumberOfQueriesHoweverLong(t *testing.T) {
 		cost(1) // what is read once and kept, for example who announced what
 		one, fifty := cost(2), cost(50)
 		// A loader that is kept from running for a while asks in several batches.
-		if fifty > one+20 || fifty == 0 {
-			t.Errorf("%s: %d queries for 50 and %d for 2", name, fifty, one)
-		}
+		assert.LessOrEqual(t, fifty, one+20, "%s: %d queries for 50 and %d for 2", name, fifty, one)
+		assert.NotZero(t, fifty, "%s: %d queries for 50 and %d for 2", name, fifty, one)
 	}
 	var ids []string
 	var list struct {
@@ -172,10 +157,7 @@ func TestListsCostTheSameNumberOfQueriesHoweverLong(t *testing.T) {
 	}
 	before := w.queries.Load()
 	w.Owner.Must(t, `query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Note { translations { id } } } }`, gqlclient.Vars{"ids": ids}, nil)
-	if n := w.queries.Load() - before; n > 24 {
-		t.Errorf("nodes of 100 ids cost %d queries", n)
-	}
-	if len(ids) != 100 {
-		t.Errorf("%d ids", len(ids))
-	}
+	n := w.queries.Load() - before
+	assert.LessOrEqual(t, n, int64(24), "nodes of 100 ids cost %d queries", n)
+	assert.Len(t, ids, 100, "ids")
 }

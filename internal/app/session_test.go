@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/testkit/dbtest"
 )
@@ -26,12 +29,9 @@ func TestATokenThatIsNoGoodIsUnauthenticatedWithItsReason(t *testing.T) {
 	} {
 		for _, query := range []string{"{ viewer { id } }", "{ jobs { totalCount } }", `{ node(id: "note_01M7YN3J462RR16JDN967M2GM8") { id } }`} {
 			r, err := w.Anonymous.As(c.token).Do(t.Context(), query, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.Code() != "UNAUTHENTICATED" || !strings.Contains(r.Errors[0].Message, c.reason) {
-				t.Errorf("%s, %s: %s", name, query, r.Body)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, "UNAUTHENTICATED", r.Code(), "%s, %s: %s", name, query, r.Body)
+			assert.Contains(t, r.Errors[0].Message, c.reason, "%s, %s: %s", name, query, r.Body)
 		}
 	}
 }
@@ -50,13 +50,10 @@ func (w *world) signInWithCookie(t *testing.T) *http.Cookie {
 	t.Helper()
 	email, _ := w.account(t)
 	r, err := w.Anonymous.Do(t.Context(), `mutation($e: String!) { signIn(input: {email: $e, password: "correct horse", cookie: true}) { viewer { id } } }`, gqlclient.Vars{"e": email})
-	if err != nil || r.Err() != nil {
-		t.Fatal(err, r.Err())
-	}
+	require.NoError(t, err)
+	require.NoError(t, r.Err())
 	cookies := (&http.Response{Header: r.Header}).Cookies()
-	if len(cookies) != 1 {
-		t.Fatalf("signIn set the cookies %v", cookies)
-	}
+	require.Len(t, cookies, 1, "signIn set the cookies %v", cookies)
 	return cookies[0]
 }
 
@@ -64,9 +61,7 @@ func TestTheCookieCountsForTheServersOwnPagesOnly(t *testing.T) {
 	t.Parallel()
 	w := begin(t, dbtest.SQLite(t), Options{})
 	cookie := w.signInWithCookie(t)
-	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" || cookie.Expires.IsZero() {
-		t.Errorf("the cookie is %s", cookie)
-	}
+	assert.True(t, cookie.HttpOnly && cookie.SameSite == http.SameSiteStrictMode && cookie.Path == "/" && !cookie.Expires.IsZero(), "the cookie is %s", cookie)
 	for name, c := range map[string]struct {
 		header []string
 		code   string
@@ -87,30 +82,22 @@ func TestTheCookieCountsForTheServersOwnPagesOnly(t *testing.T) {
 				target += "?query=" + url.QueryEscape("{ viewer { id } }")
 			}
 			r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(whoAmI))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			r.Header.Set("Content-Type", "application/json")
 			r.AddCookie(cookie)
 			for i := 0; i+1 < len(c.header); i += 2 {
 				r.Header.Set(c.header[i], c.header[i+1])
 			}
 			got, err := w.Anonymous.Send(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.Code() != c.code {
-				t.Errorf("%s by %s: %q, want %q: %s", name, method, got.Code(), c.code, got.Body)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, c.code, got.Code(), "%s by %s: %s", name, method, got.Body)
 		}
 	}
 	for origin, want := range map[string]string{w.URL: "", "http://localhost:3000": "UNAUTHENTICATED"} {
 		dial := *w.Anonymous
 		dial.Header = http.Header{"Cookie": {cookie.String()}, "Origin": {origin}}
 		got, _ := dial.MustDial(t).Subscribe(t, "{ viewer { id } }", nil).Next(t)
-		if got.Code() != want {
-			t.Errorf("a socket of %s: %q, want %q", origin, got.Code(), want)
-		}
+		assert.Equal(t, want, got.Code(), "a socket of %s", origin)
 	}
 }
 
@@ -121,13 +108,12 @@ func TestSignOutRemovesTheCookie(t *testing.T) {
 	c := *w.Anonymous
 	c.Header = http.Header{"Cookie": {cookie.String()}}
 	r, err := c.Do(t.Context(), "mutation { signOut { clientMutationId } }", nil)
-	if err != nil || r.Err() != nil {
-		t.Fatal(err, r.Err())
-	}
+	require.NoError(t, err)
+	require.NoError(t, r.Err())
 	cookies := (&http.Response{Header: r.Header}).Cookies()
-	if len(cookies) != 1 || cookies[0].Value != "" || cookies[0].Expires.Year() > 1970 {
-		t.Errorf("signOut set %v", cookies)
-	}
+	require.Len(t, cookies, 1, "signOut set %v", cookies)
+	assert.Empty(t, cookies[0].Value, "signOut set %v", cookies)
+	assert.LessOrEqual(t, cookies[0].Expires.Year(), 1970, "signOut set %v", cookies)
 }
 
 // serve is for a developer's machine, api for the open: it allows foreign pages
@@ -148,24 +134,17 @@ func TestServeAllowsLocalPagesAndApiOnlyThoseItIsTold(t *testing.T) {
 	} {
 		w := begin(t, dbtest.SQLite(t), Options{}, "origins", c.setting, "mode", string(c.mode))
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/graphql", strings.NewReader(`{"query":"{__typename}"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Origin", c.origin)
 		got, err := w.Anonymous.Send(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if allowed := got.Header.Get("Access-Control-Allow-Origin") == c.origin; allowed != c.allowed {
-			t.Errorf("%s with origins %q: a page of %s is allowed: %v", c.mode, c.setting, c.origin, allowed)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, c.allowed, got.Header.Get("Access-Control-Allow-Origin") == c.origin,
+			"%s with origins %q: a page of %s is", c.mode, c.setting, c.origin)
 		dial := *w.Anonymous
 		dial.Header = http.Header{"Origin": {c.origin}}
 		s, err := dial.Dial(t.Context())
-		if (err == nil) != c.allowed {
-			t.Errorf("%s with origins %q: a socket of %s: %v", c.mode, c.setting, c.origin, err)
-		}
+		assert.Equal(t, c.allowed, err == nil, "%s with origins %q: a socket of %s: %v", c.mode, c.setting, c.origin, err)
 		if err == nil {
 			s.Close()
 		}

@@ -3,6 +3,9 @@ package app
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/apperr"
 	"parley/internal/auth"
@@ -23,21 +26,16 @@ func TestTheCommandThatSetsARoleEndsTheSocketsOfTheAccount(t *testing.T) {
 		c := w.Anonymous.As(got.Refresh.AccessToken)
 		s, stays := c.MustDial(t), w.Owner.MustDial(t)
 		u, err := SetUserRole(t.Context(), w.cfg, email, auth.RoleAnalyst)
-		if err != nil || u.ID != got.Refresh.Viewer.ID || u.Role != "ANALYST" {
-			t.Fatalf("%v, %v", u, err)
-		}
-		if code := s.Closed(t); code != 4403 {
-			t.Errorf("closed with %d", code)
-		}
-		if r, _ := stays.Subscribe(t, "{ viewer { id } }", nil).Next(t); r.Err() != nil {
-			t.Error(r.Err())
-		}
-		if _, err := c.Dial(t.Context()); err == nil {
-			t.Error("a token of the old role opens a socket")
-		}
-		if _, err := SetUserRole(t.Context(), w.cfg, "nobody@example.org", auth.RoleAnalyst); !apperr.Is(err, apperr.NotFound) {
-			t.Errorf("nobody's role: %v", err)
-		}
+		require.NoError(t, err)
+		require.Equal(t, got.Refresh.Viewer.ID, u.ID, "%v", u)
+		require.EqualValues(t, "ANALYST", u.Role, "%v", u)
+		assert.Equal(t, 4403, s.Closed(t))
+		r, _ := stays.Subscribe(t, "{ viewer { id } }", nil).Next(t)
+		assert.NoError(t, r.Err())
+		_, err = c.Dial(t.Context())
+		assert.Error(t, err, "a token of the old role opens a socket")
+		_, err = SetUserRole(t.Context(), w.cfg, "nobody@example.org", auth.RoleAnalyst)
+		assert.True(t, apperr.Is(err, apperr.NotFound), "nobody's role: %v", err)
 	})
 }
 
@@ -50,11 +48,8 @@ func TestSetRoleOverTheAPIEndsTheAdminsOwnSocketAfterItsAnswer(t *testing.T) {
 		var got struct {
 			SetRole struct{ User struct{ Role string } }
 		}
-		if !stream.Read(t, &got) || got.SetRole.User.Role != "USER" {
-			t.Errorf("got %+v", got)
-		}
-		if code := s.Closed(t); code != 4403 {
-			t.Errorf("closed with %d", code)
-		}
+		assert.True(t, stream.Read(t, &got), "got %+v", got)
+		assert.Equal(t, "USER", got.SetRole.User.Role, "got %+v", got)
+		assert.Equal(t, 4403, s.Closed(t))
 	})
 }

@@ -9,6 +9,8 @@ import (
 
 	"entgo.io/ent"
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
 	"parley/ent/gen/user"
@@ -49,13 +51,9 @@ func begin(t *testing.T, database string, o Options, settings ...string) *world 
 	}
 	delete(flags, "mode")
 	cfg, err := config.Load(flags, func(string) string { return "" }, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p, err := openAPI(t.Context(), cfg, mode)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	w := &world{parts: p, IDs: map[*gqlclient.Client]string{}}
 	countQueries(t, p.store, &w.queries)
 	address := make(chan string, 1)
@@ -65,12 +63,8 @@ func begin(t *testing.T, database string, o Options, settings ...string) *world 
 	go func() { ended <- p.run(ctx, o) }()
 	t.Cleanup(func() {
 		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("the process ended with %v", err)
-		}
-		if err := p.Close(); err != nil {
-			t.Errorf("close the process: %v", err)
-		}
+		assert.NoError(t, <-ended, "the process")
+		assert.NoError(t, p.Close(), "close the process")
 	})
 	select {
 	case a := <-address:
@@ -90,9 +84,7 @@ func (w *world) key(t *testing.T, scopes ...auth.Scope) *gqlclient.Client {
 	t.Helper()
 	ctx := auth.With(t.Context(), auth.Viewer{ID: w.IDs[w.Service], Role: auth.RoleService})
 	k, secret, err := w.accounts.CreateKey(ctx, account.CreateKeyInput{Name: "test", Scopes: scopes})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	c := w.Anonymous.As(secret)
 	w.IDs[c] = k.ID
 	return c
@@ -106,9 +98,7 @@ func (w *world) user(t *testing.T, role auth.Role) *gqlclient.Client {
 		return w.store.Client(ctx).User.Create().SetID(id).SetEmail(id + "@example.org").SetEmailKey(id + "@example.org").
 			SetPasswordHash("none").SetRole(user.Role(role)).Exec(ctx)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	c := w.session(t, id, role)
 	w.IDs[c] = id
 	return c
@@ -122,13 +112,9 @@ func (w *world) session(t *testing.T, id string, role auth.Role) *gqlclient.Clie
 		return w.store.Client(ctx).RefreshToken.Create().SetID(store.NewID("rt")).SetUserID(id).SetSessionID(session).
 			SetTokenHash([]byte(session)).SetExpiresAt(store.Now().Add(time.Hour)).Exec(ctx)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	token, _, err := w.tokens.Issue(auth.Viewer{ID: id, Role: role, Session: session})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return w.Anonymous.As(token)
 }
 
@@ -216,17 +202,11 @@ func (w *world) account(t *testing.T) (email, refresh string) {
 func (w *world) expired(t *testing.T, c *gqlclient.Client) *gqlclient.Client {
 	t.Helper()
 	key, err := signingKey(w.cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	past, err := auth.NewTokens(key, -time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	token, _, err := past.Issue(auth.Viewer{ID: w.IDs[c], Role: auth.RoleUser, Session: "sess_old"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return w.Anonymous.As(token)
 }
 

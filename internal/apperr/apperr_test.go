@@ -7,6 +7,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestCodeOfFindsTheCodeInATreeOfErrors(t *testing.T) {
@@ -20,44 +23,37 @@ func TestCodeOfFindsTheCodeInATreeOfErrors(t *testing.T) {
 		{Wrap(conflict, NotFound, "gone"), NotFound}, {context.DeadlineExceeded, Timeout},
 		{Wrap(context.DeadlineExceeded, Unavailable, "x"), Unavailable}, {errors.New("x"), Internal}, {context.Canceled, Internal},
 	} {
-		if got := CodeOf(test.err); got != test.want || !Is(test.err, test.want) {
-			t.Errorf("%v has the code %s, want %s", test.err, got, test.want)
-		}
+		got := CodeOf(test.err)
+		assert.Equal(t, test.want, got, "%v has the code %s, want %s", test.err, got, test.want)
+		assert.True(t, Is(test.err, test.want), "%v has the code %s, want %s", test.err, got, test.want)
 	}
-	if Is(nil, Internal) || Is(nil, "") {
-		t.Error("no error has a code")
-	}
+	assert.False(t, Is(nil, Internal), "no error has a code")
+	assert.False(t, Is(nil, ""), "no error has a code")
 }
 
 func TestListGivesEveryErrorOfATreeInOrder(t *testing.T) {
 	t.Parallel()
 	a, b, c := Input("a", "a"), Argument("b", "b"), New(Conflict, "c")
 	got := List(fmt.Errorf("all: %w", errors.Join(a, errors.New("plain"), fmt.Errorf("x: %w", errors.Join(b, c)))))
-	if !slices.Equal(got, []*Error{a, b, c}) {
-		t.Errorf("got %v", got)
-	}
-	if got := List(Wrap(a, Unavailable, "outer")); len(got) != 1 || got[0].Code != Unavailable {
-		t.Errorf("a cause is shown: %v", got)
-	}
-	if List(nil) != nil || List(errors.New("x")) != nil {
-		t.Error("found what is not there")
-	}
+	assert.True(t, slices.Equal(got, []*Error{a, b, c}), "got %v", got)
+	got = List(Wrap(a, Unavailable, "outer"))
+	require.Len(t, got, 1, "a cause is shown")
+	assert.Equal(t, Unavailable, got[0].Code, "a cause is shown")
+	assert.Nil(t, List(nil), "found what is not there")
+	assert.Nil(t, List(errors.New("x")), "found what is not there")
 }
 
 func TestErrorsSayWhatTheyAre(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("driver's words")
 	e := Wrap(cause, Unavailable, "Try %s.", "again")
-	if e.Message != "Try again." || e.Error() != "UNAVAILABLE: Try again.: driver's words" || !errors.Is(e, cause) {
-		t.Errorf("got %v", e)
-	}
-	if !slices.Equal(Input("title", "x").Path, []string{"input", "title"}) || !slices.Equal(Argument("id", "x").Path, []string{"id"}) {
-		t.Error("the paths are wrong")
-	}
-	if l := Limited(time.Minute, "x"); l.Code != RateLimited || l.RetryAfter != time.Minute {
-		t.Errorf("got %+v", l)
-	}
-	if NotFoundf("%d", 1).Code != NotFound {
-		t.Error("NotFoundf is no NOT_FOUND")
-	}
+	assert.Equal(t, "Try again.", e.Message)
+	assert.Equal(t, "UNAVAILABLE: Try again.: driver's words", e.Error())
+	assert.ErrorIs(t, e, cause)
+	assert.Equal(t, []string{"input", "title"}, Input("title", "x").Path, "the paths are wrong")
+	assert.Equal(t, []string{"id"}, Argument("id", "x").Path, "the paths are wrong")
+	l := Limited(time.Minute, "x")
+	assert.Equal(t, RateLimited, l.Code, "got %+v", l)
+	assert.Equal(t, time.Minute, l.RetryAfter, "got %+v", l)
+	assert.Equal(t, NotFound, NotFoundf("%d", 1).Code, "NotFoundf is no NOT_FOUND")
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -73,9 +74,7 @@ func TestProcessesThatForgetAtOnceDeleteEachEntryOnce(t *testing.T) {
 			group.Go(func() {
 				n, err := l.Forget(t.Context())
 				deleted.Add(n)
-				if err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, err)
 			})
 		}
 		group.Wait()

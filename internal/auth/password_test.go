@@ -2,11 +2,13 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
 )
@@ -15,17 +17,15 @@ func TestAPasswordMatchesItsHashAndNoOther(t *testing.T) {
 	t.Parallel()
 	p := NewPasswords()
 	hash, err := p.Hash(t.Context(), "correct horse")
-	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
-		t.Fatalf("%s, %v", hash, err)
-	}
+	require.NoError(t, err, hash)
+	require.True(t, strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$"), hash)
 	again, err := p.Hash(t.Context(), "correct horse")
-	if err != nil || again == hash {
-		t.Errorf("two hashes of one password are equal: the salt is missing")
-	}
+	assert.NoError(t, err, "two hashes of one password are equal: the salt is missing")
+	assert.NotEqual(t, hash, again, "two hashes of one password are equal: the salt is missing")
 	for password, want := range map[string]bool{"correct horse": true, "Correct horse": false, "": false, "correct horse\x00": false} {
-		if ok, err := p.Matches(t.Context(), password, hash); ok != want || err != nil {
-			t.Errorf("%q: %v, %v", password, ok, err)
-		}
+		ok, err := p.Matches(t.Context(), password, hash)
+		assert.NoError(t, err, "%q", password)
+		assert.Equal(t, want, ok, "%q", password)
 	}
 }
 
@@ -34,9 +34,9 @@ func TestAPasswordMatchesItsHashAndNoOther(t *testing.T) {
 func TestMatchesReadsTheCostFromTheHash(t *testing.T) {
 	t.Parallel()
 	const known = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
-	if ok, err := NewPasswords().Matches(t.Context(), "password", known); !ok || err != nil {
-		t.Errorf("%v, %v", ok, err)
-	}
+	ok, err := NewPasswords().Matches(t.Context(), "password", known)
+	assert.NoError(t, err)
+	assert.True(t, ok, "%v", ok)
 }
 
 func TestADamagedHashIsAnErrorAndNoMatch(t *testing.T) {
@@ -49,13 +49,12 @@ func TestADamagedHashIsAnErrorAndNoMatch(t *testing.T) {
 		"$argon2id$v=19$m=-1,t=2,p=1$" + salt + "$" + sum, "$argon2id$v=19$m=999999999,t=2,p=1$" + salt + "$" + sum,
 		"$argon2id$v=19$m=256,t=2,p=1$!$" + sum, "$argon2id$v=19$m=256,t=2,p=1$" + salt + "$!",
 	} {
-		if ok, err := NewPasswords().Matches(t.Context(), "password", hash); ok || err == nil {
-			t.Errorf("%s: %v, %v", hash, ok, err)
-		}
+		ok, err := NewPasswords().Matches(t.Context(), "password", hash)
+		assert.False(t, ok, "%s: %v, %v", hash, ok, err)
+		assert.Error(t, err, hash)
 	}
-	if ok, _ := NewPasswords().Matches(t.Context(), "password", "$argon2id$v=19$m=256,t=2,p=1$"+salt+"$"); ok {
-		t.Error("an empty sum matches")
-	}
+	ok, _ := NewPasswords().Matches(t.Context(), "password", "$argon2id$v=19$m=256,t=2,p=1$"+salt+"$")
+	assert.False(t, ok, "an empty sum matches")
 }
 
 func TestTwoPasswordsAreHashedAtATimeAndTooManyAreRefused(t *testing.T) {
@@ -75,9 +74,8 @@ func TestTwoPasswordsAreHashedAtATimeAndTooManyAreRefused(t *testing.T) {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			if _, err := p.Hash(t.Context(), "x"); err != nil {
-				t.Error(err)
-			}
+			_, err := p.Hash(t.Context(), "x")
+			assert.NoError(t, err)
 		}()
 	}
 	<-begun
@@ -90,9 +88,10 @@ func TestTwoPasswordsAreHashedAtATimeAndTooManyAreRefused(t *testing.T) {
 		}
 	}
 	_, err := p.Hash(t.Context(), "x")
-	if e := apperr.List(err); len(e) != 1 || e[0].Code != apperr.Unavailable || e[0].RetryAfter <= 0 {
-		t.Errorf("one too many gives %v", err)
-	}
+	e := apperr.List(err)
+	require.Len(t, e, 1, "one too many gives %v", err)
+	assert.Equal(t, apperr.Unavailable, e[0].Code, "one too many gives %v", err)
+	assert.Positive(t, e[0].RetryAfter, "one too many gives %v", err)
 	go func() {
 		for range begun { // lets the others go on
 		}
@@ -100,9 +99,7 @@ func TestTwoPasswordsAreHashedAtATimeAndTooManyAreRefused(t *testing.T) {
 	close(finish)
 	group.Wait()
 	close(begun)
-	if most.Load() != atOnce {
-		t.Errorf("%d ran at once", most.Load())
-	}
+	assert.Equal(t, int32(atOnce), most.Load(), "%d ran at once", most.Load())
 }
 
 func TestACancelledCallLeavesTheQueue(t *testing.T) {
@@ -113,10 +110,7 @@ func TestACancelledCallLeavesTheQueue(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Hash(ctx, "x"); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if len(p.admitted) != 0 {
-		t.Error("it keeps its place")
-	}
+	_, err := p.Hash(ctx, "x")
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, p.admitted, "it keeps its place")
 }

@@ -2,8 +2,9 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 
 	"parley/internal/apperr"
 )
@@ -20,26 +21,19 @@ func TestASetOfScopesHoldsWhatItWasMadeOf(t *testing.T) {
 		}
 		set := ScopesOf(list...)
 		for i, s := range all {
-			if want := subset>>i&1 == 1; set.Has(s) != want {
-				t.Errorf("%v has %s: %v", list, s, !want)
-			}
+			want := subset>>i&1 == 1
+			assert.Equal(t, want, set.Has(s), "%v has %s: %v", list, s, !want)
 		}
-		if set.Has() || set.Has("ROOT", "") {
-			t.Errorf("%v has what is no scope", list)
-		}
-		if set.Has(all...) != (subset != 0) {
-			t.Errorf("%v has one of all: %v", list, subset == 0)
-		}
+		assert.False(t, set.Has(), "%v has what is no scope", list)
+		assert.False(t, set.Has("ROOT", ""), "%v has what is no scope", list)
+		assert.Equal(t, subset != 0, set.Has(all...), "%v has one of all: %v", list, subset == 0)
 	}
 	for _, s := range []Scope{"", "ROOT", "dialogs_push", "DIALOGS_PUSH "} {
-		if s.Valid() || ScopesOf(s) != 0 {
-			t.Errorf("%q is a scope", s)
-		}
+		assert.False(t, s.Valid(), "%q is a scope", s)
+		assert.Zero(t, ScopesOf(s), "%q is a scope", s)
 	}
 	for _, s := range all {
-		if !s.Valid() {
-			t.Errorf("%s is not valid", s)
-		}
+		assert.True(t, s.Valid(), "%s is not valid", s)
 	}
 }
 
@@ -68,9 +62,8 @@ func TestAScopeIsRequiredOfKeysAndHeldByServices(t *testing.T) {
 	} {
 		v, err := RequireScope(With(t.Context(), test.v), ScopeDialogsPush, ScopeDialogsConsent)
 		if test.code == "" {
-			if err != nil || v != test.v {
-				t.Errorf("%s: %+v, %v", name, v, err)
-			}
+			assert.NoError(t, err, name)
+			assert.True(t, v == test.v, "%s: %+v", name, v)
 			continue
 		}
 		if e := apperr.List(err); v != (Viewer{}) || len(e) != 1 || e[0].Code != test.code || len(e[0].Message) < len(test.says) || e[0].Message[:len(test.says)] != test.says {
@@ -86,16 +79,14 @@ func TestAKeyIsForbiddenWhatUsersMay(t *testing.T) {
 	admins.Role = RoleAdmin // no key has this role; if one had, it would not help
 	for _, v := range []Viewer{key, admins} {
 		ctx := With(t.Context(), v)
-		if got, err := RequireAny(ctx); err != nil || got != v {
-			t.Errorf("RequireAny gives %+v, %v", got, err)
-		}
+		got, err := RequireAny(ctx)
+		assert.NoError(t, err, "RequireAny")
+		assert.True(t, got == v, "RequireAny gives %+v", got)
 		for name, err := range map[string]error{
 			"Require":     second(Require(ctx)),
 			"RequireRole": second(RequireRole(ctx, Roles()...)),
 		} {
-			if !apperr.Is(err, apperr.Forbidden) {
-				t.Errorf("%s: %v", name, err)
-			}
+			assert.True(t, apperr.Is(err, apperr.Forbidden), "%s: %v", name, err)
 		}
 	}
 }
@@ -107,16 +98,13 @@ func TestARoleIsOneOfThoseThatAreRequired(t *testing.T) {
 	for _, role := range Roles() {
 		v := Viewer{ID: "user_1", Role: role}
 		got, err := RequireRole(With(t.Context(), v), RoleAnalyst, RoleAdmin)
-		if want := role == RoleAnalyst || role == RoleAdmin; want && (err != nil || got != v) || !want && !apperr.Is(err, apperr.Forbidden) {
-			t.Errorf("%s: %+v, %v", role, got, err)
-		}
+		want := role == RoleAnalyst || role == RoleAdmin
+		assert.False(t, want && (err != nil || got != v) || !want && !apperr.Is(err, apperr.Forbidden), "%s: %+v, %v", role, got, err)
 	}
-	if _, err := RequireRole(With(t.Context(), Viewer{ID: "user_1", Role: RoleAdmin})); !apperr.Is(err, apperr.Forbidden) {
-		t.Errorf("none of no roles: %v", err)
-	}
-	if _, err := RequireRole(t.Context(), RoleAdmin); !apperr.Is(err, apperr.Unauthenticated) {
-		t.Errorf("nobody: %v", err)
-	}
+	_, err := RequireRole(With(t.Context(), Viewer{ID: "user_1", Role: RoleAdmin}))
+	assert.True(t, apperr.Is(err, apperr.Forbidden), "none of no roles: %v", err)
+	_, err = RequireRole(t.Context(), RoleAdmin)
+	assert.True(t, apperr.Is(err, apperr.Unauthenticated), "nobody: %v", err)
 }
 
 func TestRequireAnyGivesKeysAndUsersOnly(t *testing.T) {
@@ -125,12 +113,10 @@ func TestRequireAnyGivesKeysAndUsersOnly(t *testing.T) {
 	for name, ctx := range map[string]context.Context{
 		"nobody": t.Context(), "system": System(t.Context(), "test"), "an empty key": With(t.Context(), Viewer{Key: "key_1"}),
 	} {
-		if _, err := RequireAny(ctx); !apperr.Is(err, apperr.Unauthenticated) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if _, err := RequireAny(Refused(ctx, why)); !errors.Is(err, why) {
-			t.Errorf("%s with a refused token: %v", name, err)
-		}
+		_, err := RequireAny(ctx)
+		assert.True(t, apperr.Is(err, apperr.Unauthenticated), "%s: %v", name, err)
+		_, err = RequireAny(Refused(ctx, why))
+		assert.ErrorIs(t, err, why, "%s with a refused token", name)
 	}
 }
 
@@ -145,20 +131,17 @@ func TestAMachineThatActsForAUserKeepsNoneOfItsRights(t *testing.T) {
 		}
 	}
 	system, _ := From(System(t.Context(), "test"))
-	if user := system.For("xu_1"); user.System() {
-		t.Errorf("the system became %+v", user)
-	}
+	user := system.For("xu_1")
+	assert.False(t, user.System(), "the system became %+v", user)
 }
 
 func TestOnlyThePrefixMakesAKey(t *testing.T) {
 	t.Parallel()
 	secret, err := NewSecret(KeyPrefix)
-	if err != nil || !IsKey(secret) || !IsKey("pak_") {
-		t.Errorf("%s, %v", secret, err)
-	}
+	assert.NoError(t, err, secret)
+	assert.True(t, IsKey(secret), secret)
+	assert.True(t, IsKey("pak_"), secret)
 	for _, token := range []string{"", "pak", "PAK_x", " pak_x", "prt_x", "eyJhbGciOiJIUzI1NiJ9.e30.x"} {
-		if IsKey(token) {
-			t.Errorf("%q is a key", token)
-		}
+		assert.False(t, IsKey(token), "%q is a key", token)
 	}
 }

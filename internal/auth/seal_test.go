@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/auth"
 )
 
@@ -12,22 +15,19 @@ func TestWhatIsSealedOpensOnlyWithTheSameWordsAndKey(t *testing.T) {
 	t.Parallel()
 	tokens := func(key string) *auth.Tokens {
 		made, err := auth.NewTokens([]byte(strings.Repeat(key, auth.MinKeyBytes)), time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return made
 	}
 	ours := tokens("k")
 	sealed, err := ours.Seal("secret", "owner", "word")
-	if err != nil || strings.Contains(sealed, "secret") {
-		t.Fatalf("%q, %v", sealed, err)
-	}
-	if text, err := tokens("k").Unseal(sealed, "owner", "word"); err != nil || text != "secret" {
-		t.Errorf("it opens as %q, %v", text, err)
-	}
-	if again, err := ours.Seal("secret", "owner", "word"); err != nil || again == sealed {
-		t.Errorf("sealed twice it is the same: %v", err)
-	}
+	require.NoError(t, err)
+	require.NotContains(t, sealed, "secret")
+	text, err := tokens("k").Unseal(sealed, "owner", "word")
+	assert.NoError(t, err, "it opens as %q", text)
+	assert.Equal(t, "secret", text, "it opens as %q", text)
+	again, err := ours.Seal("secret", "owner", "word")
+	assert.NoError(t, err, "sealed twice it is the same")
+	assert.NotEqual(t, sealed, again, "sealed twice it is the same")
 	for what, open := range map[string]func() (string, error){
 		"another word":        func() (string, error) { return ours.Unseal(sealed, "owner", "other") },
 		"joined words":        func() (string, error) { return ours.Unseal(sealed, "ownerword") },
@@ -37,8 +37,7 @@ func TestWhatIsSealedOpensOnlyWithTheSameWordsAndKey(t *testing.T) {
 		"nothing":             func() (string, error) { return ours.Unseal("", "owner", "word") },
 		"no base64":           func() (string, error) { return ours.Unseal("?", "owner", "word") },
 	} {
-		if text, err := open(); err == nil {
-			t.Errorf("%s opens it: %q", what, text)
-		}
+		text, err := open()
+		assert.Error(t, err, "%s opens it: %q", what, text)
 	}
 }

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit"
 )
 
@@ -49,14 +52,10 @@ func TestEverySystemCallIsListed(t *testing.T) {
 	want := strings.Split(strings.TrimSpace(systemWork), "\n")
 	got := systemCalls(t)
 	for _, call := range got {
-		if !slices.Contains(want, call) {
-			t.Errorf("new, add it to the list if it must be: %s", call)
-		}
+		assert.Contains(t, want, call, "new, add it to the list if it must be")
 	}
 	for _, call := range want {
-		if !slices.Contains(got, call) {
-			t.Errorf("gone, take it off the list: %s", call)
-		}
+		assert.Contains(t, got, call, "gone, take it off the list")
 	}
 	if len(got) != len(want) && !t.Failed() {
 		t.Errorf("%d calls, %d are listed", len(got), len(want))
@@ -91,9 +90,7 @@ func systemCalls(t *testing.T) []string {
 		})
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	slices.Sort(calls)
 	return calls
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
 )
@@ -20,9 +22,7 @@ var key = []byte("0123456789abcdef0123456789abcdef")
 func newTokens(t testing.TB, lifetime time.Duration) *Tokens {
 	t.Helper()
 	tokens, err := NewTokens(key, lifetime)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return tokens
 }
 
@@ -42,9 +42,7 @@ func with(change func(jwt.MapClaims)) jwt.MapClaims {
 func sign(t testing.TB, method jwt.SigningMethod, c jwt.Claims, key any) string {
 	t.Helper()
 	token, err := jwt.NewWithClaims(method, c).SignedString(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return token
 }
 
@@ -53,48 +51,35 @@ func TestAnIssuedTokenGivesItsViewer(t *testing.T) {
 	tokens := newTokens(t, time.Hour)
 	want := Viewer{ID: "user_1", Role: RoleAnalyst, Session: "sess_1"}
 	token, expires, err := tokens.Issue(want)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want.Expires = expires
 	for range 2 { // parsed, then remembered
 		got, until, err := tokens.Verify(token)
-		if err != nil || !until.Equal(expires) || !got.Expires.Equal(expires) {
-			t.Fatalf("got %+v until %v, %v", got, until, err)
-		}
+		require.NoError(t, err, "until")
+		require.True(t, until.Equal(expires) && got.Expires.Equal(expires), "got %+v until %v", got, until)
 		got.Expires = expires
-		if got != want {
-			t.Fatalf("got %+v, want %+v", got, want)
-		}
+		require.True(t, got == want, "got %+v, want %+v", got, want)
 	}
-	if left := time.Until(expires); left > time.Hour || left < 59*time.Minute {
-		t.Errorf("it expires in %v", left)
-	}
+	left := time.Until(expires)
+	assert.LessOrEqual(t, left, time.Hour, "it expires in %v", left)
+	assert.GreaterOrEqual(t, left, 59*time.Minute, "it expires in %v", left)
 	other, err := NewTokens(key, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := other.Verify(token); err != nil {
-		t.Errorf("another process with the same key refuses it: %v", err)
-	}
+	require.NoError(t, err)
+	_, _, err = other.Verify(token)
+	assert.NoError(t, err, "another process with the same key refuses it")
 }
 
 func TestForgedTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	tokens := newTokens(t, time.Hour)
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	valid := sign(t, jwt.SigningMethodHS256, good(), key)
-	if _, _, err := tokens.Verify(valid); err != nil {
-		t.Fatal(err)
-	}
+	_, _, err = tokens.Verify(valid)
+	require.NoError(t, err)
 	parts := strings.Split(valid, ".")
 	body, err := json.Marshal(with(func(c jwt.MapClaims) { c["role"] = "ADMIN" }))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	admin := base64.RawURLEncoding.EncodeToString(body)
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
 	hs := func(c jwt.Claims) string { return sign(t, jwt.SigningMethodHS256, c, key) }
@@ -123,12 +108,10 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		"long":                strings.Repeat("a", 1<<20),
 	} {
 		v, _, err := tokens.Verify(token)
-		if !apperr.Is(err, apperr.Unauthenticated) || v != (Viewer{}) {
-			t.Errorf("%s: got %+v, %v", name, v, err)
-		}
-		if e := apperr.List(err); len(e) != 1 || !strings.Contains(e[0].Message, "not valid here") {
-			t.Errorf("%s: says %v", name, err)
-		}
+		assert.True(t, apperr.Is(err, apperr.Unauthenticated), "%s: got %+v, %v", name, v, err)
+		assert.True(t, v == Viewer{}, "%s: got %+v, %v", name, v, err)
+		e := apperr.List(err)
+		assert.True(t, len(e) == 1 && strings.Contains(e[0].Message, "not valid here"), "%s: says %v", name, err)
 	}
 }
 
@@ -139,17 +122,14 @@ func TestAnExpiredTokenSaysSoAlsoWhenItWasRemembered(t *testing.T) {
 	check := func() {
 		t.Helper()
 		_, _, err := tokens.Verify(expired)
-		if e := apperr.List(err); len(e) != 1 || e[0].Code != apperr.Unauthenticated || !strings.Contains(e[0].Message, "has expired") {
-			t.Errorf("got %v", err)
-		}
+		e := apperr.List(err)
+		assert.True(t, len(e) == 1 && e[0].Code == apperr.Unauthenticated && strings.Contains(e[0].Message, "has expired"), "got %v", err)
 	}
 	check()
 	// As if it had been verified while it was valid.
 	tokens.verified.Add(sha256.Sum256([]byte(expired)), verified{Viewer{ID: "user_1", Role: RoleAdmin}, time.Now().Add(-time.Second)})
 	check()
-	if tokens.verified.Len() != 0 {
-		t.Error("an expired token stays remembered")
-	}
+	assert.Zero(t, tokens.verified.Len(), "an expired token stays remembered")
 }
 
 func TestRememberedTokensAreBounded(t *testing.T) {
@@ -158,50 +138,44 @@ func TestRememberedTokensAreBounded(t *testing.T) {
 	for range 100 {
 		tokens.verified.Add(sha256.Sum256([]byte(rand.Text())), verified{})
 	}
-	if _, _, err := tokens.Verify("not a token"); err == nil || tokens.verified.Len() != 100 {
-		t.Errorf("a refused token is remembered: %d, %v", tokens.verified.Len(), err)
-	}
+	_, _, err := tokens.Verify("not a token")
+	require.Error(t, err, "a refused token is remembered")
+	assert.Equal(t, 100, tokens.verified.Len(), "a refused token is remembered")
 	for range 11_000 {
 		tokens.verified.Add(sha256.Sum256([]byte(rand.Text())), verified{})
 	}
-	if n := tokens.verified.Len(); n != 10_000 {
-		t.Errorf("%d are remembered", n)
-	}
+	n := tokens.verified.Len()
+	assert.Equal(t, 10_000, n, "%d are remembered", n)
 }
 
 func TestAShortKeyIsRefused(t *testing.T) {
 	t.Parallel()
-	if _, err := NewTokens(key[:MinKeyBytes-1], time.Hour); err == nil || !strings.Contains(err.Error(), "has 31 bytes, it needs 32") {
-		t.Errorf("got %v", err)
-	}
+	_, err := NewTokens(key[:MinKeyBytes-1], time.Hour)
+	assert.Error(t, err)
+	assert.ErrorContains(t, err, "has 31 bytes, it needs 32")
 }
 
 func TestSecretsAreLongRandomAndKeptAsDigests(t *testing.T) {
 	t.Parallel()
 	a, err := NewSecret("prt_")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	b, err := NewSecret("prt_")
-	if err != nil || a == b || len(a) != len("prt_")+43 || !strings.HasPrefix(a, "prt_") {
-		t.Errorf("%s, %s, %v", a, b, err)
-	}
-	if string(HashSecret(a)) == string(HashSecret(b)) || len(HashSecret(a)) != 32 {
-		t.Error("digests repeat")
-	}
+	assert.NoError(t, err)
+	assert.NotEqual(t, b, a)
+	assert.Len(t, a, len("prt_")+43)
+	assert.True(t, strings.HasPrefix(a, "prt_"), "%s, %s", a, b)
+	assert.NotEqual(t, string(HashSecret(b)), string(HashSecret(a)), "digests repeat")
+	assert.Len(t, HashSecret(a), 32, "digests repeat")
 }
 
 func FuzzVerify(f *testing.F) {
 	tokens := newTokens(f, time.Hour)
 	token, _, err := tokens.Issue(Viewer{ID: "user_1", Role: RoleUser})
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	f.Add(token)
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, s string) {
-		if v, _, err := tokens.Verify(s); (err == nil) != (v.ID == "user_1") {
-			t.Errorf("%q gives %+v, %v", s, v, err)
-		}
+		v, _, err := tokens.Verify(s)
+		assert.Equal(t, v.ID == "user_1", err == nil, "%q gives %+v, %v", s, v, err)
 	})
 }

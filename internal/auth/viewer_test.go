@@ -2,8 +2,9 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 
 	"parley/internal/apperr"
 )
@@ -11,22 +12,20 @@ import (
 func TestRequireGivesUsersOnly(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	if v, err := Require(With(ctx, Viewer{ID: "user_1", Role: RoleUser})); err != nil || v.ID != "user_1" {
-		t.Errorf("%+v, %v", v, err)
-	}
+	v, err := Require(With(ctx, Viewer{ID: "user_1", Role: RoleUser}))
+	assert.NoError(t, err)
+	assert.Equal(t, "user_1", v.ID, "%+v", v)
 	why := apperr.New(apperr.Unauthenticated, "expired")
-	if _, err := Require(Refused(ctx, why)); !errors.Is(err, why) {
-		t.Errorf("a refused token gives %v", err)
-	}
-	if v, err := Require(Refused(With(ctx, Viewer{ID: "user_1"}), why)); err != nil || v.ID != "user_1" {
-		t.Errorf("a viewer beside a refused token: %+v, %v", v, err)
-	}
+	_, err = Require(Refused(ctx, why))
+	assert.ErrorIs(t, err, why, "a refused token")
+	v, err = Require(Refused(With(ctx, Viewer{ID: "user_1"}), why))
+	assert.NoError(t, err, "a viewer beside a refused token")
+	assert.Equal(t, "user_1", v.ID, "a viewer beside a refused token: %+v", v)
 	for name, ctx := range map[string]context.Context{
 		"nobody": ctx, "system": System(ctx, "test"), "empty": With(ctx, Viewer{Role: RoleAdmin}),
 	} {
-		if _, err := Require(ctx); !apperr.Is(err, apperr.Unauthenticated) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := Require(ctx)
+		assert.True(t, apperr.Is(err, apperr.Unauthenticated), "%s: %v", name, err)
 	}
 }
 
@@ -41,28 +40,20 @@ func TestSeesIsOneselfAdminsAndTheSystem(t *testing.T) {
 		{Viewer{ID: "b", Role: RoleAnalyst}, false}, {Viewer{ID: "b", Role: RoleService}, false},
 		{Viewer{ID: "b", Role: RoleAdmin}, true}, {Viewer{}, false}, {system, true},
 	} {
-		if got := test.v.Sees("a"); got != test.want {
-			t.Errorf("%+v sees a's: %v", test.v, got)
-		}
+		assert.Equal(t, test.want, test.v.Sees("a"), "%+v sees a's", test.v)
 	}
-	if (Viewer{}).Sees("") {
-		t.Error("nobody sees what belongs to nobody")
-	}
-	if !system.System() || system.Admin() || system.ID != "" {
-		t.Errorf("the system is %+v", system)
-	}
+	assert.False(t, (Viewer{}).Sees(""), "nobody sees what belongs to nobody")
+	assert.True(t, system.System(), "the system is %+v", system)
+	assert.False(t, system.Admin(), "the system is %+v", system)
+	assert.Empty(t, system.ID, "the system is %+v", system)
 }
 
 func TestRolesAreValidAndNothingElseIs(t *testing.T) {
 	t.Parallel()
 	for _, r := range Roles() {
-		if !r.Valid() {
-			t.Errorf("%s is not valid", r)
-		}
+		assert.True(t, r.Valid(), "%s is not valid", r)
 	}
 	for _, r := range []Role{"", "admin", "ROOT"} {
-		if r.Valid() {
-			t.Errorf("%s is valid", r)
-		}
+		assert.False(t, r.Valid(), "%s is valid", r)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/batch"
@@ -91,9 +92,7 @@ func TestTransactionsOfOppositeOrderDoNotLockEachOtherOut(t *testing.T) {
 						return
 					}
 					for _, r := range results {
-						if r.Err != nil {
-							t.Error(r.Err)
-						}
+						assert.NoError(t, r.Err)
 					}
 				}
 			})
@@ -140,9 +139,7 @@ func TestSumsOfAHundredConcurrentWritersAreExact(t *testing.T) {
 					}
 					mu.Lock()
 					for k, r := range results {
-						if r.Err != nil || seen[items[k]][r.Value] {
-							t.Errorf("%s was answered %v, perhaps again", items[k], r)
-						}
+						assert.True(t, r.Err == nil && !seen[items[k]][r.Value], "%s was answered %v, perhaps again", items[k], r)
 						seen[items[k]][r.Value] = true
 					}
 					mu.Unlock()

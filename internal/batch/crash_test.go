@@ -76,9 +76,8 @@ func beChild(url string) error {
 
 // The child is this test binary itself.
 func TestAcknowledgedItemsOutliveAKilledProcess(t *testing.T) {
-	if url := os.Getenv(childURL); url != "" {
-		t.Fatal(beChild(url))
-	}
+	url := os.Getenv(childURL)
+	require.Empty(t, url, "%v", beChild(url))
 	t.Parallel()
 	dbtest.URLs(t, func(t *testing.T, url string) {
 		s := dbtest.Open(t, url)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
@@ -42,9 +43,9 @@ func reading(t *testing.T, r *batch.Reads[int, string], keys ...int) *sync.WaitG
 	for _, k := range keys {
 		before := r.Waiting()
 		all.Go(func() {
-			if v, err := r.Do(t.Context(), k); err != nil || v != fmt.Sprint("value ", k) {
-				t.Errorf("%d: %q, %v", k, v, err)
-			}
+			v, err := r.Do(t.Context(), k)
+			assert.NoError(t, err, "%d", k)
+			assert.Equal(t, fmt.Sprint("value ", k), v, "%d", k)
 		})
 		require.Eventually(t, func() bool { return r.Waiting() > before }, patience, 1)
 	}
@@ -57,9 +58,9 @@ func TestReadsThatArriveDuringAStatementShareTheNext(t *testing.T) {
 	r := batch.NewReads(batch.ReadConfig[int, string]{Readers: 1, MaxKeys: 3, Load: g.load})
 	var first sync.WaitGroup
 	first.Go(func() {
-		if v, err := r.Do(t.Context(), 1); err != nil || v != "value 1" {
-			t.Errorf("%q, %v", v, err)
-		}
+		v, err := r.Do(t.Context(), 1)
+		assert.NoError(t, err)
+		assert.Equal(t, "value 1", v)
 	})
 	require.Equal(t, []int{1}, <-g.asked)
 	rest := reading(t, r, 2, 3, 2, 5)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/cache"
 	"parley/internal/cache/cachetest"
@@ -49,18 +51,14 @@ func TestRedisFulfilsTheContract(t *testing.T) {
 	cachetest.Run(t, func(t *testing.T) cachetest.Subject {
 		url := testkit.Redis(t)
 		r, err := cache.OpenRedis(t.Context(), url)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return cachetest.Subject{Cache: closing(t, r), Pass: func(t *testing.T, d time.Duration) { age(t, url, d) }}
 	})
 }
 
 func closing(t *testing.T, c cache.Cache) cache.Cache {
 	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, c.Close())
 	})
 	return c
 }
@@ -70,23 +68,16 @@ func closing(t *testing.T, c cache.Cache) cache.Cache {
 func age(t *testing.T, url string, d time.Duration) {
 	t.Helper()
 	options, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	client := redis.NewClient(options)
 	defer client.Close()
 	keys, err := client.Keys(t.Context(), "*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, key := range keys {
 		left, err := client.PTTL(t.Context(), key).Result()
-		if err != nil || left < 0 {
-			t.Fatalf("the key %q has %v left, %v", key, left, err)
-		}
-		if err := client.PExpire(t.Context(), key, left-d).Err(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err, "the key %q has %v left", key, left)
+		require.GreaterOrEqual(t, left, time.Duration(0), "the key %q has %v left", key, left)
+		require.NoError(t, client.PExpire(t.Context(), key, left-d).Err())
 	}
 }
 
@@ -107,14 +98,12 @@ func TestMemoryStaysBelowItsBound(t *testing.T) {
 	}
 	for _, size := range []int{bound / cache.Shards, bound, 10 * bound} {
 		_ = m.Put(ctx, "huge", 1, make([]byte, size), time.Hour)
-		if _, ok, _ := m.Get(ctx, "huge"); ok {
-			t.Errorf("a value of %d bytes is kept", size)
-		}
+		_, ok, _ := m.Get(ctx, "huge")
+		assert.False(t, ok, "a value of %d bytes is kept", size)
 	}
 	account, counted := m.Used()
-	if account > bound || account != counted || account < bound/2 {
-		t.Errorf("it uses %d bytes by its account and %d counted, of %d", account, counted, bound)
-	}
+	assert.True(t, account <= bound && account == counted && account >= bound/2,
+		"it uses %d bytes by its account and %d counted, of %d", account, counted, bound)
 }
 
 func TestMemoryKeepsWhatIsUsedAndPushesOutTheRest(t *testing.T) {
@@ -125,13 +114,11 @@ func TestMemoryKeepsWhatIsUsedAndPushesOutTheRest(t *testing.T) {
 	_ = m.Put(ctx, "unused", 1, []byte("x"), time.Hour)
 	for i := range 5000 {
 		_ = m.Put(ctx, fmt.Sprint(i), 1, make([]byte, 1000), time.Hour)
-		if _, ok, _ := m.Get(ctx, "used"); !ok {
-			t.Fatalf("the entry in use is gone after %d others", i)
-		}
+		_, ok, _ := m.Get(ctx, "used")
+		require.True(t, ok, "the entry in use is gone after %d others", i)
 	}
-	if _, ok, _ := m.Get(ctx, "unused"); ok {
-		t.Error("the unused entry stayed")
-	}
+	_, ok, _ := m.Get(ctx, "unused")
+	assert.False(t, ok, "the unused entry stayed")
 }
 
 // Reading much must neither reset a counter of failed sign-ins nor let an old
@@ -147,32 +134,27 @@ func TestMemoryUnderPressureKeepsCountersAndVersionsSeen(t *testing.T) {
 	for i := range 500 { // fills the values' three quarters; the tombstones fit however the keys spread
 		_ = m.Put(ctx, fmt.Sprint(i), 1, make([]byte, 4000), time.Hour)
 	}
-	if n, _, _ := m.Count(ctx, "failures", 0, time.Hour); n != 9 {
-		t.Errorf("the counter has %d of 9", n)
-	}
+	n, _, _ := m.Count(ctx, "failures", 0, time.Hour)
+	assert.Equal(t, int64(9), n, "the counter has %d of 9", n)
 	for _, key := range []string{"buried", "pushed out", "too big"} {
-		if _, ok, _ := m.Get(ctx, key); ok {
-			t.Errorf("%s is there", key)
-		}
+		_, ok, _ := m.Get(ctx, key)
+		assert.False(t, ok, "%s is there", key)
 		_ = m.Put(ctx, key, 1, []byte("old"), time.Hour)
-		if v, ok, _ := m.Get(ctx, key); ok {
-			t.Errorf("%s: the old version %q came back", key, v)
-		}
+		v, ok, _ := m.Get(ctx, key)
+		assert.False(t, ok, "%s: the old version %q came back", key, v)
 	}
 }
 
 func TestAMemoryWithoutRoomStillWorks(t *testing.T) {
 	t.Parallel()
 	m := cache.NewMemory(0)
-	if err := m.Put(t.Context(), "a", 1, []byte("x"), time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	if n, _, err := m.Count(t.Context(), "a", 1, time.Hour); n != 1 || err != nil {
-		t.Fatalf("%d, %v", n, err)
-	}
-	if account, counted := m.Used(); account != 0 || counted != 0 {
-		t.Errorf("it holds %d bytes", counted)
-	}
+	require.NoError(t, m.Put(t.Context(), "a", 1, []byte("x"), time.Hour))
+	n, _, err := m.Count(t.Context(), "a", 1, time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), n)
+	account, counted := m.Used()
+	assert.Zero(t, account, "it holds %d bytes", counted)
+	assert.Zero(t, counted, "it holds %d bytes", counted)
 }
 
 func TestOpenRedisSaysInASentenceWhatIsWrong(t *testing.T) {
@@ -184,9 +166,7 @@ func TestOpenRedisSaysInASentenceWhatIsWrong(t *testing.T) {
 		"":                              "the Redis URL can't be read",
 	} {
 		_, err := cache.OpenRedis(t.Context(), url)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s gives %v", url, err)
-		}
+		assert.True(t, err != nil && strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "secret"), "%s gives %v", url, err)
 	}
 }
 
@@ -194,9 +174,7 @@ func TestALostRedisIsAnErrorUntilItIsBack(t *testing.T) {
 	t.Parallel()
 	server := testkit.RedisServer(t)
 	r, err := cache.OpenRedis(t.Context(), server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	closing(t, r)
 	calls := map[string]func(ctx context.Context) error{
 		"get":        func(ctx context.Context) error { _, _, err := r.Get(ctx, "a"); return err },
@@ -207,25 +185,18 @@ func TestALostRedisIsAnErrorUntilItIsBack(t *testing.T) {
 	}
 	each := func(when string, works bool) {
 		for name, call := range calls {
-			if err := call(t.Context()); (err == nil) != works {
-				t.Errorf("%s %s: %v", name, when, err)
-			}
+			err := call(t.Context())
+			assert.Equal(t, works, err == nil, "%s %s: %v", name, when, err)
 		}
 	}
 	each("before", true)
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, server.Kill())
 	each("while it is gone", false)
-	if err := server.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, server.Restart(t.Context()))
 	each("after", true)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := calls["get"](cancelled); err == nil {
-		t.Error("a cancelled call goes on")
-	}
+	assert.Error(t, calls["get"](cancelled), "a cancelled call goes on")
 }
 
 func BenchmarkMemoryGet(b *testing.B) {

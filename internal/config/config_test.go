@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func none(string) string { return "" }
@@ -16,9 +19,7 @@ func none(string) string { return "" }
 func file(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "parley.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
 
@@ -63,9 +64,8 @@ func TestAFlagGoesBeforeTheEnvironmentBeforeTheFileBeforeTheDefault(t *testing.T
 				t.Errorf("%s from %s: %v", s.Name, want, err)
 				continue
 			}
-			if _, value, _ := strings.Cut(want, " "); s.get(c) != value {
-				t.Errorf("%s is %q, want that of %s", s.Name, s.get(c), want)
-			}
+			_, value, _ := strings.Cut(want, " ")
+			assert.Equal(t, value, s.get(c), "%s, want that of %s", s.Name, want)
 		}
 	}
 }
@@ -74,9 +74,7 @@ func TestSettingsHaveNamesOfTheirOwnAndAHelp(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, s := range Settings() {
-		if s.Name == "" || s.Env == "" || s.Help == "" || seen[s.Name] || seen[s.Env] {
-			t.Errorf("%+v", s)
-		}
+		assert.True(t, s.Name != "" && s.Env != "" && s.Help != "" && !seen[s.Name] && !seen[s.Env], "%+v", s)
 		if !strings.HasPrefix(s.Env, "PARLEY_") && !slices.Contains([]string{"DATABASE_URL", "NATS_URL", "REDIS_URL", "MEDIA_URL", "AUTO_MIGRATE", "ONNXRUNTIME_LIB"}, s.Env) {
 			t.Errorf("%s is not named PARLEY_…", s.Env)
 		}
@@ -87,12 +85,10 @@ func TestSettingsHaveNamesOfTheirOwnAndAHelp(t *testing.T) {
 func TestAFileMayHoldListsNumbersAndNothing(t *testing.T) {
 	t.Parallel()
 	c, err := Load(nil, none, file(t, "origins: [https://a.example.com, 'http://localhost:*']\ncache-mb: 7\nsigning-key:\nauto-migrate: true\ngrace: 3s\n"))
-	if err != nil || len(c.Origins) != 2 || c.CacheMB != 7 || c.SigningKey != "" || !c.Migrates(false) || c.Grace != 3*time.Second {
-		t.Errorf("%+v, %v", c, err)
-	}
-	if _, err := Load(nil, none, file(t, "")); err != nil {
-		t.Errorf("an empty file: %v", err)
-	}
+	require.NoError(t, err)
+	assert.True(t, len(c.Origins) == 2 && c.CacheMB == 7 && c.SigningKey == "" && c.Migrates(false) && c.Grace == 3*time.Second, "%+v", c)
+	_, err = Load(nil, none, file(t, ""))
+	assert.NoError(t, err, "an empty file")
 }
 
 func TestWhatIsWrongIsNamedWithWhereItComesFrom(t *testing.T) {
@@ -134,21 +130,18 @@ func TestWhatIsWrongIsNamedWithWhereItComesFrom(t *testing.T) {
 		"origins: https://*.a.b:x\n":          "is no origin",
 	} {
 		_, err := Load(nil, none, file(t, text))
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%q gives: %v\nwant: %s", text, err, want)
-		}
+		assert.True(t, err != nil && strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "secret"), "%q gives: %v\nwant: %s", text, err, want)
 	}
 	_, err := Load(map[string]string{"grace": "x", "cache-mb": "y"}, func(name string) string {
 		return map[string]string{"PARLEY_DB_CONNS": "z"}[name]
 	}, "")
 	for _, want := range []string{"grace (from --grace)", "cache-mb (from --cache-mb)", "db-conns (from PARLEY_DB_CONNS)"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want all of them: %s", err, want)
-		}
+		assert.Error(t, err, "want all of them")
+		assert.ErrorContains(t, err, want, "want all of them")
 	}
-	if _, err := Load(nil, none, "/does/not/exist.yaml"); err == nil || !strings.Contains(err.Error(), "read the settings") {
-		t.Errorf("got %v", err)
-	}
+	_, err = Load(nil, none, "/does/not/exist.yaml")
+	assert.Error(t, err)
+	assert.ErrorContains(t, err, "read the settings")
 }
 
 func TestPrintMasksWhatIsSecret(t *testing.T) {
@@ -158,47 +151,33 @@ func TestPrintMasksWhatIsSecret(t *testing.T) {
 		"nats-url": "nats://secret@a:4222,nats://u:secret@b:4222", "redis-url": "redis://:secret@h/1",
 		"media-url": "secret", "listen": "h:1",
 	}, none, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var out bytes.Buffer
-	if err := c.Print(&out); err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(out.String(), "secret") {
-		t.Errorf("a secret shows:\n%s", &out)
-	}
+	require.NoError(t, c.Print(&out))
+	assert.NotContains(t, out.String(), "secret", "a secret shows:\n%s", &out)
 	for _, want := range []string{
 		"postgres://u:xxxxx@h/db?sslpassword=xxxxx", "nats://xxxxx@a:4222,nats://u:xxxxx@b:4222", "redis://:xxxxx@h/1", "(set)", "h:1",
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%s does not show:\n%s", want, &out)
-		}
+		assert.Contains(t, out.String(), want, "%s does not show:\n%s", want, &out)
 	}
 	for _, s := range Settings() {
-		if !strings.Contains(out.String(), "--"+s.Name+" ") || !strings.Contains(out.String(), s.Env) {
-			t.Errorf("%s does not show", s.Name)
-		}
+		assert.Contains(t, out.String(), "--"+s.Name+" ", "%s does not show", s.Name)
+		assert.Contains(t, out.String(), s.Env, "%s does not show", s.Name)
 	}
-	if got := mask("sqlite:./var/a b.db"); got != "sqlite:./var/a b.db" {
-		t.Errorf("a path shows as %s", got)
-	}
+	got := mask("sqlite:./var/a b.db")
+	assert.Equal(t, "sqlite:./var/a b.db", got, "a path shows as %s", got)
 }
 
 func TestDerivedSettings(t *testing.T) {
 	t.Parallel()
 	c := &Config{Data: "folder"}
-	if c.Database() != "sqlite:"+filepath.Join("folder", "parley.db") || !c.EmbeddedNATS() {
-		t.Errorf("the embedded default is %s", c.Database())
-	}
+	assert.Equal(t, "sqlite:"+filepath.Join("folder", "parley.db"), c.Database(), "the embedded default")
+	assert.True(t, c.EmbeddedNATS(), "the embedded default is %s", c.Database())
 	c.DatabaseURL, c.NATSURL = "postgres://h/db", "nats://h"
-	if c.Database() != "postgres://h/db" || c.EmbeddedNATS() {
-		t.Errorf("the external one is %s", c.Database())
-	}
+	assert.Equal(t, "postgres://h/db", c.Database(), "the external one")
+	assert.False(t, c.EmbeddedNATS(), "the external one is %s", c.Database())
 	for word, want := range map[string]string{"": "true false", "1": "true true", "true": "true true", "0": "false false", "false": "false false"} {
 		c.AutoMigrate = word
-		if got := fmt.Sprint(c.Migrates(true), " ", c.Migrates(false)); got != want {
-			t.Errorf("AUTO_MIGRATE=%s gives %s", word, got)
-		}
+		assert.Equal(t, want, fmt.Sprint(c.Migrates(true), " ", c.Migrates(false)), "AUTO_MIGRATE=%s", word)
 	}
 }

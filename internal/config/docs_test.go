@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit"
 )
 
@@ -33,14 +36,11 @@ func TestTheDocumentListsEverySettingAsItIs(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(testkit.Root(), "docs", "configuration.md")
 	data, err := os.ReadFile(path) //nolint:gosec // in the repository
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	before, rest, ok := strings.Cut(string(data), tableBegin)
 	_, after, ended := strings.Cut(rest, tableEnd)
-	if !ok || !ended {
-		t.Fatalf("%s has no marks of the table", path)
-	}
+	require.True(t, ok, "%s has no marks of the table", path)
+	require.True(t, ended, "%s has no marks of the table", path)
 	want := before + tableBegin + table() + tableEnd + after
 	if want == string(data) {
 		return
@@ -48,25 +48,19 @@ func TestTheDocumentListsEverySettingAsItIs(t *testing.T) {
 	if os.Getenv("PARLEY_TEST_UPDATE") != "1" {
 		t.Fatal("docs/configuration.md differs from the settings: run PARLEY_TEST_UPDATE=1 go test ./internal/config")
 	}
-	if err := os.WriteFile(path, []byte(want), 0o644); err != nil { //nolint:gosec // a document
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, []byte(want), 0o644)) //nolint:gosec // a document
 }
 
 func TestTheExampleFileLoadsAndHoldsEverySettingWithItsDefault(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(testkit.Root(), "config.example.yaml")
 	values, err := readFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, s := range Settings() {
 		value, ok := values[s.Name]
-		if !ok || value != s.Default {
-			t.Errorf("%s is %q in the example, its default is %q", s.Name, value, s.Default)
-		}
+		assert.True(t, ok, "%s is %q in the example, its default is %q", s.Name, value, s.Default)
+		assert.Equal(t, s.Default, value, "%s is %q in the example, its default is %q", s.Name, value, s.Default)
 	}
-	if _, err := Load(nil, none, path); err != nil {
-		t.Error(err)
-	}
+	_, err = Load(nil, none, path)
+	assert.NoError(t, err)
 }

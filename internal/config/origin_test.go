@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestOriginsGovernWhichPagesMayCall(t *testing.T) {
@@ -49,13 +51,10 @@ func TestOriginsGovernWhichPagesMayCall(t *testing.T) {
 		if test.origin != "" {
 			r.Header.Set("Origin", test.origin)
 		}
-		if got := test.origins.Allows(r); got != test.want {
-			t.Errorf("%v with the origin %q: %v", test.origins, test.origin, got)
-		}
+		assert.Equal(t, test.want, test.origins.Allows(r), "%v with the origin %q", test.origins, test.origin)
 	}
 	for _, local := range (&Config{}).AllowedOrigins(true) {
-		if err := checkOrigin(local); err != nil {
-			t.Errorf("%s %v", local, err)
-		}
+		err := checkOrigin(local)
+		assert.NoError(t, err, "%s %v", local, err)
 	}
 }

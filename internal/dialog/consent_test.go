@@ -4,6 +4,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
@@ -64,9 +65,8 @@ func TestConsentTrueAgainstFalse(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range 6 {
 				all.Go(func() {
-					if _, err := r.consent(n, i%2 == 0); err != nil && !apperr.Is(err, apperr.Conflict) {
-						t.Error(err)
-					}
+					_, err := r.consent(n, i%2 == 0)
+					assert.False(t, err != nil && !apperr.Is(err, apperr.Conflict), "%v", err)
 				})
 			}
 			all.Wait()
@@ -98,9 +98,8 @@ func TestEraseCustomerGoesThroughManyDialogs(t *testing.T) {
 		for i := range counts {
 			all.Go(func() {
 				var err error
-				if counts[i], _, err = r.EraseCustomer(key(t, owner), dialog.EraseInput{CustomerID: "5"}); err != nil {
-					t.Error(err)
-				}
+				counts[i], _, err = r.EraseCustomer(key(t, owner), dialog.EraseInput{CustomerID: "5"})
+				assert.NoError(t, err)
 			})
 		}
 		all.Wait()

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/dialog"
@@ -65,9 +66,7 @@ func (r *room) plant(n int) (withdrawn map[int]bool) {
 			if err == nil && approve {
 				_, err = r.consent(int64(i), true)
 			}
-			if err != nil {
-				r.t.Error(err)
-			}
+			assert.NoError(r.t, err)
 		}
 	}
 	close(work)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
@@ -44,9 +45,8 @@ func TestARepeatedMessageIsThereOnce(t *testing.T) {
 		for i := range got {
 			all.Go(func() {
 				var err error
-				if got[i], err = r.AddMessage(key(t, owner), in); err != nil {
-					t.Error(err)
-				}
+				got[i], err = r.AddMessage(key(t, owner), in)
+				assert.NoError(t, err)
 			})
 		}
 		all.Wait()
@@ -96,16 +96,14 @@ func TestRepeatedMessagesAtOnce(t *testing.T) {
 		for i := range 60 {
 			all.Go(func() {
 				in := dialog.MessageInput{DialogID: "1", Text: "message " + dec(i%3), IdempotencyKey: ptr(dec(i % 3))}
-				if _, err := r.AddMessage(key(t, owner), in); err != nil {
-					t.Error(err)
-				}
+				_, err := r.AddMessage(key(t, owner), in)
+				assert.NoError(t, err)
 				in.Text, in.IdempotencyKey = "another", ptr("other "+dec(i%2))
 				if i%2 == 0 {
 					in.Text = "yet another"
 				}
-				if _, err := r.AddMessage(key(t, owner), in); err != nil {
-					t.Error(err)
-				}
+				_, err = r.AddMessage(key(t, owner), in)
+				assert.NoError(t, err)
 				// There is room for one: its key gives it to half of the calls.
 				in.DialogID = "2"
 				switch _, err := r.AddMessage(key(t, owner), in); {
@@ -146,9 +144,7 @@ func TestADialogHasAtMostSoManyMessages(t *testing.T) {
 						mu.Lock()
 						refusals++
 						mu.Unlock()
-						if !apperr.Is(err, apperr.TooLarge) {
-							t.Error(err)
-						}
+						assert.True(t, apperr.Is(err, apperr.TooLarge), "%v", err)
 					}
 				}
 			})
@@ -171,15 +167,12 @@ func TestMessagesAgainstAWithdrawal(t *testing.T) {
 			for range 4 {
 				all.Go(func() {
 					_, err := r.AddMessage(key(t, owner), dialog.MessageInput{DialogID: dec(n), Text: "more"})
-					if err != nil && !apperr.Is(err, apperr.NotFound) {
-						t.Error(err)
-					}
+					assert.False(t, err != nil && !apperr.Is(err, apperr.NotFound), "%v", err)
 				})
 			}
 			all.Go(func() {
-				if _, err := r.consent(n, false); err != nil {
-					t.Error(err)
-				}
+				_, err := r.consent(n, false)
+				assert.NoError(t, err)
 			})
 			all.Wait()
 			require.Zero(t, r.count("dialogs"))

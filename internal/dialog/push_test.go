@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
@@ -311,15 +312,13 @@ func TestAPushNeverOutlivesAWithdrawal(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range 6 {
 				all.Go(func() {
-					if _, err := rooms[i%2].Push(key(t, owner), input(1, n, "late")); !apperr.Is(err, apperr.Conflict) {
-						t.Errorf("round %d: %v", n, err)
-					}
+					_, err := rooms[i%2].Push(key(t, owner), input(1, n, "late"))
+					assert.True(t, apperr.Is(err, apperr.Conflict), "round %d: %v", n, err)
 				})
 			}
 			all.Go(func() {
-				if _, err := rooms[n%2].consent(n, false); err != nil {
-					t.Error(err)
-				}
+				_, err := rooms[n%2].consent(n, false)
+				assert.NoError(t, err)
 			})
 			all.Wait()
 			require.Zero(t, rooms[0].count("dialogs"), "round %d", n)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"parley/internal/apperr"
 )
 
@@ -13,9 +15,8 @@ func TestACursorReadsAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Cursor{{"01J", 0}, {"01J", 1}, {"", 5}, {newEpoch(), math.MaxInt64}} {
 		got, err := ParseCursor(c.String())
-		if err != nil || got != c {
-			t.Errorf("%+v reads as %+v, %v", c, got, err)
-		}
+		assert.NoError(t, err)
+		assert.Equal(t, c, got)
 	}
 }
 
@@ -28,9 +29,7 @@ func TestWhatIsNoCursorOfTheLogIsBadInputAtItsPath(t *testing.T) {
 	} {
 		_, err := ParseCursor(s, "input", "after")
 		all := apperr.List(err)
-		if len(all) != 1 || all[0].Code != apperr.BadInput || !slices.Equal(all[0].Path, []string{"input", "after"}) {
-			t.Errorf("%q gives %v", s, err)
-		}
+		assert.True(t, len(all) == 1 && all[0].Code == apperr.BadInput && slices.Equal(all[0].Path, []string{"input", "after"}), "%q gives %v", s, err)
 	}
 }
 
@@ -39,18 +38,15 @@ func FuzzParseCursor(f *testing.F) {
 	f.Add("ZXYx")
 	f.Fuzz(func(t *testing.T, s string) {
 		c, err := ParseCursor(s)
-		if err == nil && (c.String() != s || c.Position < 0) {
-			t.Errorf("%q gives %+v", s, c)
-		}
+		assert.False(t, err == nil && (c.String() != s || c.Position < 0), "%q gives %+v", s, c)
 	})
 }
 
 func TestAnAudienceHasOneShard(t *testing.T) {
 	t.Parallel()
-	if User("a") == Role("a") {
-		t.Error("a user and a role share an audience")
-	}
-	if shard := ShardOf(User("a")); shard != ShardOf("u:a") || shard < 0 || shard >= Shards {
-		t.Errorf("shard %d", shard)
-	}
+	assert.NotEqual(t, Role("a"), User("a"), "a user and a role share an audience")
+	shard := ShardOf(User("a"))
+	assert.Equal(t, ShardOf("u:a"), shard, "shard")
+	assert.GreaterOrEqual(t, shard, 0, "shard")
+	assert.Less(t, shard, Shards, "shard")
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/event"
 	"parley/internal/store"
@@ -33,9 +35,7 @@ func worlds(t *testing.T, test func(t *testing.T, w world)) {
 func open(t *testing.T, s *store.Store) world {
 	t.Helper()
 	log, err := event.Open(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return world{log, t, s}
 }
 
@@ -48,18 +48,14 @@ func change(audience, object string, version int64) event.Change {
 
 func (w world) append(changes ...event.Change) {
 	w.t.Helper()
-	if err := w.store.Tx(w.t.Context(), func(ctx context.Context) error { return w.Append(ctx, changes...) }); err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, w.store.Tx(w.t.Context(), func(ctx context.Context) error { return w.Append(ctx, changes...) }))
 }
 
 func (w world) position() {
 	w.t.Helper()
 	for {
 		n, err := w.Position(w.t.Context(), 100)
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		require.NoError(w.t, err)
 		if n == 0 {
 			return
 		}
@@ -69,18 +65,14 @@ func (w world) position() {
 func (w world) read(f event.Filter) []event.Event {
 	w.t.Helper()
 	events, err := w.Read(w.t.Context(), f)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return events
 }
 
 func (w world) head() int64 {
 	w.t.Helper()
 	head, err := w.Head(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return head
 }
 
@@ -89,29 +81,25 @@ func everything() event.Filter { return event.Filter{Limit: 1000} }
 func TestEventsReadInTheOrderOfTheirPositions(t *testing.T) {
 	t.Parallel()
 	worlds(t, func(t *testing.T, w world) {
-		if w.head() != 0 || len(w.read(everything())) != 0 {
-			t.Fatal("a new log is not empty")
-		}
+		require.Zero(t, w.head(), "a new log is not empty")
+		require.Empty(t, w.read(everything()), "a new log is not empty")
 		w.append()
 		w.append(change("u:a", "n1", 1), change("u:b", "n2", 7))
 		w.append(change("u:a", "n3", 1))
 		w.position()
 		all := w.read(everything())
-		if len(all) != 3 || w.head() != 3 {
-			t.Fatalf("%d events, head %d", len(all), w.head())
-		}
+		require.Len(t, all, 3, "%d events, head %d", len(all), w.head())
+		require.Equal(t, int64(3), w.head(), "%d events, head %d", len(all), w.head())
 		e := all[1]
-		if e.At.Location() != time.UTC || time.Since(e.At) > time.Minute || time.Since(e.At) < 0 {
-			t.Errorf("it happened at %v", e.At)
-		}
+		assert.Same(t, time.UTC, e.At.Location(), "it happened at %v", e.At)
+		assert.LessOrEqual(t, time.Since(e.At), time.Minute, "it happened at %v", e.At)
+		assert.GreaterOrEqual(t, time.Since(e.At), time.Duration(0), "it happened at %v", e.At)
 		e.At = time.Time{}
 		want := event.Event{
 			Position: 2, Audience: "u:b", Topic: "NOTES", Type: "NoteChanged",
 			Object: "n2", Parent: "parent", Version: 7, State: "READY",
 		}
-		if e != want {
-			t.Errorf("got %+v, want %+v", e, want)
-		}
+		assert.True(t, e == want, "got %+v, want %+v", e, want)
 		w.checkFilters()
 	})
 }
@@ -137,9 +125,7 @@ func (w world) checkFilters() {
 		for _, e := range w.read(test.filter) {
 			got = append(got, e.Object)
 		}
-		if fmt.Sprint(got) != test.want {
-			w.t.Errorf("%s: got %v, want %s", name, got, test.want)
-		}
+		assert.Equal(w.t, test.want, fmt.Sprint(got), "%s: got %v", name, got)
 	}
 }
 
@@ -154,34 +140,29 @@ func TestManyChangesOfOneTransactionKeepTheirOrder(t *testing.T) {
 		w.position()
 		all := w.read(event.Filter{Limit: 5000})
 		for i, e := range all {
-			if e.Object != fmt.Sprint(i) || e.Position != int64(i+1) {
-				t.Fatalf("at %d is %+v", i, e)
-			}
+			require.Equal(t, fmt.Sprint(i), e.Object, "at %d is %+v", i, e)
+			require.Equal(t, int64(i+1), e.Position, "at %d is %+v", i, e)
 		}
-		if len(all) != len(changes) {
-			t.Errorf("%d of %d", len(all), len(changes))
-		}
+		assert.Len(t, all, len(changes))
 	})
 }
 
 func TestAppendNeedsATransactionAndARollbackLeavesNothing(t *testing.T) {
 	t.Parallel()
 	worlds(t, func(t *testing.T, w world) {
-		if err := w.Append(t.Context(), change("u:a", "n", 1)); err == nil || !strings.Contains(err.Error(), "outside of a transaction") {
-			t.Errorf("got %v", err)
-		}
+		err := w.Append(t.Context(), change("u:a", "n", 1))
+		assert.Error(t, err)
+		assert.ErrorContains(t, err, "outside of a transaction")
 		oops := errors.New("oops")
-		err := w.store.Tx(t.Context(), func(ctx context.Context) error {
+		err = w.store.Tx(t.Context(), func(ctx context.Context) error {
 			return errors.Join(w.Append(ctx, change("u:a", "gone", 1)), oops)
 		})
-		if !errors.Is(err, oops) {
-			t.Fatal(err)
-		}
+		require.ErrorIs(t, err, oops)
 		w.append(change("u:a", "kept", 1))
 		w.position()
-		if all := w.read(everything()); len(all) != 1 || all[0].Object != "kept" {
-			t.Errorf("got %+v", all)
-		}
+		all := w.read(everything())
+		require.Len(t, all, 1)
+		assert.Equal(t, "kept", all[0].Object)
 	})
 }
 
@@ -199,17 +180,14 @@ func TestTheHeadBeforeATransactionsWritesLiesBeforeThem(t *testing.T) {
 				}
 				return w.Append(ctx, change("u:a", object, 1))
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if i == 1 { // the relay is slow once
 				w.append(change("u:b", "between", 1))
 			}
 			w.position()
 			behind := w.read(event.Filter{Limit: 9, After: head})
-			if !slices.ContainsFunc(behind, func(e event.Event) bool { return e.Object == object }) {
-				t.Errorf("%s is not behind %d: %+v", object, head, behind)
-			}
+			assert.True(t, slices.ContainsFunc(behind, func(e event.Event) bool { return e.Object == object }),
+				"%s is not behind %d: %+v", object, head, behind)
 		}
 	})
 }
@@ -222,9 +200,7 @@ type follower struct {
 
 func (f *follower) read(t testing.TB, w world) {
 	events, err := w.Read(t.Context(), event.Filter{After: f.last, Limit: 7})
-	if err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, err)
 	for _, e := range events {
 		f.seen = append(f.seen, e.Object)
 		f.last = e.Position
@@ -244,9 +220,7 @@ func TestAReaderMissesNothingThatCommitsInAnotherOrderThanItBegan(t *testing.T) 
 			<-secondIsRead
 			return err
 		})
-		if err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, err)
 	}()
 	<-firstWrote
 	w.append(change("u:a", "second", 1)) // has the higher row id and commits first
@@ -256,9 +230,7 @@ func TestAReaderMissesNothingThatCommitsInAnotherOrderThanItBegan(t *testing.T) 
 	<-firstDone
 	w.position()
 	f.read(t, w)
-	if fmt.Sprint(f.seen) != "[second first]" {
-		t.Errorf("the reader saw %v", f.seen)
-	}
+	assert.Equal(t, "[second first]", fmt.Sprint(f.seen), "the reader saw %v", f.seen)
 }
 
 func TestConcurrentWritersLoseNoEventToAFollower(t *testing.T) {
@@ -278,9 +250,7 @@ func TestConcurrentWritersLoseNoEventToAFollower(t *testing.T) {
 						}
 						return w.Append(ctx, changes...)
 					})
-					if err != nil {
-						t.Error(err)
-					}
+					assert.NoError(t, err)
 				}
 			}()
 		}
@@ -293,9 +263,8 @@ func TestConcurrentWritersLoseNoEventToAFollower(t *testing.T) {
 				running = false
 			default:
 			}
-			if _, err := w.Position(t.Context(), 5); err != nil {
-				t.Fatal(err)
-			}
+			_, err := w.Position(t.Context(), 5)
+			require.NoError(t, err)
 			f.read(t, w)
 		}
 		w.position()
@@ -316,9 +285,8 @@ func (w world) checkSeen(seen []string, writers, each int) {
 		}
 	}
 	sorted := slices.Sorted(slices.Values(seen))
-	if first != writers*each || len(slices.Compact(sorted)) != len(seen) {
-		w.t.Errorf("the follower saw %d of %d, %d in all", first, writers*each, len(seen))
-	}
+	assert.Equal(w.t, writers*each, first, "the follower saw %d of %d, %d in all", first, writers*each, len(seen))
+	assert.Len(w.t, slices.Compact(sorted), len(seen), "the follower saw %d of %d, %d in all", first, writers*each, len(seen))
 	for i := range writers {
 		var own []string
 		for _, object := range seen {
@@ -327,9 +295,7 @@ func (w world) checkSeen(seen []string, writers, each int) {
 			}
 		}
 		for n, object := range own {
-			if object != fmt.Sprintf("%d.%d", i, n) {
-				w.t.Fatalf("writer %d's are %v", i, own)
-			}
+			require.Equal(w.t, fmt.Sprintf("%d.%d", i, n), object, "writer %d's are %v", i, own)
 		}
 	}
 }
@@ -358,29 +324,23 @@ func TestTwoRelaysNeverChangeAPosition(t *testing.T) {
 			relays.Add(1)
 			go func() {
 				defer relays.Done()
-				if _, err := w.Position(t.Context(), 100); err != nil && !store.Duplicate(err) && !deadlocked(err) {
-					t.Error(err)
-				}
+				_, err := w.Position(t.Context(), 100)
+				assert.False(t, err != nil && !store.Duplicate(err) && !deadlocked(err), "%v", err)
 			}()
 		}
 		close(hold)
-		if err := <-late; err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, <-late)
 		f.read(t, w)
 		relays.Wait()
 		w.position()
 		f.read(t, w)
 		for _, e := range w.read(everything()) {
-			if was, ok := positioned[e.Object]; ok && was != e.Position {
-				t.Fatalf("%s moved from %d to %d", e.Object, was, e.Position)
-			}
+			was, ok := positioned[e.Object]
+			require.False(t, ok && was != e.Position, "%s moved from %d to %d", e.Object, was, e.Position)
 			positioned[e.Object] = e.Position
 		}
 	}
-	if len(f.seen) != 60 {
-		t.Errorf("the follower saw %d of 60", len(f.seen))
-	}
+	assert.Len(t, f.seen, 60, "the follower saw %d of 60", len(f.seen))
 }
 
 // deadlocked tells that PostgreSQL let another statement win.
@@ -418,20 +378,15 @@ func TestARelayThatWaitedForAnotherLeavesItsPositions(t *testing.T) {
 		go func() { _, err := w.Position(t.Context(), 100); second <- err }()
 		return w.waitForLock()
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-second; err != nil && !store.Duplicate(err) {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	err = <-second
+	require.False(t, err != nil && !store.Duplicate(err), "%v", err)
 	w.position()
 	var got []string
 	for _, e := range w.read(everything()) {
 		got = append(got, fmt.Sprint(e.Object, e.Position))
 	}
-	if fmt.Sprint(got) != "[early1 late2]" {
-		t.Errorf("got %v", got)
-	}
+	assert.Equal(t, "[early1 late2]", fmt.Sprint(got), "got %v", got)
 }
 
 // waitForLock returns when a statement of this database waits for a lock.
@@ -464,29 +419,25 @@ func TestTrimDeletesTheOldestAndRemembersUntilWhere(t *testing.T) {
 			t.Helper()
 			n, err := w.Trim(t.Context(), age, rows)
 			at, terr := w.Trimmed(t.Context())
-			if n != deleted || at != trimmed || err != nil || terr != nil {
-				t.Errorf("deleted %d until %d (%v, %v); want %d until %d", n, at, err, terr, deleted, trimmed)
-			}
-			if w.head() != 10 {
-				t.Errorf("the head is %d", w.head())
-			}
+			assert.True(t, n == deleted && at == trimmed && err == nil && terr == nil,
+				"deleted %d until %d (%v, %v); want %d until %d", n, at, err, terr, deleted, trimmed)
+			assert.Equal(t, int64(10), w.head(), "the head")
 		}
 		step(time.Hour, 100, 0, 0)
 		step(time.Hour, 10, 0, 0)
 		step(time.Hour, 7, 3, 3)
 		step(time.Hour, 7, 0, 3)
 		old := store.Now().Add(-2 * time.Hour)
-		if _, err := w.store.Exec(t.Context(), "UPDATE events SET created_at = ? WHERE position <= 5", old); err != nil {
-			t.Fatal(err)
-		}
+		_, err := w.store.Exec(t.Context(), "UPDATE events SET created_at = ? WHERE position <= 5", old)
+		require.NoError(t, err)
 		step(time.Hour, 100, 2, 5)
 		step(-time.Hour, 100, 5, 10) // all of them
 		step(-time.Hour, 0, 0, 10)
 		w.append(change("u:a", "next", 1))
 		w.position()
-		if all := w.read(everything()); len(all) != 1 || all[0].Position != 11 {
-			t.Errorf("behind what was trimmed comes %+v", all)
-		}
+		all := w.read(everything())
+		require.Len(t, all, 1, "behind what was trimmed comes %+v", all)
+		assert.Equal(t, int64(11), all[0].Position, "behind what was trimmed comes %+v", all)
 	})
 }
 
@@ -501,14 +452,13 @@ func TestTrimLeavesWhatHasNoPositionYetAndGoesInSteps(t *testing.T) {
 		w.position()
 		w.append(change("u:a", "waiting", 1))
 		n, err := w.Trim(t.Context(), time.Hour, 1)
-		if err != nil || n < 5299 {
-			t.Fatalf("deleted %d, %v", n, err)
-		}
+		require.NoError(t, err, "deleted")
+		require.GreaterOrEqual(t, n, int64(5299), "deleted")
 		w.position()
 		all := w.read(everything())
-		if len(all) == 0 || all[len(all)-1].Object != "waiting" || all[len(all)-1].Position != 5301 {
-			t.Errorf("left are %+v", all)
-		}
+		require.NotEmpty(t, all, "left")
+		assert.Equal(t, "waiting", all[len(all)-1].Object, "left")
+		assert.Equal(t, int64(5301), all[len(all)-1].Position, "left")
 	})
 }
 
@@ -532,12 +482,11 @@ func TestALogKeepsItsEpoch(t *testing.T) {
 			}()
 		}
 		group.Wait()
-		if len(slices.Compact(epochs)) != 1 || epochs[0] == "" {
-			t.Errorf("processes that start at once have the epochs %v", epochs)
-		}
+		require.Len(t, slices.Compact(epochs), 1, "processes that start at once have the epochs %v", epochs)
+		assert.NotEmpty(t, epochs[0], "processes that start at once have the epochs %v", epochs)
 		log, err := event.Open(t.Context(), dbtest.Open(t, url))
-		if err != nil || log.Epoch() != epochs[0] || log.Cursor(7) != (event.Cursor{Epoch: epochs[0], Position: 7}) {
-			t.Errorf("later it is %v, %v", log, err)
-		}
+		require.NoError(t, err, "later it")
+		assert.Equal(t, epochs[0], log.Epoch(), "later it is %v", log)
+		assert.Equal(t, event.Cursor{Epoch: epochs[0], Position: 7}, log.Cursor(7), "later it is %v", log)
 	})
 }

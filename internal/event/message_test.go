@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestMessagesReadTheSameInEveryProcess(t *testing.T) {
@@ -19,9 +22,8 @@ func TestMessagesReadTheSameInEveryProcess(t *testing.T) {
 		{Round{Epoch: "e", Previous: 7, Position: 9, Counts: map[int]int{3: 2}}, `{"epoch":"e","previous":7,"position":9,"counts":{"3":2}}`},
 	} {
 		got, err := json.Marshal(test.message)
-		if err != nil || string(got) != test.want {
-			t.Errorf("%T is\n%s, want\n%s (%v)", test.message, got, test.want, err)
-		}
+		assert.NoError(t, err, "%T is\n%s", test.message, got)
+		assert.Equal(t, test.want, string(got), "%T is\n%s", test.message, got)
 	}
 }
 
@@ -30,16 +32,12 @@ func TestAnAudiencesShardNeverChanges(t *testing.T) {
 	used := map[int]bool{}
 	for i := range 10_000 {
 		shard := ShardOf(fmt.Sprintf("u:%d", i))
-		if shard < 0 || shard >= Shards {
-			t.Fatalf("shard %d", shard)
-		}
+		require.GreaterOrEqual(t, shard, 0, "shard")
+		require.Less(t, shard, Shards, "shard")
 		used[shard] = true
 	}
-	if len(used) != Shards {
-		t.Errorf("%d of %d shards are used", len(used), Shards)
-	}
+	assert.Len(t, used, Shards, "%d of %d shards are used", len(used), Shards)
 	// FNV-1a, 32 bits, of "" and "a": the published offset basis and vector.
-	if ShardOf("") != 0x811c9dc5%Shards || ShardOf("a") != 0xe40c292c%Shards {
-		t.Errorf("the hash is not FNV-1a: %d, %d", ShardOf(""), ShardOf("a"))
-	}
+	assert.Equal(t, 0x811c9dc5%Shards, ShardOf(""), "the hash is not FNV-1a")
+	assert.Equal(t, 0xe40c292c%Shards, ShardOf("a"), "the hash is not FNV-1a")
 }

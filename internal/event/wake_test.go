@@ -3,8 +3,10 @@ package event_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestTheRelayIsWokenOnceForEachCommitThatLeavesEvents(t *testing.T) {
@@ -19,24 +21,16 @@ func TestTheRelayIsWokenOnceForEachCommitThatLeavesEvents(t *testing.T) {
 				if err := errors.Join(w.Append(ctx, change("u:a", "n", 1)), w.Append(ctx, change("u:a", "n", 2))); err != nil {
 					return err
 				}
-				if woken > 0 {
-					t.Error("woken before the commit")
-				}
+				assert.LessOrEqual(t, woken, 0, "woken before the commit")
 				return end
 			})
-			if !errors.Is(err, end) {
-				t.Fatal(err)
-			}
+			require.ErrorIs(t, err, end)
 			if end == nil {
-				if woken != 1 {
-					t.Errorf("woken %d times", woken)
-				}
+				assert.Equal(t, 1, woken, "woken %d times", woken)
 				woken = 0
 			}
 		}
-		if woken != 0 {
-			t.Errorf("woken %d times for what was rolled back", woken)
-		}
+		assert.Zero(t, woken, "woken %d times for what was rolled back", woken)
 	})
 }
 
@@ -46,15 +40,12 @@ func TestATransactionsCursorLiesBeforeAllThatItAppends(t *testing.T) {
 		w.append(change("u:a", "before", 1))
 		w.position()
 		before, err := w.Tx(t.Context(), func(ctx context.Context) error { return w.Append(ctx, change("u:a", "inside", 1)) })
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		w.position()
 		f := everything()
 		f.After = before.Position
-		if all := w.read(f); len(all) != 1 || all[0].Object != "inside" || before.Epoch != w.Epoch() {
-			t.Errorf("behind %+v lies %+v", before, all)
-		}
+		all := w.read(f)
+		assert.True(t, len(all) == 1 && all[0].Object == "inside" && before.Epoch == w.Epoch(), "behind %+v lies %+v", before, all)
 	})
 }
 
@@ -66,8 +57,7 @@ func TestAnEventThatNoDomainAnnouncesIsRefused(t *testing.T) {
 		w.append(c)
 		c.Type = "Forgotten"
 		_, err := w.Tx(t.Context(), func(ctx context.Context) error { return w.Append(ctx, c) })
-		if err == nil || !strings.Contains(err.Error(), `"Forgotten" is announced by no domain`) {
-			t.Errorf("got %v", err)
-		}
+		assert.Error(t, err)
+		assert.ErrorContains(t, err, `"Forgotten" is announced by no domain`)
 	})
 }

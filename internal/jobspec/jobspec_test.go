@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // The messages travel between processes of different versions: a name that
@@ -32,9 +34,8 @@ func TestMessagesKeepTheirForm(t *testing.T) {
 			`{"worker":"w","at":"2026-01-02T03:04:05.000006Z","bundles":[{"name":"n","kind":"k","pool":"p","directions":[{"source":"en","target":"es","pivot":true},{"source":"es","target":"en"}]}]}`},
 	} {
 		got, err := json.Marshal(test.message)
-		if err != nil || string(got) != test.want {
-			t.Errorf("%T is\n%s, want\n%s (%v)", test.message, got, test.want, err)
-		}
+		assert.NoError(t, err, "%T is\n%s", test.message, got)
+		assert.Equal(t, test.want, string(got), "%T is\n%s", test.message, got)
 	}
 }
 
@@ -48,9 +49,7 @@ func TestAMessagesIDIsOneForEachAttemptAndReport(t *testing.T) {
 		"r:1:done":        Result{Run: "r", Attempt: 1, Type: ResultDone, At: at}.MessageID(),
 		"r:1:heartbeat:5": Result{Run: "r", Attempt: 1, Type: ResultHeartbeat, At: at}.MessageID(),
 	} {
-		if got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		assert.Equal(t, want, got)
 	}
 }
 
@@ -64,9 +63,7 @@ func TestSubjectsLieInTheirStreamsAndMatchTheirFilters(t *testing.T) {
 		{ProgressSubject("run_1"), SubjectProgressAll},
 		{CancelSubject("run_1"), SubjectCancelAll},
 	} {
-		if !matches(test.subject, test.filter) {
-			t.Errorf("%s does not match %s", test.subject, test.filter)
-		}
+		assert.True(t, matches(test.subject, test.filter), "%s does not match %s", test.subject, test.filter)
 	}
 	for _, test := range []struct{ subject, filter string }{
 		{JobSubject("translate", "p", LaneBulk, "run_1"), JobFilter("translate", "p", LaneInteractive)},
@@ -74,13 +71,10 @@ func TestSubjectsLieInTheirStreamsAndMatchTheirFilters(t *testing.T) {
 		{JobSubject("translate", "p", LaneBulk, "run_2"), JobRunFilter("run_1")},
 		{SubjectAnnounce, SubjectCancelAll},
 	} {
-		if matches(test.subject, test.filter) {
-			t.Errorf("%s matches %s", test.subject, test.filter)
-		}
+		assert.False(t, matches(test.subject, test.filter), "%s matches %s", test.subject, test.filter)
 	}
-	if name := JobConsumer("translate", "p", LaneBulk); strings.ContainsAny(name, ". *>") {
-		t.Errorf("%q is no consumer's name", name)
-	}
+	name := JobConsumer("translate", "p", LaneBulk)
+	assert.False(t, strings.ContainsAny(name, ". *>"), "%q is no consumer's name", name)
 }
 
 // matches is NATS's rule: * is one token, > the rest.
@@ -105,9 +99,7 @@ func TestOnlyFailuresThatAnotherTryCantMendAreFinal(t *testing.T) {
 		CodeInvalidInput: true, CodeUnsupportedLanguage: true, CodeDeadline: true,
 		CodeModelMissing: false, CodeModelBroken: false, CodeWorkerLost: false, CodeInternal: false, "UNKNOWN": false,
 	} {
-		if code.Final() != want {
-			t.Errorf("%s is final: %v", code, code.Final())
-		}
+		assert.Equal(t, want, code.Final(), "%s is final", code)
 	}
 }
 
@@ -117,8 +109,8 @@ func FuzzToken(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		token := Token(name)
-		if strings.ContainsAny(token, ". *>\t\r\n/\\") || utf8.RuneCountInString(token) != utf8.RuneCountInString(name) || Token(token) != token {
-			t.Errorf("%q becomes %q", name, token)
-		}
+		assert.False(t, strings.ContainsAny(token, ". *>\t\r\n/\\"), "%q becomes %q", name, token)
+		assert.Equal(t, utf8.RuneCountInString(name), utf8.RuneCountInString(token), "%q", name)
+		assert.Equal(t, token, Token(token), "%q", name)
 	})
 }

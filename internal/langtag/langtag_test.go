@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/apperr"
 	"parley/internal/langtag"
 )
@@ -15,9 +18,9 @@ func TestTagsBecomeCanonical(t *testing.T) {
 		"zh-hant-tw": "zh-Hant-TW", "zh-cmn-hans": "zh-Hans", "iw": "he", "sr-Latn": "sr-Latn", "es-419": "es-419", "de-DE-1996": "de-DE-1996",
 		"en-Latn": "en", "x-private": "x-private", "i-klingon": "tlh", "en-u-co-phonebk": "en-u-co-phonebk",
 	} {
-		if got, err := langtag.Canonical(in); err != nil || got != want {
-			t.Errorf("%q: %q, %v, want %q", in, got, err, want)
-		}
+		got, err := langtag.Canonical(in)
+		assert.NoError(t, err, "%q", in)
+		assert.Equal(t, want, got, "%q", in)
 	}
 }
 
@@ -28,9 +31,8 @@ func TestWhatIsNoTagIsBadInput(t *testing.T) {
 		"en\x00", "en\xff", "ｅｎ", "💥", "de;q=0.5", "*", strings.Repeat("en-", 40), "en-" + strings.Repeat("abcdefgh-", 4) + "x", strings.Repeat("x", 1<<20),
 	} {
 		got, err := langtag.Canonical(in)
-		if e := apperr.List(err); got != "" || len(e) != 1 || e[0].Code != apperr.BadInput || len(e[0].Message) > 300 {
-			t.Errorf("%.40q: %q, %.400v", in, got, err)
-		}
+		e := apperr.List(err)
+		assert.True(t, got == "" && len(e) == 1 && e[0].Code == apperr.BadInput && len(e[0].Message) <= 300, "%.40q: %q, %.400v", in, got, err)
 	}
 }
 
@@ -42,14 +44,13 @@ func FuzzCanonical(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		tag, err := langtag.Canonical(in)
 		if err != nil {
-			if tag != "" || !apperr.Is(err, apperr.BadInput) {
-				t.Fatalf("%q: %q, %v", in, tag, err)
-			}
+			require.Empty(t, tag, "%q, %v", in, err)
+			require.True(t, apperr.Is(err, apperr.BadInput), "%q: %q, %v", in, tag, err)
 			return
 		}
-		if again, err := langtag.Canonical(tag); err != nil || again != tag {
-			t.Fatalf("%q became %q, which becomes %q, %v", in, tag, again, err)
-		}
+		again, err := langtag.Canonical(tag)
+		require.NoError(t, err, "%q, which", in)
+		require.Equal(t, tag, again, "%q, which", in)
 		if tag == "" || len(tag) > 35 || strings.ContainsFunc(tag, func(r rune) bool {
 			return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 		}) {

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // diary notes what happened, in order, and tells who waits for it.
@@ -73,17 +76,12 @@ func TestServicesStopInTheReverseOrderOfTheirAdding(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := run(ctx, g)
 	d.await("a runs", "b runs", "c runs")
-	if got := stops(d.all()); len(got) != 0 {
-		t.Fatalf("%v before anyone said so", got)
-	}
+	got := stops(d.all())
+	require.Empty(t, got, "%v before anyone said so", got)
 	cancel()
 	cancel() // a second time changes nothing
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	if got := fmt.Sprint(stops(d.all())); got != "[c stops b stops a stops]" {
-		t.Errorf("got %s", got)
-	}
+	require.NoError(t, <-done)
+	assert.Equal(t, "[c stops b stops a stops]", fmt.Sprint(stops(d.all())))
 }
 
 // A service still works while those that were added later take their time.
@@ -113,16 +111,10 @@ func TestAServiceIsToldToStopOnlyAfterTheLaterOnesHaveReturned(t *testing.T) {
 	d.await("base runs", "user runs")
 	cancel()
 	d.await("user drains")
-	if base.Err() != nil {
-		t.Error("the base was stopped under its user")
-	}
+	assert.NoError(t, base.Err(), "the base was stopped under its user")
 	close(finish)
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	if got := fmt.Sprint(stops(d.all())); got != "[user stops base stops]" {
-		t.Errorf("got %s", got)
-	}
+	require.NoError(t, <-done)
+	assert.Equal(t, "[user stops base stops]", fmt.Sprint(stops(d.all())))
 }
 
 func TestAServiceThatEndsEarlyStopsTheOthersAndIsNamed(t *testing.T) {
@@ -145,9 +137,7 @@ func TestAServiceThatEndsEarlyStopsTheOthersAndIsNamed(t *testing.T) {
 				end == nil && !strings.Contains(err.Error(), "ended although nobody stopped it") {
 				t.Errorf("got %v", err)
 			}
-			if got := fmt.Sprint(stops(d.all())); got != "[after stops before stops]" {
-				t.Errorf("got %s", got)
-			}
+			assert.Equal(t, "[after stops before stops]", fmt.Sprint(stops(d.all())))
 		})
 	}
 }
@@ -167,9 +157,9 @@ func TestAFailureWhileStoppingIsReported(t *testing.T) {
 	done := run(ctx, g)
 	d.await("a runs", "b runs")
 	cancel()
-	if err := <-done; !errors.Is(err, oops) || !strings.HasPrefix(err.Error(), "b: ") {
-		t.Errorf("got %v", err)
-	}
+	err := <-done
+	assert.ErrorIs(t, err, oops)
+	assert.True(t, strings.HasPrefix(err.Error(), "b: "), "got %v", err)
 }
 
 func TestAServiceThatDoesNotStopIsLeftBehindAfterItsGrace(t *testing.T) {
@@ -189,12 +179,8 @@ func TestAServiceThatDoesNotStopIsLeftBehindAfterItsGrace(t *testing.T) {
 	done := run(ctx, g)
 	d.await("a runs", "stuck runs")
 	cancel()
-	if err := <-done; err != nil {
-		t.Errorf("got %v", err)
-	}
-	if got := fmt.Sprint(stops(d.all())); got != "[a stops]" {
-		t.Errorf("got %s", got)
-	}
+	assert.NoError(t, <-done)
+	assert.Equal(t, "[a stops]", fmt.Sprint(stops(d.all())))
 	close(release)
 	<-gone // its late end blocks nobody
 }
@@ -206,15 +192,9 @@ func TestAGroupThatIsToldToStopBeforeItStartsStops(t *testing.T) {
 	g.Add("a", steady(d, "a"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := g.Run(ctx); err != nil {
-		t.Error(err)
-	}
-	if got := fmt.Sprint(d.all()); got != "[a runs a stops]" {
-		t.Errorf("got %s", got)
-	}
-	if err := (&Group{}).Run(ctx); err != nil {
-		t.Errorf("an empty group: %v", err)
-	}
+	assert.NoError(t, g.Run(ctx))
+	assert.Equal(t, "[a runs a stops]", fmt.Sprint(d.all()))
+	assert.NoError(t, (&Group{}).Run(ctx), "an empty group")
 }
 
 func TestServicesSeeTheValuesOfTheGroupsContext(t *testing.T) {
@@ -224,9 +204,7 @@ func TestServicesSeeTheValuesOfTheGroupsContext(t *testing.T) {
 	g := &Group{}
 	g.Add("a", Func(func(ctx context.Context) error { got <- ctx.Value(key{}); return nil }))
 	_ = g.Run(context.WithValue(t.Context(), key{}, 7))
-	if v := <-got; v != 7 {
-		t.Errorf("got %v", v)
-	}
+	assert.Equal(t, 7, <-got)
 }
 
 // Groups of many services that end, fail and are stopped all at once always
@@ -258,9 +236,8 @@ func TestManyGroupsUnderStress(t *testing.T) {
 		done := run(ctx, g)
 		go close(trigger)
 		go cancel()
-		if err := <-done; err != nil && !errors.Is(err, oops) {
-			t.Fatal(err)
-		}
+		err := <-done
+		require.False(t, err != nil && !errors.Is(err, oops), "%v", err)
 		live.Wait()
 	}
 }

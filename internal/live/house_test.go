@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -121,9 +122,7 @@ func background(t testing.TB, f func(ctx context.Context) error) (stop func()) {
 		cancel()
 		select {
 		case err := <-done:
-			if err != nil {
-				t.Errorf("it ended with %v", err)
-			}
+			assert.NoError(t, err, "it")
 		case <-time.After(patience):
 			t.Error("it does not stop")
 		}
@@ -321,9 +320,7 @@ func next[T any](t testing.TB, from <-chan T) T {
 	t.Helper()
 	select {
 	case v, open := <-from:
-		if !open {
-			t.Fatal("the stream ended")
-		}
+		require.True(t, open, "the stream ended")
 		return v
 	case <-time.After(patience):
 		t.Fatal("nothing came")
@@ -336,9 +333,7 @@ func ends[T any](t testing.TB, from <-chan T) {
 	t.Helper()
 	select {
 	case v, open := <-from:
-		if open {
-			t.Fatalf("it went on with %+v", v)
-		}
+		require.False(t, open, "it went on with %+v", v)
 	case <-time.After(patience):
 		t.Fatal("it does not end")
 	}

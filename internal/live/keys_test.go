@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen/privacy"
@@ -166,9 +167,8 @@ func TestAKeyReachesNoneOfItsOwnersNotesAndJobs(t *testing.T) {
 			"stream of a job":     func(ctx context.Context) error { _, err := h.streams.Job(ctx, j.ID); return err },
 			"stream of languages": func(ctx context.Context) error { _, err := h.series(ctx, n, nil); return err },
 		} {
-			if err := try(asKey(t, owner, auth.AllScopes()...)); !apperr.Is(err, apperr.Forbidden) && !errors.Is(err, privacy.Deny) {
-				t.Errorf("%s: %v", name, err)
-			}
+			err := try(asKey(t, owner, auth.AllScopes()...))
+			assert.False(t, !apperr.Is(err, apperr.Forbidden) && !errors.Is(err, privacy.Deny), "%s: %v", name, err)
 		}
 		got, err := h.notes.Get(as(t, owner), n)
 		require.NoError(t, err)

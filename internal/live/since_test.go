@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
@@ -62,9 +63,7 @@ func TestALongPollWaitsForTheFirstEvent(t *testing.T) {
 		got := make(chan *live.Batch)
 		go func() {
 			b, err := h.streams.Since(as(t, owner), &before, []string{note.TopicNotes}, live.MaxWait)
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 			got <- b
 		}()
 		h.polled()

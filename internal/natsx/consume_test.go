@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/jobspec"
 	"parley/internal/natsx"
@@ -22,9 +24,7 @@ func result(run string) jobspec.Result {
 func publish(t testing.TB, b *natsx.Bus, runs ...string) {
 	t.Helper()
 	for _, run := range runs {
-		if err := b.PublishResult(t.Context(), result(run)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, b.PublishResult(t.Context(), result(run)))
 	}
 }
 
@@ -88,9 +88,7 @@ func TestConsumeResults_HandsOverAllThatWaitsInOneBatch(t *testing.T) {
 		publish(t, b, runs...)
 		// The server hands messages out in the order of its requests: when this
 		// one is answered, the reader's buffer has what was published before.
-		if err := b.Conn().Flush(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, b.Conn().Flush())
 		close(leave)
 		var got []string
 		count := 0
@@ -99,12 +97,8 @@ func TestConsumeResults_HandsOverAllThatWaitsInOneBatch(t *testing.T) {
 			got = append(got, receive(t, batches, "a batch")...)
 			count++
 		}
-		if !slices.Equal(got, runs) {
-			t.Errorf("results came in another order or more than once")
-		}
-		if count > 5 {
-			t.Errorf("300 waiting results came in %d batches", count)
-		}
+		assert.Equal(t, runs, got, "results came in another order or more than once")
+		assert.LessOrEqual(t, count, 5, "300 waiting results came in %d batches", count)
 		empty(t, b)
 	})
 }
@@ -112,12 +106,10 @@ func TestConsumeResults_HandsOverAllThatWaitsInOneBatch(t *testing.T) {
 func TestConsumeResults_GivesBackWhatFailedAndRefusesWhatIsNoResult(t *testing.T) {
 	t.Parallel()
 	eachServer(t, natsx.Limits{}, func(t *testing.T, b *natsx.Bus) {
-		if _, err := b.JetStream().Publish(t.Context(), "results.x.done", []byte("not JSON")); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := b.JetStream().Publish(t.Context(), "results.x.done", []byte("{}")); err != nil {
-			t.Fatal(err)
-		}
+		_, err := b.JetStream().Publish(t.Context(), "results.x.done", []byte("not JSON"))
+		require.NoError(t, err)
+		_, err = b.JetStream().Publish(t.Context(), "results.x.done", []byte("{}"))
+		require.NoError(t, err)
 		publish(t, b, "good", "bad", "better")
 		seen := map[string]int{}
 		done := make(chan struct{})
@@ -147,15 +139,11 @@ func TestConsumeResults_SurvivesTheLossOfItsConsumerAndStream(t *testing.T) {
 		batches := consume(t, b)
 		publish(t, b, "one")
 		receive(t, batches, "the first result")
-		if err := b.JetStream().DeleteConsumer(t.Context(), jobspec.StreamResults, jobspec.RecorderConsumer); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, b.JetStream().DeleteConsumer(t.Context(), jobspec.StreamResults, jobspec.RecorderConsumer))
 		publish(t, b, "two")
 		for !slices.Contains(receive(t, batches, "the result after the consumer's loss"), "two") {
 		}
-		if err := b.JetStream().DeleteStream(t.Context(), jobspec.StreamResults); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, b.JetStream().DeleteStream(t.Context(), jobspec.StreamResults))
 		prepare(t, b)
 		publish(t, b, "three")
 		receive(t, batches, "the result after the stream's loss")
@@ -167,9 +155,7 @@ func TestConsumeResults_SurvivesAServerThatIsKilled(t *testing.T) {
 	t.Parallel()
 	server := testkit.NATS(t)
 	b, err := natsx.Connect(t.Context(), server.URL(), natsx.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	prepare(t, b)
 	back := make(chan struct{}, 8)
@@ -219,21 +205,15 @@ func TestSendResult_KeepsItsPlaceBeforeTheResult(t *testing.T) {
 	eachServer(t, natsx.Limits{}, func(t *testing.T, b *natsx.Bus) {
 		started := result("a")
 		started.Type = jobspec.ResultStarted
-		if err := b.SendResult(started); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, b.SendResult(started))
 		publish(t, b, "a", "a")
 		s, err := b.JetStream().Stream(t.Context(), jobspec.StreamResults)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := s.CachedInfo().State.Msgs; n != 2 {
-			t.Errorf("RESULTS holds %d messages, want started and one result", n)
-		}
+		require.NoError(t, err)
+		n := s.CachedInfo().State.Msgs
+		assert.Equal(t, uint64(2), n, "RESULTS holds %d messages, want started and one result", n)
 		for seq, want := range map[uint64]string{1: "results.a.started", 2: "results.a.done"} {
-			if m, err := s.GetMsg(t.Context(), seq); err != nil || m.Subject != want || m.Header.Get(nats.MsgIdHdr) == "" {
-				t.Errorf("message %d is %v, %v", seq, m, err)
-			}
+			m, err := s.GetMsg(t.Context(), seq)
+			assert.True(t, err == nil && m.Subject == want && m.Header.Get(nats.MsgIdHdr) != "", "message %d is %v, %v", seq, m, err)
 		}
 	})
 }

@@ -3,12 +3,13 @@ package natsx_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/jobspec"
 	"parley/internal/natsx"
@@ -30,29 +31,24 @@ func TestEnsureStreams_IsRepeatableAndBringsLimitsUpToDate(t *testing.T) {
 	eachServer(t, natsx.Limits{MaxJobs: 7}, func(t *testing.T, b *natsx.Bus) {
 		prepare(t, b)
 		s, err := b.JetStream().Stream(t.Context(), jobspec.StreamJobs)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		c := s.CachedInfo().Config
 		if c.Retention != jetstream.WorkQueuePolicy || c.Storage != jetstream.FileStorage || c.Discard != jetstream.DiscardNew ||
 			c.MaxMsgsPerSubject != 1 || !c.DiscardNewPerSubject || c.Duplicates != 10*time.Minute || c.MaxMsgs != 7 {
 			t.Errorf("JOBS is set up wrongly: %+v", c)
 		}
 		c.MaxMsgs = 3
-		if _, err := b.JetStream().UpdateStream(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
+		_, err = b.JetStream().UpdateStream(t.Context(), c)
+		require.NoError(t, err)
 		prepare(t, b)
-		if s, err = b.JetStream().Stream(t.Context(), jobspec.StreamJobs); err != nil || s.CachedInfo().Config.MaxMsgs != 7 {
-			t.Errorf("the limit was not brought up to date: %v", err)
-		}
+		s, err = b.JetStream().Stream(t.Context(), jobspec.StreamJobs)
+		require.NoError(t, err, "the limit was not brought up to date")
+		assert.Equal(t, int64(7), s.CachedInfo().Config.MaxMsgs, "the limit was not brought up to date")
 		kv, err := b.JetStream().KeyValue(t.Context(), jobspec.BucketCancel)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if status, err := kv.Status(t.Context()); err != nil || status.TTL() != 24*time.Hour {
-			t.Errorf("the bucket of cancelled runs keeps keys for %v, %v", status.TTL(), err)
-		}
+		require.NoError(t, err)
+		status, err := kv.Status(t.Context())
+		require.NoError(t, err, "the bucket of cancelled runs keeps keys for %v", status.TTL())
+		assert.Equal(t, 24*time.Hour, status.TTL(), "the bucket of cancelled runs keeps keys for %v", status.TTL())
 	})
 }
 
@@ -70,9 +66,7 @@ func TestPublishJob_TellsWhyAMessageWasNotStored(t *testing.T) {
 			{"a second run", job("b", 1), nil},
 			{"a third run", job("c", 1), natsx.ErrFull},
 		} {
-			if err := b.PublishJob(t.Context(), step.job); !errors.Is(err, step.want) {
-				t.Errorf("%s: %v, want %v", step.name, err, step.want)
-			}
+			assert.ErrorIs(t, b.PublishJob(t.Context(), step.job), step.want, step.name)
 		}
 	})
 }
@@ -89,22 +83,16 @@ func TestPublishJobs_AnswersForEachJobInOrder(t *testing.T) {
 		jobs[n-2] = job("run1", 2)
 		errs := b.PublishJobs(t.Context(), jobs)
 		for i, err := range errs[:n-2] {
-			if err != nil {
-				t.Fatalf("job %d: %v", i, err)
-			}
+			require.NoError(t, err, "job %d", i)
 		}
-		if !errors.Is(errs[n-1], natsx.ErrDuplicate) || !errors.Is(errs[n-2], natsx.ErrOccupied) {
-			t.Errorf("the last two: %v, %v", errs[n-2], errs[n-1])
-		}
+		assert.ErrorIs(t, errs[n-1], natsx.ErrDuplicate, "the last two")
+		assert.ErrorIs(t, errs[n-2], natsx.ErrOccupied, "the last two")
 		queued, err := b.QueuedSubjects(t.Context(), jobspec.SubjectJobsAll)
-		if err != nil || len(queued) != n-2 {
-			t.Errorf("%d subjects are queued, want %d: %v", len(queued), n-2, err)
-		}
+		assert.NoError(t, err, "%d subjects are queued, want %d", len(queued), n-2)
+		assert.Len(t, queued, n-2, "%d subjects are queued, want %d", len(queued), n-2)
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := b.PublishJob(cancelled, job("late", 1)); !errors.Is(err, context.Canceled) {
-			t.Errorf("publishing with an ended context: %v", err)
-		}
+		assert.ErrorIs(t, b.PublishJob(cancelled, job("late", 1)), context.Canceled, "publishing with an ended context")
 	})
 }
 
@@ -116,21 +104,19 @@ func TestPurgeRun_TakesAQueuedRunBack(t *testing.T) {
 			if filter != subject("a") {
 				attempt = 2
 			}
-			if err := b.PublishJob(t.Context(), job("a", attempt)); err != nil {
-				t.Fatal(err)
-			}
-			if queued, err := b.QueuedRun(t.Context(), filter); !queued || err != nil {
-				t.Errorf("%s is queued: %v, %v", filter, queued, err)
-			}
-			if n, err := b.PurgeRun(t.Context(), filter); n != 1 || err != nil {
-				t.Errorf("%s: purged %d, %v", filter, n, err)
-			}
-			if n, err := b.PurgeRun(t.Context(), filter); n != 0 || err != nil {
-				t.Errorf("%s: purged %d the second time, %v", filter, n, err)
-			}
-			if queued, err := b.QueuedRun(t.Context(), filter); queued || err != nil {
-				t.Errorf("%s is still queued: %v, %v", filter, queued, err)
-			}
+			require.NoError(t, b.PublishJob(t.Context(), job("a", attempt)))
+			queued, err := b.QueuedRun(t.Context(), filter)
+			assert.NoError(t, err, "%s is queued", filter)
+			assert.True(t, queued, "%s is queued: %v", filter, queued)
+			n, err := b.PurgeRun(t.Context(), filter)
+			assert.NoError(t, err, "%s: purged %d", filter, n)
+			assert.Equal(t, 1, n, "%s: purged %d", filter, n)
+			n, err = b.PurgeRun(t.Context(), filter)
+			assert.NoError(t, err, "%s: purged %d the second time", filter, n)
+			assert.Zero(t, n, "%s: purged %d the second time", filter, n)
+			queued, err = b.QueuedRun(t.Context(), filter)
+			assert.NoError(t, err, "%s is still queued", filter)
+			assert.False(t, queued, "%s is still queued: %v", filter, queued)
 		}
 	})
 }
@@ -138,9 +124,7 @@ func TestPurgeRun_TakesAQueuedRunBack(t *testing.T) {
 func TestCancelRun_ReachesWatchersReadersAndListeners(t *testing.T) {
 	t.Parallel()
 	eachServer(t, natsx.Limits{}, func(t *testing.T, b *natsx.Bus) {
-		if err := b.CancelRun(t.Context(), "early"); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, b.CancelRun(t.Context(), "early"))
 		type flag struct {
 			run       string
 			cancelled bool
@@ -149,33 +133,21 @@ func TestCancelRun_ReachesWatchersReadersAndListeners(t *testing.T) {
 		background(t, func(ctx context.Context) error {
 			return b.WatchCancelled(ctx, func(run string, cancelled bool) { flags <- flag{run, cancelled} })
 		})
-		if f := receive(t, flags, "the flag that was set before"); f != (flag{"early", true}) {
-			t.Errorf("the first flag is %v", f)
-		}
+		assert.Equal(t, flag{"early", true}, receive(t, flags, "the flag that was set before"), "the first flag")
 		sub, err := b.Conn().SubscribeSync(jobspec.SubjectCancelAll)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.CancelRun(t.Context(), "late"); err != nil {
-			t.Fatal(err)
-		}
-		if m, err := sub.NextMsg(patience); err != nil || m.Subject != jobspec.CancelSubject("late") {
-			t.Errorf("the control message: %v, %v", m, err)
-		}
-		if f := receive(t, flags, "the flag that was set later"); f != (flag{"late", true}) {
-			t.Errorf("the second flag is %v", f)
-		}
-		if is, err := b.RunCancelled(t.Context(), "late"); !is || err != nil {
-			t.Errorf("the run reads as cancelled: %v, %v", is, err)
-		}
-		if err := b.RestoreRun(t.Context(), "late"); err != nil {
-			t.Fatal(err)
-		}
-		if f := receive(t, flags, "the flag's end"); f != (flag{"late", false}) {
-			t.Errorf("the third flag is %v", f)
-		}
-		if is, err := b.RunCancelled(t.Context(), "late"); is || err != nil {
-			t.Errorf("the restored run reads as cancelled: %v, %v", is, err)
-		}
+		require.NoError(t, err)
+		require.NoError(t, b.CancelRun(t.Context(), "late"))
+		m, err := sub.NextMsg(patience)
+		require.NoError(t, err, "the control message")
+		assert.Equal(t, jobspec.CancelSubject("late"), m.Subject, "the control message: %v", m)
+		assert.Equal(t, flag{"late", true}, receive(t, flags, "the flag that was set later"), "the second flag")
+		is, err := b.RunCancelled(t.Context(), "late")
+		assert.NoError(t, err, "the run reads as cancelled")
+		assert.True(t, is, "the run reads as cancelled: %v", is)
+		require.NoError(t, b.RestoreRun(t.Context(), "late"))
+		assert.Equal(t, flag{"late", false}, receive(t, flags, "the flag's end"), "the third flag")
+		is, err = b.RunCancelled(t.Context(), "late")
+		assert.NoError(t, err, "the restored run reads as cancelled")
+		assert.False(t, is, "the restored run reads as cancelled: %v", is)
 	})
 }

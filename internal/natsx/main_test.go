@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"parley/internal/natsx"
@@ -31,9 +33,7 @@ func eachServer(t *testing.T, limits natsx.Limits, test func(t *testing.T, b *na
 	t.Run("external", func(t *testing.T) {
 		t.Parallel()
 		b, err := natsx.Connect(t.Context(), testkit.NATS(t).URL(), natsx.Options{Limits: limits})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		t.Cleanup(b.Close)
 		prepare(t, b)
 		test(t, b)
@@ -44,14 +44,10 @@ func eachServer(t *testing.T, limits natsx.Limits, test func(t *testing.T, b *na
 func embedded(t testing.TB, o natsx.Options) *natsx.Bus {
 	t.Helper()
 	e, err := natsx.StartEmbedded(natsx.EmbeddedConfig{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(e.Close)
 	b, err := e.Connect(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	prepare(t, b)
 	return b
@@ -59,9 +55,7 @@ func embedded(t testing.TB, o natsx.Options) *natsx.Bus {
 
 func prepare(t testing.TB, b *natsx.Bus) {
 	t.Helper()
-	if err := b.EnsureStreams(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, b.EnsureStreams(t.Context()))
 }
 
 // background runs f until the test ends, and fails the test when f returns an
@@ -77,9 +71,7 @@ func background(t testing.TB, f func(ctx context.Context) error) (stop func()) {
 		once.Do(func() {
 			select {
 			case err := <-done:
-				if err != nil {
-					t.Errorf("the service failed: %v", err)
-				}
+				assert.NoError(t, err, "the service failed")
 			case <-time.After(patience):
 				t.Error("the service did not stop")
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -59,9 +60,7 @@ func TestN3CachedReadsAreNeverOlderThanWhatWasDelivered(t *testing.T) {
 					least := delivered.Load()
 					got, err := r.Get(ctx, n.ID)
 					if err != nil {
-						if ctx.Err() == nil {
-							t.Error(err)
-						}
+						assert.Error(t, ctx.Err(), "%v", err)
 						return
 					}
 					reads.Add(1)
@@ -128,9 +127,8 @@ func TestN3OldRowIsNotStoredOverANewResult(t *testing.T) {
 		j := r.translate(n, "es")[0]
 		var reading sync.WaitGroup
 		reading.Go(func() {
-			if _, err := r.Get(as(t, owner), n.ID); err != nil {
-				t.Error(err)
-			}
+			_, err := r.Get(as(t, owner), n.ID)
+			assert.NoError(t, err)
 		})
 		<-slow.reached
 		r.finish(j, "uno")

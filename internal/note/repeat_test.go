@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
@@ -29,9 +30,8 @@ func (r *room) atOnce(call func(ctx context.Context) (*note.Written, error)) *no
 	for i := range written {
 		all.Go(func() {
 			var err error
-			if written[i], err = call(as(r.t, owner)); err != nil {
-				r.t.Error(err)
-			}
+			written[i], err = call(as(r.t, owner))
+			assert.NoError(r.t, err)
 		})
 	}
 	all.Wait()

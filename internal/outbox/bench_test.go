@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -36,9 +37,8 @@ func BenchmarkJobs(b *testing.B) {
 			for range 16 {
 				callers.Go(func() {
 					for n := range todo {
-						if _, _, err := p.notes.Translate(as(b, owner), note.TranslateNoteInput{NoteID: n.ID, Languages: []string{"es"}}); err != nil {
-							b.Error(err)
-						}
+						_, _, err := p.notes.Translate(as(b, owner), note.TranslateNoteInput{NoteID: n.ID, Languages: []string{"es"}})
+						assert.NoError(b, err)
 					}
 				})
 			}

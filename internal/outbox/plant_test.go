@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -136,9 +137,7 @@ func background(t testing.TB, f func(ctx context.Context) error) (stop func()) {
 		cancel()
 		select {
 		case err := <-done:
-			if err != nil {
-				t.Errorf("it ended with %v", err)
-			}
+			assert.NoError(t, err, "it")
 		case <-time.After(patience):
 			t.Error("it does not stop")
 		}

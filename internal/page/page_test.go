@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/ent/gen"
 	"parley/ent/gen/note"
 	"parley/ent/gen/predicate"
@@ -66,9 +69,7 @@ func fill(t *testing.T, s *store.Store) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 }
 
 func load(t testing.TB, s *store.Store, o page.Order[*gen.Note], args page.Args) (*page.Page[*gen.Note], error) {
@@ -94,28 +95,20 @@ func TestPagesOfEverySizeGiveTheWholeListInBothDirections(t *testing.T) {
 		fill(t, s)
 		for _, o := range orders() {
 			whole, err := load(t, s, o, page.Args{First: ptr(100)})
-			if err != nil || len(whole.Edges) != rows || whole.HasNext || whole.HasPrevious {
-				t.Fatalf("%s: %+v, %v", o.Name, whole, err)
-			}
-			if !sorted(whole.Edges, o) {
-				t.Errorf("%s descending %v is not in order", o.Name, o.Descending)
-			}
-			if n, err := whole.Count(); n != rows || err != nil {
-				t.Errorf("counted %d, %v", n, err)
-			}
+			require.NoError(t, err, o.Name)
+			require.True(t, len(whole.Edges) == rows && !whole.HasNext && !whole.HasPrevious, "%s: %+v", o.Name, whole)
+			assert.True(t, sorted(whole.Edges, o), "%s descending %v is not in order", o.Name, o.Descending)
+			n, err := whole.Count()
+			assert.NoError(t, err)
+			assert.Equal(t, rows, n)
 			want := ids(whole.Edges)
 			for _, size := range []int{1, 2, 5, rows - 1, rows, rows + 1} {
-				if got := walk(t, s, o, size, false); !slices.Equal(got, want) {
-					t.Errorf("%s descending %v forward by %d:\n%v, want\n%v", o.Name, o.Descending, size, got, want)
-				}
-				if got := walk(t, s, o, size, true); !slices.Equal(got, want) {
-					t.Errorf("%s descending %v backward by %d:\n%v, want\n%v", o.Name, o.Descending, size, got, want)
-				}
+				assert.Equal(t, want, walk(t, s, o, size, false), "%s descending %v forward by %d", o.Name, o.Descending, size)
+				assert.Equal(t, want, walk(t, s, o, size, true), "%s descending %v backward by %d", o.Name, o.Descending, size)
 			}
 			between, err := load(t, s, o, page.Args{First: ptr(50), After: &whole.Edges[3].Cursor, Before: &whole.Edges[9].Cursor})
-			if err != nil || !slices.Equal(ids(between.Edges), want[4:9]) || between.HasNext {
-				t.Errorf("%s between two cursors: %v, %v", o.Name, between, err)
-			}
+			assert.True(t, err == nil && slices.Equal(ids(between.Edges), want[4:9]) && !between.HasNext,
+				"%s between two cursors: %v, %v", o.Name, between, err)
 		}
 	})
 }
@@ -167,9 +160,7 @@ func walk(t *testing.T, s *store.Store, o page.Order[*gen.Note], size int, backw
 	}
 	for range rows + 2 {
 		p, err := load(t, s, o, args)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if backward {
 			all = append(ids(p.Edges), all...)
 			if !p.HasPrevious {
@@ -194,19 +185,14 @@ func TestAPageBehindADeletedRowGoesOnWhereItWas(t *testing.T) {
 		fill(t, s)
 		o := orders()[0]
 		whole, err := load(t, s, o, page.Args{First: ptr(100)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		err = s.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
 			return s.Client(ctx).Note.DeleteOneID(whole.Edges[4].Node.ID).Exec(ctx)
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		p, err := load(t, s, o, page.Args{First: ptr(2), After: &whole.Edges[4].Cursor})
-		if err != nil || !slices.Equal(ids(p.Edges), ids(whole.Edges[5:7])) {
-			t.Errorf("%v, %v", p, err)
-		}
+		require.NoError(t, err, "%v", p)
+		assert.Equal(t, ids(whole.Edges[5:7]), ids(p.Edges), "%v", p)
 	})
 }
 
@@ -224,14 +210,12 @@ func TestSizesHaveADefaultAndALimit(t *testing.T) {
 	} {
 		p, err := load(t, s, orders()[0], test.args)
 		if test.want < 0 {
-			if all := apperr.List(err); len(all) != 1 || all[0].Code != apperr.BadInput || all[0].Path[0] != test.path {
-				t.Errorf("%+v gives %v", test.args, err)
-			}
+			all := apperr.List(err)
+			assert.True(t, len(all) == 1 && all[0].Code == apperr.BadInput && all[0].Path[0] == test.path, "%+v gives %v", test.args, err)
 			continue
 		}
-		if err != nil || len(p.Edges) != test.want || test.want == 0 && !p.HasNext && !p.HasPrevious {
-			t.Errorf("%+v gives %d, %v", test.args, len(p.Edges), err)
-		}
+		assert.False(t, err != nil || len(p.Edges) != test.want || test.want == 0 && !p.HasNext && !p.HasPrevious,
+			"%+v gives %d, %v", test.args, len(p.Edges), err)
 	}
 }
 
@@ -254,9 +238,7 @@ func TestCursorsOfAnotherOrderAndForgedOnesAreBadInput(t *testing.T) {
 		}
 		for _, o := range orders() {
 			p, err := load(t, s, o, page.Args{First: ptr(1)})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			cursors = append(cursors, p.Edges[0].Cursor)
 		}
 		for i, o := range orders() {
@@ -266,9 +248,7 @@ func TestCursorsOfAnotherOrderAndForgedOnesAreBadInput(t *testing.T) {
 					_, err := load(t, s, o, args)
 					all := apperr.List(err)
 					refused := len(all) == 1 && all[0].Code == apperr.BadInput && all[0].Path[0] == name
-					if own != (err == nil) || !own && !refused {
-						t.Errorf("%s %.60q in %s descending %v: %v", name, c, o.Name, o.Descending, err)
-					}
+					assert.False(t, own != (err == nil) || !own && !refused, "%s %.60q in %s descending %v: %v", name, c, o.Name, o.Descending, err)
 				}
 			}
 		}
@@ -291,9 +271,8 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, c string) {
 		for _, s := range stores {
 			for _, o := range orders() {
-				if _, err := load(t, s, o, page.Args{After: &c}); err != nil && !apperr.Is(err, apperr.BadInput) {
-					t.Errorf("%q: %v", c, err)
-				}
+				_, err := load(t, s, o, page.Args{After: &c})
+				assert.False(t, err != nil && !apperr.Is(err, apperr.BadInput), "%q: %v", c, err)
 			}
 		}
 	})

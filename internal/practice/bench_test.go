@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"parley/ent/gen"
 	"parley/internal/batch"
 	"parley/internal/practice"
@@ -88,13 +90,9 @@ func BenchmarkRecordErrors(b *testing.B) {
 						items[i] = item(one, fmt.Sprintf("%d-%d", run, n), i, category, subcategory)
 					}
 					results, err := w.RecordErrors(key(b, "owner"), items)
-					if err != nil {
-						b.Error(err)
-					}
+					assert.NoError(b, err)
 					for _, r := range results {
-						if r.Status != practice.Recorded {
-							b.Error(r)
-						}
+						assert.Equal(b, practice.Recorded, r.Status, "%v", r)
 					}
 				})
 				b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "items/s")
@@ -120,9 +118,8 @@ func BenchmarkExercise(b *testing.B) {
 		b.Run("top5", func(b *testing.B) {
 			concurrently(b, func(_ int64, r *rand.Rand) {
 				list, err := w.Exercise(key(b, "owner"), ptr(fmt.Sprintf("learner-%d", r.IntN(benchLearners))), 5, nil)
-				if err != nil || len(list) != 5 {
-					b.Error(list, err)
-				}
+				assert.NoError(b, err)
+				assert.Len(b, list, 5)
 			})
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reads/s")
 		})

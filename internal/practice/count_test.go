@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -63,9 +64,7 @@ func TestManyWritersCountEveryErrorOnce(t *testing.T) {
 						items = append(items, item(utterances[learner], fmt.Sprintf("%d-%d", writer, call), i, "c", fmt.Sprint(kind)))
 					}
 					for _, result := range w.record(key(t, "owner"), items...) {
-						if result.Status != practice.Recorded {
-							t.Error(result)
-						}
+						assert.Equal(t, practice.Recorded, result.Status, "%v", result)
 					}
 				}
 			})
@@ -110,9 +109,7 @@ func TestDuplicatesThatCrossCountOnce(t *testing.T) {
 					mu.Lock()
 					for i, result := range results {
 						name := fmt.Sprintf("%s %s %d", part[i].UtteranceID, part[i].ClientKey, part[i].Index)
-						if ids[name] != "" && ids[name] != result.ErrorID {
-							t.Errorf("%s has the ids %s and %s", name, ids[name], result.ErrorID)
-						}
+						assert.False(t, ids[name] != "" && ids[name] != result.ErrorID, "%s has the ids %s and %s", name, ids[name], result.ErrorID)
 						ids[name] = result.ErrorID
 						if result.Status == practice.Recorded {
 							recorded[name]++

@@ -356,9 +356,8 @@ func TestWaitingCountsTheExercisesThatWaitForTheirStatement(t *testing.T) {
 		}
 		for range 201 { // two statements of 100 are under way at most
 			all.Go(func() {
-				if _, err := w.Exercise(ctx, nil, 5, nil); err != nil {
-					t.Error(err)
-				}
+				_, err := w.Exercise(ctx, nil, 5, nil)
+				assert.NoError(t, err)
 			})
 		}
 		// Reads that wait have nothing to say: only their number shows them.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
@@ -230,9 +231,7 @@ func TestManyAcknowledgeAtOnceAndTheFurthestStands(t *testing.T) {
 					v = stranger
 				}
 				_, err := r.ack(v, fmt.Sprint("device-", i%5), r.at(int64(i%10)))
-				if err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, err)
 			})
 		}
 		all.Wait()

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/server"
 	"parley/schema"
@@ -61,9 +63,7 @@ func TestGetRunsQueriesAndNoMutations(t *testing.T) {
 	wantCode(t, "nothing", request(t, c, http.MethodGet, "/graphql", ""), 400, "BAD_INPUT")
 	mutation := request(t, c, http.MethodGet, get("mutation{signOut{clientMutationId}}"), "")
 	wantCode(t, "a mutation", mutation, 405, "BAD_INPUT")
-	if mutation.Header.Get("Allow") != "POST" {
-		t.Errorf("a refused mutation allows %q", mutation.Header.Get("Allow"))
-	}
+	assert.Equal(t, "POST", mutation.Header.Get("Allow"), "a refused mutation")
 }
 
 // A page of another site may send these types without asking first.
@@ -76,9 +76,7 @@ func TestTypesThatNeedNoPreflightAreRefused(t *testing.T) {
 	for _, method := range []string{http.MethodPatch, "SEARCH"} {
 		got := request(t, c, method, "/graphql", "")
 		wantCode(t, method, got, 405, "BAD_INPUT")
-		if got.Header.Get("Allow") == "" {
-			t.Errorf("%s: no Allow header", method)
-		}
+		assert.NotEmpty(t, got.Header.Get("Allow"), "%s: no Allow header", method)
 	}
 }
 
@@ -88,14 +86,10 @@ func TestABodyThatIsTooLongIsTooLarge(t *testing.T) {
 	long := `{"query":"{__typename}","variables":{"x":"` + strings.Repeat("x", 1<<20) + `"}}`
 	wantCode(t, "with its length", request(t, c, http.MethodPost, "/graphql", long, "Content-Type", asJSON), 413, "TOO_LARGE")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.URL+"/graphql", io.MultiReader(strings.NewReader(long)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r.Header.Set("Content-Type", asJSON)
 	got, err := c.Send(r) // in chunks, because nobody knows how long it is
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	wantCode(t, "in chunks", got, 413, "TOO_LARGE")
 }
 
@@ -110,19 +104,14 @@ func TestCORSAllowsTheListedOriginsOnly(t *testing.T) {
 			"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type")
 		real := request(t, c, http.MethodPost, "/graphql", `{"query":"{__typename}"}`, "Content-Type", asJSON, "Origin", origin)
 		for _, r := range []http.Header{pre.Header, real.Header} {
-			if got := r.Get("Access-Control-Allow-Origin"); (got == origin) != allowed || got == "*" {
-				t.Errorf("%s: allowed is %q, want %v", origin, got, allowed)
-			}
-			if !strings.Contains(strings.Join(r.Values("Vary"), ","), "Origin") {
-				t.Errorf("%s: caches are not told that the answer varies", origin)
-			}
+			got := r.Get("Access-Control-Allow-Origin")
+			assert.Equal(t, allowed, got == origin, "%s: allowed", origin)
+			assert.NotEqual(t, "*", got, "%s: allowed", origin)
+			assert.Contains(t, strings.Join(r.Values("Vary"), ","), "Origin", "%s: caches are not told that the answer varies", origin)
 		}
-		if got := pre.Header.Get("Access-Control-Allow-Headers"); allowed && got != "authorization,content-type" {
-			t.Errorf("%s may send the headers %q", origin, got)
-		}
-		if pre.Status != http.StatusNoContent {
-			t.Errorf("%s: the preflight got %d", origin, pre.Status)
-		}
+		got := pre.Header.Get("Access-Control-Allow-Headers")
+		assert.False(t, allowed && got != "authorization,content-type", "%s may send the headers %q", origin, got)
+		assert.Equal(t, http.StatusNoContent, pre.Status, "%s: the preflight", origin)
 	}
 }
 
@@ -151,9 +140,8 @@ func TestASocketWithABadTokenIsClosedAsForbidden(t *testing.T) {
 	t.Parallel()
 	_, err := run(t, nil).As("nonsense").Dial(t.Context())
 	var closed *websocket.CloseError
-	if !errors.As(err, &closed) || closed.Code != 4403 {
-		t.Errorf("got %v, want 4403", err)
-	}
+	require.ErrorAs(t, err, &closed, "want 4403")
+	assert.Equal(t, 4403, closed.Code, "want 4403")
 }
 
 func TestHealthReadinessAndSchema(t *testing.T) {
@@ -167,20 +155,20 @@ func TestHealthReadinessAndSchema(t *testing.T) {
 		r := request(t, c, http.MethodGet, path, "")
 		return r.Status, string(r.Body)
 	}
-	if status, body := text("/healthz"); status != 200 || body != "ok\n" {
-		t.Errorf("/healthz: %d %q", status, body)
-	}
+	status, body := text("/healthz")
+	assert.Equal(t, 200, status, "/healthz")
+	assert.Equal(t, "ok\n", body, "/healthz")
 	ready <- nil
-	if status, body := text("/readyz"); status != 200 || body != "ready\n" {
-		t.Errorf("/readyz: %d %q", status, body)
-	}
+	status, body = text("/readyz")
+	assert.Equal(t, 200, status, "/readyz")
+	assert.Equal(t, "ready\n", body, "/readyz")
 	ready <- sick
-	if status, body := text("/readyz"); status != 503 || body != "not ready\n" {
-		t.Errorf("/readyz of a sick server: %d %q", status, body)
-	}
-	if status, body := text("/schema.graphql"); status != 200 || body != schema.SDL() {
-		t.Errorf("/schema.graphql: %d, %d bytes", status, len(body))
-	}
+	status, body = text("/readyz")
+	assert.Equal(t, 503, status, "/readyz of a sick server")
+	assert.Equal(t, "not ready\n", body, "/readyz of a sick server")
+	status, body = text("/schema.graphql")
+	assert.Equal(t, 200, status, "/schema.graphql, %d bytes", len(body))
+	assert.Equal(t, schema.SDL(), body, "/schema.graphql, %d bytes", len(body))
 }
 
 func TestAPortInUseIsSaidInASentence(t *testing.T) {
@@ -188,7 +176,6 @@ func TestAPortInUseIsSaidInASentence(t *testing.T) {
 	c := run(t, nil)
 	address := strings.TrimPrefix(c.URL, "http://")
 	_, err := server.New(t.Context(), server.Config{Listen: address, Metrics: http.NotFoundHandler()})
-	if err == nil || err.Error() != address+" is in use by another program: stop it, or choose another address with --listen" {
-		t.Errorf("got %v", err)
-	}
+	require.Error(t, err)
+	assert.Equal(t, address+" is in use by another program: stop it, or choose another address with --listen", err.Error())
 }

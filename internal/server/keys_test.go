@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
 	"parley/internal/apperr"
@@ -27,9 +28,7 @@ func TestAKeyOnRequestsAndSocketsReachesNoneOfItsOwnersData(t *testing.T) {
 		owner := m.owner()
 		language := "en"
 		w, err := m.notes.Create(owner, note.CreateNoteInput{Title: "t", Text: "x", Language: &language})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		id, c := m.key(owner, nil)
 		upgrade := *m.Client // the key in the header of the upgrade request instead
 		upgrade.Header = http.Header{"Authorization": {"Bearer " + c.Token}}
@@ -43,22 +42,19 @@ func TestAKeyOnRequestsAndSocketsReachesNoneOfItsOwnersData(t *testing.T) {
 		} {
 			wantCode(t, query, post(t, c, query, vars), 200, "FORBIDDEN")
 			for name, s := range sockets {
-				if r, _ := s.Subscribe(t, query, vars).Next(t); r.Code() != "FORBIDDEN" {
-					t.Errorf("%s by %s: %+v", query, name, r)
-				}
+				r, _ := s.Subscribe(t, query, vars).Next(t)
+				assert.Equal(t, "FORBIDDEN", r.Code(), "%s by %s: %+v", query, name, r)
 			}
 		}
 		for _, query := range []string{"query($n: ID!) { node(id: $n) { id } }", "query($k: ID!) { node(id: $k) { id } }"} {
-			if r := post(t, c, query, vars); string(r.Data) != `{"node":null}` {
-				t.Errorf("%s: %s", query, r.Body)
-			}
+			r := post(t, c, query, vars)
+			assert.Equal(t, `{"node":null}`, string(r.Data), "%s: %s", query, r.Body)
 		}
 		wantCode(t, "an unknown key", post(t, m.As(c.Token[:40]+"aaaaaaa"), "{ viewer { id } }", nil), 200, "UNAUTHENTICATED")
 		_, err = m.As(c.Token[:40] + "aaaaaaa").Dial(t.Context())
 		var closed *websocket.CloseError
-		if !errors.As(err, &closed) || closed.Code != 4403 {
-			t.Errorf("a socket with an unknown key: %v", err)
-		}
+		require.ErrorAs(t, err, &closed, "a socket with an unknown key")
+		assert.Equal(t, 4403, closed.Code, "a socket with an unknown key")
 	})
 }
 
@@ -69,12 +65,9 @@ func TestTheCookieCarriesNoKey(t *testing.T) {
 		cookie.Header = http.Header{"Cookie": {"parley_session=" + c.Token}}
 		r := post(t, &cookie, "{ viewer { id } }", nil)
 		wantCode(t, "a request", r, 200, "UNAUTHENTICATED")
-		if !strings.Contains(r.Errors[0].Message, "Sign in first") {
-			t.Errorf("it says %s", r.Body)
-		}
-		if r, _ := cookie.MustDial(t).Subscribe(t, eventsQuery, nil).Next(t); r.Code() != "UNAUTHENTICATED" {
-			t.Errorf("a socket: %+v", r)
-		}
+		assert.Contains(t, r.Errors[0].Message, "Sign in first", "it says %s", r.Body)
+		r, _ = cookie.MustDial(t).Subscribe(t, eventsQuery, nil).Next(t)
+		assert.Equal(t, "UNAUTHENTICATED", r.Code(), "a socket: %+v", r)
 	})
 }
 
@@ -83,13 +76,10 @@ func TestASocketWithAKeyGetsItsOwnersDialogEvents(t *testing.T) {
 		owner := m.owner()
 		_, c := m.key(owner, nil)
 		s := c.MustDial(t)
-		if r, _ := s.Subscribe(t, eventsQuery, gqlclient.Vars{"t": []string{"NOTES"}}).Next(t); r.Code() != "FORBIDDEN" {
-			t.Errorf("the topic NOTES: %+v", r)
-		}
+		r, _ := s.Subscribe(t, eventsQuery, gqlclient.Vars{"t": []string{"NOTES"}}).Next(t)
+		assert.Equal(t, "FORBIDDEN", r.Code(), "the topic NOTES: %+v", r)
 		head, err := m.log.Head(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		stream := s.Subscribe(t, eventsQuery, gqlclient.Vars{"a": m.log.Cursor(head).String()})
 		for _, id := range []string{"dlg_1", "dlg_2"} {
 			m.change(owner, note.TopicNotes, note.TypeNoteChanged, "note_1")
@@ -102,12 +92,9 @@ func TestASocketWithAKeyGetsItsOwnersDialogEvents(t *testing.T) {
 					ID, State, DialogID string
 				}
 			}
-			if !stream.Read(t, &got) {
-				t.Fatal("the stream ended")
-			}
-			if e := got.Events; e.Typename != "ConsentChanged" || e.ID != id || e.DialogID != "7" || e.State != "APPROVED" {
-				t.Errorf("got %+v", e)
-			}
+			require.True(t, stream.Read(t, &got), "the stream ended")
+			e := got.Events
+			assert.True(t, e.Typename == "ConsentChanged" && e.ID == id && e.DialogID == "7" && e.State == "APPROVED", "got %+v", e)
 		}
 	})
 }
@@ -118,12 +105,9 @@ func wantRefused(t *testing.T, s *gqlclient.Socket, code, words string) {
 	for _, query := range []string{"{ __typename }", "mutation { signOut { clientMutationId } }", eventsQuery} {
 		stream := s.Subscribe(t, query, nil)
 		r, ok := stream.Next(t)
-		if !ok || r.Code() != code || !strings.Contains(r.Errors[0].Message, words) {
-			t.Errorf("%s: %+v, want %s", query, r, code)
-		}
-		if _, more := stream.Next(t); more {
-			t.Errorf("%s goes on", query)
-		}
+		assert.True(t, ok && r.Code() == code && strings.Contains(r.Errors[0].Message, words), "%s: %+v, want %s", query, r, code)
+		_, more := stream.Next(t)
+		assert.False(t, more, "%s goes on", query)
 	}
 }
 
@@ -135,9 +119,8 @@ func TestEveryOperationOnTheSocketOfARevokedKeyIsRefused(t *testing.T) {
 		b := m.start(nil)
 		s := b.As(c.Token).MustDial(t)
 		works(t, s)
-		if _, err := b.accounts.RevokeKey(owner, id); err != nil {
-			t.Fatal(err)
-		}
+		_, err := b.accounts.RevokeKey(owner, id)
+		require.NoError(t, err)
 		wantRefused(t, s, "UNAUTHENTICATED", "API key is not valid here")
 		wantCode(t, "a request", post(t, b.As(c.Token), "{ viewer { id } }", nil), 200, "UNAUTHENTICATED")
 		_, other := m.key(owner, nil)
@@ -153,15 +136,11 @@ func TestTheSocketOfARevokedKeyIsClosed(t *testing.T) {
 		s, stays := c.MustDial(t), other.MustDial(t)
 		person := m.As(m.person(time.Hour).AccessToken).MustDial(t)
 		stream := s.Subscribe(t, eventsQuery, nil)
-		if _, err := m.another(0).RevokeKey(owner, id); err != nil { // in another process
-			t.Fatal(err)
-		}
-		if code := s.Closed(t); code != 4403 {
-			t.Errorf("closed with %d", code)
-		}
-		if r, more := stream.Next(t); more {
-			t.Errorf("the stream goes on with %+v", r)
-		}
+		_, err := m.another(0).RevokeKey(owner, id)
+		require.NoError(t, err) // in another process
+		assert.Equal(t, 4403, s.Closed(t))
+		r, more := stream.Next(t)
+		assert.False(t, more, "the stream goes on with %+v", r)
 		works(t, stays)
 		works(t, person)
 	})
@@ -173,9 +152,9 @@ func TestTheSocketOfAKeyEndsWithTheKey(t *testing.T) {
 		_, c := m.key(m.owner(), &soon)
 		s := c.MustDial(t)
 		works(t, s)
-		if code := s.Closed(t); code != 4403 || time.Now().Before(soon) {
-			t.Errorf("closed with %d, %v before its end", code, time.Until(soon))
-		}
+		code := s.Closed(t)
+		assert.Equal(t, 4403, code, "%v before its end", time.Until(soon))
+		assert.False(t, time.Now().Before(soon), "closed with %d, %v before its end", code, time.Until(soon))
 		wantCode(t, "after", post(t, c, "{ viewer { id } }", nil), 200, "UNAUTHENTICATED")
 	})
 }
@@ -225,9 +204,9 @@ func TestASocketOutlivesADatabaseThatCantVerifyItsKey(t *testing.T) {
 
 func works(t *testing.T, s *gqlclient.Socket) {
 	t.Helper()
-	if r, _ := s.Subscribe(t, "{ __typename }", nil).Next(t); r == nil || r.Err() != nil {
-		t.Errorf("an operation gives %+v", r)
-	}
+	r, _ := s.Subscribe(t, "{ __typename }", nil).Next(t)
+	require.NotNil(t, r, "an operation")
+	assert.NoError(t, r.Err(), "an operation")
 }
 
 func TestPeoplesSocketsAreVerifiedOnceAndThoseOfKeysForEveryOperation(t *testing.T) {
@@ -247,8 +226,7 @@ func TestPeoplesSocketsAreVerifiedOnceAndThoseOfKeysForEveryOperation(t *testing
 		works(t, machine)
 	}
 	for token, want := range map[string]int{"person": 1, "other": 1, "pak_upgrade": 1, "pak_1": 1 + many} {
-		if n := v.count(token); n != want {
-			t.Errorf("%s was verified %d times, want %d", token, n, want)
-		}
+		n := v.count(token)
+		assert.Equal(t, want, n, "%s was verified %d times, want %d", token, n, want)
 	}
 }

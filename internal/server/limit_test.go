@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/server"
 )
@@ -33,9 +36,8 @@ func TestIntrospectionHasASwitch(t *testing.T) {
 	wantCode(t, "on", post(t, run(t, nil), query, nil), 200, "")
 	off := run(t, func(c *server.Config) { c.Introspection = false })
 	got := post(t, off, query, nil)
-	if got.Code() == "" || strings.Contains(string(got.Body), `"Query"`) {
-		t.Errorf("off: %s", got.Body)
-	}
+	require.NotEmpty(t, got.Code(), "off")
+	assert.NotContains(t, string(got.Body), `"Query"`, "off")
 	wantCode(t, "__typename stays", post(t, off, "{__typename}", nil), 200, "")
 }
 
@@ -48,9 +50,8 @@ func TestNothingIsSuggestedToWhoGuessesNames(t *testing.T) {
 		`{notes(filter:{langage:"en"}){totalCount}}`, "{... on Usr{id}}", "{viewer @skp(if:true){id}}",
 	} {
 		got := post(t, c, query, nil)
-		if got.Code() != "BAD_INPUT" || strings.Contains(string(got.Body), "Did you mean") {
-			t.Errorf("%s: %s", query, got.Body)
-		}
+		assert.Equal(t, "BAD_INPUT", got.Code(), query)
+		assert.NotContains(t, string(got.Body), "Did you mean", query)
 	}
 }
 
@@ -60,23 +61,17 @@ func TestAPanicIsMaskedAndTheServerGoesOn(t *testing.T) {
 	c := run(t, nil).As(token(t))
 	got := post(t, c, "{viewer{id}}", nil)
 	wantCode(t, "a panic", got, 200, "INTERNAL")
-	if e := got.Errors[0]; !strings.HasPrefix(e.Extensions.Reference, "err_") || !strings.Contains(e.Message, e.Extensions.Reference) {
-		t.Errorf("the error has no reference: %s", got.Body)
-	}
+	e := got.Errors[0]
+	assert.True(t, strings.HasPrefix(e.Extensions.Reference, "err_"), "the error has no reference: %s", got.Body)
+	assert.Contains(t, e.Message, e.Extensions.Reference, "the error has no reference: %s", got.Body)
 	for _, word := range []string{"nil pointer", "goroutine", "runtime error", "panic"} {
-		if strings.Contains(string(got.Body), word) {
-			t.Errorf("the answer says %q: %s", word, got.Body)
-		}
+		assert.NotContains(t, string(got.Body), word, "the answer")
 	}
 	socket := c.MustDial(t)
 	r, _ := socket.Subscribe(t, "subscription{events{cursor}}", nil).Next(t)
-	if r.Code() != "INTERNAL" {
-		t.Errorf("over a socket: %+v", r)
-	}
+	assert.Equal(t, "INTERNAL", r.Code(), "over a socket: %+v", r)
 	r, _ = socket.Subscribe(t, "{__typename}", nil).Next(t)
-	if r.Code() != "" {
-		t.Errorf("after a panic: %+v", r)
-	}
+	assert.Empty(t, r.Code(), "after a panic: %+v", r)
 }
 
 type part struct{ name, file, body string }
@@ -94,13 +89,9 @@ func multipartBody(t *testing.T, parts ...part) (body, kind string) {
 		if err == nil {
 			_, err = to.Write([]byte(p.body))
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, w.Close())
 	return b.String(), w.FormDataContentType()
 }
 
@@ -113,9 +104,7 @@ func TestMultipartRequestsAreReadByTheConvention(t *testing.T) {
 		"query":     "mutation($i:ImportNoteInput!){importNote(input:$i){note{id}}}",
 		"variables": gqlclient.Vars{"i": gqlclient.Vars{"file": nil}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	ops, places, file := part{"operations", "", string(operations)}, part{"map", "", `{"0":["variables.i.file"]}`}, part{"0", "a.txt", "text"}
 	for name, r := range map[string]struct {
 		parts  []part

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/ent/gen/user"
 	"parley/graph"
@@ -88,9 +91,7 @@ func newMachines(t *testing.T, s *store.Store) *machines {
 
 func (m *machines) must(err error) {
 	m.t.Helper()
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	require.NoError(m.t, err)
 }
 
 func (m *machines) bus() *natsx.Bus {
@@ -154,9 +155,7 @@ func background(t *testing.T, f func(ctx context.Context) error) {
 	go func() { done <- f(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("it ended with %v", err)
-		}
+		assert.NoError(t, <-done, "it")
 	})
 }
 
@@ -239,9 +238,7 @@ func (m *machines) listening(s *gqlclient.Socket, id string) *gqlclient.Stream {
 	m.tell(id, dialog.TopicDialogs, dialog.TypeConsentChanged, want)
 	for {
 		var got struct{ Events struct{ ID string } }
-		if !stream.Read(m.t, &got) {
-			m.t.Fatal("the stream ended")
-		}
+		require.True(m.t, stream.Read(m.t, &got), "the stream ended")
 		if got.Events.ID == want {
 			return stream
 		}

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/graph"
 	"parley/internal/auth"
@@ -27,9 +30,7 @@ func run(t *testing.T, change func(c *server.Config)) *gqlclient.Client {
 func serve(t *testing.T, change func(c *server.Config)) *server.Server {
 	t.Helper()
 	tokens, err := auth.NewTokens([]byte(key), time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cfg := server.Config{
 		Listen: "127.0.0.1:0", Origins: config.Origins{"https://app.example.com"}, Introspection: true,
 		Resolver: &graph.Resolver{}, Metrics: http.NotFoundHandler(), Grace: time.Second,
@@ -44,9 +45,7 @@ func serve(t *testing.T, change func(c *server.Config)) *server.Server {
 		change(&cfg)
 	}
 	s, err := server.New(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- s.Sockets.Run(ctx) }()
@@ -54,9 +53,7 @@ func serve(t *testing.T, change func(c *server.Config)) *server.Server {
 	t.Cleanup(func() {
 		stop()
 		for range 2 {
-			if err := <-ended; err != nil {
-				t.Errorf("the server ended with %v", err)
-			}
+			assert.NoError(t, <-ended, "the server")
 		}
 	})
 	return s
@@ -66,13 +63,9 @@ func serve(t *testing.T, change func(c *server.Config)) *server.Server {
 func token(t *testing.T) string {
 	t.Helper()
 	tokens, err := auth.NewTokens([]byte(key), time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	signed, _, err := tokens.Issue(auth.Viewer{ID: "user_01M7YN3J462RR16JDN967M2GM8", Role: auth.RoleUser, Session: "sess"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return signed
 }
 
@@ -80,9 +73,7 @@ func token(t *testing.T) string {
 func request(t *testing.T, c *gqlclient.Client, method, path, body string, header ...string) *gqlclient.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, c.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for i := 0; i+1 < len(header); i += 2 {
 		if header[i] == "Host" {
 			r.Host = header[i+1]
@@ -90,24 +81,19 @@ func request(t *testing.T, c *gqlclient.Client, method, path, body string, heade
 		r.Header.Set(header[i], header[i+1])
 	}
 	got, err := c.Send(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return got
 }
 
 func post(t *testing.T, c *gqlclient.Client, query string, vars gqlclient.Vars) *gqlclient.Response {
 	t.Helper()
 	got, err := c.Do(t.Context(), query, vars)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return got
 }
 
 func wantCode(t *testing.T, what string, r *gqlclient.Response, status int, code string) {
 	t.Helper()
-	if r.Status != status || r.Code() != code {
-		t.Errorf("%s: status %d, code %q, want %d, %q: %s", what, r.Status, r.Code(), status, code, r.Body)
-	}
+	assert.Equal(t, status, r.Status, "%s: status %d, code %q, want %d, %q: %s", what, r.Status, r.Code(), status, code, r.Body)
+	assert.Equal(t, code, r.Code(), "%s: status %d, code %q, want %d, %q: %s", what, r.Status, r.Code(), status, code, r.Body)
 }

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/live"
@@ -41,9 +44,7 @@ func TestRechecksStopWhenToldAndEachDoubtIsAnsweredOnce(t *testing.T) {
 	var followers []*follower
 	for range connections {
 		_, f, err := s.follow(ctx, make(closing, 1), live.NewConnection())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		followers = append(followers, f)
 	}
 	refuse.Store(true)
@@ -58,23 +59,19 @@ func TestRechecksStopWhenToldAndEachDoubtIsAnsweredOnce(t *testing.T) {
 		all.Wait()
 	}
 	s.mu.Lock()
-	if n := len(s.doubtful); n > connections {
-		t.Errorf("%d doubts of %d connections", n, connections)
-	}
+	n := len(s.doubtful)
+	assert.LessOrEqual(t, n, connections, "%d doubts of %d connections", n, connections)
 	s.mu.Unlock()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	for _, f := range followers {
 		s.doubt(f.now)
-		if reason := <-f.conn.(closing); reason != "Over." {
-			t.Errorf("closed because %q", reason)
-		}
+		reason := <-f.conn.(closing)
+		assert.Equal(t, "Over.", reason, "closed because %q", reason)
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, <-ended)
 	if n := most.Load(); n > rechecks {
 		t.Errorf("%d were asked about at a time", n)
 	}

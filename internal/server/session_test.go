@@ -2,12 +2,12 @@ package server_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
@@ -21,15 +21,12 @@ import (
 // wantClosed waits for the end of a socket and of its stream.
 func wantClosed(t *testing.T, what string, s *gqlclient.Socket, stream *gqlclient.Stream) {
 	t.Helper()
-	if code := s.Closed(t); code != 4403 {
-		t.Errorf("%s: closed with %d", what, code)
-	}
+	assert.Equal(t, 4403, s.Closed(t), what)
 	if stream == nil {
 		return
 	}
-	if r, more := stream.Next(t); more {
-		t.Errorf("%s: the stream goes on with %+v", what, r)
-	}
+	r, more := stream.Next(t)
+	assert.False(t, more, "%s: the stream goes on with %+v", what, r)
 }
 
 // wantTurnedAway tries to open a socket.
@@ -37,9 +34,8 @@ func wantTurnedAway(t *testing.T, what string, c *gqlclient.Client) {
 	t.Helper()
 	s, err := c.Dial(t.Context())
 	var closed *websocket.CloseError
-	if !errors.As(err, &closed) || closed.Code != 4403 {
-		t.Errorf("%s: got %v", what, err)
-	}
+	require.ErrorAs(t, err, &closed, what)
+	assert.Equal(t, 4403, closed.Code, what)
 	if err == nil {
 		s.Close()
 	}
@@ -56,18 +52,15 @@ func TestSigningOutEndsTheSocketsOfTheSessionInEveryProcess(t *testing.T) {
 		open := m.listening(stays, first.User.ID)
 		m.As(first.AccessToken).Must(t, "mutation { signOut { clientMutationId } }", nil, nil)
 		for i, s := range []*gqlclient.Socket{onA, onB} {
-			if code := s.Closed(t); code != 4403 {
-				t.Errorf("closed with %d", code)
-			}
+			assert.Equal(t, 4403, s.Closed(t))
 			for more := true; more; { // what came before
 				_, more = streams[i].Next(t)
 			}
 		}
 		works(t, stays)
 		for r, ok := open.Try(); ok; r, ok = open.Try() { // what the others' streams were opened with
-			if r == nil || r.Err() != nil {
-				t.Fatalf("the other session's stream says %+v", r)
-			}
+			require.NotNil(t, r, "the other session's stream")
+			require.NoError(t, r.Err(), "the other session's stream")
 		}
 		for _, p := range []*process{m.process, b} {
 			wantTurnedAway(t, "the token of a session that was signed out", p.As(first.AccessToken))
@@ -80,9 +73,9 @@ func TestSigningOutOverTheSocketAnswersFirst(t *testing.T) {
 		for range 20 {
 			s := m.As(m.person(time.Hour).AccessToken).MustDial(t)
 			stream := s.Subscribe(t, `mutation { signOut(input: {clientMutationId: "x"}) { clientMutationId } }`, nil)
-			if r, ok := stream.Next(t); !ok || r.Err() != nil {
-				t.Fatalf("signOut gave %+v", r)
-			}
+			r, ok := stream.Next(t)
+			require.True(t, ok, "signOut gave %+v", r)
+			require.NoError(t, r.Err(), "signOut")
 			wantClosed(t, "after signOut", s, stream)
 		}
 	})
@@ -111,16 +104,12 @@ func TestRefreshingInOneProcessExtendsTheSocketsInAnother(t *testing.T) {
 		clock := b.As(m.again(p, 5*time.Second).AccessToken).MustDial(t)
 		m.Must(t, `mutation($r: String!) { refresh(input: {refreshToken: $r}) { accessToken } }`, gqlclient.Vars{"r": p.RefreshToken}, nil)
 		wantClosed(t, "at its expiry", clock, nil)
-		if time.Now().Before(p.ExpiresAt) {
-			t.Errorf("the clock is %v early", time.Until(p.ExpiresAt))
-		}
+		assert.False(t, time.Now().Before(p.ExpiresAt), "the clock is %v early", time.Until(p.ExpiresAt))
 		works(t, s)
 		m.tell(p.User.ID, dialog.TopicDialogs, dialog.TypeConsentChanged, "dlg_later")
 		for seen := ""; seen != "dlg_later"; {
 			var got struct{ Events struct{ ID string } }
-			if !stream.Read(t, &got) {
-				t.Fatal("the stream ended")
-			}
+			require.True(t, stream.Read(t, &got), "the stream ended")
 			seen = got.Events.ID
 		}
 	})
@@ -132,22 +121,18 @@ func TestAnotherRoleEndsTheSocketsOfTheAccount(t *testing.T) {
 		admin := m.of(auth.RoleAdmin)
 		p := m.person(time.Hour)
 		onA, onB, bystander := m.As(p.AccessToken).MustDial(t), b.As(p.AccessToken).MustDial(t), b.As(m.person(time.Hour).AccessToken).MustDial(t)
-		if _, err := m.accounts.SetRole(admin, p.User.ID, auth.RoleAnalyst); err != nil {
-			t.Fatal(err)
-		}
+		_, err := m.accounts.SetRole(admin, p.User.ID, auth.RoleAnalyst)
+		require.NoError(t, err)
 		wantClosed(t, "on one process", onA, nil)
 		wantClosed(t, "on the other", onB, nil)
 		works(t, bystander)
 		wantTurnedAway(t, "a token of the old role", b.As(p.AccessToken))
 		next, err := m.accounts.Refresh(t.Context(), account.RefreshInput{RefreshToken: p.RefreshToken})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		s := b.As(next.AccessToken).MustDial(t)
 		works(t, s)
-		if _, err := m.another(0).Assign(t.Context(), p.User.Email, auth.RoleUser); err != nil {
-			t.Fatal(err)
-		}
+		_, err = m.another(0).Assign(t.Context(), p.User.Email, auth.RoleUser)
+		require.NoError(t, err)
 		wantClosed(t, "by the command line", s, nil)
 	})
 }
@@ -161,14 +146,12 @@ func TestTheSocketsOfKeysFollowTheirOwnersRole(t *testing.T) {
 		_, other := m.key(admin, nil)
 		stays := b.As(other.Token).MustDial(t)
 		for _, role := range []auth.Role{auth.RoleAdmin, auth.RoleService} { // which may have keys
-			if _, err := m.accounts.SetRole(admin, idOf(owner), role); err != nil {
-				t.Fatal(err)
-			}
+			_, err := m.accounts.SetRole(admin, idOf(owner), role)
+			require.NoError(t, err)
 			works(t, s)
 		}
-		if _, err := m.accounts.SetRole(admin, idOf(owner), auth.RoleAnalyst); err != nil {
-			t.Fatal(err)
-		}
+		_, err := m.accounts.SetRole(admin, idOf(owner), auth.RoleAnalyst)
+		require.NoError(t, err)
 		wantClosed(t, "the key of an analyst", s, nil)
 		works(t, stays)
 		wantTurnedAway(t, "the key of an analyst", b.As(c.Token))
@@ -182,9 +165,8 @@ func TestARevokedKeyEndsItsSocketsInEveryProcess(t *testing.T) {
 		id, c := m.key(owner, nil)
 		_, other := m.key(owner, nil)
 		onA, onB, stays := c.MustDial(t), b.As(c.Token).MustDial(t), b.As(other.Token).MustDial(t)
-		if _, err := m.accounts.RevokeKey(owner, id); err != nil {
-			t.Fatal(err)
-		}
+		_, err := m.accounts.RevokeKey(owner, id)
+		require.NoError(t, err)
 		wantClosed(t, "on one process", onA, nil)
 		wantClosed(t, "on the other", onB, nil)
 		works(t, stays)
@@ -198,12 +180,10 @@ func TestAHubThatMayHaveMissedSomethingAsksAgain(t *testing.T) {
 		b := m.start(nil) // its hub does not run yet
 		ended, stays := m.person(time.Hour), m.person(time.Hour)
 		s, other := b.As(ended.AccessToken).MustDial(t), b.As(stays.AccessToken).MustDial(t)
-		if err := m.store.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
+		require.NoError(t, m.store.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
 			_, err := m.store.Exec(ctx, "UPDATE refresh_tokens SET revoked_at = created_at WHERE user_id = ?", ended.User.ID)
 			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		}))
 		works(t, s)
 		background(t, b.hub.Run)
 		wantClosed(t, "the session that ended meanwhile", s, nil)
@@ -250,9 +230,8 @@ func TestASocketIsToldToTryAgainWhenNobodyCanSayWhetherItsSessionLasts(t *testin
 	})
 	_, err := c.As(token(t)).Dial(t.Context())
 	var closed *websocket.CloseError
-	if !errors.As(err, &closed) || closed.Code != 1013 {
-		t.Errorf("got %v", err)
-	}
+	require.ErrorAs(t, err, &closed)
+	assert.Equal(t, 1013, closed.Code)
 	works(t, c.MustDial(t)) // nobody is asked for nobody
 }
 
@@ -268,9 +247,7 @@ func TestEventStreamsAreWarnedBeforeTheirConnectionEnds(t *testing.T) {
 		stream := s.Subscribe(t, query, nil)
 		m.listening(s, p.User.ID) // by now the other has begun too
 		next, err := m.issuing(2*time.Hour, 0).Refresh(t.Context(), account.RefreshInput{RefreshToken: p.RefreshToken})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for {
 			var got struct {
 				Events struct {
@@ -279,13 +256,10 @@ func TestEventStreamsAreWarnedBeforeTheirConnectionEnds(t *testing.T) {
 					Cursor    string
 				}
 			}
-			if !stream.Read(t, &got) {
-				t.Fatal("the stream ended")
-			}
+			require.True(t, stream.Read(t, &got), "the stream ended")
 			e := got.Events
-			if e.Typename != "SessionExpiring" || e.Cursor == "" {
-				t.Fatalf("got %+v", e)
-			}
+			require.Equal(t, "SessionExpiring", e.Typename, "got %+v", e)
+			require.NotEmpty(t, e.Cursor, "got %+v", e)
 			if e.ExpiresAt.Equal(next.ExpiresAt) {
 				return
 			}
@@ -298,15 +272,11 @@ func frames(t *testing.T, c *gqlclient.Client) *websocket.Conn {
 	t.Helper()
 	dialer := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}}
 	conn, answer, err := dialer.DialContext(t.Context(), "ws"+c.URL[len("http"):]+"/graphql", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	_ = answer.Body.Close()
 	t.Cleanup(func() { _ = conn.Close() })
 	hello := map[string]any{"type": "connection_init", "payload": map[string]string{"authorization": c.Token}}
-	if err := conn.WriteJSON(hello); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, conn.WriteJSON(hello))
 	_ = conn.SetReadDeadline(time.Now().Add(gqlclient.Patience))
 	return conn
 }
@@ -322,17 +292,13 @@ func TestEveryExpiryIsAnnouncedByAPing(t *testing.T) {
 		}
 		read := func() string {
 			_, frame, err := conn.ReadMessage()
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			return string(frame)
 		}
 		require.JSONEq(t, `{"type":"connection_ack"}`, read())
 		require.JSONEq(t, ping(p.ExpiresAt), read())
 		next, err := m.issuing(2*time.Hour, 0).Refresh(t.Context(), account.RefreshInput{RefreshToken: p.RefreshToken})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		require.JSONEq(t, ping(next.ExpiresAt), read())
 	})
 }
@@ -343,17 +309,14 @@ func TestNothingIsLeftOfConnectionsThatEnded(t *testing.T) {
 		next := m.again(p, time.Hour)
 		nobody := m.MustDial(t)
 		works(t, nobody)
-		if n := m.hub.Subscriptions(); n != 0 {
-			t.Errorf("nobody's socket hangs on %d keys", n)
-		}
+		n := m.hub.Subscriptions()
+		assert.Zero(t, n, "nobody's socket hangs on %d keys", n)
 		for range 3 {
 			s := m.As(p.AccessToken).MustDial(t)
-			if r, _ := s.Subscribe(t, reauthenticate, gqlclient.Vars{"t": next.AccessToken}).Next(t); r.Err() != nil {
-				t.Error(r.Err())
-			}
-			if r, _ := s.Subscribe(t, reauthenticate, gqlclient.Vars{"t": "nonsense"}).Next(t); r.Err() == nil {
-				t.Error("nonsense is a token")
-			}
+			r, _ := s.Subscribe(t, reauthenticate, gqlclient.Vars{"t": next.AccessToken}).Next(t)
+			assert.NoError(t, r.Err())
+			r, _ = s.Subscribe(t, reauthenticate, gqlclient.Vars{"t": "nonsense"}).Next(t)
+			assert.Error(t, r.Err(), "nonsense is a token")
 			s.Close()
 		}
 		wantTurnedAway(t, "nonsense", m.As("nonsense"))

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/e2e/gqlclient"
 	"parley/internal/server"
 	"parley/internal/testkit"
@@ -40,26 +43,19 @@ func runAudits(t *testing.T, c *gqlclient.Client) audits {
 	cmd := exec.CommandContext(t.Context(), node, "run.mjs", c.URL)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	require.NoError(t, err, "%s", out)
 	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 	var got audits
-	if err := json.Unmarshal(lines[len(lines)-1], &got); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if len(lines) != got.Total+1 {
-		t.Errorf("%d audits have %d lines", got.Total, len(lines)-1)
-	}
+	require.NoError(t, json.Unmarshal(lines[len(lines)-1], &got), "%s", out)
+	assert.Len(t, lines, got.Total+1, "%d audits have %d lines", got.Total, len(lines)-1)
 	return got
 }
 
 func TestAllAuditsOfGraphQLOverHTTPPass(t *testing.T) {
 	t.Parallel()
 	got := runAudits(t, run(t, nil))
-	if got.Total != 61 || got.OK != 61 {
-		t.Errorf("%d of %d audits are ok, want 61 of 61: %v", got.OK, got.Total, got.Missed)
-	}
+	assert.Equal(t, 61, got.Total, "%d of %d audits are ok, want 61 of 61: %v", got.OK, got.Total, got.Missed)
+	assert.Equal(t, 61, got.OK, "%d of %d audits are ok, want 61 of 61: %v", got.OK, got.Total, got.Missed)
 }
 
 func draft(c *server.Config) { c.DraftStatus = true }
@@ -81,9 +77,8 @@ func TestTheDraftContradictsTheseAuditsOnly(t *testing.T) {
 		"7B9B": "Response status code is not 200", // variables that don't fit, likewise: 422
 	}
 	got := runAudits(t, run(t, draft))
-	if got.Total != 61 || got.Error != 0 || !maps.Equal(got.Missed, want) {
-		t.Errorf("%d of %d audits are ok, missed are %v, want %v", got.OK, got.Total, got.Missed, want)
-	}
+	assert.True(t, got.Total == 61 && got.Error == 0 && maps.Equal(got.Missed, want),
+		"%d of %d audits are ok, missed are %v, want %v", got.OK, got.Total, got.Missed, want)
 }
 
 // TestStatusCodes has every outcome of a request, as the client sees it that
@@ -138,16 +133,14 @@ func TestStatusCodes(t *testing.T) {
 func wantAnswer(t *testing.T, name string, c *gqlclient.Client, body, accepts string, status int, kind string, executed bool) {
 	t.Helper()
 	got := request(t, c, http.MethodPost, "/graphql", body, "Content-Type", asJSON, "Accept", accepts)
-	if got.Status != status || got.Header.Get("Content-Type") != kind+"; charset=utf-8" {
-		t.Errorf("%s for %s: %d as %s, want %d as %s: %.200s", name, accepts, got.Status, got.Header.Get("Content-Type"), status, kind, got.Body)
-	}
+	assert.Equal(t, status, got.Status,
+		"%s for %s: %d as %s, want %d as %s: %.200s", name, accepts, got.Status, got.Header.Get("Content-Type"), status, kind, got.Body)
+	assert.Equal(t, kind+"; charset=utf-8", got.Header.Get("Content-Type"),
+		"%s for %s: %d as %s, want %d as %s: %.200s", name, accepts, got.Status, got.Header.Get("Content-Type"), status, kind, got.Body)
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(got.Body, &fields); err != nil {
-		t.Errorf("%s: %v: %s", name, err, got.Body)
-	}
-	if _, hasData := fields["data"]; hasData != executed {
-		t.Errorf("%s for %s: %d with %v", name, accepts, status, slices.Collect(maps.Keys(fields)))
-	}
+	assert.NoError(t, json.Unmarshal(got.Body, &fields), "%s: %s", name, got.Body)
+	_, hasData := fields["data"]
+	assert.Equal(t, executed, hasData, "%s for %s: %d with %v", name, accepts, status, slices.Collect(maps.Keys(fields)))
 }
 
 func TestStatusCodesOfGET(t *testing.T) {
@@ -169,12 +162,10 @@ func TestStatusCodesOfGET(t *testing.T) {
 		"an operation whose name is null": {query + "&operationName=null", 200, 422},
 		"a mutation":                      {"query=" + url.QueryEscape("mutation{signOut{clientMutationId}}"), 405, 405},
 	} {
-		if got := request(t, compatible, http.MethodGet, "/graphql?"+r.url, ""); got.Status != r.compatible {
-			t.Errorf("%s: %d, want %d: %s", name, got.Status, r.compatible, got.Body)
-		}
-		if got := request(t, drafted, http.MethodGet, "/graphql?"+r.url, ""); got.Status != r.draft {
-			t.Errorf("%s by the draft: %d, want %d: %s", name, got.Status, r.draft, got.Body)
-		}
+		got := request(t, compatible, http.MethodGet, "/graphql?"+r.url, "")
+		assert.Equal(t, r.compatible, got.Status, "%s: %s", name, got.Body)
+		got = request(t, drafted, http.MethodGet, "/graphql?"+r.url, "")
+		assert.Equal(t, r.draft, got.Status, "%s by the draft: %s", name, got.Body)
 	}
 }
 
@@ -191,8 +182,8 @@ func TestTheAnswerHasTheTypeThatTheClientLikesBest(t *testing.T) {
 		"text/html, */*;q=0.1, " + asResponse + ";q=0.2":   asResponse,
 	} {
 		got := request(t, c, http.MethodPost, "/graphql", `{"query":"{__typename}"}`, "Content-Type", asJSON, "Accept", accepts)
-		if kind, _, _ := strings.Cut(got.Header.Get("Content-Type"), ";"); got.Status != 200 || kind != want {
-			t.Errorf("%q: %d as %s, want %s", accepts, got.Status, kind, want)
-		}
+		kind, _, _ := strings.Cut(got.Header.Get("Content-Type"), ";")
+		assert.Equal(t, 200, got.Status, "%q: %d as %s, want %s", accepts, got.Status, kind, want)
+		assert.Equal(t, want, kind, "%q: %d as %s, want %s", accepts, got.Status, kind, want)
 	}
 }

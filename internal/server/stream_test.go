@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
@@ -34,9 +35,7 @@ func eventStreams(t *testing.T, p *process) *gqlclient.Client {
 		ctx := r.Context()
 		if token := r.Header.Get("Authorization"); token != "" {
 			v, err := p.accounts.Verify(ctx, token)
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 			ctx = auth.With(ctx, v)
 		}
 		h.ServeHTTP(w, r.WithContext(ctx))
@@ -56,20 +55,14 @@ type sent struct {
 func listen(t *testing.T, c *gqlclient.Client) *sent {
 	t.Helper()
 	body, err := json.Marshal(gqlclient.Vars{"query": `subscription { events { __typename cursor ... on SessionExpiring { expiresAt } } }`})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.URL, strings.NewReader(string(body)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "text/event-stream")
 	r.Header.Set("Authorization", c.Token)
 	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = answer.Body.Close() })
 	return &sent{t, answer.StatusCode, bufio.NewScanner(answer.Body)}
 }
@@ -79,9 +72,7 @@ func (s *sent) next(into any) bool {
 	s.t.Helper()
 	for s.lines.Scan() {
 		if data, ok := strings.CutPrefix(s.lines.Text(), "data: "); ok && strings.HasPrefix(data, "{") {
-			if err := json.Unmarshal([]byte(data), into); err != nil {
-				s.t.Fatal(err)
-			}
+			require.NoError(s.t, json.Unmarshal([]byte(data), into))
 			return true
 		}
 	}
@@ -111,16 +102,12 @@ func TestAnEventStreamEndsWithItsSession(t *testing.T) {
 		stream, other := listen(t, c.As(p.AccessToken)), listen(t, c.As(m.again(p, time.Hour).AccessToken))
 		m.As(p.AccessToken).Must(t, "mutation { signOut { clientMutationId } }", nil, nil)
 		stream.wantOver("a session that was signed out")
-		if s := listen(t, c.As(p.AccessToken)).status; s != http.StatusUnauthorized {
-			t.Errorf("the token of a session that was signed out: status %d", s)
-		}
+		s := listen(t, c.As(p.AccessToken)).status
+		assert.Equal(t, http.StatusUnauthorized, s, "the token of a session that was signed out: status %d", s)
 		m.tell(p.User.ID, dialog.TopicDialogs, dialog.TypeConsentChanged, "dlg_1")
-		if !other.next(&struct{}{}) {
-			t.Error("the other session's stream ended")
-		}
-		if _, err := m.accounts.SetRole(m.of(auth.RoleAdmin), p.User.ID, auth.RoleAnalyst); err != nil {
-			t.Fatal(err)
-		}
+		assert.True(t, other.next(&struct{}{}), "the other session's stream ended")
+		_, err := m.accounts.SetRole(m.of(auth.RoleAdmin), p.User.ID, auth.RoleAnalyst)
+		require.NoError(t, err)
 		other.wantOver("another role")
 	})
 }
@@ -131,14 +118,10 @@ func TestAnEventStreamLastsAsLongAsItsSessionIsRefreshed(t *testing.T) {
 		p := m.person(4 * time.Second)
 		stream, clock := listen(t, c.As(p.AccessToken)), listen(t, c.As(m.again(p, 5*time.Second).AccessToken))
 		next, err := m.issuing(10*time.Second, 0).Refresh(t.Context(), account.RefreshInput{RefreshToken: p.RefreshToken})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		clock.wantOver("at its expiry")
 		stream.wantOver("at its second expiry")
-		if time.Now().Before(next.ExpiresAt) {
-			t.Errorf("it ended %v early", time.Until(next.ExpiresAt))
-		}
+		assert.False(t, time.Now().Before(next.ExpiresAt), "it ended %v early", time.Until(next.ExpiresAt))
 	})
 }
 
@@ -152,9 +135,7 @@ func TestAnEventStreamIsWarnedAndLeavesNothing(t *testing.T) {
 		// A stream without events says nothing when it has begun to listen.
 		require.Eventually(t, func() bool { return b.hub.Subscriptions() > 2 }, gqlclient.Patience, time.Millisecond, "the stream listens")
 		next, err := m.issuing(2*time.Hour, 0).Refresh(t.Context(), account.RefreshInput{RefreshToken: p.RefreshToken})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for until := (time.Time{}); !until.Equal(next.ExpiresAt); {
 			var got struct {
 				Data struct {
@@ -164,16 +145,11 @@ func TestAnEventStreamIsWarnedAndLeavesNothing(t *testing.T) {
 					}
 				}
 			}
-			if !stream.next(&got) {
-				t.Fatal("the stream ended")
-			}
-			if until = got.Data.Events.ExpiresAt; got.Data.Events.Typename != "SessionExpiring" {
-				t.Fatalf("got %+v", got)
-			}
+			require.True(t, stream.next(&got), "the stream ended")
+			until = got.Data.Events.ExpiresAt
+			require.Equal(t, "SessionExpiring", got.Data.Events.Typename, "got %+v", got)
 		}
-		if err := m.accounts.SignOut(m.asOwnerOf(next)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, m.accounts.SignOut(m.asOwnerOf(next)))
 		stream.wantOver("signed out")
 		// The server leaves the hub after the last byte that a client can read.
 		require.Eventually(t, func() bool { return b.hub.Subscriptions() == 0 }, gqlclient.Patience, time.Millisecond)
@@ -184,12 +160,10 @@ func TestNobodysEventStreamListensToNoSession(t *testing.T) {
 	onBoth(t, func(t *testing.T, m *machines) {
 		var got struct{ Errors []gqlclient.Error }
 		stream := listen(t, eventStreams(t, m.process))
-		if !stream.next(&got) || len(got.Errors) != 1 {
-			t.Errorf("got %+v", got)
-		}
+		assert.True(t, stream.next(&got), "got %+v", got)
+		assert.Len(t, got.Errors, 1, "got %+v", got)
 		stream.wantOver("refused")
-		if n := m.hub.Subscriptions(); n != 0 {
-			t.Errorf("it hangs on %d keys", n)
-		}
+		n := m.hub.Subscriptions()
+		assert.Zero(t, n, "it hangs on %d keys", n)
 	})
 }

@@ -2,12 +2,14 @@ package store_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/apperr"
 	"parley/internal/store"
@@ -19,23 +21,16 @@ func TestAFullDiskIsUnavailableAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Open(t, dbtest.SQLite(t))
 	ctx := system(t)
-	if err := s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, "before") }); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, "before") }))
 	// The limit in pages fails as a full disk does, with SQLITE_FULL.
-	if _, err := s.DB().ExecContext(ctx, "PRAGMA max_page_count = 1"); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.DB().ExecContext(ctx, "PRAGMA max_page_count = 1")
+	require.NoError(t, err)
 	fillUp(t, s)
-	if n := users(t, s); n != 1 {
-		t.Fatalf("%d users, want the one from before", n)
-	}
-	if _, err := s.DB().ExecContext(ctx, "PRAGMA max_page_count = 100000"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, "after") }); err != nil {
-		t.Fatalf("with room again: %v", err)
-	}
+	n := users(t, s)
+	require.Equal(t, 1, n, "%d users, want the one from before", n)
+	_, err = s.DB().ExecContext(ctx, "PRAGMA max_page_count = 100000")
+	require.NoError(t, err)
+	require.NoError(t, s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, "after") }), "with room again")
 }
 
 // fillUp writes in one transaction until the disk is full.
@@ -53,9 +48,8 @@ func fillUp(t *testing.T, s *store.Store) {
 		}
 		return nil
 	})
-	if !apperr.Is(err, apperr.Unavailable) || !strings.Contains(err.Error(), "disk is full") {
-		t.Fatalf("got %v, want UNAVAILABLE and a full disk", err)
-	}
+	require.True(t, apperr.Is(err, apperr.Unavailable), "got %v, want UNAVAILABLE and a full disk", err)
+	require.ErrorContains(t, err, "disk is full", "want UNAVAILABLE and a full disk")
 }
 
 func TestAReallyFullDiskIsUnavailableAndLosesNothing(t *testing.T) {
@@ -65,26 +59,19 @@ func TestAReallyFullDiskIsUnavailableAndLosesNothing(t *testing.T) {
 		t.Skipf("SKIPPED, NOT TESTED: a small disk, which only root can mount: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH))
 	})
 	s := dbtest.Open(t, "sqlite:"+filepath.Join(dir, "parley.db"))
 	ctx := system(t)
-	if _, err := s.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, "before") }); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.Migrate(ctx)
+	require.NoError(t, err)
+	require.NoError(t, s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, "before") }))
 	fillUp(t, s)
-	if n := users(t, s); n != 1 {
-		t.Fatalf("%d users, want the one from before", n)
-	}
+	n := users(t, s)
+	require.Equal(t, 1, n, "%d users, want the one from before", n)
 	var ok string
-	if err := s.DB().QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&ok); err != nil || ok != "ok" {
-		t.Fatalf("the database is damaged: %s, %v", ok, err)
-	}
+	require.NoError(t, s.DB().QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&ok), "the database is damaged")
+	require.Equal(t, "ok", ok, "the database is damaged")
 }
 
 func TestPostgresFailuresHaveACode(t *testing.T) {
@@ -101,9 +88,8 @@ func TestPostgresFailuresHaveACode(t *testing.T) {
 			_, err := s.Exec(ctx, "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '"+test.sqlstate+"'; END $$")
 			return err
 		})
-		if apperr.CodeOf(err) != test.want || err == nil {
-			t.Errorf("%s gives %v, want %s", test.sqlstate, err, test.want)
-		}
+		assert.Equal(t, test.want, apperr.CodeOf(err), test.sqlstate)
+		assert.Error(t, err, test.sqlstate)
 	}
 }
 
@@ -112,9 +98,8 @@ func TestALostPostgresIsUnavailableUntilItIsBack(t *testing.T) {
 	server := testkit.PostgresServer(t)
 	s := dbtest.Open(t, server.URL)
 	ctx := system(t)
-	if _, err := s.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.Migrate(ctx)
+	require.NoError(t, err)
 	write := func() error {
 		return s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, store.NewID("x")) })
 	}
@@ -124,9 +109,7 @@ func TestALostPostgresIsUnavailableUntilItIsBack(t *testing.T) {
 		"custom": func() error { _, err := s.Exec(ctx, "DELETE FROM outbox"); return err },
 	}
 	for name, call := range calls {
-		if err := call(); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		require.NoError(t, call(), name)
 	}
 	inside := s.Tx(ctx, func(ctx context.Context) error {
 		if err := addUser(ctx, s, "lost"); err != nil {
@@ -134,28 +117,19 @@ func TestALostPostgresIsUnavailableUntilItIsBack(t *testing.T) {
 		}
 		return server.Kill()
 	})
-	if !apperr.Is(inside, apperr.Unavailable) || !strings.Contains(inside.Error(), "look whether it was") {
-		t.Errorf("a lost COMMIT gives %v", inside)
-	}
+	assert.True(t, apperr.Is(inside, apperr.Unavailable), "a lost COMMIT gives %v", inside)
+	assert.ErrorContains(t, inside, "look whether it was", "a lost COMMIT")
 	for name, call := range calls {
-		if err := call(); !apperr.Is(err, apperr.Unavailable) {
-			t.Errorf("%s gives %v, want UNAVAILABLE", name, err)
-		}
+		err := call()
+		assert.True(t, apperr.Is(err, apperr.Unavailable), "%s gives %v, want UNAVAILABLE", name, err)
 	}
-	if err := s.Ping(ctx); err == nil {
-		t.Error("Ping finds nothing wrong")
-	}
-	if err := server.Restart(ctx); err != nil {
-		t.Fatal(err)
-	}
+	assert.Error(t, s.Ping(ctx), "Ping finds nothing wrong")
+	require.NoError(t, server.Restart(ctx))
 	for name, call := range calls {
-		if err := call(); err != nil {
-			t.Errorf("%s after the restart: %v", name, err)
-		}
+		assert.NoError(t, call(), "%s after the restart", name)
 	}
-	if n := users(t, s); n != 2 {
-		t.Errorf("%d users, want the 2 that were committed", n)
-	}
+	n := users(t, s)
+	assert.Equal(t, 2, n, "%d users, want the 2 that were committed", n)
 }
 
 func TestACancelledCallIsNoFailureOfTheDatabase(t *testing.T) {
@@ -166,21 +140,16 @@ func TestACancelledCallIsNoFailureOfTheDatabase(t *testing.T) {
 			cancel()
 			return addUser(ctx, s, "gone")
 		})
-		if err == nil || apperr.Is(err, apperr.Unavailable) {
-			t.Errorf("got %v", err)
-		}
-		if n := users(t, s); n != 0 {
-			t.Errorf("%d users", n)
-		}
+		assert.Error(t, err)
+		assert.False(t, apperr.Is(err, apperr.Unavailable), "got %v", err)
+		assert.Zero(t, users(t, s), "users")
 	})
 }
 
 func TestOpenSaysInASentenceWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("this is no database ", 100)), 0o600))
 	for url, want := range map[string]string{
 		"":                      "must begin with postgres:// or sqlite:",
 		"mysql://u:secret@h/db": "must begin with postgres:// or sqlite:",
@@ -203,9 +172,8 @@ func TestOpenSaysInASentenceWhatIsWrong(t *testing.T) {
 			t.Errorf("%q opens", url)
 			continue
 		}
-		if !strings.Contains(err.Error(), want) || strings.Contains(strings.ReplaceAll(err.Error(), "secret-is", ""), "secret") {
-			t.Errorf("%q gives: %v\nwant: %s, and no secret", url, err, want)
-		}
+		assert.ErrorContains(t, err, want, "%q gives: %v\nwant: %s, and no secret", url, err, want)
+		assert.NotContains(t, strings.ReplaceAll(err.Error(), "secret-is", ""), "secret", "%q gives: %v\nwant: %s, and no secret", url, err, want)
 	}
 }
 
@@ -215,13 +183,10 @@ func TestADataFolderThatCantBeWrittenIsASentence(t *testing.T) {
 		t.Skip("SKIPPED, NOT TESTED: root may write everywhere")
 	}
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // a folder needs x
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Chmod(dir, 0o500)) //nolint:gosec // a folder needs x
 	_, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(dir, "sub", "parley.db")})
-	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "can't be made") {
-		t.Fatalf("got %v", err)
-	}
+	require.ErrorIs(t, err, os.ErrPermission)
+	require.ErrorContains(t, err, "can't be made")
 }
 
 func TestOddPathsAreFilesOfThatName(t *testing.T) {
@@ -230,19 +195,13 @@ func TestOddPathsAreFilesOfThatName(t *testing.T) {
 	for _, name := range []string{"a b", "what?mode=ro", "100%", "%zz", "a#b", "ü", "a:b", "a&_query_only=1", "'quoted'", `back\slash`, "new\nline"} {
 		path := filepath.Join(base, name, name+".db")
 		s := dbtest.Open(t, "sqlite:"+path)
-		if _, err := s.Migrate(t.Context()); err != nil {
-			t.Errorf("%q: %v", name, err)
-		}
+		_, err := s.Migrate(t.Context())
+		assert.NoError(t, err, "%q", name)
 		info, err := os.Stat(path)
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%q: %v, %v; want a file for its owner only", name, info, err)
-		}
-		if s.Describe() != "sqlite:"+path {
-			t.Errorf("%q is called %q", path, s.Describe())
-		}
-		if _, err := os.Stat(path + "-wal"); err != nil {
-			t.Errorf("%q has no write-ahead log: %v", name, err)
-		}
+		assert.True(t, err == nil && info.Mode().Perm() == 0o600, "%q: %v, %v; want a file for its owner only", name, info, err)
+		assert.Equal(t, "sqlite:"+path, s.Describe(), "%q", path)
+		_, err = os.Stat(path + "-wal")
+		assert.NoError(t, err, "%q has no write-ahead log", name)
 	}
 	s := dbtest.Open(t, "sqlite://"+filepath.Join(base, "three slashes.db"))
 	if _, err := os.Stat(filepath.Join(base, "three slashes.db")); err != nil || s.Ping(t.Context()) != nil {

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/apperr"
 )
 
@@ -15,9 +18,8 @@ func TestIDsSortByTheTimeOfTheirMaking(t *testing.T) {
 	for i := range ids {
 		ids[i] = NewID("note")
 	}
-	if !slices.IsSorted(ids) || len(slices.Compact(ids)) != len(ids) {
-		t.Fatal("ids of one process do not sort by their making, or repeat")
-	}
+	require.True(t, slices.IsSorted(ids), "ids of one process do not sort by their making, or repeat")
+	require.Len(t, slices.Compact(ids), len(ids), "ids of one process do not sort by their making, or repeat")
 }
 
 func TestCheckIDTellsMalformedFromForeignIDs(t *testing.T) {
@@ -46,9 +48,7 @@ func TestCheckIDTellsMalformedFromForeignIDs(t *testing.T) {
 	} {
 		err := CheckID("note", id, "id")
 		if want == "" {
-			if err != nil {
-				t.Errorf("%q: %v", id, err)
-			}
+			assert.NoError(t, err, "%q", id)
 			continue
 		}
 		if !apperr.Is(err, want) {
@@ -56,9 +56,8 @@ func TestCheckIDTellsMalformedFromForeignIDs(t *testing.T) {
 			continue
 		}
 		e := apperr.List(err)[0]
-		if len(e.Message) > 600 || want == apperr.BadInput && !slices.Equal(e.Path, []string{"id"}) {
-			t.Errorf("%.40q: message of %d bytes, path %v", id, len(e.Message), e.Path)
-		}
+		assert.False(t, len(e.Message) > 600 || want == apperr.BadInput && !slices.Equal(e.Path, []string{"id"}),
+			"%.40q: message of %d bytes, path %v", id, len(e.Message), e.Path)
 	}
 }
 
@@ -67,17 +66,15 @@ func FuzzCheckID(f *testing.F) {
 	f.Add("note_")
 	f.Fuzz(func(t *testing.T, id string) {
 		err := CheckID("note", id, "id")
-		if err == nil && (len(id) != len("note_")+26 || id != strings.ToValidUTF8(id, "") || strings.ContainsRune(id, 0)) {
-			t.Errorf("%q passes", id)
-		}
+		assert.False(t, err == nil && (len(id) != len("note_")+26 || id != strings.ToValidUTF8(id, "") || strings.ContainsRune(id, 0)), "%q passes", id)
 	})
 }
 
 func TestNowHasNoMoreThanMicroseconds(t *testing.T) {
 	t.Parallel()
-	if now := Now(); now.Location() != time.UTC || now.Nanosecond()%1000 != 0 {
-		t.Errorf("got %v", now)
-	}
+	now := Now()
+	assert.Same(t, time.UTC, now.Location(), "got %v", now)
+	assert.Zero(t, now.Nanosecond()%1000, "got %v", now)
 }
 
 func TestRedactHidesPasswordsOnly(t *testing.T) {
@@ -90,37 +87,29 @@ func TestRedactHidesPasswordsOnly(t *testing.T) {
 		"sqlite:./a%zz:b@c":                   "sqlite:./a%zz:b@c",
 		"postgres://u:p@h:x/db":               "(unreadable URL)",
 	} {
-		if got := Redact(url); got != want {
-			t.Errorf("%s is shown as %s, want %s", url, got, want)
-		}
+		got := Redact(url)
+		assert.Equal(t, want, got, "%s is shown as %s, want %s", url, got, want)
 	}
 }
 
 func TestInMakesAPlaceholderForEachValue(t *testing.T) {
 	t.Parallel()
 	in, args := In([]string{"a", "b"})
-	if in != "(?, ?)" || len(args) != 2 {
-		t.Errorf("%s, %v", in, args)
-	}
+	assert.Equal(t, "(?, ?)", in)
+	assert.Len(t, args, 2)
 	s := &Store{dialect: "postgres"}
-	if got := s.bind("a IN " + in + " AND b = ?"); got != "a IN ($1, $2) AND b = $3" {
-		t.Errorf("got %s", got)
-	}
+	assert.Equal(t, "a IN ($1, $2) AND b = $3", s.bind("a IN "+in+" AND b = ?"))
 }
 
 // N4: one row has one id, so a cache has one key for it.
 func TestN4OtherSpellingsOfAnIDAreNoIDs(t *testing.T) {
 	t.Parallel()
 	const id = "note_01J0ABCDEFGHJKMNPQRSTVWXYZ"
-	if err := CheckID("note", id); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, CheckID("note", id))
 	for _, other := range []string{
 		strings.ToLower(id), "note_" + strings.ToLower(id[5:]), strings.Replace(id, "01J0", "O1J0", 1), strings.Replace(id, "01J0", "0IJ0", 1),
 		"note_0" + id[5:], " " + id, id + " ", "note__" + id[5:],
 	} {
-		if err := CheckID("note", other); err == nil {
-			t.Errorf("%q is taken for an id", other)
-		}
+		assert.Error(t, CheckID("note", other), "%q is taken for an id", other)
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
 )
@@ -31,9 +34,7 @@ func janitor(t *testing.T, s *store.Store) (rounds <-chan error, stop func()) {
 	return done, func() {
 		t.Helper()
 		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, <-ended)
 	}
 }
 
@@ -43,22 +44,17 @@ func TestTheJanitorWorksAfterErasures(t *testing.T) {
 	s := dbtest.Open(t, url)
 	add := func(name string) {
 		t.Helper()
-		if err := s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, name) }); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, name) }))
 	}
 	rounds, stop := janitor(t, s)
 	for _, name := range []string{"first-secret", "second-secret"} {
 		add(name)
 		erase(t, s, name)
-		if err := <-rounds; err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, <-rounds)
 		for _, file := range []string{"", "-wal"} {
 			data, err := os.ReadFile(strings.TrimPrefix(url, "sqlite:") + file)
-			if err != nil || strings.Contains(string(data), name) {
-				t.Errorf("%q holds %s: %v", file, name, err)
-			}
+			assert.NoError(t, err, "%q", file)
+			assert.NotContains(t, string(data), name, "%q", file)
 		}
 	}
 	stop()
@@ -68,11 +64,9 @@ func TestTheJanitorWorksAfterErasures(t *testing.T) {
 	erase(t, s, "third-secret")
 	again := dbtest.Open(t, url)
 	rounds, stop = janitor(t, again)
-	if err := <-rounds; err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, <-rounds)
 	stop()
-	if waits, err := again.Unscrubbed(t.Context()); err != nil || waits {
-		t.Errorf("something is left: %v, %v", waits, err)
-	}
+	waits, err := again.Unscrubbed(t.Context())
+	assert.NoError(t, err, "something is left")
+	assert.False(t, waits, "something is left: %v", waits)
 }

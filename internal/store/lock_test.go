@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
 )
@@ -12,9 +15,7 @@ import (
 func TestForUpdateKeepsOthersFromTheRows(t *testing.T) {
 	t.Parallel()
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
-		if err := s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, "a") }); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, "a") }))
 		locks := map[string]func(ctx context.Context) error{
 			"an ent query": func(ctx context.Context) error {
 				_, err := store.ForUpdate(s, s.Client(ctx).User.Query()).Only(ctx)
@@ -29,14 +30,11 @@ func TestForUpdateKeepsOthersFromTheRows(t *testing.T) {
 				if err := lock(ctx); err != nil || !s.Postgres() {
 					return err // on SQLite nobody else is in a transaction that writes
 				}
-				if _, err := s.DB().ExecContext(ctx, "SELECT id FROM users FOR UPDATE NOWAIT"); err == nil {
-					t.Errorf("%s locks nothing", what)
-				}
+				_, err := s.DB().ExecContext(ctx, "SELECT id FROM users FOR UPDATE NOWAIT")
+				assert.Error(t, err, "%s locks nothing", what)
 				return nil
 			})
-			if err != nil {
-				t.Errorf("%s: %v", what, err)
-			}
+			assert.NoError(t, err, what)
 		}
 	})
 }

@@ -2,12 +2,12 @@ package store
 
 import (
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"testing/fstest"
 
 	"ariga.io/atlas/sql/migrate"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/testkit"
 )
@@ -16,9 +16,7 @@ import (
 func folder(t *testing.T, files map[string]string) []migration {
 	t.Helper()
 	known, err := readMigrations(folderFS(t, files))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return known
 }
 
@@ -27,19 +25,13 @@ func folderFS(t *testing.T, files map[string]string) fstest.MapFS {
 	dir := &migrate.MemDir{}
 	tree := fstest.MapFS{}
 	for name, text := range files {
-		if err := dir.WriteFile(name, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, dir.WriteFile(name, []byte(text)))
 		tree[name] = &fstest.MapFile{Data: []byte(text)}
 	}
 	sums, err := dir.Checksum()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	text, err := sums.MarshalText()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	tree["atlas.sum"] = &fstest.MapFile{Data: text}
 	return tree
 }
@@ -54,9 +46,7 @@ func empties(t *testing.T, test func(t *testing.T, s *Store)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, err := Open(t.Context(), Config{URL: url(t)})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			t.Cleanup(func() { _ = s.Close() })
 			test(t, s)
 		})
@@ -73,30 +63,26 @@ func TestMigrationsAreAppliedOnceAndInOrder(t *testing.T) {
 	empties(t, func(t *testing.T, s *Store) {
 		first := folder(t, map[string]string{"1_one.sql": one})
 		both := folder(t, map[string]string{"2_two.sql": two, "1_one.sql": one})
-		if err := s.checkMigrated(t.Context(), both); err == nil || !strings.Contains(err.Error(), "lacks 2 migration(s): run `parley migrate`") {
-			t.Errorf("an empty database: %v", err)
-		}
+		err := s.checkMigrated(t.Context(), both)
+		assert.Error(t, err, "an empty database")
+		assert.ErrorContains(t, err, "lacks 2 migration(s): run `parley migrate`", "an empty database")
 		for _, step := range []struct {
 			known []migration
 			want  []string
 		}{{first, []string{"1"}}, {first, nil}, {both, []string{"2"}}, {both, nil}} {
 			got, err := s.migrate(t.Context(), step.known)
-			if err != nil || !slices.Equal(got, step.want) {
-				t.Fatalf("applied %v, %v; want %v", got, err, step.want)
-			}
+			require.NoError(t, err, "applied")
+			require.Equal(t, step.want, got, "applied")
 		}
-		if err := s.checkMigrated(t.Context(), both); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, s.checkMigrated(t.Context(), both))
 	})
 }
 
 func TestAHistoryThatIsNotOursIsRefused(t *testing.T) {
 	t.Parallel()
 	empties(t, func(t *testing.T, s *Store) {
-		if _, err := s.migrate(t.Context(), folder(t, map[string]string{"1_one.sql": one, "3_three.sql": two})); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.migrate(t.Context(), folder(t, map[string]string{"1_one.sql": one, "3_three.sql": two}))
+		require.NoError(t, err)
 		for name, test := range map[string]struct {
 			files map[string]string
 			want  string
@@ -108,9 +94,8 @@ func TestAHistoryThatIsNotOursIsRefused(t *testing.T) {
 			known := folder(t, test.files)
 			_, err := s.migrate(t.Context(), known)
 			for _, err := range []error{err, s.checkMigrated(t.Context(), known)} {
-				if err == nil || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("%s: got %v", name, err)
-				}
+				assert.Error(t, err, name)
+				assert.ErrorContains(t, err, test.want, name)
 			}
 		}
 	})
@@ -120,17 +105,15 @@ func TestAFailedMigrationChangesNothing(t *testing.T) {
 	t.Parallel()
 	empties(t, func(t *testing.T, s *Store) {
 		_, err := s.migrate(t.Context(), folder(t, map[string]string{"1_one.sql": one, "2_two.sql": two + "INSERT INTO nothing VALUES (1);"}))
-		if err == nil || !strings.Contains(err.Error(), "2_two.sql, nothing was changed") {
-			t.Fatalf("got %v", err)
-		}
+		require.Error(t, err)
+		require.ErrorContains(t, err, "2_two.sql, nothing was changed")
 		for _, table := range []string{"one", "two", "schema_migrations"} {
-			if there, err := s.hasTable(t.Context(), table); there || err != nil {
-				t.Errorf("the table %s: %v, %v", table, there, err)
-			}
+			there, err := s.hasTable(t.Context(), table)
+			assert.NoError(t, err, "the table %s", table)
+			assert.False(t, there, "the table %s: %v", table, there)
 		}
-		if _, err := s.migrate(t.Context(), folder(t, map[string]string{"1_one.sql": one, "2_two.sql": two})); err != nil {
-			t.Fatalf("the mended one: %v", err)
-		}
+		_, err = s.migrate(t.Context(), folder(t, map[string]string{"1_one.sql": one, "2_two.sql": two}))
+		require.NoError(t, err, "the mended one")
 	})
 }
 
@@ -139,9 +122,7 @@ func TestAFailedMigrationChangesNothing(t *testing.T) {
 func TestASQLiteTableIsMadeAnewWithoutLosingWhatPointsToIt(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "parley.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer func() { _ = s.Close() }()
 	files := map[string]string{
 		"1_init.sql": `CREATE TABLE a (id integer PRIMARY KEY);
@@ -156,32 +137,30 @@ ALTER TABLE new_a RENAME TO a;
 PRAGMA foreign_keys = on;`,
 	}
 	for range 2 { // a second time from what is there already
-		if _, err := s.migrate(t.Context(), folder(t, files)); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.migrate(t.Context(), folder(t, files))
+		require.NoError(t, err)
 	}
-	if n, err := s.Exec(t.Context(), "UPDATE b SET a = 1"); n != 1 || err != nil {
-		t.Errorf("%d rows point to the new table, %v", n, err)
-	}
+	n, err := s.Exec(t.Context(), "UPDATE b SET a = 1")
+	assert.NoError(t, err, "%d rows point to the new table", n)
+	assert.Equal(t, int64(1), n, "%d rows point to the new table", n)
 	files["3_orphans.sql"] = "DELETE FROM a;"
-	if _, err := s.migrate(t.Context(), folder(t, files)); err == nil || !strings.Contains(err.Error(), "point nowhere") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := s.Exec(t.Context(), "INSERT INTO b VALUES (2, 2)"); err == nil {
-		t.Error("foreign keys stayed off after the migration")
-	}
+	_, err = s.migrate(t.Context(), folder(t, files))
+	assert.Error(t, err)
+	assert.ErrorContains(t, err, "point nowhere")
+	_, err = s.Exec(t.Context(), "INSERT INTO b VALUES (2, 2)")
+	assert.Error(t, err, "foreign keys stayed off after the migration")
 }
 
 func TestMigrationsThatDoNotMatchTheirChecksumsAreRefused(t *testing.T) {
 	t.Parallel()
 	tree := folderFS(t, map[string]string{"1_one.sql": one})
 	tree["1_one.sql"].Data = []byte(two)
-	if _, err := readMigrations(tree); err == nil || !strings.Contains(err.Error(), "checksum") {
-		t.Errorf("got %v", err)
-	}
+	_, err := readMigrations(tree)
+	assert.Error(t, err)
+	assert.ErrorContains(t, err, "checksum")
 	for _, postgres := range []bool{false, true} {
-		if known, err := migrations(postgres); err != nil || len(known) == 0 {
-			t.Errorf("%d migrations, %v", len(known), err)
-		}
+		known, err := migrations(postgres)
+		assert.NoError(t, err, "migrations")
+		assert.NotEmpty(t, known, "migrations")
 	}
 }

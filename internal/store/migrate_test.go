@@ -13,6 +13,8 @@ import (
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/schema"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	tables "parley/ent/gen/migrate"
 	versioned "parley/ent/migrate"
@@ -39,19 +41,15 @@ func TestProcessesThatMigrateAtOnceApplyEachVersionOnce(t *testing.T) {
 				go func() {
 					defer group.Done()
 					var err error
-					if applied[i], err = s.Migrate(t.Context()); err != nil {
-						t.Error(err)
-					}
-					if err := s.CheckMigrated(t.Context()); err != nil {
-						t.Error(err)
-					}
+					applied[i], err = s.Migrate(t.Context())
+					assert.NoError(t, err)
+					assert.NoError(t, s.CheckMigrated(t.Context()))
 				}()
 			}
 			group.Wait()
 			all := slices.Concat(applied...)
-			if len(all) == 0 || len(slices.Compact(slices.Sorted(slices.Values(all)))) != len(all) {
-				t.Errorf("applied %v; want each version once", applied)
-			}
+			assert.NotEmpty(t, all, "applied %v; want each version once", applied)
+			assert.Len(t, slices.Compact(slices.Sorted(slices.Values(all))), len(all), "applied %v; want each version once", applied)
 		})
 	}
 }
@@ -71,9 +69,7 @@ func TestTheMigrationsMakeExactlyTheSchemaOfEnt(t *testing.T) {
 			m, err := schema.NewMigrate(entsql.OpenDB(name, open(t)), schema.WithDir(dir),
 				schema.WithMigrationMode(schema.ModeReplay),
 				schema.WithFormatter(migrate.DefaultFormatter), schema.WithDropColumn(true), schema.WithDropIndex(true), schema.WithErrNoPlan(true))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			switch err := m.NamedDiff(t.Context(), "missing", tables.Tables...); {
 			case err == nil:
 				all, _ := dir.Files()
@@ -88,9 +84,7 @@ func TestTheMigrationsMakeExactlyTheSchemaOfEnt(t *testing.T) {
 func openDB(t *testing.T, driver, url string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
@@ -98,17 +92,11 @@ func openDB(t *testing.T, driver, url string) *sql.DB {
 func migrationDir(t *testing.T, folder string) migrate.Dir {
 	t.Helper()
 	files, err := versioned.Files(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	copied := t.TempDir()
-	if err := os.CopyFS(copied, files); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.CopyFS(copied, files))
 	dir, err := migrate.NewLocalDir(copied)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return dir
 }
 
@@ -120,9 +108,7 @@ func TestAMigratedDatabaseHasNoOtherTables(t *testing.T) {
 			want = append(want, table.Name)
 		}
 		slices.Sort(want)
-		if got := tableNames(t, s); !slices.Equal(got, want) {
-			t.Errorf("the tables are\n%v, want\n%v", got, want)
-		}
+		assert.Equal(t, want, tableNames(t, s), "the tables")
 	})
 }
 
@@ -139,9 +125,7 @@ func tableNames(t *testing.T, s *store.Store) []string {
 		names = append(names, name)
 		return err
 	}, query)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	slices.Sort(names)
 	return names
 }

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/ent/gen"
 	"parley/ent/gen/note"
 	"parley/ent/gen/privacy"
@@ -212,9 +215,8 @@ func TestPrivacyOfEveryEntityForEveryViewer(t *testing.T) {
 					if e.set == "" && strings.HasPrefix(operation, "Update") {
 						continue // no field of it can change
 					}
-					if got := attempt(t, s, ctx, name, e, operation); got != want {
-						t.Errorf("%s of %s by %s: %s, want %s (%s)", operation, name, viewer, got, want, e.rule)
-					}
+					got := attempt(t, s, ctx, name, e, operation)
+					assert.Equal(t, want, got, "%s of %s by %s: %s, want %s (%s)", operation, name, viewer, got, want, e.rule)
 				}
 			}
 		}
@@ -234,9 +236,7 @@ func TestADialogWithoutConsentIsSeenByItsOwnerAlone(t *testing.T) {
 				want = denied
 			}
 			for _, operation := range []string{"Get", "Query.Count", "Query.All"} {
-				if got := attempt(t, s, ctx, "Dialog", waiting, operation); got != want {
-					t.Errorf("%s by %s: %s, want %s", operation, viewer, got, want)
-				}
+				assert.Equal(t, want, attempt(t, s, ctx, "Dialog", waiting, operation), "%s by %s", operation, viewer)
 			}
 		}
 	})
@@ -265,9 +265,7 @@ func attempt(t *testing.T, s *store.Store, viewer context.Context, name string, 
 		}
 		return errOops
 	})
-	if !errors.Is(err, errOops) {
-		t.Errorf("%s of %s: %v", operation, name, err)
-	}
+	assert.ErrorIs(t, err, errOops, "%s of %s", operation, name)
 	return outcome
 }
 
@@ -326,9 +324,7 @@ func clientsOf(t *testing.T, c *gen.Client) []string {
 			names = append(names, f.Name)
 		}
 	}
-	if len(names) < 23 {
-		t.Fatalf("only %v were found", names)
-	}
+	require.GreaterOrEqual(t, len(names), 23, "only %v were found", names)
 	return names
 }
 
@@ -344,9 +340,7 @@ func TestOnlyOnesOwnRowsCanBeMade(t *testing.T) {
 					return errOops
 				})
 				allowed := viewer == "system" || viewer == "owner" && e.rule == owned
-				if allowed && !errors.Is(err, errOops) || !allowed && !errors.Is(err, privacy.Deny) {
-					t.Errorf("%s made by %s: %v", name, viewer, err)
-				}
+				assert.False(t, allowed && !errors.Is(err, errOops) || !allowed && !errors.Is(err, privacy.Deny), "%s made by %s: %v", name, viewer, err)
 			}
 		}
 	})
@@ -364,42 +358,33 @@ func TestEdgesShowNoRowsOfOthers(t *testing.T) {
 			return c.Translation.Create().SetID("tr_2").SetNoteID("note_1").SetOwnerID("user_other").SetLanguage("fr").
 				SetTextVersion(1).SetJobID("j").Exec(ctx)
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		c := s.Client(t.Context())
 		for viewer, want := range map[string][2]int{"owner": {1, 1}, "stranger": {0, 0}, "analyst": {0, 0}, "admin": {2, 2}, "system": {2, 2}} {
 			ctx := viewers(t)[viewer]
 			n := c.Note.GetX(system(t), "note_1")
-			if got, err := n.QueryTranslations().Count(ctx); err != nil || (viewer != "stranger" && viewer != "analyst" && got != want[0]) || got > 2 {
-				t.Errorf("%s follows the edge to %d translations, %v", viewer, got, err)
-			}
+			got, err := n.QueryTranslations().Count(ctx)
+			assert.False(t, err != nil || viewer != "stranger" && viewer != "analyst" && got != want[0] || got > 2,
+				"%s follows the edge to %d translations, %v", viewer, got, err)
 			notes, err := c.Note.Query().Where(note.ID("note_1")).WithTranslations().All(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			loaded := 0
 			for _, n := range notes {
 				loaded += len(n.Edges.Translations)
 			}
-			if loaded != want[1] {
-				t.Errorf("%s loads %d translations with the note, want %d", viewer, loaded, want[1])
-			}
+			assert.Equal(t, want[1], loaded, "%s loads %d translations with the note, want %d", viewer, loaded, want[1])
 		}
 		stranger := viewers(t)["stranger"]
 		theirs := c.Translation.GetX(stranger, "tr_2")
-		if n, err := theirs.QueryNote().Only(stranger); !gen.IsNotFound(err) {
-			t.Errorf("a stranger follows the edge to %v, %v", n, err)
-		}
+		n, err := theirs.QueryNote().Only(stranger)
+		assert.True(t, gen.IsNotFound(err), "a stranger follows the edge to %v, %v", n, err)
 		with, err := c.Translation.Query().WithNote().All(stranger)
-		if err != nil || len(with) != 1 || with[0].Edges.Note != nil {
-			t.Errorf("a stranger loads %v, %v", with, err)
-		}
-		if got, err := c.Note.Query().Where(note.HasTranslations()).QueryTranslations().Count(stranger); err != nil || got > 1 {
-			t.Errorf("a stranger reaches %d translations through the notes, %v", got, err)
-		}
-		if _, err := c.Note.GetX(system(t), "note_1").QueryTranslations().Count(t.Context()); !errors.Is(err, privacy.Deny) {
-			t.Errorf("nobody follows an edge: %v", err)
-		}
+		require.NoError(t, err, "a stranger loads %v", with)
+		assert.True(t, len(with) == 1 && with[0].Edges.Note == nil, "a stranger loads %v", with)
+		got, err := c.Note.Query().Where(note.HasTranslations()).QueryTranslations().Count(stranger)
+		assert.NoError(t, err, "a stranger reaches %d translations through the notes", got)
+		assert.LessOrEqual(t, got, 1, "a stranger reaches %d translations through the notes", got)
+		_, err = c.Note.GetX(system(t), "note_1").QueryTranslations().Count(t.Context())
+		assert.ErrorIs(t, err, privacy.Deny, "nobody follows an edge")
 	})
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
 )
@@ -27,24 +30,18 @@ func TestInsertRowsWritesEachRowOnce(t *testing.T) {
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
 		for _, n := range []int{0, 1, 15, 16, 17, 128, 300} {
 			changed, err := s.InsertRows(system(t), numbersHead, numbersRow, "", n, numbers)
-			if err != nil || changed != int64(n) {
-				t.Fatalf("%d rows change %d, %v", n, changed, err)
-			}
+			require.NoError(t, err, "%d rows change %d", n, changed)
+			require.Equal(t, changed, int64(n), "%d rows change %d", n, changed)
 			again, err := s.InsertRows(system(t), numbersHead, numbersRow, " ON CONFLICT DO NOTHING", n+1, numbers)
-			if err != nil || again != 1 {
-				t.Fatalf("%d old rows and a new one change %d, %v", n, again, err)
-			}
+			require.NoError(t, err, "%d old rows and a new one change %d", n, again)
+			require.Equal(t, int64(1), again, "%d old rows and a new one change %d", n, again)
 			var wrong, all int
-			if err := s.Query(system(t), func(rows *sql.Rows) error { return rows.Scan(&all, &wrong) },
-				"SELECT COUNT(*), COUNT(CASE WHEN owner_id <> 'owner ' || id THEN 1 END) FROM dialog_tombstones"); err != nil {
-				t.Fatal(err)
-			}
-			if all != n+1 || wrong != 0 {
-				t.Fatalf("%d rows, %d of them with another's values; want %d", all, wrong, n+1)
-			}
-			if _, err := s.Exec(system(t), "DELETE FROM dialog_tombstones"); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, s.Query(system(t), func(rows *sql.Rows) error { return rows.Scan(&all, &wrong) },
+				"SELECT COUNT(*), COUNT(CASE WHEN owner_id <> 'owner ' || id THEN 1 END) FROM dialog_tombstones"))
+			require.Equal(t, n+1, all, "%d rows, %d of them with another's values; want %d", all, wrong, n+1)
+			require.Zero(t, wrong, "%d rows, %d of them with another's values; want %d", all, wrong, n+1)
+			_, err = s.Exec(system(t), "DELETE FROM dialog_tombstones")
+			require.NoError(t, err)
 		}
 	})
 }
@@ -63,9 +60,9 @@ func TestQueryRowsScansWhatEachStatementReturns(t *testing.T) {
 		for i := range n {
 			want = append(want, int64(i))
 		}
-		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
-			t.Fatalf("got %v, %v", got, err)
-		}
+		slices.Sort(got)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
 	})
 }
 
@@ -78,12 +75,9 @@ func TestInsertRowsThatFailsSaysIntoWhatAndWritesNothing(t *testing.T) {
 			})
 			return err
 		})
-		if !store.Duplicate(err) || !strings.HasPrefix(err.Error(), "INSERT INTO dialog_tombstones: ") {
-			t.Errorf("got %v", err)
-		}
-		if found := among(t, s, "id", []int64{0, 1}); len(found) != 0 {
-			t.Errorf("found %v", found)
-		}
+		require.True(t, store.Duplicate(err), "got %v", err)
+		assert.True(t, strings.HasPrefix(err.Error(), "INSERT INTO dialog_tombstones: "), "got %v", err)
+		assert.Empty(t, among(t, s, "id", []int64{0, 1}))
 	})
 }
 
@@ -92,25 +86,17 @@ func TestAmongMatchesTheValuesAndNoOthers(t *testing.T) {
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
 		const largest = 1<<63 - 1
 		names := []string{`plain`, `a "quoted", {thing}`, `<é&\>`, `NULL`}
-		if _, err := s.InsertRows(system(t), numbersHead, numbersRow, "", len(names), func(i int, args []any) []any {
+		_, err := s.InsertRows(system(t), numbersHead, numbersRow, "", len(names), func(i int, args []any) []any {
 			return append(args, int64(largest-i), names[i], store.Now())
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if got := among(t, s, "id", []int64{largest, largest - 2, 5, largest}); !slices.Equal(got, []string{names[2], names[0]}) {
-			t.Errorf("by number: %q", got)
-		}
-		if got := among(t, s, "owner_id", []string{names[3], names[1], "plai", names[2]}); !slices.Equal(got, []string{names[3], names[2], names[1]}) {
-			t.Errorf("by text: %q", got)
-		}
-		if got := slices.Concat(among[int64](t, s, "id", nil), among(t, s, "owner_id", []string{}), among[string](t, s, "owner_id", nil)); len(got) > 0 {
-			t.Errorf("no values match %q", got)
-		}
+		})
+		require.NoError(t, err)
+		assert.Equal(t, []string{names[2], names[0]}, among(t, s, "id", []int64{largest, largest - 2, 5, largest}), "by number")
+		assert.Equal(t, []string{names[3], names[2], names[1]}, among(t, s, "owner_id", []string{names[3], names[1], "plai", names[2]}), "by text")
+		got := slices.Concat(among[int64](t, s, "id", nil), among(t, s, "owner_id", []string{}), among[string](t, s, "owner_id", nil))
+		assert.Empty(t, got, "no values match %q", got)
 		few, _ := store.Among(s, "id", []int64{1})
 		many, _ := store.Among(s, "id", make([]int64, 1000))
-		if few != many {
-			t.Errorf("%s differs from %s", few, many)
-		}
+		assert.Equal(t, many, few, "%s differs from %s", few, many)
 	})
 }
 
@@ -122,8 +108,6 @@ func among[T int64 | string](t *testing.T, s *store.Store, column string, values
 		owners = append(owners, "")
 		return rows.Scan(&owners[len(owners)-1])
 	}, "SELECT owner_id FROM dialog_tombstones WHERE "+condition+" ORDER BY id", arg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return owners
 }

@@ -3,10 +3,12 @@ package store_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
@@ -17,32 +19,28 @@ func TestScrubLeavesNothingOfWhatWasDeleted(t *testing.T) {
 	url := dbtest.SQLite(t)
 	s := dbtest.Open(t, url)
 	ctx := system(t)
-	if waits, err := s.Unscrubbed(ctx); err != nil || waits {
-		t.Fatalf("a new database is to be scrubbed: %v, %v", waits, err)
-	}
+	waits, err := s.Unscrubbed(ctx)
+	require.NoError(t, err, "a new database is to be scrubbed")
+	require.False(t, waits, "a new database is to be scrubbed: %v", waits)
 	for _, name := range []string{"stays", "secret"} {
-		if err := s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, name) }); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, name) }))
 	}
 	erase(t, s, "secret")
-	if waits, err := s.Unscrubbed(ctx); err != nil || !waits {
-		t.Fatalf("nothing is to be scrubbed: %v, %v", waits, err)
-	}
-	if err := s.Scrub(ctx); err != nil {
-		t.Fatal(err)
-	}
+	waits, err = s.Unscrubbed(ctx)
+	require.NoError(t, err, "nothing is to be scrubbed")
+	require.True(t, waits, "nothing is to be scrubbed: %v", waits)
+	require.NoError(t, s.Scrub(ctx))
 	path := strings.TrimPrefix(url, "sqlite:")
 	file, err := os.ReadFile(path)
-	if err != nil || strings.Contains(string(file), "secret") || !strings.Contains(string(file), "stays") {
-		t.Errorf("the file holds what it should not, or lacks what it should: %v", err)
-	}
-	if log, err := os.ReadFile(path + "-wal"); err != nil || len(log) > 0 {
-		t.Errorf("%d bytes are in the write-ahead log: %v", len(log), err)
-	}
-	if waits, err := s.Unscrubbed(ctx); err != nil || waits {
-		t.Errorf("it is to be scrubbed again: %v, %v", waits, err)
-	}
+	assert.NoError(t, err, "the file holds what it should not, or lacks what it should")
+	assert.True(t, !strings.Contains(string(file), "secret") && strings.Contains(string(file), "stays"),
+		"the file holds what it should not, or lacks what it should")
+	log, err := os.ReadFile(path + "-wal")
+	assert.NoError(t, err, "%d bytes are in the write-ahead log", len(log))
+	assert.Empty(t, log, "%d bytes are in the write-ahead log", len(log))
+	waits, err = s.Unscrubbed(ctx)
+	assert.NoError(t, err, "it is to be scrubbed again")
+	assert.False(t, waits, "it is to be scrubbed again: %v", waits)
 }
 
 // erase deletes users of a name as a domain erases what no file may keep.
@@ -54,9 +52,7 @@ func erase(t *testing.T, s *store.Store, name string) {
 		}
 		return s.Erased(ctx)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 }
 
 func TestAnErasureCountsWithItsTransaction(t *testing.T) {
@@ -68,12 +64,11 @@ func TestAnErasureCountsWithItsTransaction(t *testing.T) {
 		}
 		return errOops
 	})
-	if waits, uerr := s.Unscrubbed(t.Context()); !errors.Is(err, errOops) || uerr != nil || waits {
-		t.Errorf("it waits to be scrubbed: %v, %v, %v", waits, uerr, err)
-	}
-	if err := s.Erased(t.Context()); err == nil {
-		t.Error("it can be noted outside of a transaction, where a crash could lose it")
-	}
+	waits, uerr := s.Unscrubbed(t.Context())
+	assert.ErrorIs(t, err, errOops, "it waits to be scrubbed")
+	assert.NoError(t, uerr, "it waits to be scrubbed")
+	assert.False(t, waits, "it waits to be scrubbed: %v, %v", waits, err)
+	assert.Error(t, s.Erased(t.Context()), "it can be noted outside of a transaction, where a crash could lose it")
 }
 
 // A reader keeps the log from being emptied until it is through.
@@ -81,38 +76,28 @@ func TestScrubWaitsForReadersAndStopsWhenToldTo(t *testing.T) {
 	t.Parallel()
 	url := dbtest.SQLite(t)
 	s, other := dbtest.Open(t, url), dbtest.Open(t, url)
-	if err := s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, "a") }); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, "a") }))
 	ended := make(chan error)
 	err := other.Query(system(t), func(*sql.Rows) error {
 		go func() { ended <- s.Scrub(system(t)) }()
 		return s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, "b") }) // writers go on
 	}, "SELECT id FROM users")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
-	if log, err := os.ReadFile(strings.TrimPrefix(url, "sqlite:") + "-wal"); err != nil || len(log) > 0 {
-		t.Errorf("%d bytes are in the write-ahead log: %v", len(log), err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, <-ended)
+	log, err := os.ReadFile(strings.TrimPrefix(url, "sqlite:") + "-wal")
+	assert.NoError(t, err, "%d bytes are in the write-ahead log", len(log))
+	assert.Empty(t, log, "%d bytes are in the write-ahead log", len(log))
 	ctx, stop := context.WithCancel(system(t))
 	stop()
-	if err := s.Scrub(ctx); err == nil {
-		t.Error("it went on")
-	}
+	assert.Error(t, s.Scrub(ctx), "it went on")
 }
 
 func TestScrubDoesNothingOnPostgres(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Open(t, dbtest.Postgres(t))
-	if err := s.Scrub(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Scrub(t.Context()))
 	erase(t, s, "nobody")
-	if waits, err := s.Unscrubbed(t.Context()); err != nil || waits {
-		t.Fatalf("it is to be scrubbed: %v, %v", waits, err)
-	}
+	waits, err := s.Unscrubbed(t.Context())
+	require.NoError(t, err, "it is to be scrubbed")
+	require.False(t, waits, "it is to be scrubbed: %v", waits)
 }

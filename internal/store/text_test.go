@@ -1,8 +1,10 @@
 package store_test
 
 import (
-	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
@@ -16,23 +18,15 @@ func TestStorableTextsComeBackAndPostgresRefusesTheOthers(t *testing.T) {
 			return err
 		}
 		for _, text := range []string{"plain", "ü 👩 \uFFFD \U0010FFFF", "\x01\r\n\x7f"} {
-			if err := insert(text); err != nil || !store.Storable(text) {
-				t.Fatalf("%q: storable %v, %v", text, store.Storable(text), err)
-			}
-			if got := among(t, s, "id", []int64{1}); !slices.Equal(got, []string{text}) {
-				t.Fatalf("%q comes back as %q", text, got)
-			}
-			if _, err := s.Exec(system(t), "DELETE FROM dialog_tombstones"); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, insert(text), "%q: storable %v", text, store.Storable(text))
+			require.True(t, store.Storable(text), "%q: storable %v", text, store.Storable(text))
+			require.Equal(t, []string{text}, among(t, s, "id", []int64{1}), "%q", text)
+			_, err := s.Exec(system(t), "DELETE FROM dialog_tombstones")
+			require.NoError(t, err)
 		}
 		for _, text := range []string{"\x00", "a\x00", "\xff", "a\xc3", "\xed\xa0\x80"} {
-			if store.Storable(text) {
-				t.Errorf("%q is called storable", text)
-			}
-			if s.Postgres() && insert(text) == nil {
-				t.Errorf("Postgres takes %q", text)
-			}
+			assert.False(t, store.Storable(text), "%q is called storable", text)
+			assert.False(t, s.Postgres() && insert(text) == nil, "Postgres takes %q", text)
 		}
 	})
 }

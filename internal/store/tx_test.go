@@ -8,6 +8,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/ent/gen"
 	"parley/internal/apperr"
 	"parley/internal/auth"
@@ -26,9 +29,7 @@ func addUser(ctx context.Context, s *store.Store, name string) error {
 func users(t testing.TB, s *store.Store) int {
 	t.Helper()
 	n, err := s.Client(t.Context()).User.Query().Count(system(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return n
 }
 
@@ -36,29 +37,23 @@ func TestTxJoinsTheTransactionOfItsContext(t *testing.T) {
 	t.Parallel()
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
 		err := s.Tx(system(t), func(ctx context.Context) error {
-			if !store.InTx(ctx) {
-				t.Error("InTx says no inside of Tx")
-			}
+			assert.True(t, store.InTx(ctx), "InTx says no inside of Tx")
 			outer := s.Client(ctx)
 			if err := addUser(ctx, s, "outer"); err != nil {
 				return err
 			}
 			if err := s.Tx(ctx, func(ctx context.Context) error {
-				if s.Client(ctx) != outer {
-					t.Error("the inner Tx has a transaction of its own")
-				}
+				assert.Same(t, outer, s.Client(ctx), "the inner Tx has a transaction of its own")
 				return addUser(ctx, s, "inner")
 			}); err != nil {
 				return err
 			}
-			if n := users(t, s); n != 0 {
-				t.Errorf("%d users are visible before the commit", n)
-			}
+			n := users(t, s)
+			assert.Zero(t, n, "%d users are visible before the commit", n)
 			return errOops
 		})
-		if !errors.Is(err, errOops) || users(t, s) != 0 {
-			t.Fatalf("got %v and %d users; want oops and none", err, users(t, s))
-		}
+		require.ErrorIs(t, err, errOops, "and %d users; want oops and none", users(t, s))
+		require.Zero(t, users(t, s), "got %v and %d users; want oops and none", err, users(t, s))
 		if store.InTx(t.Context()) {
 			t.Error("InTx says yes outside of Tx")
 		}
@@ -70,23 +65,16 @@ func TestTxRollsBackWhenItsFunctionPanics(t *testing.T) {
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Error("the panic did not come through")
-				}
+				assert.NotNil(t, recover(), "the panic did not come through")
 			}()
 			_ = s.Tx(system(t), func(ctx context.Context) error {
-				if err := addUser(ctx, s, "gone"); err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, addUser(ctx, s, "gone"))
 				panic("oops")
 			})
 		}()
-		if n := users(t, s); n != 0 {
-			t.Fatalf("%d users after a panic", n)
-		}
-		if err := s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, "next") }); err != nil {
-			t.Fatalf("the connection was not given back: %v", err)
-		}
+		n := users(t, s)
+		require.Zero(t, n, "%d users after a panic", n)
+		require.NoError(t, s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, "next") }), "the connection was not given back")
 	})
 }
 
@@ -102,22 +90,16 @@ func TestAfterCommitRunsOnlyAfterACommit(t *testing.T) {
 				if err := addUser(ctx, s, "a"); err != nil {
 					return err
 				}
-				if len(ran) > 0 {
-					t.Error("it ran inside of the transaction")
-				}
+				assert.Empty(t, ran, "it ran inside of the transaction")
 				return s.Tx(ctx, func(ctx context.Context) error {
 					store.AfterCommit(ctx, func() { ran = append(ran, "inner") })
 					return fail
 				})
 			})
-			if !errors.Is(err, fail) {
-				t.Fatal(err)
-			}
+			require.ErrorIs(t, err, fail)
 		}
 		store.AfterCommit(t.Context(), func() { ran = append(ran, "at once") })
-		if got := fmt.Sprint(ran); got != "[1 users inner at once]" {
-			t.Fatalf("ran %s", got)
-		}
+		require.Equal(t, "[1 users inner at once]", fmt.Sprint(ran), "ran")
 	})
 }
 
@@ -129,9 +111,7 @@ func TestTxRepeatsWhatADeadlockRolledBack(t *testing.T) {
 	ctx := system(t)
 	ids := []string{store.NewID("user"), store.NewID("user")}
 	for _, id := range ids {
-		if err := s.Client(ctx).User.Create().SetID(id).SetEmail(id).SetEmailKey(id).SetPasswordHash("").Exec(ctx); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.Client(ctx).User.Create().SetID(id).SetEmail(id).SetEmailKey(id).SetPasswordHash("").Exec(ctx))
 	}
 	var both, done sync.WaitGroup
 	both.Add(2)
@@ -153,20 +133,15 @@ func TestTxRepeatsWhatADeadlockRolledBack(t *testing.T) {
 				}
 				return appendX(ctx, s, ids[1-i])
 			})
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 		}()
 	}
 	done.Wait()
 	for _, id := range ids {
-		if u := s.Client(ctx).User.GetX(ctx, id); u.PasswordHash != "xx" {
-			t.Errorf("a row has %q, want what both transactions wrote", u.PasswordHash)
-		}
+		assert.Equal(t, "xx", s.Client(ctx).User.GetX(ctx, id).PasswordHash, "a row, want what both transactions wrote")
 	}
-	if runs[0]+runs[1] < 3 || committed[0] != 1 || committed[1] != 1 {
-		t.Errorf("ran %v times, committed %v; want a repetition and one commit each", runs, committed)
-	}
+	assert.True(t, runs[0]+runs[1] >= 3 && committed[0] == 1 && committed[1] == 1,
+		"ran %v times, committed %v; want a repetition and one commit each", runs, committed)
 }
 
 func appendX(ctx context.Context, s *store.Store, id string) error {
@@ -179,26 +154,21 @@ func TestDuplicateIsTakenUniqueValuesOnly(t *testing.T) {
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
 		ctx := system(t)
 		add := func() error { return s.Tx(ctx, func(ctx context.Context) error { return addUser(ctx, s, "same") }) }
-		if err := add(); err != nil {
-			t.Fatal(err)
-		}
-		if err := add(); !store.Duplicate(err) {
-			t.Errorf("a second %v is no duplicate", err)
-		}
-		err := s.Tx(ctx, func(ctx context.Context) error {
+		require.NoError(t, add())
+		err := add()
+		assert.True(t, store.Duplicate(err), "a second %v is no duplicate", err)
+		err = s.Tx(ctx, func(ctx context.Context) error {
 			_, err := s.Exec(ctx, "INSERT INTO users (id) VALUES ('x')")
 			return err
 		})
-		if err == nil || store.Duplicate(err) {
-			t.Errorf("a missing value: %v", err)
-		}
+		assert.Error(t, err, "a missing value")
+		assert.False(t, store.Duplicate(err), "a missing value: %v", err)
 		orphan := s.Tx(ctx, func(ctx context.Context) error {
 			return s.Client(ctx).Translation.Create().SetID(store.NewID("tr")).SetNoteID("note_none").SetOwnerID("u").
 				SetLanguage("es").SetTextVersion(1).SetJobID("j").Exec(ctx)
 		})
-		if orphan == nil || store.Duplicate(orphan) {
-			t.Errorf("a translation of no note: %v", orphan)
-		}
+		assert.Error(t, orphan, "a translation of no note")
+		assert.False(t, store.Duplicate(orphan), "a translation of no note: %v", orphan)
 	})
 }
 
@@ -210,15 +180,12 @@ func TestManyWritersAtOnceAllCommit(t *testing.T) {
 			group.Add(1)
 			go func() {
 				defer group.Done()
-				if err := s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, fmt.Sprint(i)) }); err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, s.Tx(system(t), func(ctx context.Context) error { return addUser(ctx, s, fmt.Sprint(i)) }))
 			}()
 		}
 		group.Wait()
-		if n := users(t, s); n != 50 {
-			t.Fatalf("%d of 50 users", n)
-		}
+		n := users(t, s)
+		require.Equal(t, 50, n, "%d of 50 users", n)
 	})
 }
 
@@ -227,21 +194,19 @@ func TestCustomSQLSeesTheTransactionOfItsContext(t *testing.T) {
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
 		count := func(ctx context.Context) (n int) {
 			err := s.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&n) }, "SELECT COUNT(*) FROM users WHERE email IN (?, ?)", "a", "b")
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 			return n
 		}
 		err := s.Tx(system(t), func(ctx context.Context) error {
 			if err := addUser(ctx, s, "a"); err != nil {
 				return err
 			}
-			if in, out := count(ctx), count(t.Context()); in != 1 || out != 0 {
-				t.Errorf("%d inside and %d outside", in, out)
-			}
-			if n, err := s.Exec(ctx, "UPDATE users SET email = ? WHERE email = ?", "b", "a"); n != 1 || err != nil {
-				t.Errorf("changed %d rows, %v", n, err)
-			}
+			in, out := count(ctx), count(t.Context())
+			assert.Equal(t, 1, in, "%d inside and %d outside", in, out)
+			assert.Zero(t, out, "%d inside and %d outside", in, out)
+			n, err := s.Exec(ctx, "UPDATE users SET email = ? WHERE email = ?", "b", "a")
+			assert.NoError(t, err, "changed %d rows", n)
+			assert.Equal(t, int64(1), n, "changed %d rows", n)
 			return nil
 		})
 		if err != nil || count(t.Context()) != 1 {
@@ -254,14 +219,10 @@ func TestFoundHidesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
 		_, err := s.Client(t.Context()).Note.Get(system(t), "note_none")
-		if !gen.IsNotFound(err) {
-			t.Fatal(err)
-		}
-		if got := store.Found(err, "note"); !apperr.Is(got, apperr.NotFound) {
-			t.Errorf("got %v", got)
-		}
-		if store.Found(nil, "note") != nil || !errors.Is(store.Found(errOops, "note"), errOops) {
-			t.Error("Found changes what is no missing row")
-		}
+		require.True(t, gen.IsNotFound(err), "%v", err)
+		got := store.Found(err, "note")
+		assert.True(t, apperr.Is(got, apperr.NotFound), "got %v", got)
+		assert.NoError(t, store.Found(nil, "note"), "Found changes what is no missing row")
+		assert.ErrorIs(t, store.Found(errOops, "note"), errOops, "Found changes what is no missing row")
 	})
 }

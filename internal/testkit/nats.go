@@ -3,6 +3,8 @@ package testkit
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit/private"
 )
 
@@ -27,16 +29,12 @@ func (n *NATSServer) URL() string { return n.server.URL }
 // Kill ends the server by SIGKILL and returns when it is gone.
 func (n *NATSServer) Kill() {
 	n.t.Helper()
-	if err := n.server.Kill(); err != nil {
-		n.t.Fatalf("kill NATS: %v", err)
-	}
+	require.NoError(n.t, n.server.Kill(), "kill NATS")
 }
 
 // Restart brings the server back on the same port and store, stopping it
 // before where it runs. It answers when Restart returns.
 func (n *NATSServer) Restart() {
 	n.t.Helper()
-	if err := n.server.Restart(n.t.Context()); err != nil {
-		n.t.Fatalf("restart NATS: %v", err)
-	}
+	require.NoError(n.t, n.server.Restart(n.t.Context()), "restart NATS")
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 
 	"parley/internal/testkit/private"
 )
@@ -46,9 +47,7 @@ func newDatabase(t testing.TB, admin, template string) string {
 	}
 	endOn(t, onPostgres(admin, create))
 	t.Cleanup(func() {
-		if err := onPostgres(admin, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Errorf("drop the test's database: %v", err)
-		}
+		assert.NoError(t, onPostgres(admin, "DROP DATABASE "+name+" WITH (FORCE)"), "drop the test's database")
 	})
 	own, err := databaseURL(admin, name)
 	endOn(t, err)

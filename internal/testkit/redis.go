@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/testkit/private"
 )
@@ -25,24 +27,18 @@ func Redis(t testing.TB) string {
 		server = shared.URL
 	}
 	options, err := redis.ParseURL(server)
-	if err != nil {
-		t.Fatalf("%s is not a Redis URL: %v", EnvRedis, err)
-	}
+	require.NoError(t, err, "%s is not a Redis URL", EnvRedis)
 	options.DB = 0
 	counter := redis.NewClient(options)
 	defer counter.Close()
 	number, err := counter.Incr(t.Context(), "testkit:databases").Result()
-	if err != nil {
-		t.Fatalf("take a database of the test's Redis: %v", err)
-	}
+	require.NoError(t, err, "take a database of the test's Redis")
 	own := *options
 	own.DB = 1 + int(number)%(private.RedisDatabases-1)
 	client := redis.NewClient(&own)
 	t.Cleanup(func() {
 		defer client.Close()
-		if err := client.FlushDB(context.Background()).Err(); err != nil {
-			t.Errorf("empty the test's Redis database: %v", err)
-		}
+		assert.NoError(t, client.FlushDB(context.Background()).Err(), "empty the test's Redis database")
 	})
 	return fmt.Sprintf("redis://%s/%d", own.Addr, own.DB)
 }

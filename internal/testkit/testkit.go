@@ -16,6 +16,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit/private"
 )
 
@@ -89,9 +92,8 @@ func Model(t testing.TB, name string) string {
 func ONNX(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("ONNXRUNTIME_LIB"); path != "" {
-		if _, err := os.Stat(path); err != nil {
-			t.Fatalf("ONNXRUNTIME_LIB names no file: %v", err)
-		}
+		_, err := os.Stat(path)
+		require.NoError(t, err, "ONNXRUNTIME_LIB names no file")
 		return path
 	}
 	arch := strings.Replace(runtime.GOARCH, "amd64", "x64", 1)
@@ -135,9 +137,7 @@ func endOn(t testing.TB, err error) {
 	if errors.As(err, &missing) {
 		Missing(t, "%v", missing)
 	}
-	if err != nil {
-		t.Fatalf("start a private server: %v", err)
-	}
+	require.NoError(t, err, "start a private server")
 }
 
 // stopAtEnd stops a server with its test.
@@ -147,8 +147,6 @@ func stopAtEnd(t testing.TB, s *private.Server) {
 		if t.Failed() {
 			t.Logf("the server's log ended with:\n%s", s.Log())
 		}
-		if err := s.Stop(); err != nil {
-			t.Errorf("stop a private server: %v", err)
-		}
+		assert.NoError(t, s.Stop(), "stop a private server")
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go"
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/testkit/private"
 )
@@ -23,44 +24,34 @@ func TestPostgresGivesEachTestAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	for range 2 {
 		conn, err := pgx.Connect(t.Context(), Postgres(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer conn.Close(context.WithoutCancel(t.Context()))
-		if _, err := conn.Exec(t.Context(), "CREATE TABLE mine (id int)"); err != nil {
-			t.Fatalf("the database is not empty: %v", err)
-		}
+		_, err = conn.Exec(t.Context(), "CREATE TABLE mine (id int)")
+		require.NoError(t, err, "the database is not empty")
 		var fsync string
-		if err := conn.QueryRow(t.Context(), "SHOW fsync").Scan(&fsync); err != nil || fsync != "on" {
-			t.Fatalf("fsync is %q, %v; want on", fsync, err)
-		}
+		require.NoError(t, conn.QueryRow(t.Context(), "SHOW fsync").Scan(&fsync), "fsync; want on")
+		require.Equal(t, "on", fsync, "fsync; want on")
 	}
 }
 
 func TestPostgresServerKeepsWhatWasCommittedBeforeAKill(t *testing.T) {
 	t.Parallel()
 	server := PostgresServer(t)
-	if err := onPostgres(server.URL, "CREATE TABLE kept (id int)"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, onPostgres(server.URL, "CREATE TABLE kept (id int)"))
 	killAndRestart(t, server)
-	if err := onPostgres(server.URL, "SELECT id FROM kept"); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, onPostgres(server.URL, "SELECT id FROM kept"))
 }
 
 func TestRedisDatabasesAreSeparate(t *testing.T) {
 	t.Parallel()
 	for range 2 {
 		options, err := redis.ParseURL(Redis(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		client := redis.NewClient(options)
 		defer client.Close()
-		if set, err := client.SetNX(t.Context(), "mine", 1, 0).Result(); err != nil || !set {
-			t.Fatalf("the database is not empty: %v, %v", set, err)
-		}
+		set, err := client.SetNX(t.Context(), "mine", 1, 0).Result()
+		require.NoError(t, err, "the database is not empty")
+		require.True(t, set, "the database is not empty: %v", set)
 	}
 }
 
@@ -68,18 +59,12 @@ func TestRedisServerIsEmptyAfterAKill(t *testing.T) {
 	t.Parallel()
 	server := RedisServer(t)
 	options, err := redis.ParseURL(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	client := redis.NewClient(options)
 	defer client.Close()
-	if err := client.Set(t.Context(), "gone", 1, 0).Err(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, client.Set(t.Context(), "gone", 1, 0).Err())
 	killAndRestart(t, server)
-	if err := client.Get(t.Context(), "gone").Err(); !errors.Is(err, redis.Nil) {
-		t.Fatalf("got %v, want an empty Redis", err)
-	}
+	require.ErrorIs(t, client.Get(t.Context(), "gone").Err(), redis.Nil, "want an empty Redis")
 }
 
 func TestNATSKeepsItsStoreOverAKill(t *testing.T) {
@@ -87,21 +72,15 @@ func TestNATSKeepsItsStoreOverAKill(t *testing.T) {
 	server := NATS(t)
 	publish := func(n uint64) {
 		conn, err := nats.Connect(server.URL())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer conn.Close()
 		js, err := conn.JetStream()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := js.AddStream(&nats.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		_, err = js.AddStream(&nats.StreamConfig{Name: "S", Subjects: []string{"s"}})
+		require.NoError(t, err)
 		ack, err := js.Publish("s", nil)
-		if err != nil || ack.Sequence != n {
-			t.Fatalf("got %v, %v; want sequence %d", ack, err, n)
-		}
+		require.NoError(t, err, "got %v; want sequence %d", ack, n)
+		require.Equal(t, n, ack.Sequence, "got %v; want sequence %d", ack, n)
 	}
 	publish(1)
 	server.Kill()
@@ -117,15 +96,9 @@ func TestNATSKeepsItsStoreOverAKill(t *testing.T) {
 
 func killAndRestart(t *testing.T, server *private.Server) {
 	t.Helper()
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Kill(); err != nil {
-		t.Fatalf("a second kill: %v", err)
-	}
-	if err := server.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, server.Kill())
+	require.NoError(t, server.Kill(), "a second kill")
+	require.NoError(t, server.Restart(t.Context()))
 }
 
 // A test process that is killed runs no cleanup, and must leave nothing behind
@@ -141,16 +114,10 @@ func TestServersEndWithAKilledOwner(t *testing.T) {
 	child := exec.Command(os.Args[0], "-test.run=^TestServersEndWithAKilledOwner$", "-test.v")
 	child.Env = append(os.Environ(), "PARLEY_TESTKIT_CHILD=1")
 	output, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
 	pid, dir := readPid(t, output)
-	if err := child.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, child.Process.Kill())
 	_ = child.Wait()
 	gone := func() bool {
 		_, err := os.Stat(dir)
@@ -183,15 +150,12 @@ func readPid(t *testing.T, output interface{ Read([]byte) (int, error) }) (pid i
 				}
 			}
 		}
-		if err != nil {
-			t.Fatalf("the child ended: %v; it said %q", err, text.String())
-		}
+		require.NoError(t, err, "the child ended; it said %q", text.String())
 	}
 }
 
 func TestRootHoldsTheModule(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat(filepath.Join(Root(), "internal", "testkit")); err != nil {
-		t.Fatal(err)
-	}
+	_, err := os.Stat(filepath.Join(Root(), "internal", "testkit"))
+	require.NoError(t, err)
 }

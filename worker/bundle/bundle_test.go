@@ -2,15 +2,16 @@ package bundle
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/testkit"
 )
@@ -20,34 +21,20 @@ var update = flag.Bool("update", false, "write the manifests of the shipped bund
 // Every bundle that comes with the project is what its manifest says, whole.
 func TestShippedBundles(t *testing.T) {
 	dirs, err := List(filepath.Join("..", "..", "models"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(dirs) == 0 {
-		t.Fatal("no bundle")
-	}
+	require.NoError(t, err)
+	require.NotEmpty(t, dirs, "no bundle")
 	for _, dir := range dirs {
 		if *update {
-			if err := writeManifest(dir); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, writeManifest(dir))
 		}
 		b, err := Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		checks, err := b.Check()
-		if err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, err)
 		for _, c := range checks {
-			if c.Digest != "ok" {
-				t.Errorf("%s: %s: %s", dir, c.Path, c.Digest)
-			}
+			assert.Equal(t, "ok", c.Digest, "%s: %s", dir, c.Path)
 		}
-		if b.Card.Licence == "" {
-			t.Errorf("%s names no licence", dir)
-		}
+		assert.NotEmpty(t, b.Card.Licence, "%s names no licence", dir)
 	}
 }
 
@@ -59,12 +46,8 @@ func TestKinds(t *testing.T) {
 		"random/clip-random": KindCLIP, "random/lcm-random": KindDiffusion,
 	} {
 		b, err := Open(testkit.Shared(t, "models", filepath.FromSlash(folder)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b.Kind != want {
-			t.Errorf("%s: kind %q, want %q", folder, b.Kind, want)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, want, b.Kind, "%s: kind %q, want %q", folder, b.Kind, want)
 	}
 }
 
@@ -72,33 +55,25 @@ func TestKinds(t *testing.T) {
 func TestGenerationSettings(t *testing.T) {
 	t.Parallel()
 	b, err := Open(testkit.Shared(t, "models", "translate-mini"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	g := b.Generation
 	if g.NumBeams != 4 || g.Limit(b.Config.Positions) != 256 || !g.Renormalize || g.DecoderStart != 7999 || !slices.Equal(g.EOS, []int64{0}) || !slices.Equal(g.ForcedEOS, []int64{0}) || g.LengthPenalty != 1 {
 		t.Errorf("got %+v", g)
 	}
 	dir := t.TempDir()
 	write(t, dir, "config.json", `{"model_type": "marian", "num_beams": 6, "max_length": 512, "max_position_embeddings": 512, "pad_token_id": 9, "eos_token_id": [0, 3], "bad_words_ids": [[9]], "early_stopping": "never"}`)
-	if b, err = Open(dir); err != nil {
-		t.Fatal(err)
-	}
+	b, err = Open(dir)
+	require.NoError(t, err)
 	g = b.Generation
-	if g.NumBeams != 6 || g.MaxLength != 512 || g.DecoderStart != 9 || len(g.EOS) != 2 || len(g.BadWords) != 1 || g.EarlyStopping != StopNever {
-		t.Errorf("old export: got %+v", g)
-	}
+	assert.True(t, g.NumBeams == 6 && g.MaxLength == 512 && g.DecoderStart == 9 && len(g.EOS) == 2 && len(g.BadWords) == 1 && g.EarlyStopping == StopNever,
+		"old export: got %+v", g)
 	with, err := g.With(json.RawMessage(`{"max_new_tokens": 20, "early_stopping": true, "num_beams": null}`))
-	if err != nil || with.Limit(512) != 21 || with.EarlyStopping != StopFirst || with.NumBeams != 6 || g.MaxNewTokens != nil {
-		t.Errorf("with settings: %+v, %v", with, err)
-	}
-	if _, err := g.With(json.RawMessage(`{"num_beams": 0}`)); err == nil {
-		t.Error("0 beams are accepted")
-	}
+	assert.NoError(t, err, "with settings")
+	assert.True(t, with.Limit(512) == 21 && with.EarlyStopping == StopFirst && with.NumBeams == 6 && g.MaxNewTokens == nil, "with settings: %+v", with)
+	_, err = g.With(json.RawMessage(`{"num_beams": 0}`))
+	assert.Error(t, err, "0 beams are accepted")
 	with, _ = g.With(json.RawMessage(`{"do_sample": true}`))
-	if got := with.Unsupported(); !slices.Equal(got, []string{"do_sample"}) {
-		t.Errorf("unsupported: %v", got)
-	}
+	assert.Equal(t, []string{"do_sample"}, with.Unsupported(), "unsupported")
 }
 
 func TestDirections(t *testing.T) {
@@ -120,12 +95,9 @@ func TestDirections(t *testing.T) {
 	for _, test := range tests {
 		b := &Bundle{Name: test.name, Card: test.card}
 		got, err := b.Directions(strings.Fields(test.tokens))
-		if err != nil {
-			t.Errorf("%s: %v", test.name, err)
-		}
-		if sortDirections(test.want); !reflect.DeepEqual(got, test.want) {
-			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
-		}
+		assert.NoError(t, err, test.name)
+		sortDirections(test.want)
+		assert.Equal(t, test.want, got, test.name)
 	}
 	for name, b := range map[string]*Bundle{
 		"nothing known":  {Name: "model"},
@@ -134,9 +106,8 @@ func TestDirections(t *testing.T) {
 		"to itself":      {Card: Card{Directions: []Direction{{"en", "eng", ""}}}},
 		"group to group": {Name: "opus-mt-gmw-gmw"},
 	} {
-		if got, err := b.Directions(nil); !errors.Is(err, ErrBroken) {
-			t.Errorf("%s: got %v, %v", name, got, err)
-		}
+		got, err := b.Directions(nil)
+		assert.ErrorIs(t, err, ErrBroken, "%s: got %v", name, got)
 	}
 }
 
@@ -146,62 +117,52 @@ func TestCheckNamesTheBadFile(t *testing.T) {
 	write(t, dir, "config.json", `{"model_type": "marian"}`)
 	write(t, dir, "onnx/encoder_model.onnx", "weights")
 	b, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	checks, err := b.Check()
-	if err != nil || len(checks) != 2 || checks[0].Digest != notRecorded || !checks[1].OK {
-		t.Fatalf("without manifest: %+v, %v", checks, err)
-	}
-	if err := writeManifest(dir); err != nil {
-		t.Fatal(err)
-	}
-	if checks, err = b.Check(); err != nil || checks[1].Digest != "ok" {
-		t.Fatalf("with manifest: %+v, %v", checks, err)
-	}
+	require.NoError(t, err, "without manifest")
+	require.True(t, len(checks) == 2 && checks[0].Digest == notRecorded && checks[1].OK, "without manifest: %+v", checks)
+	require.NoError(t, writeManifest(dir))
+	checks, err = b.Check()
+	require.NoError(t, err, "with manifest")
+	require.Equal(t, "ok", checks[1].Digest, "with manifest: %+v", checks)
 	write(t, dir, "onnx/encoder_model.onnx", "weightz")
-	if _, err = b.Check(); !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "encoder_model.onnx: digest differs") {
-		t.Errorf("changed file: %v", err)
-	}
+	_, err = b.Check()
+	assert.ErrorIs(t, err, ErrBroken, "changed file")
+	assert.ErrorContains(t, err, "encoder_model.onnx: digest differs", "changed file")
 	write(t, dir, "onnx/encoder_model.onnx", "weight")
-	if _, err = b.Check(); !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "size differs, 7 recorded") {
-		t.Errorf("shorter file: %v", err)
-	}
+	_, err = b.Check()
+	assert.ErrorIs(t, err, ErrBroken, "shorter file")
+	assert.ErrorContains(t, err, "size differs, 7 recorded", "shorter file")
 	write(t, dir, manifestFile, `{"files": {"gone.txt": {"size": 1, "sha256": ""}}}`)
-	if _, err = b.Check(); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "gone.txt") {
-		t.Errorf("missing file: %v", err)
-	}
+	_, err = b.Check()
+	assert.ErrorIs(t, err, ErrMissing, "missing file")
+	assert.ErrorContains(t, err, "gone.txt", "missing file")
 	write(t, dir, manifestFile, `{"files": {"../../etc/passwd": {}}}`)
-	if _, err = b.Check(); !errors.Is(err, ErrBroken) {
-		t.Errorf("file outside: %v", err)
-	}
+	_, err = b.Check()
+	assert.ErrorIs(t, err, ErrBroken, "file outside")
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, ErrMissing) {
-		t.Error(err)
-	}
-	if _, err := Open(dir); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "config.json") {
-		t.Error(err)
-	}
+	_, err := Open(filepath.Join(dir, "none"))
+	assert.ErrorIs(t, err, ErrMissing)
+	_, err = Open(dir)
+	assert.ErrorIs(t, err, ErrMissing)
+	assert.ErrorContains(t, err, "config.json")
 	write(t, dir, "config.json", "{")
-	if _, err := Open(dir); !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "config.json") {
-		t.Error(err)
-	}
+	_, err = Open(dir)
+	assert.ErrorIs(t, err, ErrBroken)
+	assert.ErrorContains(t, err, "config.json")
 	write(t, dir, "config.json", `{"model_type": "marian"}`)
 	b, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Graph("encoder_model"); !errors.Is(err, ErrMissing) {
-		t.Error(err)
-	}
+	require.NoError(t, err)
+	_, err = b.Graph("encoder_model")
+	assert.ErrorIs(t, err, ErrMissing)
 	write(t, dir, "onnx/encoder_model_quantized.onnx", "")
-	if path, err := b.Graph("encoder_model"); err != nil || !strings.HasSuffix(path, "_quantized.onnx") {
-		t.Error(path, err)
-	}
+	path, err := b.Graph("encoder_model")
+	assert.NoError(t, err, "%v %v", path, err)
+	assert.True(t, strings.HasSuffix(path, "_quantized.onnx"), "%v %v", path, err)
 }
 
 // writeManifest records the files of a folder as they are now.
@@ -237,10 +198,6 @@ func writeManifest(dir string) error {
 func write(t testing.TB, dir, name, content string) {
 	t.Helper()
 	path := filepath.Join(dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }

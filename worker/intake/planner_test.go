@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // The lanes of two pools, as New orders them.
@@ -251,9 +253,7 @@ func TestPlanner(t *testing.T) {
 				if s.event(p) {
 					got = say(p.plan(now))
 				}
-				if got != s.want {
-					t.Fatalf("step %d: got %q, want %q", i+1, got, s.want)
-				}
+				require.Equal(t, s.want, got, "step %d", i+1)
 			}
 		})
 	}

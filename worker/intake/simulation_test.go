@@ -4,6 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // server is what the planner's requests go to: lanes with messages, the requests
@@ -46,13 +49,9 @@ func (s *server) plan() {
 			held += s.open[i]
 		}
 	}
-	if held > s.p.slots {
-		s.t.Fatalf("%d slots are promised, there are %d", held, s.p.slots)
-	}
+	require.LessOrEqual(s.t, held, s.p.slots, "%d slots are promised, there are %d", held, s.p.slots)
 	for i := range s.p.lanes {
-		if held < s.p.slots && s.open[i] == 0 && !s.p.lanes[i].broken && !s.busy() {
-			s.t.Fatalf("%s is forgotten", laneNames[i])
-		}
+		require.False(s.t, held < s.p.slots && s.open[i] == 0 && !s.p.lanes[i].broken && !s.busy(), "%s is forgotten", laneNames[i])
 	}
 }
 
@@ -127,9 +126,8 @@ func TestPlanner_SharesSixToOneOverTime(t *testing.T) {
 			if i == b0 || i == b1 {
 				want = 50
 			}
-			if n < want-slots/7-2 || n > want+slots/7+2 {
-				t.Errorf("%d slots: %s got %d of 700, want about %d", slots, laneNames[i], n, want)
-			}
+			assert.GreaterOrEqual(t, n, want-slots/7-2, "%d slots: %s got %d of 700, want about %d", slots, laneNames[i], n, want)
+			assert.LessOrEqual(t, n, want+slots/7+2, "%d slots: %s got %d of 700, want about %d", slots, laneNames[i], n, want)
 		}
 	}
 }
@@ -177,8 +175,7 @@ func TestPlanner_KeepsItsPromisesWhateverHappens(t *testing.T) {
 			s.finish()
 			s.now = s.now.Add(time.Millisecond)
 		}
-		if len(s.started) != sent || len(s.running) != 0 {
-			t.Fatalf("seed %d: %d of %d messages were started, %d run on", seed, len(s.started), sent, len(s.running))
-		}
+		require.Len(t, s.started, sent, "seed %d: %d of %d messages were started, %d run on", seed, len(s.started), sent, len(s.running))
+		require.Empty(t, s.running, "seed %d: %d of %d messages were started, %d run on", seed, len(s.started), sent, len(s.running))
 	}
 }

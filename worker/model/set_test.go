@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/jobspec"
 	"parley/internal/testkit"
@@ -20,9 +21,7 @@ import (
 // startRuntime loads ONNX Runtime.
 func startRuntime(t testing.TB) {
 	t.Helper()
-	if err := onnx.Start(testkit.ONNX(t)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, onnx.Start(testkit.ONNX(t)))
 }
 
 // folder makes a models folder of bundles without models, by name and model_type.
@@ -30,9 +29,7 @@ func folder(t *testing.T, types map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, modelType := range types {
-		if err := os.Mkdir(filepath.Join(root, name), 0o750); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Mkdir(filepath.Join(root, name), 0o750))
 		overwrite(t, filepath.Join(root, name, "config.json"), []byte(`{"model_type": "`+modelType+`", "num_beams": 1}`))
 	}
 	return root
@@ -75,19 +72,17 @@ func TestFamilies_NoTwoRunTheSameKind(t *testing.T) {
 	t.Parallel()
 	seen := map[bundle.Kind]string{}
 	for _, f := range families {
-		if f.work == "" || f.open == nil || f.verify == nil {
-			t.Errorf("the family %q is not whole", f.work)
-		}
+		assert.NotEmpty(t, f.work, "the family %q is not whole", f.work)
+		assert.NotNil(t, f.open, "the family %q is not whole", f.work)
+		assert.NotNil(t, f.verify, "the family %q is not whole", f.work)
 		for _, k := range f.kinds {
-			if other, twice := seen[k]; twice {
-				t.Errorf("%q and %q both run %q", other, f.work, k)
-			}
+			other, twice := seen[k]
+			assert.False(t, twice, "%q and %q both run %q", other, f.work, k)
 			seen[k] = f.work
 		}
 	}
-	if Work(bundle.KindMarian) != jobspec.KindTranslate || Work(bundle.KindUnknown) != "" {
-		t.Errorf("the work of the kinds is %q", seen)
-	}
+	assert.Equal(t, jobspec.KindTranslate, Work(bundle.KindMarian), "the work of the kinds is %q", seen)
+	assert.Empty(t, Work(bundle.KindUnknown), "the work of the kinds is %q", seen)
 }
 
 // One entry in the list is all that another kind of bundle needs; what nobody opens
@@ -97,15 +92,11 @@ func TestOpen_GoesByTheKindOfEachBundle(t *testing.T) {
 	root := folder(t, map[string]string{"one": "gpt2", "two": "llama", "bad": "gpt2", "picture": "clip", "strange": "new"})
 	closed := 0
 	s, err := openFolder(t.Context(), []family{translation, echoes(&closed)}, root, pipeline.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if names := s.Names(); !slices.Equal(names, []string{"one", "two"}) || len(s.Handlers()) != 2 {
-		t.Errorf("opened %v", names)
-	}
-	if err := s.Close(); err != nil || closed != 2 {
-		t.Errorf("closed %d, %v", closed, err)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, []string{"one", "two"}, s.Names(), "opened")
+	assert.Len(t, s.Handlers(), 2, "opened")
+	assert.NoError(t, s.Close(), "closed")
+	assert.Equal(t, 2, closed, "closed")
 }
 
 func TestOpen_SaysWhyNothingIsLeft(t *testing.T) {
@@ -113,24 +104,18 @@ func TestOpen_SaysWhyNothingIsLeft(t *testing.T) {
 	root := folder(t, map[string]string{"bad": "gpt2", "picture": "clip", "changed": "gpt2"})
 	overwrite(t, filepath.Join(root, "changed", "manifest.json"), []byte(`{"files": {"config.json": {"size": 7}}}`))
 	_, err := openFolder(t.Context(), []family{echoes(new(int))}, root, pipeline.Options{})
-	if err == nil {
-		t.Fatal("it opened something")
-	}
+	require.Error(t, err, "it opened something")
 	for _, want := range []string{"there is no model in " + root, "bad: It is bad.", "picture is of a kind that can't run yet (clip)", "size differs, 7 recorded"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not say %q", err, want)
-		}
+		assert.ErrorContains(t, err, want, "%q does not say %q", err, want)
 	}
-	if _, err := Open(t.Context(), filepath.Join(root, "none"), pipeline.Options{}); err == nil {
-		t.Error("a folder that does not exist was opened")
-	}
+	_, err = Open(t.Context(), filepath.Join(root, "none"), pipeline.Options{})
+	assert.Error(t, err, "a folder that does not exist was opened")
 }
 
 // The digest of a bundle that can't run is nobody's concern, its kind is.
 func TestOpen_RefusesAKindWithoutAFamilyByItsName(t *testing.T) {
 	t.Parallel()
 	_, err := Open(t.Context(), testkit.Shared(t, "models", "random", "gpt2-random"), pipeline.Options{})
-	if err == nil || !strings.Contains(err.Error(), "causal language model") {
-		t.Errorf("got %v", err)
-	}
+	assert.Error(t, err)
+	assert.ErrorContains(t, err, "causal language model")
 }

@@ -3,45 +3,41 @@ package onnx
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestFindLibrary(t *testing.T) {
 	t.Setenv(LibraryVariable, "")
 	root := t.TempDir()
 	inner := filepath.Join(root, "a", "b")
-	if err := os.MkdirAll(inner, 0o750); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.MkdirAll(inner, 0o750))
 	t.Chdir(inner)
-	if path, err := FindLibrary(""); path != "" || err != nil {
-		t.Errorf("nowhere: %q, %v", path, err)
-	}
+	path, err := FindLibrary("")
+	assert.NoError(t, err, "nowhere")
+	assert.Empty(t, path, "nowhere")
 	packaged := filepath.Join(root, packagePath())
 	named := filepath.Join(root, "named.so")
 	for _, path := range []string{packaged, named} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
 	}
-	if path, err := FindLibrary(""); !sameFile(path, packaged) || err != nil {
-		t.Errorf("node_modules of a parent: %q, %v", path, err)
-	}
-	if path, err := FindLibrary(named); path != named || err != nil {
-		t.Errorf("setting: %q, %v", path, err)
-	}
+	path, err = FindLibrary("")
+	assert.NoError(t, err, "node_modules of a parent: %q", path)
+	assert.True(t, sameFile(path, packaged), "node_modules of a parent: %q", path)
+	path, err = FindLibrary(named)
+	assert.NoError(t, err, "setting")
+	assert.Equal(t, named, path, "setting")
 	t.Setenv(LibraryVariable, named)
-	if path, err := FindLibrary(""); path != named || err != nil {
-		t.Errorf("environment: %q, %v", path, err)
-	}
+	path, err = FindLibrary("")
+	assert.NoError(t, err, "environment")
+	assert.Equal(t, named, path, "environment")
 	t.Setenv(LibraryVariable, filepath.Join(root, "none.so"))
-	if _, err := FindLibrary(""); err == nil || !strings.Contains(err.Error(), "none.so") {
-		t.Errorf("a named file that is missing: %v", err)
-	}
+	_, err = FindLibrary("")
+	assert.Error(t, err, "a named file that is missing")
+	assert.ErrorContains(t, err, "none.so", "a named file that is missing")
 }
 
 func sameFile(a, b string) bool {

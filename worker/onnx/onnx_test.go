@@ -4,27 +4,22 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/testkit"
 )
 
 func encoder(t testing.TB) *Session {
 	t.Helper()
-	if err := Start(testkit.ONNX(t)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, Start(testkit.ONNX(t)))
 	s, err := Open(testkit.Shared(t, "models", "random", "marian-random", "onnx", "encoder_model.onnx"), Options{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, s.Close())
 	})
 	return s
 }
@@ -36,9 +31,7 @@ func input(t testing.TB, rows, length int) []*Tensor {
 	for i := range both {
 		m := &Memory{}
 		x, err := NewTensor[int64](m, int64(rows), int64(length))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for j := range x.Int64() {
 			x.Int64()[j] = 1
 		}
@@ -50,69 +43,53 @@ func input(t testing.TB, rows, length int) []*Tensor {
 
 func TestPortsAreDescribed(t *testing.T) {
 	s := encoder(t)
-	if got := names(s.Inputs()); !slices.Equal(got, []string{"input_ids", "attention_mask"}) {
-		t.Error(got)
-	}
+	assert.Equal(t, []string{"input_ids", "attention_mask"}, names(s.Inputs()))
 	out := s.Outputs()
-	if len(out) != 1 || out[0].Name != "last_hidden_state" || out[0].Type != Float32 || !slices.Equal(out[0].Shape, []int64{-1, -1, 64}) {
-		t.Errorf("%+v", out)
-	}
-	if s.Inputs()[0].Type != Int64 || Int64.String() != "int64" || Type(99).String() != "type 99" {
-		t.Errorf("%+v", s.Inputs())
-	}
+	require.Len(t, out, 1)
+	assert.Equal(t, "last_hidden_state", out[0].Name)
+	assert.Equal(t, Float32, out[0].Type)
+	assert.Equal(t, []int64{-1, -1, 64}, out[0].Shape)
+	assert.Equal(t, Int64, s.Inputs()[0].Type, "%+v", s.Inputs())
+	assert.Equal(t, "int64", Int64.String(), "%+v", s.Inputs())
+	assert.Equal(t, "type 99", Type(99).String(), "%+v", s.Inputs())
 }
 
 func TestOutputsInPlaceAndMade(t *testing.T) {
 	s := encoder(t)
 	in := input(t, 2, 5)
 	made := []*Tensor{nil}
-	if err := s.Run(t.Context(), in, made); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Run(t.Context(), in, made))
 	defer made[0].Close()
 	var m Memory
 	defer m.Free()
 	placed, err := NewTensor[float32](&m, 2, 5, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer placed.Close()
-	if err := s.Run(t.Context(), in, []*Tensor{placed}); err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(made[0].Shape(), placed.Shape()) || !slices.Equal(made[0].Float32(), placed.Float32()) || placed.Float32()[0] == 0 {
-		t.Error("the two outputs differ")
-	}
-	if &m.Float32()[0] != &placed.Float32()[0] {
-		t.Error("the output was copied")
-	}
+	require.NoError(t, s.Run(t.Context(), in, []*Tensor{placed}))
+	assert.Equal(t, placed.Shape(), made[0].Shape(), "the two outputs differ")
+	assert.Equal(t, placed.Float32(), made[0].Float32(), "the two outputs differ")
+	assert.NotZero(t, placed.Float32()[0], "the two outputs differ")
+	assert.Same(t, &placed.Float32()[0], &m.Float32()[0], "the output was copied")
 }
 
 func TestRunRefusesWhatDoesNotFit(t *testing.T) {
 	s := encoder(t)
 	in := input(t, 1, 3)
-	if err := s.Run(t.Context(), in[:1], []*Tensor{nil}); err == nil {
-		t.Error("one input too few is accepted")
-	}
-	if err := s.Run(t.Context(), []*Tensor{in[0], nil}, []*Tensor{nil}); err == nil || !strings.Contains(err.Error(), "attention_mask") {
-		t.Error(err)
-	}
+	assert.Error(t, s.Run(t.Context(), in[:1], []*Tensor{nil}), "one input too few is accepted")
+	err := s.Run(t.Context(), []*Tensor{in[0], nil}, []*Tensor{nil})
+	assert.Error(t, err)
+	assert.ErrorContains(t, err, "attention_mask")
 	var m Memory
 	defer m.Free()
 	wrong, err := NewTensor[float32](&m, 1, 4, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer wrong.Close()
-	if err := s.Run(t.Context(), in, []*Tensor{wrong}); err == nil {
-		t.Error("an output of the wrong shape is accepted")
-	}
-	if _, err := NewTensor[int64](&m, -1); err == nil {
-		t.Error("a negative dimension is accepted")
-	}
-	if _, err := Open(filepath.Join(t.TempDir(), "none.onnx"), Options{}); err == nil || !strings.Contains(err.Error(), "none.onnx") {
-		t.Error(err)
-	}
+	assert.Error(t, s.Run(t.Context(), in, []*Tensor{wrong}), "an output of the wrong shape is accepted")
+	_, err = NewTensor[int64](&m, -1)
+	assert.Error(t, err, "a negative dimension is accepted")
+	_, err = Open(filepath.Join(t.TempDir(), "none.onnx"), Options{})
+	assert.Error(t, err)
+	assert.ErrorContains(t, err, "none.onnx")
 }
 
 // A run far longer than a cancellation takes ends with the context's error, and
@@ -123,14 +100,10 @@ func TestCancelInsideARun(t *testing.T) {
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		go cancel()
-		if err := s.Run(ctx, long, []*Tensor{nil}); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
-		}
+		assert.ErrorIs(t, s.Run(ctx, long, []*Tensor{nil}), context.Canceled)
 	}
 	out := []*Tensor{nil}
-	if err := s.Run(t.Context(), input(t, 1, 4), out); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Run(t.Context(), input(t, 1, 4), out))
 	out[0].Close()
 }
 
@@ -154,9 +127,7 @@ func TestCloseWaitsForRuns(t *testing.T) {
 			}
 		})
 	}
-	if err := errors.Join(s.Close(), s.Close()); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, errors.Join(s.Close(), s.Close()))
 	wait.Wait()
 }
 
@@ -165,15 +136,12 @@ func TestMemoryGrows(t *testing.T) {
 	var m Memory
 	defer m.Free()
 	for _, size := range []int{1, 100, 50, 1000} {
-		if err := m.Reserve(size); err != nil || m.size < size {
-			t.Errorf("%d bytes of %d: %v", m.size, size, err)
-		}
+		assert.NoError(t, m.Reserve(size), "%d bytes of %d", m.size, size)
+		assert.GreaterOrEqual(t, m.size, size, "%d bytes of %d", m.size, size)
 		for i := range m.Float32() {
 			m.Float32()[i] = 1
 		}
 	}
 	m.Free()
-	if m.size != 0 {
-		t.Error("not freed")
-	}
+	assert.Zero(t, m.size, "not freed")
 }

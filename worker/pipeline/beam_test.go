@@ -8,6 +8,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/worker/bundle"
 )
 
@@ -35,9 +38,7 @@ func runSearch(t *testing.T, s search, seed uint64, start int64, vocabulary, lim
 			rows[i] = logitsFor(seed, written[i], vocabulary)
 		}
 		err := s.advance(func(beam int) []float32 { return rows[min(beam, len(rows)-1)] })
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if out := s.output(); out != nil {
 			return out
 		}
@@ -233,9 +234,8 @@ func TestSumExp(t *testing.T) {
 		for _, x := range row {
 			want += math.Exp(float64(x - top))
 		}
-		if got := sumExp(row, top); math.Abs(got-want) > 1e-6*want {
-			t.Errorf("got %v, want %v", got, want)
-		}
+		got := sumExp(row, top)
+		assert.LessOrEqual(t, math.Abs(got-want), 1e-6*want, "got %v, want %v", got, want)
 	}
 }
 
@@ -263,8 +263,6 @@ func TestMoves(t *testing.T) {
 		for _, m := range PlanMoves(parents) {
 			*at(m.To) = *at(m.From)
 		}
-		if !slices.Equal(rows[:len(parents)], parents) {
-			t.Fatalf("%v became %v", parents, rows)
-		}
+		require.Equal(t, parents, rows[:len(parents)], "%v became %v", parents, rows)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"parley/internal/jobspec"
 	"parley/worker/bundle"
 )
@@ -29,9 +31,7 @@ func runWith(t *testing.T, e *Engine) {
 	go func() { ended <- e.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, <-ended)
 	})
 }
 
@@ -67,15 +67,12 @@ func TestEngine_MakesBatchesOfWhatWaits(t *testing.T) {
 	runWith(t, e)
 	for _, c := range calls {
 		for range cap(c.outcomes) {
-			if out := <-c.outcomes; out.err != nil {
-				t.Error(out.err)
-			}
+			out := <-c.outcomes
+			assert.NoError(t, out.err)
 		}
 	}
 	want := [][]int{{5, 5, 6}, {5}, {21}, {20}, {4}, {7}}
-	if !slices.EqualFunc(lengths, want, func(a, b []int) bool { return slices.Equal(a, b) }) {
-		t.Errorf("ran %v, want %v", lengths, want)
-	}
+	assert.True(t, slices.EqualFunc(lengths, want, func(a, b []int) bool { return slices.Equal(a, b) }), "ran %v, want %v", lengths, want)
 }
 
 // When a batch fails, only the input that is to blame does.
@@ -91,9 +88,8 @@ func TestEngine_FailsOnlyWhatIsToBlame(t *testing.T) {
 	runWith(t, e)
 	for range 3 {
 		out := <-c.outcomes
-		if f, _ := FailureOf(out.err); (out.index == 1) != (out.err != nil) || out.err != nil && f.Code != jobspec.CodeModelBroken {
-			t.Errorf("input %d: %v", out.index, out.err)
-		}
+		f, _ := FailureOf(out.err)
+		assert.False(t, (out.index == 1) != (out.err != nil) || out.err != nil && f.Code != jobspec.CodeModelBroken, "input %d: %v", out.index, out.err)
 	}
 }
 
@@ -113,30 +109,21 @@ func TestEngine_LeavesNobodyWaiting(t *testing.T) {
 	go func() { ended <- e.Run(ctx) }()
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		if err := e.Generate(context.Background(), inputsOf(3), false, func(int, []int64) {}); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, e.Generate(context.Background(), inputsOf(3), false, func(int, []int64) {}))
 	})
 	<-entered
 	gone, leaves := context.WithCancel(context.Background())
 	leaves()
-	if err := e.Generate(gone, inputsOf(4), false, func(int, []int64) {}); !errors.Is(err, context.Canceled) {
-		t.Errorf("a call that ended: %v", err)
-	}
+	assert.ErrorIs(t, e.Generate(gone, inputsOf(4), false, func(int, []int64) {}), context.Canceled, "a call that ended")
 	leave <- struct{}{}
 	wait.Wait()
 	e.submit(context.Background(), inputsOf(5), false)
 	<-entered
 	cancel()
 	leave <- struct{}{}
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, <-ended)
 	err := e.Generate(context.Background(), inputsOf(6), false, func(int, []int64) {})
-	if f, _ := FailureOf(err); f.Code != jobspec.CodeInternal {
-		t.Errorf("a call to a stopped engine: %v", err)
-	}
-	if !slices.Equal(seen, []int{3, 5}) {
-		t.Errorf("ran inputs of lengths %v", seen)
-	}
+	f, _ := FailureOf(err)
+	assert.Equal(t, jobspec.CodeInternal, f.Code, "a call to a stopped engine: %v", err)
+	assert.Equal(t, []int{3, 5}, seen, "ran inputs of lengths %v", seen)
 }

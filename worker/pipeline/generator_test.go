@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/worker/bundle"
 )
@@ -50,9 +52,7 @@ func (s *scripted) Forward(ctx context.Context, last []int64) ([]float32, error)
 func (s *scripted) Arrange(parents, before, after []int) error {
 	moved := make([]scriptedRow, len(parents))
 	for i, p := range parents {
-		if before[p] != after[i] {
-			s.t.Errorf("row %d goes from input %d to input %d", i, before[p], after[i])
-		}
+		assert.Equal(s.t, after[i], before[p], "row %d goes from input %d to input %d", i, before[p], after[i])
 		moved[i] = s.rows[p]
 	}
 	s.rows = moved
@@ -95,13 +95,9 @@ func TestGenerator_GivesEachInputItsOwnOutput(t *testing.T) {
 				}
 				b.Dropped = func(i int) bool { asked[i]++; return i%4 == 3 }
 				b.Done = func(i int, output []int64) { got[i] = slices.Clone(output) }
-				if err := NewGenerator(&scripted{t: t, size: size}).Run(t.Context(), b); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, NewGenerator(&scripted{t: t, size: size}).Run(t.Context(), b))
 				for i := range inputs {
-					if i%4 != 3 && !slices.Equal(got[i], want[i]) {
-						t.Errorf("input %d: got %v, want %v", i, got[i], want[i])
-					}
+					assert.False(t, i%4 != 3 && !slices.Equal(got[i], want[i]), "input %d: got %v, want %v", i, got[i], want[i])
 				}
 			})
 		}
@@ -114,10 +110,6 @@ func TestGenerator_EndsWithItsContext(t *testing.T) {
 	cancel()
 	g := NewGenerator(&scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 16, Threads: 1}})
 	settings := bundle.Generation{DecoderStart: 23, NumBeams: 2, RepetitionPenalty: 1}
-	if err := g.Run(ctx, Batch{Inputs: [][]int64{{1}}, Settings: settings}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if err := g.Run(t.Context(), Batch{}); err != nil {
-		t.Errorf("nothing to do: %v", err)
-	}
+	assert.ErrorIs(t, g.Run(ctx, Batch{Inputs: [][]int64{{1}}, Settings: settings}), context.Canceled)
+	assert.NoError(t, g.Run(t.Context(), Batch{}), "nothing to do")
 }

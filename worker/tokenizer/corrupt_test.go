@@ -7,15 +7,16 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit"
 )
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	spm, err := os.ReadFile(testkit.Shared(t, "models", "random", "marian-random", "source.spm"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	const vocab = `{"</s>": 0, "<unk>": 1}`
 	tests := map[string]struct {
 		files map[string]string
@@ -32,13 +33,11 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	for name, test := range tests {
 		dir := t.TempDir()
 		for file, content := range test.files {
-			if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600))
 		}
-		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: got %v, want something with %q", name, err, test.want)
-		}
+		_, err := Open(dir)
+		assert.Error(t, err, "%s, want something with %q", name, test.want)
+		assert.ErrorContains(t, err, test.want, "%s: got %v, want something with %q", name, err, test.want)
 	}
 }
 
@@ -47,9 +46,10 @@ func TestTextIsNeverTakenForASpecialToken(t *testing.T) {
 	tok := opened(t, testkit.Shared(t, "models", "translate-mini"))
 	for _, text := range []string{"</s>", "<pad>", ">>fra<< hello </s> you", "<unk>"} {
 		for _, id := range tok.EncodeText(text) {
-			if token := tok.engine.(*marian).tokens[id]; token == "</s>" || token == "<pad>" || strings.HasPrefix(token, ">>f") {
-				t.Errorf("%q holds %q", text, token)
-			}
+			token := tok.engine.(*marian).tokens[id]
+			assert.NotEqual(t, "</s>", token, "%q", text)
+			assert.NotEqual(t, "<pad>", token, "%q", text)
+			assert.False(t, strings.HasPrefix(token, ">>f"), "%q holds %q", text, token)
 		}
 	}
 }
@@ -57,18 +57,14 @@ func TestTextIsNeverTakenForASpecialToken(t *testing.T) {
 func TestLanguageTokens(t *testing.T) {
 	t.Parallel()
 	got := strings.Join(opened(t, testkit.Shared(t, "models", "random", "marian-random")).LanguageTokens(), " ")
-	if got != ">>deu<< >>fra<< >>spa<<" {
-		t.Error(got)
-	}
+	assert.Equal(t, ">>deu<< >>fra<< >>spa<<", got)
 }
 
 func FuzzEncode(f *testing.F) {
 	tok := opened(f, testkit.Shared(f, "models", "random", "marian-random"))
 	second := opened(f, testkit.Shared(f, "models", "translate-mini"))
 	json, err := openJSON(testkit.Shared(f, "models", "translate-mini", "tokenizer.json"))
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	for _, s := range []string{"", " ", ">>spa<< a", "\xff\xfe", "</s></s>", "\u2581\u2581", "a\x00b", ">>\n<<", "<pad> x", "e\u0301", "\u200d"} {
 		f.Add(s)
 	}
@@ -76,18 +72,15 @@ func FuzzEncode(f *testing.F) {
 		for _, e := range []engine{tok.engine, second.engine, json} {
 			ids := e.encode(s)
 			e.encodeText(s)
-			if text := e.decode(ids); !utf8.ValidString(text) {
-				t.Errorf("decoded %q is no UTF-8", text)
-			}
+			text := e.decode(ids)
+			assert.True(t, utf8.ValidString(text), "decoded %q is no UTF-8", text)
 		}
 	})
 }
 
 func FuzzSentencePieceFile(f *testing.F) {
 	spm, err := os.ReadFile(testkit.Shared(f, "models", "random", "marian-random", "source.spm"))
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	// A small file, so that the fuzzer gets to change what matters.
 	tiny := []byte("\n\x0e\n\x05<unk>\x15\x00\x00\x00\x00\x18\x02\n\x0a\n\x03\xe2\x96\x81\x15\x00\x00\x80\xbf\n\x08\n\x01a\x15\x00\x00\x80\xbf\x1a\x06\x18\x01\x20\x01\x28\x01")
 	f.Add(tiny)
@@ -107,9 +100,7 @@ func FuzzSentencePieceFile(f *testing.F) {
 func TestCorruptFilesNeverPanic(t *testing.T) {
 	t.Parallel()
 	spm, err := os.ReadFile(testkit.Shared(t, "models", "random", "marian-random", "source.spm"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	try := func(data []byte) {
 		if s, err := newSentencePiece(data); err == nil {
 			s.join(s.encode("Hello, w\u00f6rld \uff21\uff22 \u2460 \u65e5\u672c\u8a9e"))

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/testkit"
 )
@@ -16,9 +18,7 @@ import (
 func opened(t testing.TB, dir string) *Tokenizer {
 	t.Helper()
 	tok, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return tok
 }
 
@@ -39,28 +39,21 @@ type reference struct {
 func checkReference(t *testing.T, tok *Tokenizer, dir string) {
 	t.Helper()
 	var ref reference
-	if err := readJSON(filepath.Join(dir, "reference.json"), &ref); err != nil {
-		t.Fatal(err)
-	}
-	if len(ref.Cases) == 0 || len(ref.Tokens) == 0 {
-		t.Fatal("no cases")
-	}
+	require.NoError(t, readJSON(filepath.Join(dir, "reference.json"), &ref))
+	require.NotEmpty(t, ref.Cases, "no cases")
+	require.NotEmpty(t, ref.Tokens, "no cases")
 	for _, c := range ref.Cases {
-		if got := tok.Encode(c.Input); !slices.Equal(got, c.InputIDs) {
-			t.Errorf("Encode(%q) = %v, want %v", c.Input, got, c.InputIDs)
-		}
+		got := tok.Encode(c.Input)
+		assert.Equal(t, c.InputIDs, got, "Encode(%q) = %v, want %v", c.Input, got, c.InputIDs)
 		if got := tok.Decode(c.OutputIDs); got != c.OutputText {
 			t.Errorf("Decode of %q = %q, want %q", c.Input, got, c.OutputText)
 		}
 	}
 	for _, c := range ref.Tokens {
 		got := tok.Encode(c.Input)
-		if !slices.Equal(got, c.IDs) {
-			t.Errorf("Encode(%q) = %v, want %v", c.Input, got, c.IDs)
-		}
-		if text := tok.Decode(got); text != c.Decoded {
-			t.Errorf("Decode(Encode(%q)) = %q, want %q", c.Input, text, c.Decoded)
-		}
+		assert.Equal(t, c.IDs, got, "Encode(%q) = %v, want %v", c.Input, got, c.IDs)
+		text := tok.Decode(got)
+		assert.Equal(t, c.Decoded, text, "Decode(Encode(%q)) = %q, want %q", c.Input, text, c.Decoded)
 	}
 }
 
@@ -78,9 +71,7 @@ func TestRealVocabularyEqualsTheReference(t *testing.T) {
 	var texts []string
 	eachLine(t, testkit.Shared(t, "models", "tokenizers", "strings.jsonl.zst"), func(line []byte) {
 		var s string
-		if err := json.Unmarshal(line, &s); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, json.Unmarshal(line, &s))
 		texts = append(texts, s)
 	})
 	dir := testkit.Shared(t, "models", "tokenizers", "opus-mt-tc-big-fr-en")
@@ -91,9 +82,7 @@ func TestRealVocabularyEqualsTheReference(t *testing.T) {
 			IDs     []int64 `json:"ids"`
 			Decoded string  `json:"decoded"`
 		}
-		if err := json.Unmarshal(line, &want); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, json.Unmarshal(line, &want))
 		got := tok.Encode(texts[i])
 		if !slices.Equal(got, want.IDs) || tok.Decode(got) != want.Decoded {
 			wrong++
@@ -103,31 +92,23 @@ func TestRealVocabularyEqualsTheReference(t *testing.T) {
 		}
 		i++
 	})
-	if i != len(texts) || i != 2026 || wrong > 0 {
-		t.Errorf("%d of %d lines differ; %d texts", wrong, i, len(texts))
-	}
+	assert.True(t, i == len(texts) && i == 2026 && wrong <= 0, "%d of %d lines differ; %d texts", wrong, i, len(texts))
 }
 
 func eachLine(t testing.TB, path string, visit func([]byte)) {
 	t.Helper()
 	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer f.Close()
 	z, err := zstd.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer z.Close()
 	lines := bufio.NewScanner(z)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
 		visit(lines.Bytes())
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, lines.Err())
 }
 
 // A bundle without .spm files falls back to tokenizer.json, which gives the
@@ -137,28 +118,20 @@ func TestTokenizerJSONGivesTheSameIDs(t *testing.T) {
 	dir := testkit.Shared(t, "models", "translate-mini")
 	alone := t.TempDir()
 	data, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(alone, "tokenizer.json"), data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(alone, "tokenizer.json"), data, 0o600))
 	tok := opened(t, alone)
 	var ref reference
-	if err := readJSON(filepath.Join(dir, "reference.json"), &ref); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, readJSON(filepath.Join(dir, "reference.json"), &ref))
 	for _, c := range ref.Cases {
-		if got := tok.Encode(c.Input); !slices.Equal(got, c.InputIDs) {
-			t.Errorf("Encode(%q) = %v, want %v", c.Input, got, c.InputIDs)
-		}
+		got := tok.Encode(c.Input)
+		assert.Equal(t, c.InputIDs, got, "Encode(%q) = %v, want %v", c.Input, got, c.InputIDs)
 		if got := tok.Decode(c.OutputIDs); got != c.OutputText {
 			t.Errorf("Decode of %q = %q, want %q", c.Input, got, c.OutputText)
 		}
 	}
-	if tok.EOS() != 0 || tok.engine.unknown() != 1 {
-		t.Errorf("end %d, unknown %d", tok.EOS(), tok.engine.unknown())
-	}
+	assert.Zero(t, tok.EOS(), "end %d, unknown %d", tok.EOS(), tok.engine.unknown())
+	assert.Equal(t, int64(1), tok.engine.unknown(), "end %d, unknown %d", tok.EOS(), tok.engine.unknown())
 }
 
 func BenchmarkEncode(b *testing.B) {

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/cache"
 )
 
@@ -50,16 +53,12 @@ const long = 10 * time.Minute
 
 func (s Subject) put(t testing.TB, key string, version int64, value string) {
 	t.Helper()
-	if err := s.Put(t.Context(), key, version, []byte(value), long); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Put(t.Context(), key, version, []byte(value), long))
 }
 
 func (s Subject) invalidate(t testing.TB, key string, version int64) {
 	t.Helper()
-	if err := s.Invalidate(t.Context(), key, version); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Invalidate(t.Context(), key, version))
 }
 
 // want checks what a key reads as; "-" means a miss.
@@ -70,17 +69,14 @@ func (s Subject) want(t testing.TB, key, want string) {
 	if !ok {
 		got = "-"
 	}
-	if err != nil || got != want {
-		t.Fatalf("%.40q reads as %.40q, %v; want %.40q", key, got, err, want)
-	}
+	require.NoError(t, err, "%.40q", key)
+	require.Equal(t, want, got, "%.40q", key)
 }
 
 func (s Subject) count(t testing.TB, key string, n int64, ttl time.Duration) (int64, time.Duration) {
 	t.Helper()
 	got, left, err := s.Count(t.Context(), key, n, ttl)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return got, left
 }
 
@@ -89,13 +85,9 @@ func putAndGet(t *testing.T, s Subject) {
 	s.put(t, "a", 1, "one")
 	s.want(t, "a", "one")
 	s.want(t, "b", "-")
-	if err := s.Put(t.Context(), "nothing", 0, nil, long); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Put(t.Context(), "nothing", 0, nil, long))
 	s.want(t, "nothing", "")
-	if s.Describe() == "" {
-		t.Error("it has no name")
-	}
+	assert.NotEmpty(t, s.Describe(), "it has no name")
 }
 
 func versions(t *testing.T, s Subject) {
@@ -164,9 +156,7 @@ func raceOfN3(t *testing.T, s Subject) {
 	}
 	for version := int64(1); version <= writes; version++ {
 		row.Store(version)
-		if err := s.Invalidate(ctx, "note", version); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, s.Invalidate(ctx, "note", version))
 		announced.Store(version)
 	}
 	group.Wait()
@@ -205,9 +195,7 @@ func expiry(t *testing.T, s Subject) {
 
 func floor(t *testing.T, s Subject) {
 	s.invalidate(t, "buried", 2)
-	if err := s.Put(t.Context(), "short", 2, []byte("two"), time.Second); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Put(t.Context(), "short", 2, []byte("two"), time.Second))
 	s.Pass(t, cache.Tombstone-time.Second)
 	for _, key := range []string{"buried", "short"} {
 		s.put(t, key, 1, "one")
@@ -217,27 +205,19 @@ func floor(t *testing.T, s Subject) {
 }
 
 func counters(t *testing.T, s Subject) {
-	if n, left := s.count(t, "a", 0, time.Minute); n != 0 || left != 0 {
-		t.Fatalf("no counter reads as %d for %v", n, left)
-	}
+	n, left := s.count(t, "a", 0, time.Minute)
+	require.Zero(t, n, "no counter reads as %d for %v", n, left)
+	require.Zero(t, left, "no counter reads as %d for %v", n, left)
 	for want := int64(1); want <= 3; want++ {
 		n, left := s.count(t, "a", 1, time.Minute)
-		if n != want || left <= 0 || left > time.Minute {
-			t.Fatalf("got %d for %v, want %d for at most a minute", n, left, want)
-		}
+		require.True(t, n == want && left > 0 && left <= time.Minute, "got %d for %v, want %d for at most a minute", n, left, want)
 	}
-	if n, _ := s.count(t, "a", -2, time.Minute); n != 1 {
-		t.Fatalf("3 - 2 = %d", n)
-	}
-	if err := s.Forget(t.Context(), "a"); err != nil {
-		t.Fatal(err)
-	}
-	if n, _ := s.count(t, "a", 0, time.Minute); n != 0 {
-		t.Fatalf("a forgotten counter has %d", n)
-	}
-	if err := s.Forget(t.Context(), "never there"); err != nil {
-		t.Fatal(err)
-	}
+	n, _ = s.count(t, "a", -2, time.Minute)
+	require.Equal(t, int64(1), n, "3 - 2 = %d", n)
+	require.NoError(t, s.Forget(t.Context(), "a"))
+	n, _ = s.count(t, "a", 0, time.Minute)
+	require.Zero(t, n, "a forgotten counter")
+	require.NoError(t, s.Forget(t.Context(), "never there"))
 }
 
 func counterEnd(t *testing.T, s Subject) {
@@ -246,24 +226,21 @@ func counterEnd(t *testing.T, s Subject) {
 	s.count(t, "a", 1, time.Minute)
 	s.Pass(t, 30*time.Second)
 	s.count(t, "a", -1, time.Minute)
-	if n, left := s.count(t, "a", 1, time.Minute); n != 1 || left > 30*time.Second {
-		t.Fatalf("got %d for %v; want 1 and the end of the first addition", n, left)
-	}
+	n, left := s.count(t, "a", 1, time.Minute)
+	require.Equal(t, int64(1), n, "for %v; want 1 and the end of the first addition", left)
+	require.LessOrEqual(t, left, 30*time.Second, "got %d for %v; want 1 and the end of the first addition", n, left)
 	s.Pass(t, 31*time.Second)
-	if n, left := s.count(t, "a", 1, time.Minute); n != 1 || left <= 30*time.Second {
-		t.Fatalf("after its end it has %d for %v", n, left)
-	}
+	n, left = s.count(t, "a", 1, time.Minute)
+	require.Equal(t, int64(1), n, "after its end it has %d for %v", n, left)
+	require.Greater(t, left, 30*time.Second, "after its end it has %d for %v", n, left)
 }
 
 func namespaces(t *testing.T, s Subject) {
 	s.put(t, "a", 7, "row")
 	s.put(t, "count:a", 7, "row")
-	if n, _ := s.count(t, "a", 1, time.Minute); n != 1 {
-		t.Fatalf("the counter begins at %d", n)
-	}
-	if err := s.Forget(t.Context(), "a"); err != nil {
-		t.Fatal(err)
-	}
+	n, _ := s.count(t, "a", 1, time.Minute)
+	require.Equal(t, int64(1), n, "the counter begins at %d", n)
+	require.NoError(t, s.Forget(t.Context(), "a"))
 	s.want(t, "a", "row")
 	s.want(t, "count:a", "row")
 }
@@ -276,16 +253,14 @@ func concurrentCounters(t *testing.T, s Subject) {
 		go func() {
 			defer group.Done()
 			for range each {
-				if _, _, err := s.Count(t.Context(), "a", 1, time.Hour); err != nil {
-					t.Error(err)
-				}
+				_, _, err := s.Count(t.Context(), "a", 1, time.Hour)
+				assert.NoError(t, err)
 			}
 		}()
 	}
 	group.Wait()
-	if n, _ := s.count(t, "a", 0, time.Hour); n != workers*each {
-		t.Fatalf("%d of %d", n, workers*each)
-	}
+	n, _ := s.count(t, "a", 0, time.Hour)
+	require.Equal(t, int64(workers*each), n)
 }
 
 func oddKeys(t *testing.T, s Subject) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator/rules"
@@ -20,9 +22,7 @@ func TestExamplesOfGraphiQLAreValidInTheSchema(t *testing.T) {
 		sources = append(sources, &ast.Source{Name: filepath.Base(path), Input: read(t, path)})
 	}
 	schema, err := gqlparser.LoadSchema(sources...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	assets := ""
 	for _, path := range match(t, "internal", "server", "pages", "dist", "assets", "index-*.js") {
 		assets += read(t, path)
@@ -33,26 +33,22 @@ func TestExamplesOfGraphiQLAreValidInTheSchema(t *testing.T) {
 			t.Errorf("%s: %v", filepath.Base(path), err)
 			continue
 		}
-		if name := document.Operations[0].Name; !strings.Contains(assets, name+"(") && !strings.Contains(assets, name+" {") {
-			t.Errorf("%s is not in the embedded page: run `make web`", name)
-		}
+		name := document.Operations[0].Name
+		assert.False(t, !strings.Contains(assets, name+"(") && !strings.Contains(assets, name+" {"), "%s is not in the embedded page: run `make web`", name)
 	}
 }
 
 func match(t *testing.T, elem ...string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(append([]string{testkit.Root()}, elem...)...))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no files match %v: %v", elem, err)
-	}
+	require.NoError(t, err, "no files match %v", elem)
+	require.NotEmpty(t, paths, "no files match %v", elem)
 	return paths
 }
 
 func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return string(text)
 }

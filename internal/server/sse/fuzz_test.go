@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/stretchr/testify/require"
 )
 
 // FuzzRequest reads bytes as a body, as a URL and as headers.
@@ -30,13 +31,11 @@ func FuzzRequest(f *testing.F) {
 			r.Header.Set("Accept", string(data))
 			_, _, _ = tokenOf(r), wantsEvents(r), accepts(r, "text/plain")
 			params, _, refused := readParams(r)
-			if (params == nil) == (refused == nil) {
-				t.Fatal("neither parameters nor an answer, or both")
-			}
+			require.NotEqual(t, refused == nil, params == nil, "neither parameters nor an answer, or both")
 			if refused != nil {
-				if refused.Status < 400 || refused.Status > 499 || !json.Valid(refused.Body) {
-					t.Fatalf("answered %d %s", refused.Status, refused.Body)
-				}
+				require.GreaterOrEqual(t, refused.Status, 400, "%s", refused.Body)
+				require.LessOrEqual(t, refused.Status, 499, "%s", refused.Body)
+				require.True(t, json.Valid(refused.Body), "answered %d %s", refused.Status, refused.Body)
 				continue
 			}
 			check(t, params)
@@ -46,21 +45,15 @@ func FuzzRequest(f *testing.F) {
 
 func check(t *testing.T, params *graphql.RawParams) {
 	t.Helper()
-	if !utf8.ValidString(params.Query) || !utf8.ValidString(params.OperationName) {
-		t.Fatalf("not UTF-8: %q %q", params.Query, params.OperationName)
-	}
+	require.True(t, utf8.ValidString(params.Query), "not UTF-8: %q %q", params.Query, params.OperationName)
+	require.True(t, utf8.ValidString(params.OperationName), "not UTF-8: %q %q", params.Query, params.OperationName)
 	id, refused := operationID(params.Extensions)
-	if (id == "") == (refused == nil) {
-		t.Fatalf("the id %q and the answer %v", id, refused)
-	}
+	require.NotEqual(t, refused == nil, id == "", "the id %q and the answer %v", id, refused)
 	raw, err := json.Marshal(command{Do: doExecute, waiting: waiting{ID: id, Params: params}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var back command
-	if err := decode(raw, &back); err != nil || back.Params.Query != params.Query || back.ID != id {
-		t.Fatalf("%s became %+v: %v", raw, back, err)
-	}
+	require.NoError(t, decode(raw, &back), "%s", raw)
+	require.True(t, back.Params.Query == params.Query && back.ID == id, "%s became %+v", raw, back)
 }
 
 // FuzzEvent encodes odd responses and demands one event of known lines.
@@ -70,13 +63,10 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte("\"\xff\xc3\""), "\xff")
 	f.Fuzz(func(t *testing.T, data []byte, operation string) {
 		var buf bytes.Buffer
-		if err := writeNext(&buf, "cursor", operation, &graphql.Response{Data: data}); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, writeNext(&buf, "cursor", operation, &graphql.Response{Data: data}))
 		writeComplete(&buf, operation)
-		if !utf8.Valid(buf.Bytes()) || strings.Contains(buf.String(), "\r") {
-			t.Fatalf("%q", buf.Bytes())
-		}
+		require.True(t, utf8.Valid(buf.Bytes()), "%q", buf.Bytes())
+		require.NotContains(t, buf.String(), "\r", "%q", buf.Bytes())
 		lines := strings.Split(buf.String(), "\n")
 		for i, want := range []string{"event: next", "id: cursor", "data: {", "", "event: complete", "data:", "", ""} {
 			if i >= len(lines) || !strings.HasPrefix(lines[i], want) || want == "" && lines[i] != "" {
@@ -89,7 +79,6 @@ func FuzzEvent(f *testing.F) {
 func TestAQueryInAURLIsWhatParsesThere(t *testing.T) {
 	t.Parallel()
 	params, refused := paramsOfURL(url.Values{"query": {"{a}"}, "variables": {`{"n":9007199254740993}`}})
-	if refused != nil || params.Variables["n"] != json.Number("9007199254740993") {
-		t.Fatalf("%v %v", params, refused)
-	}
+	require.Nil(t, refused, "%v %v", params, refused)
+	require.Equal(t, json.Number("9007199254740993"), params.Variables["n"], "%v %v", params, refused)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
 
 	"parley/internal/server/ws"
 )
@@ -48,9 +49,7 @@ func FuzzSocket(f *testing.F) {
 			websocket.CloseAbnormalClosure, ws.CloseProtocolError, ws.CloseInvalidText, ws.CloseTooBig,
 			ws.CloseBadRequest, ws.CloseUnauthorized, ws.CloseTooManyInits, ws.CloseDuplicateID,
 		}, code)
-		if !blamed && (!free || code < 1000) {
-			t.Fatalf("closed with %d", code)
-		}
+		require.False(t, !blamed && (!free || code < 1000), "closed with %d", code)
 	})
 }
 
@@ -80,29 +79,24 @@ func checkServer(t *testing.T, frames []string) {
 	for i, one := range frames {
 		kind, payload, _ := strings.Cut(one, " ")
 		if kind == "close" {
-			if i != len(frames)-1 || payload == "4500" {
-				t.Fatalf("closed by %q", frames)
-			}
+			require.Equal(t, len(frames)-1, i, "closed by %q", frames)
+			require.NotEqual(t, "4500", payload, "closed by %q", frames)
 			continue
 		}
 		if kind == "pong" {
 			continue
 		}
 		var m frame
-		if err := json.Unmarshal([]byte(payload), &m); kind != "text" || err != nil {
-			t.Fatalf("the server sent %q: %v", one, err)
-		}
+		require.NoError(t, json.Unmarshal([]byte(payload), &m), "the server sent %q", one)
+		require.Equal(t, "text", kind, "the server sent %q", one)
 		switch m.Type {
 		case "connection_ack":
-			if acked {
-				t.Fatalf("acknowledged twice: %q", frames)
-			}
+			require.False(t, acked, "acknowledged twice: %q", frames)
 			acked = true
 		case "pong":
 		case "next", "error", "complete":
-			if !acked || m.ID == "" {
-				t.Fatalf("the server sent %q in %q", one, frames)
-			}
+			require.True(t, acked, "the server sent %q in %q", one, frames)
+			require.NotEmpty(t, m.ID, "the server sent %q in %q", one, frames)
 		default:
 			t.Fatalf("the server sent %q", one)
 		}

@@ -3,9 +3,10 @@ package ws
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
 )
 
 func FuzzParseMessage(f *testing.F) {
@@ -24,19 +25,13 @@ func FuzzParseMessage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !json.Valid(data) || !slices.Contains(kinds, m.kind) {
-			t.Fatalf("accepted as %q", m.kind)
-		}
-		if named := m.kind == typeSubscribe || m.kind == typeComplete; named != (m.id != "") {
-			t.Fatalf("%s with id %q", m.kind, m.id)
-		}
-		if (m.kind == typeSubscribe) != (m.params != nil) {
-			t.Fatalf("%s with parameters %v", m.kind, m.params)
-		}
+		require.True(t, json.Valid(data), "accepted as %q", m.kind)
+		require.Contains(t, kinds, m.kind, "accepted as %q", m.kind)
+		require.Equal(t, m.id != "", m.kind == typeSubscribe || m.kind == typeComplete, "%s with id %q", m.kind, m.id)
+		require.Equal(t, m.params != nil, m.kind == typeSubscribe, "%s with parameters %v", m.kind, m.params)
 		var buf bytes.Buffer
 		writeMessage(&buf, typePong, m.id, m.payload)
-		if !json.Valid(buf.Bytes()) || !utf8.Valid(buf.Bytes()) {
-			t.Fatalf("answered %q", buf.Bytes())
-		}
+		require.True(t, json.Valid(buf.Bytes()), "answered %q", buf.Bytes())
+		require.True(t, utf8.Valid(buf.Bytes()), "answered %q", buf.Bytes())
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/server/ws"
@@ -197,9 +198,7 @@ func TestManySocketsAtOnce(t *testing.T) {
 				}
 				if f.Type == "complete" {
 					done++
-					if seen[f.ID] != 20 {
-						t.Errorf("operation %s completed after %d", f.ID, seen[f.ID])
-					}
+					assert.Equal(t, 20, seen[f.ID], "operation %s completed after %d", f.ID, seen[f.ID])
 				}
 				if f.Type == "next" {
 					seen[f.ID]++

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/server/ws"
@@ -25,9 +26,8 @@ func TestCloseAllDrainsInWavesAndRefusesNewSockets(t *testing.T) {
 		receive(t, b.started)
 		group.Go(func() {
 			code, reason := c.closes()
-			if code != ws.CloseRestart || reason != "bye" {
-				t.Errorf("closed with %d %q", code, reason)
-			}
+			assert.Equal(t, ws.CloseRestart, code)
+			assert.Equal(t, "bye", reason)
 		})
 	}
 	require.Equal(t, sockets, b.transport.Len())

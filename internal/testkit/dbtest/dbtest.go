@@ -15,6 +15,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/ent/migrate"
 	"parley/internal/store"
 	"parley/internal/testkit"
@@ -46,13 +49,9 @@ func URLs(t *testing.T, test func(t *testing.T, url string)) {
 func Open(t testing.TB, url string) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), store.Config{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close the database: %v", err)
-		}
+		assert.NoError(t, s.Close(), "close the database")
 	})
 	return s
 }
@@ -61,13 +60,9 @@ func Open(t testing.TB, url string) *store.Store {
 func SQLite(t testing.TB) string {
 	t.Helper()
 	data, err := migratedFile()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "parley.db")
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(path, data, 0o600))
 	return "sqlite:" + path
 }
 
@@ -76,9 +71,7 @@ func SQLite(t testing.TB) string {
 func Postgres(t testing.TB) string {
 	t.Helper()
 	version, err := migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return testkit.PostgresCopy(t, version, migrateAt)
 }
 

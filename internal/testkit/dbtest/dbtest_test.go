@@ -3,6 +3,8 @@ package dbtest
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/store"
 )
 
@@ -12,13 +14,10 @@ func TestStoresAreMigratedAndSeparate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			Stores(t, func(t *testing.T, s *store.Store) {
-				if err := s.CheckMigrated(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, s.CheckMigrated(t.Context()))
 				n, err := s.Exec(t.Context(), "INSERT INTO event_log (id, epoch) VALUES (1, 'mine')")
-				if err != nil || n != 1 {
-					t.Fatalf("insert into a database of the test's own: %d, %v", n, err)
-				}
+				require.NoError(t, err, "insert into a database of the test's own")
+				require.Equal(t, int64(1), n, "insert into a database of the test's own")
 			})
 		})
 	}

@@ -1,9 +1,11 @@
 package document
 
 import (
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestSplit(t *testing.T) {
@@ -28,13 +30,9 @@ func TestSplit(t *testing.T) {
 				got = append(got, s.Text)
 			}
 		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
+		assert.Equal(t, want, got, "%q", text)
 	}
-	if got := Split("Am 3. Mai. Danach.", "de"); len(got) != 3 {
-		t.Errorf("ordinal: %v", got)
-	}
+	assert.Len(t, Split("Am 3. Mai. Danach.", "de"), 3, "ordinal")
 }
 
 func TestSplitLongFits(t *testing.T) {
@@ -42,13 +40,9 @@ func TestSplitLongFits(t *testing.T) {
 	short := func(s string) bool { return len(s) <= 20 }
 	for _, text := range []string{"one two, three four five six seven; eight", strings.Repeat("x", 90), strings.Repeat("日本", 30), "a  b\tc " + strings.Repeat("d ", 40) + "e"} {
 		segments := SplitLong(text, short)
-		if Join(segments) != text {
-			t.Errorf("%q lost something: %v", text, segments)
-		}
+		assert.Equal(t, text, Join(segments), "%q lost something: %v", text, segments)
 		for _, s := range segments {
-			if s.Sentence && !short(s.Text) {
-				t.Errorf("%q is too long", s.Text)
-			}
+			assert.False(t, s.Sentence && !short(s.Text), "%q is too long", s.Text)
 		}
 	}
 }
@@ -61,17 +55,13 @@ func FuzzNothingIsLost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		text = strings.ToValidUTF8(text, "?")
 		segments := Split(text, "en")
-		if got := Join(segments); got != text {
-			t.Fatalf("%q became %q", text, got)
-		}
+		require.Equal(t, text, Join(segments))
 		for _, s := range segments {
 			if !s.Sentence {
 				continue
 			}
 			long := SplitLong(s.Text, func(s string) bool { return len(s) < 8 })
-			if got := Join(long); got != s.Text {
-				t.Fatalf("%q became %q", s.Text, got)
-			}
+			require.Equal(t, s.Text, Join(long))
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit"
 	"parley/worker/bundle"
 	"parley/worker/tokenizer"
@@ -51,18 +53,11 @@ func BenchmarkLoad(b *testing.B) {
 	startRuntime(b)
 	for b.Loop() {
 		opened, err := bundle.Open(dir)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := tokenizer.Open(dir); err != nil {
-			b.Fatal(err)
-		}
+		require.NoError(b, err)
+		_, err = tokenizer.Open(dir)
+		require.NoError(b, err)
 		m, err := openSeq2seq(opened, 2)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := m.close(); err != nil {
-			b.Fatal(err)
-		}
+		require.NoError(b, err)
+		require.NoError(b, m.close())
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"parley/worker/pipeline/document"
 )
 
@@ -23,9 +25,7 @@ func FuzzNothingIsLost(f *testing.F) {
 			rest, out := c.prepare(s.Text)
 			whole := restore(rest, rest, out)
 			for _, o := range out {
-				if !strings.Contains(whole, o.text) {
-					t.Fatalf("%q lost %q: %q", s.Text, o.text, whole)
-				}
+				require.Contains(t, whole, o.text, "%q lost %q: %q", s.Text, o.text, whole)
 			}
 		}
 	})

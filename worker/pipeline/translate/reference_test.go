@@ -4,6 +4,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit"
 	"parley/worker/pipeline"
 )
@@ -19,17 +22,13 @@ func eachReference(t *testing.T, test func(t *testing.T, l *bench)) {
 
 func TestEveryCaseEqualsTheReference(t *testing.T) {
 	eachReference(t, func(t *testing.T, l *bench) {
-		if len(l.reference.Cases) == 0 {
-			t.Fatal("no cases")
-		}
+		require.NotEmpty(t, l.reference.Cases, "no cases")
 		for _, c := range l.reference.Cases {
 			got := l.generate(t, l.settings(t, c.Settings), c.InputIDs)[0]
 			if !slices.Equal(got, c.Output) {
 				t.Errorf("%q with %s:\n got %v %q\nwant %v %q", c.Input, c.Settings, got, l.tokenizer.Decode(got), c.Output, c.Text)
 			}
-			if text := l.tokenizer.Decode(got); text != c.Text {
-				t.Errorf("%q: got %q, want %q", c.Input, text, c.Text)
-			}
+			assert.Equal(t, c.Text, l.tokenizer.Decode(got), "%q", c.Input)
 		}
 	})
 }
@@ -40,13 +39,9 @@ func TestBatchEqualsTheReference(t *testing.T) {
 		for _, text := range l.reference.Batch.Inputs {
 			inputs = append(inputs, l.tokenizer.Encode(text))
 		}
-		if len(inputs) == 0 {
-			t.Fatal("no batch")
-		}
+		require.NotEmpty(t, inputs, "no batch")
 		for i, ids := range l.generate(t, l.settings(t, l.reference.Batch.Settings), inputs...) {
-			if got := l.tokenizer.Decode(ids); got != l.reference.Batch.Output[i] {
-				t.Errorf("%q: got %q, want %q", l.reference.Batch.Inputs[i], got, l.reference.Batch.Output[i])
-			}
+			assert.Equal(t, l.reference.Batch.Output[i], l.tokenizer.Decode(ids), "%q", l.reference.Batch.Inputs[i])
 		}
 	})
 }
@@ -66,9 +61,7 @@ func TestBatchedEqualsSingle(t *testing.T) {
 					inputs = append(inputs, c.InputIDs)
 				}
 				for i, got := range l.generate(t, l.settings(t, size[0].Settings), inputs...) {
-					if !slices.Equal(got, size[i].Output) {
-						t.Errorf("%q with %s:\n got %v\nwant %v", size[i].Input, settings, got, size[i].Output)
-					}
+					assert.Equal(t, size[i].Output, got, "%q with %s", size[i].Input, settings)
 				}
 			}
 		}

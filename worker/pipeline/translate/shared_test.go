@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/testkit"
 	"parley/worker/bundle"
 	"parley/worker/onnx"
@@ -14,18 +17,14 @@ import (
 // startRuntime loads ONNX Runtime.
 func startRuntime(t testing.TB) {
 	t.Helper()
-	if err := onnx.Start(testkit.ONNX(t)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, onnx.Start(testkit.ONNX(t)))
 }
 
 // opened reads the bundle in dir.
 func opened(t testing.TB, dir string) *bundle.Bundle {
 	t.Helper()
 	b, err := bundle.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return b
 }
 
@@ -42,33 +41,23 @@ func load(t testing.TB, dir string) *bench {
 	startRuntime(t)
 	b := opened(t, dir)
 	tok, err := tokenizer.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	m, err := openSeq2seq(b, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	d := newDecoding(m)
 	t.Cleanup(func() {
 		d.close()
-		if err := m.close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, m.close())
 	})
 	ref, err := pipeline.ReadReference(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return &bench{bundle: b, tokenizer: tok, generator: pipeline.NewGenerator(d), reference: ref}
 }
 
 func (l *bench) settings(t testing.TB, raw json.RawMessage) bundle.Generation {
 	t.Helper()
 	g, err := l.bundle.Generation.With(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return g
 }
 
@@ -77,8 +66,6 @@ func (l *bench) generate(t testing.TB, g bundle.Generation, inputs ...[]int64) [
 	t.Helper()
 	outputs := make([][]int64, len(inputs))
 	err := l.generator.Run(t.Context(), pipeline.Batch{Inputs: inputs, Settings: g, Done: func(i int, ids []int64) { outputs[i] = ids }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return outputs
 }

@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"parley/internal/jobspec"
 	"parley/internal/testkit"
 	"parley/worker/bundle"
@@ -23,9 +26,7 @@ func start(t testing.TB, dir string, o Options) *Translator {
 	t.Helper()
 	startRuntime(t)
 	tr, err := Open(t.Context(), opened(t, dir), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	run(t, tr)
 	return tr
 }
@@ -38,21 +39,15 @@ func run(t testing.TB, tr *Translator) {
 	go func() { done <- tr.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if err := tr.Close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, <-done)
+		assert.NoError(t, tr.Close())
 	})
 }
 
 func translate(t testing.TB, tr *Translator, source, target, text string, o ...CallOption) string {
 	t.Helper()
 	got, err := tr.Translate(t.Context(), jobspec.Translate{Text: text, Source: source, Target: target}, nil, o...)
-	if err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, err)
 	return got.Text
 }
 
@@ -60,9 +55,7 @@ func translate(t testing.TB, tr *Translator, source, target, text string, o ...C
 func english(t testing.TB, n int) []string {
 	t.Helper()
 	ref, err := pipeline.ReadReference(testkit.Model(t, "translate-mini"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var texts []string
 	for _, c := range ref.Cases {
 		if text, ok := strings.CutPrefix(c.Input, ">>spa<< "); ok && !slices.Contains(texts, text) && len(texts) < n {
@@ -77,9 +70,7 @@ func TestTranslateEqualsTheReference(t *testing.T) {
 	dir := testkit.Model(t, "translate-mini")
 	tr := start(t, dir, Options{})
 	ref, err := pipeline.ReadReference(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var wait sync.WaitGroup
 	tried := 0
 	for _, c := range ref.Cases {
@@ -89,15 +80,11 @@ func TestTranslateEqualsTheReference(t *testing.T) {
 		}
 		tried++
 		wait.Go(func() {
-			if got := translate(t, tr, "en", "es", text); got != c.Text {
-				t.Errorf("%q: got %q, want %q", text, got, c.Text)
-			}
+			assert.Equal(t, c.Text, translate(t, tr, "en", "es", text), "%q", text)
 		})
 	}
 	wait.Wait()
-	if tried < 10 {
-		t.Errorf("only %d cases fit", tried)
-	}
+	assert.GreaterOrEqual(t, tried, 10, "only %d cases fit", tried)
 }
 
 func TestLayoutStays(t *testing.T) {
@@ -108,13 +95,9 @@ func TestLayoutStays(t *testing.T) {
 	want := "# " + translate(t, tr, "en", "es", s[0]) + "\r\n\r\n" + translate(t, tr, "en", "es", s[1]) + "  " + translate(t, tr, "en", "es", s[2]) +
 		"\n\n\n- " + translate(t, tr, "en", "es", s[3]) + "\n  * " + translate(t, tr, "en", "es", s[4]) + "\t\n10. " + translate(t, tr, "en", "es", s[5]) +
 		"\n> - [x] " + translate(t, tr, "en", "es", s[6]) + "\n---\n```\nfor i := range 3 {}\n```\n\t" + translate(t, tr, "en", "es", s[7]) + "\n 12:30 \n"
-	if got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
+	assert.Equal(t, want, got)
 	for _, same := range []string{"", "\n\n", "  \t", "1234", "- \n* \n", "👍", "日本語\nПривет", "https://example.org/a?b=c"} {
-		if got := translate(t, tr, "en", "es", same); got != same {
-			t.Errorf("%q became %q", same, got)
-		}
+		assert.Equal(t, same, translate(t, tr, "en", "es", same))
 	}
 }
 
@@ -135,9 +118,8 @@ func TestWhatTheVocabularyLacksIsCarriedOver(t *testing.T) {
 			return got == translate(t, tr, "en", "es", `"I'm here" - he said...`)
 		},
 	} {
-		if got := translate(t, tr, "en", "es", text); !check(got) {
-			t.Errorf("%q became %q", text, got)
-		}
+		got := translate(t, tr, "en", "es", text)
+		assert.True(t, check(got), "%q became %q", text, got)
 	}
 }
 
@@ -146,9 +128,7 @@ func TestLongSentencesAreNoError(t *testing.T) {
 	tr := start(t, testkit.Shared(t, "models", "random", "marian-random"), Options{})
 	source, target := tr.Bundle().Directions[0].Source, tr.Bundle().Directions[0].Target
 	for _, text := range []string{strings.Repeat("word ", 500), strings.Repeat("x", 700), strings.Repeat("a, b; ", 200), strings.Repeat("é", 500)} {
-		if got := translate(t, tr, source, target, text); got == "" {
-			t.Errorf("%.20q became nothing", text)
-		}
+		assert.NotEmpty(t, translate(t, tr, source, target, text), "%.20q became nothing", text)
 	}
 }
 
@@ -163,15 +143,13 @@ func TestProgressOnlyGrows(t *testing.T) {
 		var progress float64
 		partial, words := "", 0
 		got, err := tr.Translate(t.Context(), jobspec.Translate{Text: text, Source: source, Target: target}, func(p float64, s string) {
-			if p < progress || p > 1 || !strings.HasPrefix(s, partial) {
-				t.Errorf("%v %q after %v %q", p, s, progress, partial)
-			}
+			assert.True(t, p >= progress && p <= 1 && strings.HasPrefix(s, partial), "%v %q after %v %q", p, s, progress, partial)
 			progress, partial = p, s
 			words++
 		})
-		if err != nil || progress != 1 || partial != got.Text || words < 12 || got.Model != "translate-mini" {
-			t.Errorf("to %s: %v, %d words up to %v, %q of %q", target, err, words, progress, partial, got.Text)
-		}
+		assert.NoError(t, err, "to %s, %d words up to %v, %q of %q", target, words, progress, partial, got.Text)
+		assert.True(t, progress == 1 && partial == got.Text && words >= 12 && got.Model == "translate-mini",
+			"to %s, %d words up to %v, %q of %q", target, words, progress, partial, got.Text)
 	}
 }
 
@@ -190,15 +168,10 @@ func TestCancelStopsOneCallAlone(t *testing.T) {
 			cancel()
 		})
 	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if _, ok := pipeline.FailureOf(err); ok {
-		t.Error("a cancelled call counts as failed")
-	}
-	if got := <-neighbour; got != want {
-		t.Errorf("neighbour: got %q, want %q", got, want)
-	}
+	assert.ErrorIs(t, err, context.Canceled)
+	_, ok := pipeline.FailureOf(err)
+	assert.False(t, ok, "a cancelled call counts as failed")
+	assert.Equal(t, want, <-neighbour, "neighbour")
 }
 
 // Rows that are dropped inside a run leave the others as they are.
@@ -222,9 +195,7 @@ func TestDroppedRowsLeaveTheOthers(t *testing.T) {
 		Dropped: func(i int) bool { asked[i]++; return i%3 == 1 && asked[i] == 1+i%4 },
 		Done:    func(i int, ids []int64) { outputs[i] = ids },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for i, c := range cases {
 		switch got, ok := outputs[i]; {
 		case i%3 == 1 && ok:
@@ -246,9 +217,7 @@ func TestAloneGivesTheSame(t *testing.T) {
 			if i%2 == 0 {
 				o = append(o, Alone())
 			}
-			if got := translate(t, tr, "en", "es", text, o...); got != want {
-				t.Errorf("got %q, want %q", got, want)
-			}
+			assert.Equal(t, want, translate(t, tr, "en", "es", text, o...))
 		})
 	}
 	wait.Wait()
@@ -267,38 +236,26 @@ func TestTranslateRefusesWithACode(t *testing.T) {
 		{jobspec.Translate{Text: "a", Source: "", Target: "not a tag"}, jobspec.CodeUnsupportedLanguage},
 	} {
 		_, err := tr.Translate(t.Context(), test.job, nil)
-		if f, ok := pipeline.FailureOf(err); !ok || f.Code != test.want || f.Message == "" {
-			t.Errorf("%.20q %s-%s: got %+v of %v, want %s", test.job.Text, test.job.Source, test.job.Target, f, err, test.want)
-		}
+		f, ok := pipeline.FailureOf(err)
+		assert.True(t, ok && f.Code == test.want && f.Message != "",
+			"%.20q %s-%s: got %+v of %v, want %s", test.job.Text, test.job.Source, test.job.Target, f, err, test.want)
 	}
-	if got := translate(t, tr, "en-GB", "es-MX", english(t, 1)[0]); got == "" {
-		t.Error("a more precise tag is not served")
-	}
+	assert.NotEmpty(t, translate(t, tr, "en-GB", "es-MX", english(t, 1)[0]), "a more precise tag is not served")
 }
 
 // portion copies the bundle with some of its directions, the big files linked.
 func portion(t testing.TB, name string, directions ...bundle.Direction) string {
 	t.Helper()
 	from, err := filepath.Abs(testkit.Model(t, "translate-mini"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), name)
-	if err := os.Mkdir(dir, 0o750); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(dir, 0o750))
 	for _, file := range []string{"config.json", "generation_config.json", "tokenizer_config.json", "source.spm", "target.spm", "vocab.json", "onnx"} {
-		if err := os.Symlink(filepath.Join(from, file), filepath.Join(dir, file)); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.Symlink(filepath.Join(from, file), filepath.Join(dir, file)))
 	}
 	card, err := json.Marshal(bundle.Card{Directions: directions})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "parley.json"), card, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "parley.json"), card, 0o600))
 	return dir
 }
 
@@ -313,23 +270,19 @@ func TestPivotAcrossBundles(t *testing.T) {
 		portion(t, "opus-mt-en-de", bundle.Direction{Source: "en", Target: "de", Prefix: ">>deu<<"}),
 	} {
 		tr, err := Open(t.Context(), opened(t, dir), Options{Options: pipeline.Options{Gate: gate}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		both = append(both, tr)
 	}
 	Link(both...)
 	run(t, both[0])
 	run(t, both[1])
 	want := []jobspec.Direction{{Source: "es", Target: "de", Pivot: true}, {Source: "es", Target: "en"}}
-	if got := both[0].Bundle().Directions; !slices.Equal(got, want) {
-		t.Errorf("directions %v, want %v", got, want)
-	}
+	assert.Equal(t, want, both[0].Bundle().Directions, "directions")
 	text := "Este libro es bueno.\n\nNo importa."
 	got, err := both[0].Translate(t.Context(), jobspec.Translate{Text: text, Source: "es", Target: "de"}, nil)
-	if err != nil || got.Model != "opus-mt-es-en+opus-mt-en-de" || got.Text != translate(t, whole, "es", "de", text) {
-		t.Errorf("got %+v, %v", got, err)
-	}
+	assert.NoError(t, err)
+	assert.Equal(t, "opus-mt-es-en+opus-mt-en-de", got.Model, "got %+v", got)
+	assert.Equal(t, translate(t, whole, "es", "de", text), got.Text, "got %+v", got)
 }
 
 // Waiting calls learn that the translator stopped, whenever that is.
@@ -338,9 +291,7 @@ func TestStartAndStop(t *testing.T) {
 	text := strings.Join(english(t, 8), "\n")
 	for i := range 6 {
 		tr, err := Open(t.Context(), opened(t, testkit.Model(t, "translate-mini")), Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wait sync.WaitGroup
 		for range 3 {
@@ -350,48 +301,36 @@ func TestStartAndStop(t *testing.T) {
 						cancel()
 					}
 				})
-				if f, ok := pipeline.FailureOf(err); !ok || f.Code != jobspec.CodeInternal {
-					t.Errorf("got %v", err)
-				}
+				f, ok := pipeline.FailureOf(err)
+				assert.True(t, ok, "got %v", err)
+				assert.Equal(t, jobspec.CodeInternal, f.Code, "got %v", err)
 			})
 		}
 		if i%2 == 1 {
 			cancel()
 		}
-		if err := tr.Run(ctx); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, tr.Run(ctx))
 		wait.Wait()
 		cancel()
-		if err := errors.Join(tr.Close(), tr.Close()); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, errors.Join(tr.Close(), tr.Close()))
 	}
 }
 
 func TestOpenSaysWhatIsWrongWithAModel(t *testing.T) {
 	startRuntime(t)
 	broken := portion(t, "broken", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"})
-	if err := os.Remove(filepath.Join(broken, "onnx")); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(broken, "onnx")))
 	missing := portion(t, "missing", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"})
-	if err := os.Remove(filepath.Join(missing, "onnx")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(broken, "onnx"), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(broken, "onnx", "encoder_model.onnx"), []byte("no model"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Remove(filepath.Join(missing, "onnx")))
+	require.NoError(t, os.Mkdir(filepath.Join(broken, "onnx"), 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(broken, "onnx", "encoder_model.onnx"), []byte("no model"), 0o600))
 	for dir, want := range map[string]jobspec.Code{
 		broken: jobspec.CodeModelBroken, missing: jobspec.CodeModelMissing,
 		portion(t, "prefix", bundle.Direction{Source: "es", Target: "en", Prefix: ">>xyz<<"}): jobspec.CodeModelBroken,
 	} {
 		_, err := Open(t.Context(), opened(t, dir), Options{})
-		if f, ok := pipeline.FailureOf(err); !ok || f.Code != want {
-			t.Errorf("%s: got %v, want %s", dir, err, want)
-		}
+		f, ok := pipeline.FailureOf(err)
+		assert.True(t, ok, "%s: got %v, want %s", dir, err, want)
+		assert.Equal(t, want, f.Code, "%s: got %v", dir, err)
 	}
 }
