@@ -89,21 +89,32 @@ func (c *Config) Migrates(usually bool) bool {
 
 // Validate reports every setting that can't be.
 func (c *Config) Validate() error {
-	var errs []error
-	bad := func(name, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s: %s", name, fmt.Sprintf(format, args...)))
-	}
+	p := &problems{}
+	c.checkAddresses(p)
+	c.checkWords(p)
+	c.checkNumbers(p)
+	return errors.Join(p.found...)
+}
+
+// problems are what is wrong with settings.
+type problems struct{ found []error }
+
+func (p *problems) add(setting, format string, args ...any) {
+	p.found = append(p.found, fmt.Errorf("%s: %s", setting, fmt.Sprintf(format, args...)))
+}
+
+func (c *Config) checkAddresses(p *problems) {
 	if _, port, err := net.SplitHostPort(c.Listen); err != nil || !isPort(port) {
-		bad("listen", "%q is no host:port such as 127.0.0.1:8080", c.Listen)
+		p.add("listen", "%q is no host:port such as 127.0.0.1:8080", c.Listen)
 	}
 	for _, name := range []struct{ name, value string }{{"data", c.Data}, {"models", c.Models}} {
 		if name.value == "" {
-			bad(name.name, "it must name a folder")
+			p.add(name.name, "it must name a folder")
 		}
 	}
 	for _, origin := range c.Origins {
 		if err := checkOrigin(origin); err != nil {
-			bad("origins", "%q %v", origin, err)
+			p.add("origins", "%q %v", origin, err)
 		}
 	}
 	for _, u := range []struct {
@@ -115,19 +126,19 @@ func (c *Config) Validate() error {
 		{"redis-url", c.RedisURL, []string{"redis", "rediss", "unix"}},
 	} {
 		if err := checkURL(u.value, u.schemes); err != nil {
-			bad(u.name, "%v", err)
+			p.add(u.name, "%v", err)
 		}
 	}
+}
+
+func (c *Config) checkWords(p *problems) {
 	if c.SigningKey != "" && len(c.SigningKey) < 32 {
-		bad("signing-key", "it has %d characters and needs 32", len(c.SigningKey))
+		p.add("signing-key", "it has %d characters and needs 32", len(c.SigningKey))
 	}
 	oneOf := func(name, value string, words ...string) {
-		for _, w := range words {
-			if value == w {
-				return
-			}
+		if !slices.Contains(words, value) {
+			p.add(name, "%q is not one of %s", value, strings.Join(words, ", "))
 		}
-		bad(name, "%q is not one of %s", value, strings.Join(words, ", "))
 	}
 	oneOf("auto-migrate", c.AutoMigrate, "", "0", "1", "true", "false")
 	oneOf("sqlite-sync", c.SQLiteSync, "normal", "full")
@@ -135,6 +146,9 @@ func (c *Config) Validate() error {
 	oneOf("http-status", c.HTTPStatus, "compatible", "draft")
 	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
 	oneOf("log-format", c.LogFormat, "text", "json")
+}
+
+func (c *Config) checkNumbers(p *problems) {
 	for _, n := range []struct {
 		name        string
 		value, most int
@@ -144,7 +158,7 @@ func (c *Config) Validate() error {
 		{"max-attempts", c.MaxAttempts, 1000, 1}, {"worker-slots", c.WorkerSlots, 100_000, 1}, {"worker-threads", c.WorkerThreads, 1024, 0},
 	} {
 		if n.value < n.least || n.value > n.most {
-			bad(n.name, "%d is not from %d to %d", n.value, n.least, n.most)
+			p.add(n.name, "%d is not from %d to %d", n.value, n.least, n.most)
 		}
 	}
 	for _, d := range []struct {
@@ -156,10 +170,9 @@ func (c *Config) Validate() error {
 		{"dialog-expiry", c.DialogExpiry, time.Minute}, {"audit-keep", c.AuditKeep, time.Minute},
 	} {
 		if d.value < d.least {
-			bad(d.name, "%v is shorter than %v", d.value, d.least)
+			p.add(d.name, "%v is shorter than %v", d.value, d.least)
 		}
 	}
-	return errors.Join(errs...)
 }
 
 func isPort(port string) bool {
