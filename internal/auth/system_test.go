@@ -32,6 +32,8 @@ internal/directory/directory.go directory.announce
 internal/directory/directory.go directory.workers
 internal/dispatch/dispatch.go dispatch.done
 internal/dispatch/dispatch.go dispatch.prepare
+internal/domain/account.go domain.deleteAccount
+internal/domain/account.go domain.exportAccount
 internal/job/attempt.go job.attempts
 internal/job/cancel.go job.cancel
 internal/job/cancel.go job.cancel
