@@ -29,7 +29,7 @@ a worker runs real models, subscriptions push results the moment they are commit
 	for _, s := range config.Settings() {
 		flags.String(s.Name, s.Default, s.Help+" ("+s.Env+")")
 	}
-	root.AddCommand(serveCommand(), apiCommand(), workerCommand(), migrateCommand(), userCommand(), exportCommand(), modelsCommand(), configCommand(), versionCommand())
+	root.AddCommand(serveCommand(), apiCommand(), workerCommand(), migrateCommand(), userCommand(), seedCommand(), exportCommand(), modelsCommand(), configCommand(), versionCommand())
 	return root
 }
 

@@ -17,7 +17,7 @@ import (
 
 func userCommand() *cobra.Command {
 	user := &cobra.Command{Use: "user", Short: "Accounts"}
-	user.AddCommand(createUserCommand(), userRoleCommand())
+	user.AddCommand(createUserCommand(), userRoleCommand(), deleteUserCommand(), exportUserCommand())
 	return user
 }
 
@@ -61,6 +61,38 @@ func userRoleCommand() *cobra.Command {
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), u.ID, u.Role)
 			return nil
+		},
+	}
+}
+
+func deleteUserCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "delete EMAIL", Short: "Delete an account with everything that is kept of it, without asking; its open connections end", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			u, err := app.DeleteUser(cmd.Context(), cfg, args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), u.ID)
+			return nil
+		},
+	}
+}
+
+func exportUserCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "export EMAIL", Short: "Write everything that is kept of an account as lines of JSON, without secrets", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			_, err = app.ExportUser(cmd.Context(), cfg, args[0], cmd.OutOrStdout())
+			return err
 		},
 	}
 }

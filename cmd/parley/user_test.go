@@ -43,3 +43,26 @@ func TestUserRoleGivesAnAccountAnotherRole(t *testing.T) {
 		assert.ErrorContains(t, err, words, "%v", args)
 	}
 }
+
+func TestAnAccountIsSeededExportedAndDeleted(t *testing.T) {
+	data := t.TempDir()
+	id, err := parley(t, "user", "create", "--data", data, "--email", "ada@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := parley(t, "seed", "--data", data, "--email", "ada@example.org"); err != nil || out != id {
+		t.Errorf("%q, %v", out, err)
+	}
+	out, err := parley(t, "user", "export", "--data", data, "ada@example.org")
+	if lines := strings.Split(out, "\n"); err != nil || !strings.HasPrefix(out, `{"type":"User","id":"`+id) || len(lines) != 18 {
+		t.Errorf("%d lines, %v: %s", len(lines), err, out)
+	}
+	if out, err := parley(t, "user", "delete", "--data", data, "Ada@example.org"); err != nil || out != id {
+		t.Errorf("%q, %v", out, err)
+	}
+	for _, args := range [][]string{{"user", "delete", "ada@example.org"}, {"user", "export", "ada@example.org"}, {"seed", "--email", "ada@example.org"}} {
+		if _, err := parley(t, append(args, "--data", data)...); err == nil || !strings.Contains(err.Error(), "There is no account with this e-mail address") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}

@@ -217,21 +217,27 @@ func (s *Service) RevokeKey(ctx context.Context, id string) (*gen.ApiKey, error)
 		if key, err = q.Only(ctx); err != nil {
 			return store.Found(err, "API key")
 		}
-		if key.RevokedAt == nil {
-			// The query was the viewer's; admins may not change what is not theirs.
-			if key, err = key.Update().SetRevokedAt(store.Now()).Save(auth.System(ctx, "account.revokeKey")); err != nil {
-				return err
-			}
-			if err := s.tell(ctx, key.OwnerID, event.Change{Type: TypeKeyRevoked, Object: key.ID}); err != nil {
-				return err
-			}
-		}
-		hash := key.KeyHash
-		store.AfterCommit(ctx, func() { s.keys.forget(hash) })
-		return nil
+		// The query was the viewer's; admins may not change what is not theirs.
+		key, err = s.revoke(auth.System(ctx, "account.revokeKey"), key)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	return key, nil
+}
+
+// revoke ends a locked key and tells its connections.
+func (s *Service) revoke(ctx context.Context, key *gen.ApiKey) (_ *gen.ApiKey, err error) {
+	if key.RevokedAt == nil {
+		if key, err = key.Update().SetRevokedAt(store.Now()).Save(ctx); err != nil {
+			return nil, err
+		}
+		if err := s.tell(ctx, key.OwnerID, event.Change{Type: TypeKeyRevoked, Object: key.ID}); err != nil {
+			return nil, err
+		}
+	}
+	hash := key.KeyHash
+	store.AfterCommit(ctx, func() { s.keys.forget(hash) })
 	return key, nil
 }

@@ -50,6 +50,7 @@ func (s *Service) Domain() domain.Domain {
 			"Mutation.revokeApiKey":   auth.People,
 			"Mutation.setRole":        auth.WithRole(auth.RoleAdmin),
 		},
+		Account: domain.Account{Close: s.closeAccount, Delete: s.deleteAccount, Export: s.exportAccount},
 		Expire: func(ctx context.Context) error {
 			_, err := s.ForgetExpired(ctx)
 			return err

@@ -78,10 +78,8 @@ func (s *Service) Assign(ctx context.Context, email string, role auth.Role) (*ge
 	err := s.store.Tx(ctx, func(ctx context.Context) error {
 		q := store.ForUpdate(s.store, s.store.Client(ctx).User.Query().Where(user.EmailKey(emailKey(email))))
 		found, err := q.Only(ctx)
-		if gen.IsNotFound(err) {
-			return apperr.NotFoundf("There is no account with this e-mail address.")
-		} else if err != nil {
-			return err
+		if err != nil {
+			return withAddress(err)
 		}
 		u, err = s.assign(ctx, found, role)
 		return err
@@ -90,6 +88,14 @@ func (s *Service) Assign(ctx context.Context, email string, role auth.Role) (*ge
 		return nil, err
 	}
 	return u, nil
+}
+
+// withAddress is the error of a look-up by an e-mail address.
+func withAddress(err error) error {
+	if gen.IsNotFound(err) {
+		return apperr.NotFoundf("There is no account with this e-mail address.")
+	}
+	return err
 }
 
 // assign writes down a role and tells the account's connections.

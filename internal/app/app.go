@@ -158,35 +158,17 @@ func (p *parts) noteCache() cache.Cache {
 }
 
 func (p *parts) openServices(ctx context.Context) error {
-	key, err := signingKey(p.cfg)
-	if err != nil {
-		return err
-	}
-	if p.tokens, err = auth.NewTokens(key, p.cfg.AccessLifetime); err != nil {
-		return err
-	}
 	shared := p.bus
 	if !p.store.Postgres() {
 		shared = nil // one process: its own relay leads
 	}
 	p.waker = outbox.NewWaker(shared)
 	p.log.OnCommit(p.waker.Wake)
-	p.workers = directory.New(p.store)
-	p.jobs = job.New(p.store, p.log, p.workers, job.Config{
-		MaxAttempts: p.cfg.MaxAttempts, MaxPerUser: p.cfg.JobsPerUser, RetryBase: p.cfg.RetryBase, Lost: 3 * p.cfg.AckWait,
-	})
+	if err := p.openDomains(ctx); err != nil {
+		return err
+	}
 	p.outbox = dispatch.New(p.store, p.log, p.jobs, p.workers)
-	p.metrics = newMetrics()
-	p.openDomains()
-	p.notes = note.New(p.store, p.log, p.jobs, p.workers, p.noteCache())
-	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime})
-	if err != nil {
-		return err
-	}
-	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: p.metrics.observeFlush})
-	if err := p.announce(); err != nil {
-		return err
-	}
+	var err error
 	if p.hub, err = live.NewHub(p.log, p.bus, p.domains); err != nil {
 		return err
 	}
@@ -200,12 +182,32 @@ func (p *parts) openServices(ctx context.Context) error {
 	return err
 }
 
-// openDomains opens what needs database and event log alone.
-func (p *parts) openDomains() {
+// openDomains opens every domain, for which database, event log and cache are
+// enough.
+func (p *parts) openDomains(ctx context.Context) error {
+	key, err := signingKey(p.cfg)
+	if err != nil {
+		return err
+	}
+	if p.tokens, err = auth.NewTokens(key, p.cfg.AccessLifetime); err != nil {
+		return err
+	}
+	p.metrics = newMetrics()
 	observe := p.metrics.observeFlush
+	p.workers = directory.New(p.store)
+	p.jobs = job.New(p.store, p.log, p.workers, job.Config{
+		MaxAttempts: p.cfg.MaxAttempts, MaxPerUser: p.cfg.JobsPerUser, RetryBase: p.cfg.RetryBase, Lost: 3 * p.cfg.AckWait,
+	})
+	p.notes = note.New(p.store, p.log, p.jobs, p.workers, p.noteCache())
 	p.practice = practice.New(p.store, p.log, observe)
 	p.audits = audit.New(p.store, p.cfg.AuditKeep, observe)
 	p.dialogs = dialog.New(p.store, p.log, p.audits, dialog.Config{Expiry: p.cfg.DialogExpiry, Observe: observe})
+	p.accounts, err = account.New(ctx, p.store, p.log, p.tokens, p.cache, account.Config{RefreshLifetime: p.cfg.RefreshLifetime})
+	if err != nil {
+		return err
+	}
+	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: observe})
+	return p.announce()
 }
 
 func openBus(ctx context.Context, cfg *config.Config, mode Mode) (*natsx.Bus, *natsx.Embedded, error) {

@@ -14,11 +14,7 @@ import (
 // announce joins what the domains of the process say of themselves, for the
 // rooms that carry it.
 func (p *parts) announce() (err error) {
-	p.domains, err = domain.NewSet(
-		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.readers.Domain(),
-		domain.Domain{Name: "idempotency", Expire: p.forgetKeys},
-		domain.Domain{Name: "object", Operations: map[string]auth.Access{"Query.node": auth.SignedIn, "Query.nodes": auth.SignedIn}},
-	)
+	p.domains, err = domain.NewSet(p.announced()...)
 	if err != nil {
 		return fmt.Errorf("what the domains announce does not fit together: %w", err)
 	}
@@ -32,7 +28,28 @@ func (p *parts) announce() (err error) {
 	return nil
 }
 
-func (p *parts) forgetKeys(ctx context.Context) error {
-	_, err := idempotency.New(p.store, p.log).Forget(ctx)
-	return err
+func (p *parts) announced() []domain.Domain {
+	return []domain.Domain{
+		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.readers.Domain(),
+		p.idempotency(),
+		{Name: "object", Operations: map[string]auth.Access{"Query.node": auth.SignedIn, "Query.nodes": auth.SignedIn}},
+	}
+}
+
+// idempotency announces the keys of calls: a foundation, which can't name what it
+// is announced with.
+func (p *parts) idempotency() domain.Domain {
+	keys := idempotency.New(p.store, p.log)
+	return domain.Domain{
+		Name: "idempotency",
+		Expire: func(ctx context.Context) error {
+			_, err := keys.Forget(ctx)
+			return err
+		},
+		Account: domain.Account{
+			Delete: keys.EraseOwner,
+			// Hashes, and ids of what is exported by itself.
+			Export: func(context.Context, string, domain.Write) error { return nil },
+		},
+	}
 }

@@ -21,6 +21,7 @@ import (
 // privacy rules. Whoever adds one says in the review why no viewer would do.
 const systemWork = `
 internal/account/apikey.go account.revokeKey
+internal/account/erase.go account.named
 internal/account/keyring.go account.verify
 internal/account/role.go account.assign
 internal/account/role.go account.setRole
@@ -35,6 +36,8 @@ internal/directory/directory.go directory.announce
 internal/directory/directory.go directory.workers
 internal/dispatch/dispatch.go dispatch.done
 internal/dispatch/dispatch.go dispatch.prepare
+internal/domain/account.go domain.deleteAccount
+internal/domain/account.go domain.exportAccount
 internal/job/attempt.go job.attempts
 internal/job/cancel.go job.cancel
 internal/job/cancel.go job.cancel

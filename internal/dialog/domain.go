@@ -51,5 +51,6 @@ func (s *Service) Domain() domain.Domain {
 		},
 		Waiting: s.Waiting,
 		Expire:  s.Expire,
+		Account: domain.Account{Delete: s.deleteAccount, Export: s.exportAccount},
 	}
 }

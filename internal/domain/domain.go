@@ -32,6 +32,11 @@ type Domain struct {
 	// Expire deletes what is kept for a time only. It is called every hour in the
 	// process that leads.
 	Expire func(ctx context.Context) error
+	// Account is what the deletion and the export of an account mean here.
+	Account Account
+	// Seed gives an account, in whose name it is called, something to look at. What
+	// is there already it makes no second time.
+	Seed func(ctx context.Context, account string) error
 }
 
 // Counter is a number that only grows while the process lives.

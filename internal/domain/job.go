@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"context"
+
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/job"
@@ -19,6 +21,12 @@ func Jobs(s *job.Service) Domain {
 			{Name: "parley_results_stale_total", Help: "Reports of attempts that were no longer current.", Value: func() int64 { n, _, _ := s.Counts(); return n }},
 			{Name: "parley_runs_rescued_total", Help: "Runs whose worker or message was lost.", Value: func() int64 { _, n, _ := s.Counts(); return n }},
 			{Name: "parley_attempts_repeated_total", Help: "Attempts after a failure.", Value: func() int64 { _, _, n := s.Counts(); return n }},
+		},
+		Account: Account{
+			Delete: s.DeleteAccount,
+			Export: func(ctx context.Context, account string, write Write) error {
+				return s.ExportAccount(ctx, account, write)
+			},
 		},
 	}
 }

@@ -97,6 +97,7 @@ func (s *Set) check(d Domain) error {
 			errs = append(errs, fmt.Errorf("nothing loads objects with the prefix %s", o.Prefix))
 		}
 	}
+	errs = append(errs, d.Account.check())
 	return errors.Join(errs...)
 }
 

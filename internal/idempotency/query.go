@@ -179,3 +179,26 @@ func (k *Keys) Forget(ctx context.Context) (n int64, err error) {
 		}
 	}
 }
+
+// eraseStep is how many keys of an owner one transaction deletes.
+const eraseStep = 500
+
+// EraseOwner forgets all keys of an owner.
+func (k *Keys) EraseOwner(ctx context.Context, owner string) error {
+	for {
+		var n int64
+		err := k.store.Tx(ctx, func(ctx context.Context) (err error) {
+			n, err = k.store.Exec(ctx, "DELETE FROM idempotency_keys WHERE id IN (SELECT id FROM idempotency_keys WHERE owner_id = ? LIMIT ?)", owner, eraseStep)
+			if err != nil || n == 0 {
+				return err
+			}
+			return k.store.Erased(ctx)
+		})
+		if err != nil {
+			return fmt.Errorf("erase the idempotency keys of an owner: %w", err)
+		}
+		if n < eraseStep {
+			return nil
+		}
+	}
+}

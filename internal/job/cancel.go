@@ -53,14 +53,14 @@ func (l *ledger) find(id, runID string) *gen.Job {
 	return nil
 }
 
-// CancelFor ends every active job whose parent is the given one, inside the
-// transaction of the context, for a domain that no longer wants the results.
-// It calls the kind's Apply.
-func (s *Service) CancelFor(ctx context.Context, parent string) error {
+// CancelFor ends every active job of the parents, inside the transaction of the
+// context, for a domain that no longer wants the results. It calls the kind's
+// Apply.
+func (s *Service) CancelFor(ctx context.Context, parents ...string) error {
 	ctx = auth.System(ctx, "job.cancel")
-	active, err := s.store.Client(ctx).Job.Query().Where(job.ParentID(parent), job.StateIn(Queued, Running)).All(ctx)
+	active, err := s.store.Client(ctx).Job.Query().Where(job.ParentIDIn(parents...), job.StateIn(Queued, Running)).All(ctx)
 	if err != nil {
-		return fmt.Errorf("find the jobs of %s: %w", parent, err)
+		return fmt.Errorf("find the jobs of what is deleted: %w", err)
 	}
 	if len(active) == 0 {
 		return nil

@@ -93,3 +93,15 @@ func (s *Service) inFlight(ctx context.Context, owner string) (int, error) {
 		"SELECT COUNT(*) FROM jobs WHERE owner_id = ? AND (state = 'QUEUED' OR state = 'RUNNING')", owner)
 	return n, err
 }
+
+// emptyRuns deletes what runs that have ended were given to do, where no job hangs
+// on them any more. A retry is given it anew.
+func (s *Service) emptyRuns(ctx context.Context, runs []string) error {
+	condition, arg := store.Among(s.store, "id", runs)
+	_, err := s.store.Exec(ctx, `UPDATE runs SET payload = '{}' WHERE `+condition+` AND state NOT IN ('QUEUED', 'RUNNING')
+		AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.run_id = runs.id)`, arg)
+	if err != nil {
+		return fmt.Errorf("empty runs: %w", err)
+	}
+	return nil
+}

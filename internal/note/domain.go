@@ -59,7 +59,9 @@ type TranslationUpdate struct {
 // Domain announces notes and their translations.
 func (s *Service) Domain() domain.Domain {
 	return domain.Domain{
-		Name: "note",
+		Name:    "note",
+		Account: domain.Account{Delete: s.deleteAccount, Export: s.exportAccount},
+		Seed:    s.seed,
 		Kinds: []job.Kind{{
 			Name: jobspec.KindTranslate, Result: "tr", Validate: validate, Apply: s.apply, Reopen: s.reopen, Route: route,
 		}},

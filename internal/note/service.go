@@ -86,10 +86,14 @@ func searchKey(title, text string) string { return fold(title) + "\n" + fold(tex
 
 // changed appends the note's event.
 func (s *Service) changed(ctx context.Context, n *gen.Note, action NoteAction) error {
-	return s.log.Append(ctx, event.Change{
+	return s.log.Append(ctx, noteChanged(n, action))
+}
+
+func noteChanged(n *gen.Note, action NoteAction) event.Change {
+	return event.Change{
 		Audience: event.User(n.OwnerID), Topic: TopicNotes, Type: TypeNoteChanged,
 		Object: n.ID, Version: n.Revision, State: string(action),
-	})
+	}
 }
 
 // lock gives notes of the viewer by id for a change, or NOT_FOUND. Locks are

@@ -19,5 +19,7 @@ func (s *Service) Domain() domain.Domain {
 			"Mutation.recordErrors": auth.SignedIn,
 		},
 		Waiting: s.Waiting,
+		Account: domain.Account{Delete: s.deleteAccount, Export: s.exportAccount},
+		Seed:    s.seed,
 	}
 }

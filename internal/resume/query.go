@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -121,4 +122,57 @@ func (b *Book) Expire(ctx context.Context) error {
 		return fmt.Errorf("forget old readers: %w", err)
 	}
 	return nil
+}
+
+// ofAccount is the condition for the readers of an account and of its keys, which
+// takes the account twice.
+const ofAccount = "(owner_id = ? OR owner_id IN (SELECT id FROM api_keys WHERE api_keys.owner_id = ?))"
+
+// forgetSome makes at most expireStep readers of an account unknown and tells how
+// many.
+func (b *Book) forgetSome(ctx context.Context, account string) (n int64, err error) {
+	err = b.store.Tx(ctx, func(ctx context.Context) (err error) {
+		n, err = b.store.Exec(ctx, "DELETE FROM stream_positions WHERE id IN (SELECT id FROM stream_positions WHERE "+ofAccount+" LIMIT ?)",
+			account, account, expireStep)
+		if err != nil || n == 0 {
+			return err
+		}
+		return b.store.Erased(ctx) // the names are people's words
+	})
+	if err != nil {
+		return 0, fmt.Errorf("forget the readers of an account: %w", err)
+	}
+	return n, nil
+}
+
+// exportStep is how many positions an export reads at a time.
+const exportStep = 500
+
+// reading is a position as it is exported, with the id of its row.
+type reading struct {
+	exportedPosition
+	id string
+}
+
+// readings gives positions of an account's readers, of those whose ids come after
+// one the first.
+func (b *Book) readings(ctx context.Context, account, after string, limit int) (list []reading, err error) {
+	last, _ := strconv.ParseInt(after, 10, 64) // none at the beginning
+	err = b.store.Query(ctx, func(rows *sql.Rows) error {
+		var r reading
+		var id int64
+		var at event.Cursor
+		err := rows.Scan(&id, &r.Name, &at.Epoch, &at.Position, &r.UpdatedAt)
+		r.id, r.UpdatedAt = strconv.FormatInt(id, 10), r.UpdatedAt.UTC()
+		if at.Epoch != "" {
+			r.Cursor = at.String()
+		}
+		list = append(list, r)
+		return err
+	}, "SELECT id, name, epoch, position, updated_at FROM stream_positions WHERE id > ? AND "+ofAccount+" ORDER BY id LIMIT ?",
+		last, account, account, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read where the readers of an account stand: %w", err)
+	}
+	return list, nil
 }
