@@ -14,7 +14,7 @@ type Hooks[C, E any] struct {
 	// limits; kind is query, mutation or subscription.
 	OperationStarted func(kind string)
 	// OperationEnded follows each OperationStarted. failed is true when the
-	// operation ended with an error of its own (see Fail).
+	// operation ended with an error of its own.
 	OperationEnded func(kind string, took time.Duration, failed bool)
 	// OperationRefused is told of each operation that never started: invalid,
 	// or over a limit.

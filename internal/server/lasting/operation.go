@@ -41,31 +41,11 @@ type Operation struct {
 	cancel    context.CancelFunc // guarded by set.mu; nil until started
 	dismissed bool               // guarded by set.mu: the client has ended it
 
-	mu     sync.Mutex
-	reason error // from Fail
+	mu sync.Mutex
 	// announced is the number of responses that are there to be pulled, and
 	// pulling whether a goroutine does so; see attend.
 	announced int
 	pulling   bool
-}
-
-type operationKey struct{}
-
-// Fail makes the operation of ctx end with an error instead of complete, once its
-// resolver's channel closes. The error passes the error presenter. This is how a
-// stream tells why it ends, after it has begun; it gives false where ctx does
-// not belong to an operation on a connection that lasts.
-func Fail(ctx context.Context, err error) bool {
-	o, ok := ctx.Value(operationKey{}).(*Operation)
-	if !ok || err == nil {
-		return false
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.reason == nil {
-		o.reason = err
-	}
-	return true
 }
 
 // Dismissed tells whether the client has ended the operation.
@@ -191,9 +171,7 @@ func (o *Operation) advance() (more bool, errs gqlerror.List) {
 	} else if !o.streams() && !o.answered {
 		return false, Errors(o.ctx.Err()) // the time was up before anything was done
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return false, Errors(o.reason)
+	return false, nil
 }
 
 // rescue, deferred, makes an error of a panic in execution or an extension.

@@ -33,7 +33,6 @@ func TestAnOperationIsAnsweredAndItsEndToldOnce(t *testing.T) {
 		require.False(t, r.Live(o))
 		require.Zero(t, r.Answering())
 	}
-	require.False(t, lasting.Fail(t.Context(), errors.New("nowhere")))
 }
 
 func TestAnOperationMayBeValidatedBeforeItStarts(t *testing.T) {

@@ -139,7 +139,7 @@ func (s *Set) Start(ctx context.Context, o *Operation) bool {
 		return false
 	}
 	o.pulling, o.Reader.Notify = true, o.attend
-	o.ctx, o.cancel = context.WithCancel(resume.With(context.WithValue(ctx, operationKey{}, o), o.Reader))
+	o.ctx, o.cancel = context.WithCancel(resume.With(ctx, o.Reader))
 	s.working++
 	go o.run()
 	return true

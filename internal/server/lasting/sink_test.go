@@ -51,7 +51,12 @@ func setup(t *testing.T) *room {
 		SchemaFunc: func() *ast.Schema { return schema }, ExecFunc: r.execute,
 		ComplexityFunc: func(context.Context, string, string, int, map[string]any) (int, bool) { return 0, false },
 	})
-	r.exec.SetRecoverFunc(func(context.Context, any) error { return errors.New("recovered") })
+	r.exec.SetRecoverFunc(func(_ context.Context, p any) error {
+		if err, ok := p.(error); ok {
+			return err // a stream that breaks
+		}
+		return errors.New("recovered")
+	})
 	r.Set.Exec, r.Sink = r.exec, sink{r}
 	r.Config = &lasting.Config{
 		MaxOperations: 100, Internal: "sorry",
@@ -85,13 +90,12 @@ func (r *room) execute(ctx context.Context) graphql.ResponseHandler {
 		return func(context.Context) *graphql.Response { r.entered <- struct{}{}; <-r.release; return nil }
 	case "count", "breaks":
 		breaks := op.SelectionSet[0].(*ast.Field).Name == "breaks"
-		return func(ctx context.Context) *graphql.Response {
+		return func(context.Context) *graphql.Response {
 			if n++; n <= 2 {
 				return emit(n)
 			}
 			if breaks {
-				lasting.Fail(ctx, errors.New("broken"))
-				lasting.Fail(ctx, errors.New("too late"))
+				panic(errors.New("broken"))
 			}
 			return nil
 		}

@@ -70,7 +70,12 @@ func setupOn(t testing.TB, cfg sse.Config, serve func(http.Handler) *httptest.Se
 	b.transport = sse.New(cfg)
 	exec := executor.New(b.schema.schema())
 	exec.Use(deadline{})
-	exec.SetRecoverFunc(func(context.Context, any) error { return errors.New("recovered") })
+	exec.SetRecoverFunc(func(_ context.Context, p any) error {
+		if err, ok := p.(error); ok {
+			return err // a stream that breaks
+		}
+		return errors.New("recovered")
+	})
 	b.server = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !b.transport.Supports(r) {
 			http.Error(w, "not of the protocol", http.StatusTeapot)

@@ -15,7 +15,6 @@ import (
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/resume"
-	"parley/internal/server/lasting"
 )
 
 const epoch = "an-epoch"
@@ -156,7 +155,7 @@ func (s *testSchema) subscribe(ctx context.Context, field *ast.Field, args map[s
 		return func(context.Context) *graphql.Response {
 			if fmt.Sprint(n) == fmt.Sprint(last) {
 				if breaks {
-					lasting.Fail(ctx, errors.New("broken"))
+					panic(errors.New("broken"))
 				}
 				return nil
 			}

@@ -62,14 +62,6 @@ type Stream struct {
 	operations lasting.Set
 }
 
-type streamKey struct{}
-
-// FromContext gives the stream that an operation, or Open, runs on.
-func FromContext(ctx context.Context) (*Stream, bool) {
-	s, ok := ctx.Value(streamKey{}).(*Stream)
-	return s, ok
-}
-
 // newStream makes one whose operations are validated in ctx until it is open.
 func (t *Transport) newStream(ctx context.Context, r *http.Request, exec graphql.GraphExecutor) *Stream {
 	s := &Stream{t: t, id: rand.Text()}
@@ -83,7 +75,7 @@ func (t *Transport) newStream(ctx context.Context, r *http.Request, exec graphql
 // connect makes the stream one of the request's.
 func (s *Stream) connect(ctx context.Context, r *http.Request) {
 	s.header, s.remote = r.Header, r.RemoteAddr
-	s.base, s.cancel = context.WithCancel(context.WithValue(ctx, streamKey{}, s))
+	s.base, s.cancel = context.WithCancel(ctx)
 	s.ctx = s.base
 }
 

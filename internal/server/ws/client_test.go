@@ -64,7 +64,12 @@ func setupOn(t testing.TB, cfg ws.Config, serve func(http.Handler) *httptest.Ser
 	cfg.Log = slog.New(slog.DiscardHandler)
 	b.transport = ws.New(cfg)
 	exec := executor.New(b.schema.schema())
-	exec.SetRecoverFunc(func(context.Context, any) error { return errors.New("recovered") })
+	exec.SetRecoverFunc(func(_ context.Context, p any) error {
+		if err, ok := p.(error); ok {
+			return err // a stream that breaks
+		}
+		return errors.New("recovered")
+	})
 	b.server = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !b.transport.Supports(r) {
 			http.Error(w, "not a websocket", http.StatusBadRequest)
