@@ -19,14 +19,14 @@ func (r *Resolver) Guard(ctx context.Context, next graphql.OperationHandler) gra
 	if r.Domains == nil || op.Operation == nil {
 		return next(ctx)
 	}
-	refused := map[string]error{}
-	r.refuse(ctx, rootType(op.Operation.Operation), op.Operation.SelectionSet, refused)
+	root := rootType(op.Operation.Operation)
+	refused := r.refuse(ctx, root, op.Operation.SelectionSet, nil)
 	if len(refused) == 0 {
 		return next(ctx)
 	}
 	resolve := op.ResolverMiddleware
 	op.ResolverMiddleware = func(ctx context.Context, next graphql.Resolver) (any, error) {
-		if f := graphql.GetFieldContext(ctx); f.Object == rootType(op.Operation.Operation) {
+		if f := graphql.GetFieldContext(ctx); f.Object == root {
 			if err := refused[f.Field.Name]; err != nil {
 				return nil, err
 			}
@@ -36,22 +36,27 @@ func (r *Resolver) Guard(ctx context.Context, next graphql.OperationHandler) gra
 	return next(ctx)
 }
 
-// refuse adds the root fields of a selection that the viewer may not use.
-func (r *Resolver) refuse(ctx context.Context, root string, selected ast.SelectionSet, refused map[string]error) {
+// refuse adds the root fields of a selection that the viewer may not use to those
+// that are refused already, nil for none.
+func (r *Resolver) refuse(ctx context.Context, root string, selected ast.SelectionSet, refused map[string]error) map[string]error {
 	for _, s := range selected {
 		switch s := s.(type) {
 		case *ast.Field:
 			if may := r.Domains.Access(root + "." + s.Name); may != nil {
 				if err := may(ctx); err != nil {
+					if refused == nil {
+						refused = map[string]error{}
+					}
 					refused[s.Name] = err
 				}
 			}
 		case *ast.InlineFragment:
-			r.refuse(ctx, root, s.SelectionSet, refused)
+			refused = r.refuse(ctx, root, s.SelectionSet, refused)
 		case *ast.FragmentSpread:
-			r.refuse(ctx, root, s.Definition.SelectionSet, refused)
+			refused = r.refuse(ctx, root, s.Definition.SelectionSet, refused)
 		}
 	}
+	return refused
 }
 
 func rootType(of ast.Operation) string {

@@ -1,7 +1,7 @@
 // Package job is the engine behind every mutation that outlives its request:
 // it records what was asked for, hands the work to the outbox, applies what
 // workers report exactly once, retries, rescues and cancels. It knows no
-// domain: each domain registers its Kind.
+// domain: each domain announces its Kind.
 package job
 
 import (
@@ -133,7 +133,7 @@ func New(s *store.Store, log *event.Log, workers *directory.Directory, cfg Confi
 	return &Service{store: s, log: log, cfg: cfg.withDefaults(), kinds: map[string]Kind{}, workers: workers}
 }
 
-// Register adds a domain's kind; app does so before anything runs.
+// Register adds a kind that a domain announced; app does so before anything runs.
 func (s *Service) Register(k Kind) { s.kinds[k.Name] = k }
 
 func (s *Service) kind(name string) (Kind, error) {
