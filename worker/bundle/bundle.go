@@ -36,19 +36,6 @@ const (
 	KindUnknown   Kind = "unknown"
 )
 
-// Config is the part of config.json that a pipeline needs.
-type Config struct {
-	ModelType      string   `json:"model_type"`
-	Architectures  []string `json:"architectures"`
-	VocabSize      int      `json:"vocab_size"`
-	DecoderVocab   int      `json:"decoder_vocab_size"`
-	Width          int      `json:"d_model"`
-	DecoderLayers  int      `json:"decoder_layers"`
-	DecoderHeads   int      `json:"decoder_attention_heads"`
-	Positions      int      `json:"max_position_embeddings"`
-	EncoderDecoder bool     `json:"is_encoder_decoder"`
-}
-
 // Bundle is an opened folder. It holds no model yet.
 type Bundle struct {
 	// Dir is the folder, Name its last element.
@@ -137,8 +124,12 @@ func (b *Bundle) readGeneration() error {
 		file = "config.json"
 	}
 	g := &b.Generation
-	if err := b.readJSON(file, g, true); err != nil {
-		return err
+	data, err := os.ReadFile(b.path(file))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMissing, err)
+	}
+	if err := g.read(data); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrBroken, b.path(file), err)
 	}
 	if g.Pad < 0 && tokens.Pad != nil {
 		g.Pad = *tokens.Pad
@@ -152,9 +143,6 @@ func (b *Bundle) readGeneration() error {
 	if g.DecoderStart < 0 {
 		// Marian begins with the pad token.
 		g.DecoderStart = g.Pad
-	}
-	if err := g.validate(); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrBroken, filepath.Join(b.Dir, file), err)
 	}
 	return nil
 }

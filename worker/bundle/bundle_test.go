@@ -57,7 +57,7 @@ func TestGenerationSettings(t *testing.T) {
 	b, err := Open(testkit.Shared(t, "models", "translate-mini"))
 	require.NoError(t, err)
 	g := b.Generation
-	if g.NumBeams != 4 || g.Limit(b.Config.Positions) != 256 || !g.Renormalize || g.DecoderStart != 7999 || !slices.Equal(g.EOS, []int64{0}) || !slices.Equal(g.ForcedEOS, []int64{0}) || g.LengthPenalty != 1 {
+	if g.NumBeams != 4 || g.Limit(1, b.Config.Positions) != 256 || !g.Renormalize || g.DecoderStart != 7999 || !slices.Equal(g.EOS, []int64{0}) || !slices.Equal(g.ForcedEOS, []int64{0}) || g.LengthPenalty != 1 {
 		t.Errorf("got %+v", g)
 	}
 	dir := t.TempDir()
@@ -69,28 +69,61 @@ func TestGenerationSettings(t *testing.T) {
 		"old export: got %+v", g)
 	with, err := g.With(json.RawMessage(`{"max_new_tokens": 20, "early_stopping": true, "num_beams": null}`))
 	assert.NoError(t, err, "with settings")
-	assert.True(t, with.Limit(512) == 21 && with.EarlyStopping == StopFirst && with.NumBeams == 6 && g.MaxNewTokens == nil, "with settings: %+v", with)
+	assert.True(t, with.Limit(1, 512) == 21 && with.EarlyStopping == StopFirst && with.NumBeams == 6 && g.MaxNewTokens == nil, "with settings: %+v", with)
 	_, err = g.With(json.RawMessage(`{"num_beams": 0}`))
 	assert.Error(t, err, "0 beams are accepted")
-	with, _ = g.With(json.RawMessage(`{"do_sample": true}`))
-	assert.Equal(t, []string{"do_sample"}, with.Unsupported(), "unsupported")
+}
+
+// A setting that would change what the reference writes is honoured or refused by name.
+func TestSettingsAreHonouredOrRefused(t *testing.T) {
+	t.Parallel()
+	g := defaultGeneration()
+	for settings, want := range map[string]string{
+		`{"penalty_alpha": 0.6, "top_k": 4}`:                               "penalty_alpha",
+		`{"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 1.5}`: "diversity_penalty, num_beam_groups",
+		`{"do_sample": true, "num_beams": 2}`:                              "do_sample with num_beams",
+		`{"guidance_scale": 1.5}`:                                          "guidance_scale",
+		`{"constraints": [1]}`:                                             "constraints",
+		`{"do_sample": true, "temperature": 0}`:                            "temperature",
+		`{"do_sample": true, "top_p": 1.5}`:                                "top_p",
+		`{"num_return_sequences": 2}`:                                      "num_return_sequences",
+		`{"num_beams": 0}`:                                                 "num_beams",
+		`{"max_new_tokens": -1}`:                                           "below 0",
+		`{"early_stopping": "perhaps"}`:                                    "early_stopping",
+		`{"num_beams": "many"}`:                                            "num_beams",
+		`[]`:                                                               "generation settings",
+	} {
+		_, err := g.With(json.RawMessage(settings))
+		assert.ErrorContains(t, err, want, settings)
+	}
+	g, err := g.With(json.RawMessage(`{"num_beam_groups": 1, "diversity_penalty": 0.0, "use_cache": true, "transformers_version": "4.57.6", "top_p": 0, "stop_strings": "end",
+		"sequence_bias": [[[1, 2], -0.5]], "exponential_decay_length_penalty": [5, 1.1], "max_new_tokens": 7, "bad_words_ids": [[1], [2, 3]]}`))
+	require.NoError(t, err, "values that change nothing")
+	assert.Equal(t, Strings{"end"}, g.StopStrings)
+	assert.Equal(t, []SequenceBias{{Tokens: []int64{1, 2}, Bias: -0.5}}, g.SequenceBias)
+	assert.Equal(t, &LengthDecay{Start: 5, Factor: 1.1}, g.ExponentialDecay)
+	other, err := g.With(json.RawMessage(`{"max_new_tokens": 9, "bad_words_ids": [[4], [5, 6]]}`))
+	require.NoError(t, err)
+	assert.Equal(t, 7, *g.MaxNewTokens, "a copy wrote into what it was made of")
+	assert.Equal(t, [][]int64{{1}, {2, 3}}, g.BadWords, "a copy wrote into what it was made of")
+	assert.Equal(t, 9, *other.MaxNewTokens)
 }
 
 func TestDirections(t *testing.T) {
 	t.Parallel()
-	mini := Card{Directions: []Direction{{"eng", "es", ">>spa<<"}, {"pt_BR", "en", ""}}}
+	mini := Card{Directions: []Direction{{Source: "eng", Target: "es", Prefix: ">>spa<<"}, {Source: "pt_BR", Target: "en"}}}
 	tests := []struct {
 		name   string
 		card   Card
 		tokens string
 		want   []Direction
 	}{
-		{"opus-mt-en-es", Card{}, "", []Direction{{"en", "es", ""}}},
-		{"opus-mt-tc-big-fr-en", Card{}, "", []Direction{{"fr", "en", ""}}},
-		{"opus-mt-en-ROMANCE", Card{}, ">>spa<< >>fra<<", []Direction{{"en", "es", ">>spa<<"}, {"en", "fr", ">>fra<<"}}},
-		{"opus-mt-en-mul", Card{}, ">>deu<< >>cmn_Hant<<", []Direction{{"en", "zh-Hant", ">>cmn_Hant<<"}, {"en", "de", ">>deu<<"}}},
-		{"anything", Card{}, ">>eng<< >>spa<<", []Direction{{"en", "es", ">>spa<<"}, {"es", "en", ">>eng<<"}}},
-		{"mini", mini, ">>spa<<", []Direction{{"en", "es", ">>spa<<"}, {"pt-BR", "en", ""}}},
+		{"opus-mt-en-es", Card{}, "", []Direction{{Source: "en", Target: "es"}}},
+		{"opus-mt-tc-big-fr-en", Card{}, "", []Direction{{Source: "fr", Target: "en"}}},
+		{"opus-mt-en-ROMANCE", Card{}, ">>spa<< >>fra<<", []Direction{{Source: "en", Target: "es", Prefix: ">>spa<<"}, {Source: "en", Target: "fr", Prefix: ">>fra<<"}}},
+		{"opus-mt-en-mul", Card{}, ">>deu<< >>cmn_Hant<<", []Direction{{Source: "en", Target: "zh-Hant", Prefix: ">>cmn_Hant<<"}, {Source: "en", Target: "de", Prefix: ">>deu<<"}}},
+		{"anything", Card{}, ">>eng<< >>spa<<", []Direction{{Source: "en", Target: "es", Prefix: ">>spa<<"}, {Source: "es", Target: "en", Prefix: ">>eng<<"}}},
+		{"mini", mini, ">>spa<<", []Direction{{Source: "en", Target: "es", Prefix: ">>spa<<"}, {Source: "pt-BR", Target: "en"}}},
 	}
 	for _, test := range tests {
 		b := &Bundle{Name: test.name, Card: test.card}
@@ -99,11 +132,29 @@ func TestDirections(t *testing.T) {
 		sortDirections(test.want)
 		assert.Equal(t, test.want, got, test.name)
 	}
+	nllb := &Bundle{Kind: KindNLLB, Name: "nllb"}
+	got, err := nllb.Directions([]string{"eng_Latn", "zho_Hant", "__de__", "ace_Arab"})
+	require.NoError(t, err)
+	assert.Len(t, got, 12, "all pairs of four")
+	assert.Contains(t, got, Direction{Source: "en", Target: "zh-Hant", From: "eng_Latn", To: "zho_Hant"})
+	assert.Contains(t, got, Direction{Source: "ace-Arab", Target: "de", From: "ace_Arab", To: "__de__"})
+	nllb.Card.Directions = []Direction{{Source: "en", Target: "de"}}
+	got, err = nllb.Directions([]string{"eng_Latn", "__de__"})
+	require.NoError(t, err)
+	assert.Equal(t, []Direction{{Source: "en", Target: "de", From: "eng_Latn", To: "__de__"}}, got, "a card names languages alone")
+	_, err = nllb.Directions([]string{"eng_Latn"})
+	assert.ErrorIs(t, err, ErrBroken, "a card names a language that the model lacks")
+	t5 := &Bundle{Kind: KindT5, Config: Config{Tasks: map[string]Task{
+		"translation_en_to_de": {Prefix: "translate English to German: "}, "summarization": {Prefix: "summarize: "},
+	}}}
+	got, err = t5.Directions(nil)
+	require.NoError(t, err)
+	assert.Equal(t, []Direction{{Source: "en", Target: "de", Prefix: "translate English to German: "}}, got)
 	for name, b := range map[string]*Bundle{
 		"nothing known":  {Name: "model"},
-		"no such token":  {Card: Card{Directions: []Direction{{"en", "es", ">>xxx<<"}}}},
-		"no language":    {Card: Card{Directions: []Direction{{"", "es", ""}}}},
-		"to itself":      {Card: Card{Directions: []Direction{{"en", "eng", ""}}}},
+		"no such token":  {Card: Card{Directions: []Direction{{Source: "en", Target: "es", Prefix: ">>xxx<<"}}}},
+		"no language":    {Card: Card{Directions: []Direction{{Source: "", Target: "es"}}}},
+		"to itself":      {Card: Card{Directions: []Direction{{Source: "en", Target: "eng"}}}},
 		"group to group": {Name: "opus-mt-gmw-gmw"},
 	} {
 		got, err := b.Directions(nil)

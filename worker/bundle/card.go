@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -33,33 +34,104 @@ type Card struct {
 	Directions []Direction `json:"directions"`
 }
 
-// Direction is a language pair in BCP 47 tags with the token that the source
-// begins with, "" for none.
+// Direction is a language pair in BCP 47 tags, and how a model is asked for it.
 type Direction struct {
 	Source string `json:"source"`
 	Target string `json:"target"`
+	// Prefix is what the source begins with, "" for nothing: a token of a Marian
+	// vocabulary, words for T5.
 	Prefix string `json:"prefix"`
+	// From and To are the tokens of the languages in the vocabulary of an M2M100 or
+	// NLLB model; a card may leave them out.
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
-// Directions gives the language pairs of a translation bundle: those of its
-// card, else those that its target tokens (">>xxx<<" in the vocabulary) and its
-// name (opus-mt-SOURCE-TARGET, also opus-mt-tc-big-SOURCE-TARGET) tell. A model
-// with target tokens and no such name gets English to each of them, and each
-// of them to English where English is one.
+// maxDirections is how many directions a bundle offers: of a model for so many
+// languages that their pairs are more, those with English.
+const maxDirections = 2000
+
+// Directions gives the language pairs of a translation bundle: those of its card, else
+// those that its kind tells. tokens are those of languages in the vocabulary.
 func (b *Bundle) Directions(tokens []string) ([]Direction, error) {
-	if len(b.Card.Directions) > 0 {
+	var all []Direction
+	switch {
+	case len(b.Card.Directions) > 0:
 		return b.cardDirections(tokens)
+	case b.Kind == KindNLLB:
+		all = meshDirections(tokens)
+	case b.Kind == KindT5:
+		all = b.taskDirections()
+	default:
+		all = b.namedDirections(tokens)
 	}
-	sources, targets := languagesOfName(b.Name)
-	prefixes := map[string]string{}
-	var tagged []string
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: %s: neither %s nor its name, tokens and tasks tell its languages", ErrBroken, b.Dir, cardFile)
+	}
+	sortDirections(all)
+	return all, nil
+}
+
+// languageOf reads the tag of a token: ">>spa<<", "__es__", "spa_Latn".
+func languageOf(token string) (tag string, ok bool) {
+	return canonical(strings.Trim(strings.TrimSuffix(strings.TrimPrefix(token, ">>"), "<<"), "_"))
+}
+
+// byLanguage gives the tokens by their tags, and the tags in the order of the tokens.
+func byLanguage(tokens []string) (of map[string]string, tags []string) {
+	of = map[string]string{}
 	for _, token := range tokens {
-		tag, ok := canonical(strings.TrimSuffix(strings.TrimPrefix(token, ">>"), "<<"))
-		if _, known := prefixes[tag]; ok && !known {
-			prefixes[tag] = token
-			tagged = append(tagged, tag)
+		tag, ok := languageOf(token)
+		if _, known := of[tag]; ok && !known {
+			of[tag] = token
+			tags = append(tags, tag)
 		}
 	}
+	return of, tags
+}
+
+// meshDirections are those of a model that goes from every language to every other.
+func meshDirections(tokens []string) []Direction {
+	of, tags := byLanguage(tokens)
+	all := len(tags)*(len(tags)-1) <= maxDirections
+	var found []Direction
+	for _, s := range tags {
+		for _, t := range tags {
+			if s != t && (all || s == "en" || t == "en") {
+				found = append(found, Direction{Source: s, Target: t, From: of[s], To: of[t]})
+			}
+		}
+	}
+	return found
+}
+
+// taskName is how config.json names the tasks of T5.
+var taskName = regexp.MustCompile(`^translation_([a-z]{2,3})_to_([a-z]{2,3})$`)
+
+// taskDirections are those that task_specific_params tell.
+func (b *Bundle) taskDirections() []Direction {
+	var found []Direction
+	for name, task := range b.Config.Tasks {
+		m := taskName.FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		source, okSource := canonical(m[1])
+		target, okTarget := canonical(m[2])
+		if okSource && okTarget && source != target {
+			found = append(found, Direction{Source: source, Target: target, Prefix: task.Prefix})
+		}
+	}
+	return found
+}
+
+// namedDirections are those that target tokens (">>xxx<<" in the vocabulary) and the
+// bundle's name (opus-mt-SOURCE-TARGET, also opus-mt-tc-big-SOURCE-TARGET) tell. A model
+// with target tokens and no such name gets English to each of them, and each of them to
+// English where English is one.
+func (b *Bundle) namedDirections(tokens []string) []Direction {
+	sources, targets := languagesOfName(b.Name)
+	prefixes, tagged := byLanguage(tokens)
 	if len(tagged) > 0 && (len(targets) != 1 || prefixes[targets[0]] == "") {
 		targets = tagged
 	}
@@ -75,18 +147,11 @@ func (b *Bundle) Directions(tokens []string) ([]Direction, error) {
 			}
 		}
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: %s: neither %s nor its name and target tokens tell its languages", ErrBroken, b.Dir, cardFile)
-	}
-	sortDirections(all)
-	return all, nil
+	return all
 }
 
 func (b *Bundle) cardDirections(tokens []string) ([]Direction, error) {
-	known := map[string]bool{"": true}
-	for _, t := range tokens {
-		known[t] = true
-	}
+	of, _ := byLanguage(tokens)
 	all := make([]Direction, 0, len(b.Card.Directions))
 	for _, d := range b.Card.Directions {
 		source, okSource := canonical(d.Source)
@@ -94,10 +159,21 @@ func (b *Bundle) cardDirections(tokens []string) ([]Direction, error) {
 		if !okSource || !okTarget || source == target {
 			return nil, fmt.Errorf("%w: %s: %q to %q is no direction", ErrBroken, b.path(cardFile), d.Source, d.Target)
 		}
-		if !known[d.Prefix] {
-			return nil, fmt.Errorf("%w: %s: the vocabulary has no %q", ErrBroken, b.path(cardFile), d.Prefix)
+		needed := []string{d.Prefix}
+		switch b.Kind {
+		case KindT5:
+			needed = nil
+		case KindNLLB:
+			d.From, d.To = cmp.Or(d.From, of[source]), cmp.Or(d.To, of[target])
+			needed = []string{cmp.Or(d.From, source), cmp.Or(d.To, target)}
 		}
-		all = append(all, Direction{Source: source, Target: target, Prefix: d.Prefix})
+		for _, token := range needed {
+			if token != "" && !slices.Contains(tokens, token) {
+				return nil, fmt.Errorf("%w: %s: the vocabulary has no %q", ErrBroken, b.path(cardFile), token)
+			}
+		}
+		d.Source, d.Target = source, target
+		all = append(all, d)
 	}
 	sortDirections(all)
 	return all, nil
@@ -125,6 +201,10 @@ func canonical(code string) (string, bool) {
 		if whole, err := language.Macro.Canonicalize(tag); err == nil {
 			tag = whole
 		}
+	}
+	// A script that the language is written in anyway says nothing.
+	if short, err := language.SuppressScript.Canonicalize(tag); err == nil {
+		tag = short
 	}
 	return tag.String(), true
 }

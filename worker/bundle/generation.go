@@ -1,15 +1,18 @@
 package bundle
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 )
 
 // Generation is how a bundle's model writes: the settings of transformers'
-// GenerationConfig that a search without chance knows, in its own words. A
-// field that its file leaves out keeps the reference's default.
+// GenerationConfig, in its own words. A field that its file leaves out keeps the
+// reference's default.
 type Generation struct {
-	// DecoderStart is the token that every output begins with.
+	// DecoderStart is the token that every output of an encoder-decoder begins with.
 	DecoderStart int64     `json:"decoder_start_token_id"`
 	Pad          int64     `json:"pad_token_id"`
 	EOS          Tokens    `json:"eos_token_id"`
@@ -18,148 +21,158 @@ type Generation struct {
 	BadWords     [][]int64 `json:"bad_words_ids"`
 	Suppress     []int64   `json:"suppress_tokens"`
 	// BeginSuppress are tokens that must not come first.
-	BeginSuppress []int64 `json:"begin_suppress_tokens"`
+	BeginSuppress []int64        `json:"begin_suppress_tokens"`
+	SequenceBias  []SequenceBias `json:"sequence_bias"`
+	StopStrings   Strings        `json:"stop_strings"`
 
-	// MaxLength counts the start token; MaxNewTokens does not and wins.
+	// MaxLength counts what an output begins with, the start token or the prompt;
+	// MaxNewTokens does not and wins.
 	MaxLength    int  `json:"max_length"`
 	MaxNewTokens *int `json:"max_new_tokens"`
 	MinLength    int  `json:"min_length"`
 	MinNewTokens *int `json:"min_new_tokens"`
 
-	NumBeams          int           `json:"num_beams"`
-	LengthPenalty     float64       `json:"length_penalty"`
-	EarlyStopping     EarlyStopping `json:"early_stopping"`
-	Renormalize       bool          `json:"renormalize_logits"`
-	NoRepeatNGram     int           `json:"no_repeat_ngram_size"`
-	RepetitionPenalty float64       `json:"repetition_penalty"`
+	NumBeams           int           `json:"num_beams"`
+	NumReturnSequences int           `json:"num_return_sequences"`
+	LengthPenalty      float64       `json:"length_penalty"`
+	EarlyStopping      EarlyStopping `json:"early_stopping"`
+	Renormalize        bool          `json:"renormalize_logits"`
+	ExponentialDecay   *LengthDecay  `json:"exponential_decay_length_penalty"`
 
-	// What follows is not supported; Unsupported names what is set.
-	DoSample             bool            `json:"do_sample"`
-	NumBeamGroups        int             `json:"num_beam_groups"`
-	PenaltyAlpha         float64         `json:"penalty_alpha"`
-	EncoderNoRepeatNGram int             `json:"encoder_no_repeat_ngram_size"`
-	EncoderRepetition    float64         `json:"encoder_repetition_penalty"`
-	ExponentialDecay     json.RawMessage `json:"exponential_decay_length_penalty"`
-	SequenceBias         json.RawMessage `json:"sequence_bias"`
-	ForceWords           json.RawMessage `json:"force_words_ids"`
-	Constraints          json.RawMessage `json:"constraints"`
-	ForcedDecoder        json.RawMessage `json:"forced_decoder_ids"`
-	GuidanceScale        float64         `json:"guidance_scale"`
-	NumReturnSequences   int             `json:"num_return_sequences"`
+	NoRepeatNGram            int     `json:"no_repeat_ngram_size"`
+	RepetitionPenalty        float64 `json:"repetition_penalty"`
+	EncoderNoRepeatNGram     int     `json:"encoder_no_repeat_ngram_size"`
+	EncoderRepetitionPenalty float64 `json:"encoder_repetition_penalty"`
+
+	// DoSample draws each token; what follows shapes the distribution and has no
+	// effect without it. 0 stands for none, but for TopP and TypicalP, where it is 1.
+	DoSample      bool    `json:"do_sample"`
+	Temperature   float64 `json:"temperature"`
+	TopK          int     `json:"top_k"`
+	TopP          float64 `json:"top_p"`
+	MinP          float64 `json:"min_p"`
+	TypicalP      float64 `json:"typical_p"`
+	EpsilonCutoff float64 `json:"epsilon_cutoff"`
+	EtaCutoff     float64 `json:"eta_cutoff"`
 }
 
 // defaultGeneration holds the reference's defaults; -1 stands for no token.
 func defaultGeneration() Generation {
-	return Generation{DecoderStart: -1, Pad: -1, NumBeams: 1, LengthPenalty: 1, RepetitionPenalty: 1}
+	return Generation{
+		DecoderStart: -1, Pad: -1, NumBeams: 1, NumReturnSequences: 1, LengthPenalty: 1,
+		RepetitionPenalty: 1, EncoderRepetitionPenalty: 1, Temperature: 1, TopK: 50, TopP: 1, TypicalP: 1,
+	}
 }
 
-// With gives a copy that settings, a JSON object in the same words, override.
+// With gives a copy that settings, a JSON object in the same words, override. It
+// fails on a value that makes no sense and on a setting that has an effect in the
+// reference and none here, which it names.
 func (g Generation) With(settings json.RawMessage) (Generation, error) {
 	if len(settings) == 0 {
 		return g, nil
 	}
-	if err := json.Unmarshal(settings, &g); err != nil {
+	if err := g.read(settings); err != nil {
 		return g, fmt.Errorf("generation settings: %w", err)
 	}
-	return g, g.validate()
+	return g, nil
+}
+
+// read overrides what a JSON object names. A null changes nothing.
+func (g *Generation) read(settings []byte) error {
+	// What lies behind a pointer or in a list may be shared with another copy, and the
+	// decoder would write into it.
+	old := *g
+	g.ForcedBOS, g.MaxNewTokens, g.MinNewTokens, g.ExponentialDecay = nil, nil, nil, nil
+	g.BadWords, g.Suppress, g.BeginSuppress, g.SequenceBias = nil, nil, nil, nil
+	if err := json.Unmarshal(settings, g); err != nil {
+		return err
+	}
+	g.ForcedBOS, g.MaxNewTokens, g.MinNewTokens = cmp.Or(g.ForcedBOS, old.ForcedBOS), cmp.Or(g.MaxNewTokens, old.MaxNewTokens), cmp.Or(g.MinNewTokens, old.MinNewTokens)
+	g.ExponentialDecay = cmp.Or(g.ExponentialDecay, old.ExponentialDecay)
+	if g.BadWords == nil {
+		g.BadWords = old.BadWords
+	}
+	if g.Suppress == nil {
+		g.Suppress = old.Suppress
+	}
+	if g.BeginSuppress == nil {
+		g.BeginSuppress = old.BeginSuppress
+	}
+	if g.SequenceBias == nil {
+		g.SequenceBias = old.SequenceBias
+	}
+	if err := refuseUnsupported(settings); err != nil {
+		return err
+	}
+	return g.validate()
 }
 
 func (g *Generation) validate() error {
 	switch {
 	case g.NumBeams < 1 || g.NumBeams > 64:
 		return fmt.Errorf("num_beams is %d, not between 1 and 64", g.NumBeams)
-	case g.RepetitionPenalty <= 0:
-		return fmt.Errorf("repetition_penalty is %v, not above 0", g.RepetitionPenalty)
-	case g.NoRepeatNGram < 0, g.MaxLength < 0, g.MinLength < 0:
-		return fmt.Errorf("a length is below 0")
+	case g.NumReturnSequences < 1 || g.NumReturnSequences > 64:
+		return fmt.Errorf("num_return_sequences is %d, not between 1 and 64", g.NumReturnSequences)
+	case g.NumReturnSequences > g.NumBeams && !g.DoSample:
+		return fmt.Errorf("num_return_sequences is %d with %d beams and no sampling", g.NumReturnSequences, g.NumBeams)
+	case g.DoSample && g.NumBeams > 1:
+		return errors.New("do_sample with num_beams above 1 is not supported")
+	case g.NoRepeatNGram < 0, g.EncoderNoRepeatNGram < 0, g.MaxLength < 0, g.MinLength < 0, g.TopK < 0:
+		return errors.New("a length or count is below 0")
+	case g.MaxNewTokens != nil && *g.MaxNewTokens < 0, g.MinNewTokens != nil && *g.MinNewTokens < 0:
+		return errors.New("a length is below 0")
 	}
-	return nil
-}
-
-// Limit is the greatest length of an output with its start token, when the
-// model has positions for so many.
-func (g *Generation) Limit(positions int) int {
-	limit := g.MaxLength
-	if g.MaxNewTokens != nil {
-		limit = *g.MaxNewTokens + 1
+	penalties := map[string]float64{"repetition_penalty": g.RepetitionPenalty, "encoder_repetition_penalty": g.EncoderRepetitionPenalty}
+	if g.DoSample {
+		penalties["temperature"] = g.Temperature
 	}
-	if limit <= 0 || positions > 0 && limit > positions {
-		limit = positions
-	}
-	return max(limit, 2)
-}
-
-// Unsupported names the settings that have an effect in the reference and none
-// here.
-func (g *Generation) Unsupported() []string {
-	var names []string
-	for name, set := range map[string]bool{
-		"do_sample":                        g.DoSample,
-		"num_beam_groups":                  g.NumBeamGroups > 1,
-		"penalty_alpha":                    g.PenaltyAlpha > 0,
-		"encoder_no_repeat_ngram_size":     g.EncoderNoRepeatNGram > 0,
-		"encoder_repetition_penalty":       g.EncoderRepetition != 0 && g.EncoderRepetition != 1,
-		"exponential_decay_length_penalty": present(g.ExponentialDecay),
-		"sequence_bias":                    present(g.SequenceBias),
-		"force_words_ids":                  present(g.ForceWords),
-		"constraints":                      present(g.Constraints),
-		"forced_decoder_ids":               present(g.ForcedDecoder),
-		"guidance_scale":                   g.GuidanceScale > 1,
-		"num_return_sequences":             g.NumReturnSequences > 1,
-	} {
-		if set {
-			names = append(names, name)
+	for name, value := range penalties {
+		if !(value > 0) {
+			return fmt.Errorf("%s is %v, not above 0", name, value)
 		}
 	}
-	return names
+	return g.validateShares()
 }
 
-func present(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
-
-// Tokens is a list of token ids that may be written as a single one.
-type Tokens []int64
-
-// UnmarshalJSON reads 3 and [3, 4] alike; null changes nothing.
-func (t *Tokens) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
+// validateShares checks what shapes a distribution, where one is drawn from.
+func (g *Generation) validateShares() error {
+	if !g.DoSample {
 		return nil
 	}
-	var one int64
-	if err := json.Unmarshal(data, &one); err == nil {
-		*t = Tokens{one}
-		return nil
+	for _, share := range []struct {
+		name        string
+		value       float64
+		least, most float64
+	}{
+		{"top_p", g.TopP, math.SmallestNonzeroFloat64, 1},
+		{"min_p", g.MinP, 0, 1},
+		{"typical_p", g.TypicalP, math.SmallestNonzeroFloat64, 1},
+		{"epsilon_cutoff", g.EpsilonCutoff, 0, 0.9},
+		{"eta_cutoff", g.EtaCutoff, 0, 0.9},
+	} {
+		if !(share.value >= share.least && share.value <= share.most) {
+			return fmt.Errorf("%s is %v, not a share", share.name, share.value)
+		}
 	}
-	var many []int64
-	if err := json.Unmarshal(data, &many); err != nil {
-		return err
-	}
-	*t = many
 	return nil
 }
 
-// EarlyStopping says when a beam search ends.
-type EarlyStopping string
+// openEnd is how long an output may get, what it begins with included, where neither
+// the settings nor the model's positions say.
+const openEnd = 512
 
-// The three ways: by an estimate of what could still come, as soon as there
-// are as many outputs as beams, or when no better one is possible at all.
-const (
-	StopHeuristic EarlyStopping = ""
-	StopFirst     EarlyStopping = "true"
-	StopNever     EarlyStopping = "never"
-)
-
-// UnmarshalJSON reads false, true and "never"; null changes nothing.
-func (e *EarlyStopping) UnmarshalJSON(data []byte) error {
-	switch string(data) {
-	case "null":
-	case "false":
-		*e = StopHeuristic
-	case "true":
-		*e = StopFirst
-	case `"never"`:
-		*e = StopNever
-	default:
-		return fmt.Errorf("early_stopping is %s", data)
+// Limit is the greatest length of an output together with the origin tokens that it
+// begins with, when the model has positions for so many; 0 positions are no bound.
+func (g *Generation) Limit(origin, positions int) int {
+	limit := g.MaxLength
+	if g.MaxNewTokens != nil {
+		limit = *g.MaxNewTokens + origin
 	}
-	return nil
+	switch {
+	case limit <= 0 && positions <= 0:
+		limit = origin + openEnd
+	case limit <= 0 || positions > 0 && limit > positions:
+		limit = positions
+	}
+	return max(limit, origin+1)
 }

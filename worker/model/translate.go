@@ -14,7 +14,7 @@ import (
 // translation is the family of models that turn a text of one language into another.
 var translation = family{
 	work:   jobspec.KindTranslate,
-	kinds:  []bundle.Kind{bundle.KindMarian},
+	kinds:  []bundle.Kind{bundle.KindMarian, bundle.KindNLLB, bundle.KindT5},
 	open:   openTranslators,
 	verify: verifyTranslator,
 }

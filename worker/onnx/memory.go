@@ -35,6 +35,9 @@ func (m *Memory) Reserve(size int) error {
 	return nil
 }
 
+// Size is how large the block is, in bytes.
+func (m *Memory) Size() int { return m.size }
+
 // Free gives the block back. The zero Memory that stays may be used again.
 func (m *Memory) Free() {
 	C.free(m.start)

@@ -18,9 +18,11 @@ const hopeless = float32(-1e9)
 type beams struct {
 	rules   *rules
 	size    int
-	limit   int
 	penalty float64
 	early   bundle.EarlyStopping
+	// returned is how many outputs are wanted.
+	returned int
+	stop     func(written []int64) bool
 
 	// running are the beams, length tokens long each; parents is where the
 	// newest of them came from.
@@ -38,15 +40,16 @@ type hypothesis struct {
 	score  float32
 }
 
-func newBeams(r *rules, g *bundle.Generation, limit int) *beams {
+func newBeams(r *rules, g *bundle.Generation, origin []int64, stop func([]int64) bool) *beams {
 	b := &beams{
-		rules: r, size: g.NumBeams, limit: limit, penalty: g.LengthPenalty, early: g.EarlyStopping,
+		rules: r, size: g.NumBeams, penalty: g.LengthPenalty, early: g.EarlyStopping,
+		returned: g.NumReturnSequences, stop: stop,
 		running: make([]hypothesis, g.NumBeams), parents: make([]int, g.NumBeams), spare: make([][]int64, g.NumBeams),
 		// So many that enough are left when as many as possible end.
 		found: newBest(max(2, 1+len(g.EOS)) * g.NumBeams),
 	}
 	for i := range b.running {
-		b.running[i].tokens = append(make([]int64, 0, 32), g.DecoderStart)
+		b.running[i].tokens = append(make([]int64, 0, len(origin)+32), origin...)
 		if i > 0 {
 			b.running[i].score = hopeless
 		}
@@ -61,14 +64,18 @@ func (b *beams) step(beam int) (int, int64) {
 	return b.parents[beam], tokens[len(tokens)-1]
 }
 
-func (b *beams) output() []int64 {
-	switch {
-	case !b.ended:
+func (b *beams) outputs() [][]int64 {
+	if !b.ended {
 		return nil
-	case len(b.finished) > 0:
-		return b.finished[0].tokens
 	}
-	return b.running[0].tokens
+	all := make([][]int64, 0, b.returned)
+	for _, h := range b.finished[:min(b.returned, len(b.finished))] {
+		all = append(all, h.tokens)
+	}
+	if len(all) == 0 {
+		all = append(all, b.running[0].tokens)
+	}
+	return all
 }
 
 func (b *beams) advance(row func(int) []float32) error {
@@ -80,13 +87,18 @@ func (b *beams) advance(row func(int) []float32) error {
 	ends := make([]bool, len(b.found.found))
 	all := true
 	for i, c := range b.found.found {
-		ends[i] = length+1 >= b.limit || slices.Contains(b.rules.eos, c.token)
+		ends[i] = length+1 >= b.rules.limit || slices.Contains(b.rules.eos, c.token) || b.stops(c)
 		all = all && ends[i]
 	}
 	b.finish(ends, length)
 	b.proceed(ends)
 	b.ended = all || !b.canImprove(length)
 	return nil
+}
+
+// stops tells whether a candidate completes a stop string.
+func (b *beams) stops(c candidate) bool {
+	return b.stop != nil && b.stop(append(slices.Clone(b.running[c.beam].tokens), c.token))
 }
 
 // collect finds the best candidates of all beams.
@@ -100,7 +112,7 @@ func (b *beams) collect(row func(int) []float32, length int) {
 			}
 			continue
 		}
-		if length == 1 && i > 0 {
+		if length == b.rules.origin && i > 0 {
 			// The beams are still equal and share a row.
 			if len(b.found.found) == b.found.room {
 				return
@@ -143,7 +155,7 @@ func (b *beams) scale(row []float32, tokens []int64) rowScale {
 // finish moves the candidates that end into the finished ones, those among the
 // best as many as there are beams.
 func (b *beams) finish(ends []bool, length int) {
-	divisor := powLength(length, b.penalty)
+	divisor := powLength(length+1-b.rules.origin, b.penalty)
 	for i, c := range b.found.found[:min(b.size, len(ends))] {
 		if !ends[i] {
 			continue
@@ -191,7 +203,7 @@ func (b *beams) proceed(ends []bool) {
 }
 
 // canImprove tells whether a better output may still come. length is that of
-// the beams before this step, which is how many tokens they have written now.
+// the beams before this step.
 func (b *beams) canImprove(length int) bool {
 	if len(b.finished) < b.size {
 		return true
@@ -199,8 +211,9 @@ func (b *beams) canImprove(length int) bool {
 	if b.early == bundle.StopFirst {
 		return false
 	}
+	written := length + 1 - b.rules.origin
 	if b.early == bundle.StopNever && b.penalty > 0 {
-		length = b.limit - 1
+		written = b.rules.limit - b.rules.origin
 	}
-	return b.running[0].score/powLength(length, b.penalty) > b.finished[b.size-1].score
+	return b.running[0].score/powLength(written, b.penalty) > b.finished[b.size-1].score
 }

@@ -29,9 +29,9 @@ func logitsFor(seed uint64, written []int64, vocabulary int) []float32 {
 }
 
 // runSearch runs a search without a model behind it.
-func runSearch(t *testing.T, s search, seed uint64, start int64, vocabulary, limit int) []int64 {
+func runSearch(t *testing.T, s search, seed uint64, origin []int64, vocabulary, limit int) [][]int64 {
 	t.Helper()
-	written := [][]int64{{start}}
+	written := [][]int64{slices.Clone(origin)}
 	for range limit + 1 {
 		rows := make([][]float32, len(written))
 		for i := range rows {
@@ -39,7 +39,7 @@ func runSearch(t *testing.T, s search, seed uint64, start int64, vocabulary, lim
 		}
 		err := s.advance(func(beam int) []float32 { return rows[min(beam, len(rows)-1)] })
 		require.NoError(t, err)
-		if out := s.output(); out != nil {
+		if out := s.outputs(); out != nil {
 			return out
 		}
 		next := make([][]int64, s.width())
@@ -183,7 +183,8 @@ func TestBeamsEqualTheOriginalWrittenDown(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := range 3000 {
 		g := bundle.Generation{
-			DecoderStart: 23, EOS: bundle.Tokens{0}, NumBeams: 2 + r.IntN(4), MaxLength: 3 + r.IntN(14), RepetitionPenalty: 1,
+			DecoderStart: 23, EOS: bundle.Tokens{0}, NumBeams: 2 + r.IntN(4), NumReturnSequences: 1, MaxLength: 3 + r.IntN(14),
+			RepetitionPenalty: 1, EncoderRepetitionPenalty: 1,
 			LengthPenalty: []float64{-1, 0, 0.6, 1, 2}[r.IntN(5)],
 			EarlyStopping: []bundle.EarlyStopping{bundle.StopHeuristic, bundle.StopFirst, bundle.StopNever}[r.IntN(3)],
 			Renormalize:   r.IntN(2) == 0, MinLength: r.IntN(4), Suppress: []int64{5, 7},
@@ -200,10 +201,11 @@ func TestBeamsEqualTheOriginalWrittenDown(t *testing.T) {
 		case 4:
 			g.NoRepeatNGram = 1 + r.IntN(3)
 		}
-		limit := g.Limit(vocabulary)
+		limit := g.Limit(1, vocabulary)
 		seed := uint64(round)
 		want := oracle(&g, limit, seed, vocabulary)
-		got := runSearch(t, newBeams(newRules(&g, limit), &g, limit), seed, g.DecoderStart, vocabulary, limit)
+		origin := []int64{g.DecoderStart}
+		got := runSearch(t, newBeams(newRules(&g, nil, 1, limit), &g, origin, nil), seed, origin, vocabulary, limit)[0]
 		if !slices.Equal(got, want) {
 			t.Errorf("round %d: got %v, want %v with %s", round, got, want, describe(&g))
 			if round > 500 {

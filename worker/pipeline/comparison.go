@@ -25,11 +25,21 @@ func (f *Findings) Compare(ctx context.Context, b *bundle.Bundle, t *tokenizer.T
 	}
 	f.Reference = true
 	c := comparison{findings: f, settings: b.Generation, tokenizer: t, generator: g}
-	c.tokens(ref.Tokens)
+	f.CompareTokens(t, ref.Tokens)
 	if err := c.cases(ctx, ref.Cases); err != nil {
 		return err
 	}
 	return c.batch(ctx, ref.Batch)
+}
+
+// CompareTokens counts the texts that a tokenizer reads and writes as the reference.
+func (f *Findings) CompareTokens(t *tokenizer.Tokenizer, tokens []ReferenceToken) {
+	for _, k := range tokens {
+		ids := t.Encode(k.Input)
+		decoded := t.Decode(ids)
+		f.Count(&f.Tokens, slices.Equal(ids, k.IDs) && decoded == k.Decoded,
+			"tokens of %q: %v %q, reference %v %q", k.Input, ids, decoded, k.IDs, k.Decoded)
+	}
 }
 
 // comparison holds what the cases are run with.
@@ -40,15 +50,6 @@ type comparison struct {
 	generator *Generator
 }
 
-func (c *comparison) tokens(tokens []ReferenceToken) {
-	for _, k := range tokens {
-		ids := c.tokenizer.Encode(k.Input)
-		decoded := c.tokenizer.Decode(ids)
-		c.findings.count(&c.findings.Tokens, slices.Equal(ids, k.IDs) && decoded == k.Decoded,
-			"tokens of %q: %v %q, reference %v %q", k.Input, ids, decoded, k.IDs, k.Decoded)
-	}
-}
-
 func (c *comparison) cases(ctx context.Context, cases []ReferenceCase) error {
 	for _, k := range cases {
 		ids := c.tokenizer.Encode(k.Input)
@@ -57,7 +58,7 @@ func (c *comparison) cases(ctx context.Context, cases []ReferenceCase) error {
 			return err
 		}
 		text := c.tokenizer.Decode(outputs[0])
-		c.findings.count(&c.findings.Cases, slices.Equal(ids, k.InputIDs) && slices.Equal(outputs[0], k.Output) && text == k.Text,
+		c.findings.Count(&c.findings.Cases, slices.Equal(ids, k.InputIDs) && slices.Equal(outputs[0], k.Output) && text == k.Text,
 			"%q with %s: %v %q, reference %v %q", k.Input, k.Settings, outputs[0], text, k.Output, k.Text)
 	}
 	return nil
@@ -77,7 +78,7 @@ func (c *comparison) batch(ctx context.Context, b ReferenceBatch) error {
 	}
 	for i, ids := range outputs {
 		text := c.tokenizer.Decode(ids)
-		c.findings.count(&c.findings.Batch, text == b.Output[i], "%q in the batch: %q, reference %q", b.Inputs[i], text, b.Output[i])
+		c.findings.Count(&c.findings.Batch, text == b.Output[i], "%q in the batch: %q, reference %q", b.Inputs[i], text, b.Output[i])
 	}
 	return nil
 }
@@ -87,10 +88,11 @@ func (c *comparison) generate(ctx context.Context, raw json.RawMessage, inputs .
 	if err != nil {
 		return nil, fmt.Errorf("reference.json: %w", err)
 	}
-	if names := settings.Unsupported(); len(names) > 0 {
-		return nil, fmt.Errorf("reference.json: settings that are not supported: %v", names)
-	}
 	outputs := make([][]int64, len(inputs))
-	err = c.generator.Run(ctx, Batch{Inputs: inputs, Settings: settings, Done: func(i int, ids []int64) { outputs[i] = ids }})
+	requests := make([]*Request, len(inputs))
+	for i, ids := range inputs {
+		requests[i] = &Request{Input: ids, Settings: settings, Done: func(best [][]int64) { outputs[i] = best[0] }}
+	}
+	err = c.generator.Run(ctx, requests, nil)
 	return outputs, err
 }

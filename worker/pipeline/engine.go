@@ -5,52 +5,23 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 
 	"parley/internal/jobspec"
-	"parley/worker/bundle"
 )
-
-// item is one input of a call, in the queue or in a batch.
-type item struct {
-	call  *call
-	index int
-	ids   []int64
-}
-
-// outcome is what became of an item. Its output has the start token.
-type outcome struct {
-	index  int
-	output []int64
-	err    error
-}
-
-// call is the work of one caller. It receives one outcome for each item that
-// it doesn't withdraw.
-type call struct {
-	ctx context.Context
-	// alone keeps its inputs from sharing a batch with anything.
-	alone    bool
-	outcomes chan outcome
-	// waiting are the items not begun, in the order of the text.
-	waiting []*item
-}
 
 // EngineConfig describes an Engine; every field is needed.
 type EngineConfig struct {
 	// Model is the name for the log and for failures.
 	Model     string
 	Generator *Generator
-	Settings  bundle.Generation
-	Gate      *Gate
-	// Rows and Tokens bound a batch: its inputs, and its padded length times inputs
-	// times beams. A single input always runs.
+	// Rows and Tokens bound what runs together: the outputs, and their padded length
+	// times rows. A single output always runs.
 	Rows, Tokens int
 }
 
 // Engine batches while busy: what all callers queued during one run forms the
-// next batch, no timer involved. One goroutine runs it, so that a model is
-// never run twice at once.
+// next batch, no timer involved, and where the model can, joins the one under way.
+// One goroutine runs it, so that a model is never run twice at once.
 type Engine struct {
 	EngineConfig
 
@@ -66,36 +37,50 @@ func NewEngine(c EngineConfig) *Engine {
 	return &Engine{EngineConfig: c, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
-// Generate writes an output for each of inputs, token ids with their end token. done
-// receives each with its start token as soon as it is there, in any order, on this
-// goroutine. It may be called concurrently; the inputs of all calls run together,
-// but for those of a call that is to be alone. It fails with the error of ctx, or
-// with an *Error.
-func (e *Engine) Generate(ctx context.Context, inputs [][]int64, alone bool, done func(i int, output []int64)) error {
-	c := e.submit(ctx, inputs, alone)
+// Generate writes the outputs of requests, whose functions are called on this
+// goroutine; Dropped is not. It may be called concurrently; the requests of all calls
+// run together, but for those of a call that is to be alone. It fails with the error
+// of ctx, or with an *Error.
+func (e *Engine) Generate(ctx context.Context, requests []*Request, alone bool) error {
+	for _, r := range requests {
+		if err := r.check(e.Generator.Dimensions()); err != nil {
+			return err
+		}
+	}
+	// What is left of a call that fails is not wanted any more.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := e.submit(ctx, requests, alone)
 	defer e.withdraw(c)
-	for range inputs {
+	for left := len(requests); left > 0; {
 		select {
-		case out := <-c.outcomes:
-			if out.err != nil {
-				return out.err
-			}
-			done(out.index, out.output)
+		case <-c.wake:
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-e.ended:
 			return NewError(jobspec.CodeInternal, "The worker is stopping.")
 		}
+		for _, news := range c.take() {
+			if news.err != nil {
+				return news.err
+			}
+			r := requests[news.index]
+			if news.outputs == nil {
+				r.Wrote(news.token)
+				continue
+			}
+			left--
+			if r.Done != nil {
+				r.Done(news.outputs)
+			}
+		}
 	}
 	return nil
 }
 
-// submit queues inputs. The outcomes may be received until withdraw.
-func (e *Engine) submit(ctx context.Context, inputs [][]int64, alone bool) *call {
-	c := &call{ctx: ctx, alone: alone, outcomes: make(chan outcome, len(inputs))}
-	for i, ids := range inputs {
-		c.waiting = append(c.waiting, &item{call: c, index: i, ids: ids})
-	}
+// submit queues requests.
+func (e *Engine) submit(ctx context.Context, requests []*Request, alone bool) *call {
+	c := newCall(ctx, requests, alone)
 	e.mu.Lock()
 	e.calls = append(e.calls, c)
 	e.mu.Unlock()
@@ -111,10 +96,6 @@ func (e *Engine) withdraw(c *call) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c.waiting = nil
-	e.forget(c)
-}
-
-func (e *Engine) forget(c *call) {
 	for i := range e.calls {
 		if e.calls[i] == c {
 			e.calls = append(e.calls[:i:i], e.calls[i+1:]...)
@@ -127,56 +108,65 @@ func (e *Engine) forget(c *call) {
 // fail. It may be called once.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.once.Do(func() { close(e.ended) })
-	for {
-		if err := e.Gate.Enter(ctx); err != nil {
-			return nil // told to stop
-		}
-		items := e.pick()
-		if len(items) > 0 {
+	for ctx.Err() == nil {
+		if items := e.pick(e.Rows, e.Tokens, true); len(items) > 0 {
 			e.work(ctx, items)
-		}
-		e.Gate.Leave()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if len(items) > 0 {
 			continue
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-e.wake:
 		}
-	}
-}
-
-// pick takes the next batch out of the queue: the first input of the call whose
-// turn it is, and of all calls those nearest to it in length. So every call
-// moves on, and little is padded.
-func (e *Engine) pick() []*item {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for len(e.calls) > 0 {
-		first := e.calls[0]
-		e.calls = e.calls[1:]
-		if len(first.waiting) == 0 || first.ctx.Err() != nil {
-			continue
-		}
-		// It goes to the end of the line.
-		e.calls = append(e.calls, first)
-		if first.alone {
-			picked := first.waiting[:1:1]
-			first.waiting = first.waiting[1:]
-			return picked
-		}
-		return e.fill(first.waiting[0])
 	}
 	return nil
 }
 
+// pick takes work out of the queue: the first output of the call whose turn it is, and
+// of all calls those nearest to it in length. So every call moves on, and little is
+// padded. With first false it joins others: it leaves what has to be alone, and then
+// all others, so that its turn comes.
+func (e *Engine) pick(rows, tokens int, first bool) []*item {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.calls) > 0 {
+		c := e.calls[0]
+		if len(c.waiting) == 0 || c.ctx.Err() != nil {
+			e.calls = e.calls[1:]
+			continue
+		}
+		head := c.waiting[0]
+		if !first && (c.alone || rows < 1 || e.cost(head) > tokens) {
+			return nil
+		}
+		// It goes to the end of the line.
+		e.calls = append(e.calls[1:], c)
+		if c.alone {
+			c.waiting = c.waiting[1:]
+			return []*item{head}
+		}
+		return e.fill(head, rows, tokens)
+	}
+	return nil
+}
+
+// cost is how many tokens an output takes up, with all of its rows.
+func (e *Engine) cost(it *item) int { return e.length(it) * it.request.Settings.NumBeams }
+
+// length is that of an output's longest row of caches.
+func (e *Engine) length(it *item) int {
+	size := e.Generator.Dimensions()
+	if !size.Prompted {
+		return len(it.request.Input)
+	}
+	return it.request.Settings.Limit(len(it.request.Input), size.Positions)
+}
+
 // fill takes items of the length of the first one, then those one token away,
 // and so on. Items of a call that ended are left for their caller to withdraw.
-func (e *Engine) fill(first *item) []*item {
+func (e *Engine) fill(first *item, rows, tokens int) []*item {
+	if e.Generator.Dimensions().Single {
+		rows = 1
+	}
 	byDistance := map[int][]*item{}
 	farthest := 0
 	for _, c := range e.calls {
@@ -187,22 +177,21 @@ func (e *Engine) fill(first *item) []*item {
 			if it == first {
 				continue
 			}
-			d := max(len(it.ids)-len(first.ids), len(first.ids)-len(it.ids))
+			d := max(e.length(it)-e.length(first), e.length(first)-e.length(it))
 			byDistance[d] = append(byDistance[d], it)
 			farthest = max(farthest, d)
 		}
 	}
 	picked := []*item{first}
-	longest := len(first.ids)
+	longest, beams := e.length(first), first.request.Settings.NumBeams
 	taken := map[*item]bool{first: true}
-	beams := e.Settings.NumBeams
-	for d := 0; d <= farthest && len(picked) < e.Rows; d++ {
+	for d := 0; d <= farthest && len(picked) < rows; d++ {
 		for _, it := range byDistance[d] {
-			length := max(longest, len(it.ids))
-			if len(picked) >= e.Rows || length*(len(picked)+1)*beams > e.Tokens {
+			length, all := max(longest, e.length(it)), beams+it.request.Settings.NumBeams
+			if len(picked) >= rows || length*all > tokens {
 				continue
 			}
-			longest = length
+			longest, beams = length, all
 			picked, taken[it] = append(picked, it), true
 		}
 	}
@@ -218,70 +207,31 @@ func (e *Engine) fill(first *item) []*item {
 	return picked
 }
 
-// work runs one batch. When it fails, its inputs are run one by one, so that
-// only those that are to blame fail.
+// work runs a batch and what joins it. When it fails, its outputs are written one by
+// one, each behind what was written of it, so that only those that are to blame fail.
 func (e *Engine) work(ctx context.Context, items []*item) {
-	delivered := make([]bool, len(items))
-	err := e.runBatch(ctx, items, delivered)
+	b := newBatch(ctx, e, items)
+	err := b.run(items)
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	if len(items) > 1 && !errors.Is(err, context.Canceled) {
-		slog.Warn("batch failed, its inputs are run one by one", "model", e.Model, "inputs", len(items), "error", err)
+	left := b.left()
+	if len(left) > 1 && !errors.Is(err, context.Canceled) {
+		slog.Warn("batch failed, its outputs are written one by one", "model", e.Model, "outputs", len(left), "error", err)
 	}
-	for i, it := range items {
-		if delivered[i] || it.call.ctx.Err() != nil {
+	for _, it := range left {
+		if it.call.ctx.Err() != nil {
 			continue
 		}
-		if len(items) > 1 {
-			if err = e.runBatch(ctx, []*item{it}, []bool{false}); err == nil {
+		if len(left) > 1 {
+			alone := newBatch(ctx, e, []*item{it})
+			alone.closed = true
+			if err = alone.run([]*item{it}); err == nil {
 				continue
 			}
 		}
 		if it.call.ctx.Err() == nil && ctx.Err() == nil {
-			it.call.outcomes <- outcome{index: it.index, err: ModelError(e.Model, err)}
-		}
-	}
-}
-
-func (e *Engine) runBatch(ctx context.Context, items []*item, delivered []bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer cancelWithAll(items, cancel)()
-	inputs := make([][]int64, len(items))
-	for i, it := range items {
-		inputs[i] = it.ids
-	}
-	return e.Generator.Run(ctx, Batch{
-		Inputs: inputs, Settings: e.Settings,
-		Dropped: func(i int) bool { return items[i].call.ctx.Err() != nil },
-		Done: func(i int, output []int64) {
-			delivered[i] = true
-			items[i].call.outcomes <- outcome{index: items[i].index, output: output}
-		},
-	})
-}
-
-// cancelWithAll cancels when the last call of the items has ended; the function
-// that it gives stops that.
-func cancelWithAll(items []*item, cancel func()) (stop func()) {
-	calls := map[*call]bool{}
-	for _, it := range items {
-		calls[it.call] = true
-	}
-	var unended atomic.Int64
-	unended.Store(int64(len(calls)))
-	var stops []func() bool
-	for c := range calls {
-		stops = append(stops, context.AfterFunc(c.ctx, func() {
-			if unended.Add(-1) == 0 {
-				cancel()
-			}
-		}))
-	}
-	return func() {
-		for _, s := range stops {
-			s()
+			it.call.tell(news{index: it.index, err: ModelError(e.Model, err)})
 		}
 	}
 }

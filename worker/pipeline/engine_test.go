@@ -16,11 +16,8 @@ import (
 // newTestEngine makes an engine without a model that tells begun of each batch.
 func newTestEngine(t *testing.T, rows, tokens int, begun func(inputs [][]int64) error) *Engine {
 	t.Helper()
-	d := &scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 8, Threads: 1}, begun: begun}
-	return NewEngine(EngineConfig{
-		Model: "scripted", Generator: NewGenerator(d), Gate: NewGate(1), Rows: rows, Tokens: tokens,
-		Settings: bundle.Generation{DecoderStart: 23, EOS: bundle.Tokens{0}, NumBeams: 2, LengthPenalty: 1, RepetitionPenalty: 1},
-	})
+	d := &scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 64, Threads: 1}, begun: begun}
+	return NewEngine(EngineConfig{Model: "scripted", Generator: NewGenerator(d, NewGate(1)), Rows: rows, Tokens: tokens})
 }
 
 // runWith runs an engine until the test ends.
@@ -35,12 +32,30 @@ func runWith(t *testing.T, e *Engine) {
 	})
 }
 
-// inputsOf gives inputs of these lengths, which begin with their number.
-func inputsOf(lengths ...int) [][]int64 {
-	all := make([][]int64, len(lengths))
+// requestsOf gives requests with inputs of these lengths, which begin with their number.
+func requestsOf(lengths ...int) []*Request {
+	settings := bundle.Generation{
+		DecoderStart: 23, EOS: bundle.Tokens{0}, NumBeams: 2, NumReturnSequences: 1, MaxLength: 8,
+		LengthPenalty: 1, RepetitionPenalty: 1, EncoderRepetitionPenalty: 1,
+	}
+	all := make([]*Request, len(lengths))
 	for i, n := range lengths {
-		all[i] = make([]int64, n)
-		all[i][0] = int64(i + 1)
+		all[i] = &Request{Input: make([]int64, n), Settings: settings}
+		all[i].Input[0] = int64(i + 1)
+	}
+	return all
+}
+
+// ends waits until an engine has told the ends of n items of a call.
+func ends(c *call, n int) []news {
+	var all []news
+	for len(all) < n {
+		<-c.wake
+		for _, k := range c.take() {
+			if k.err != nil || k.outputs != nil {
+				all = append(all, k)
+			}
+		}
 	}
 	return all
 }
@@ -60,15 +75,15 @@ func TestEngine_MakesBatchesOfWhatWaits(t *testing.T) {
 		return nil
 	})
 	calls := []*call{
-		e.submit(t.Context(), inputsOf(5, 20, 5, 6), false),
-		e.submit(t.Context(), inputsOf(5, 4), true),
-		e.submit(t.Context(), inputsOf(21, 7), false),
+		e.submit(t.Context(), requestsOf(5, 20, 5, 6), false),
+		e.submit(t.Context(), requestsOf(5, 4), true),
+		e.submit(t.Context(), requestsOf(21, 7), false),
 	}
+	counts := []int{4, 2, 2}
 	runWith(t, e)
-	for _, c := range calls {
-		for range cap(c.outcomes) {
-			out := <-c.outcomes
-			assert.NoError(t, out.err)
+	for i, c := range calls {
+		for _, k := range ends(c, counts[i]) {
+			assert.NoError(t, k.err)
 		}
 	}
 	want := [][]int{{5, 5, 6}, {5}, {21}, {20}, {4}, {7}}
@@ -84,12 +99,14 @@ func TestEngine_FailsOnlyWhatIsToBlame(t *testing.T) {
 		}
 		return nil
 	})
-	c := e.submit(t.Context(), inputsOf(4, 4, 4), false)
+	c := e.submit(t.Context(), requestsOf(4, 4, 4), false)
 	runWith(t, e)
-	for range 3 {
-		out := <-c.outcomes
-		f, _ := FailureOf(out.err)
-		assert.False(t, (out.index == 1) != (out.err != nil) || out.err != nil && f.Code != jobspec.CodeModelBroken, "input %d: %v", out.index, out.err)
+	for _, k := range ends(c, 3) {
+		assert.Equal(t, k.index == 1, k.err != nil, "output %d: %v", k.index, k.err)
+		if k.err != nil {
+			f, _ := FailureOf(k.err)
+			assert.Equal(t, jobspec.CodeModelBroken, f.Code)
+		}
 	}
 }
 
@@ -109,20 +126,20 @@ func TestEngine_LeavesNobodyWaiting(t *testing.T) {
 	go func() { ended <- e.Run(ctx) }()
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		assert.NoError(t, e.Generate(context.Background(), inputsOf(3), false, func(int, []int64) {}))
+		assert.NoError(t, e.Generate(context.Background(), requestsOf(3), false))
 	})
 	<-entered
 	gone, leaves := context.WithCancel(context.Background())
 	leaves()
-	assert.ErrorIs(t, e.Generate(gone, inputsOf(4), false, func(int, []int64) {}), context.Canceled, "a call that ended")
+	assert.ErrorIs(t, e.Generate(gone, requestsOf(4), false), context.Canceled, "a call that ended")
 	leave <- struct{}{}
 	wait.Wait()
-	e.submit(context.Background(), inputsOf(5), false)
+	e.submit(context.Background(), requestsOf(5), false)
 	<-entered
 	cancel()
 	leave <- struct{}{}
 	assert.NoError(t, <-ended)
-	err := e.Generate(context.Background(), inputsOf(6), false, func(int, []int64) {})
+	err := e.Generate(context.Background(), requestsOf(6), false)
 	f, _ := FailureOf(err)
 	assert.Equal(t, jobspec.CodeInternal, f.Code, "a call to a stopped engine: %v", err)
 	assert.Equal(t, []int{3, 5}, seen, "ran inputs of lengths %v", seen)

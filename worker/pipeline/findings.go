@@ -63,8 +63,8 @@ func (f *Findings) Digests() string {
 // Problem adds what is wrong with the bundle.
 func (f *Findings) Problem(err error) { f.Problems = append(f.Problems, err.Error()) }
 
-// count adds a compared case, with words for a difference.
-func (f *Findings) count(t *Tally, equal bool, format string, args ...any) {
+// Count adds a compared case, with words for a difference.
+func (f *Findings) Count(t *Tally, equal bool, format string, args ...any) {
 	t.Total++
 	if equal {
 		t.Equal++

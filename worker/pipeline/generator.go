@@ -3,115 +3,223 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
-
-	"parley/worker/bundle"
 )
 
-// Decoder is a model that writes token by token, with the state of one batch. A row
-// is one beam of one input; rows move on together. It is not safe for concurrent
-// use.
+// Decoder is a model that writes token by token, with the state of the rows under
+// way. A row is one beam of one output; rows move on together. It is not safe for
+// concurrent use.
+//
+// What it gives for a row depends on that row alone, to the last bit: never on which
+// others there are, when they came or in which order they stand.
 type Decoder interface {
 	// Dimensions never change.
 	Dimensions() Dimensions
-	// Begin reads inputs and takes the first step behind the token start, with one
-	// row for each input: the beams of an input don't differ yet. It leaves room for
-	// beams rows of each. The result is as of Forward.
-	Begin(ctx context.Context, inputs [][]int64, pad, start int64, beams int) ([]float32, error)
-	// Forward takes a step: last holds the newest token of each row. The logits of
-	// row r start at r times the vocabulary's size and are valid until the next step;
-	// the caller may change them.
+	// Accepts tells whether inputs can be read now; they are read apart from the rows.
+	Accepts() bool
+	// Read begins to read the inputs of requests.
+	Read(requests []*Request) error
+	// ReadOn reads a part, small enough not to hold up the rows; done tells that all
+	// inputs are read.
+	ReadOn(ctx context.Context) (done bool, err error)
+	// Join gives each input that was read a row behind those that there are, where its
+	// outputs don't differ yet. The logits of row r of the new ones start at r times the
+	// vocabulary's size and are valid until the next call; the caller may change them.
+	// ok is false when they must wait for another step of the rows.
+	Join() (logits []float32, ok bool, err error)
+	// Forward takes a step: last holds the newest token of each row. The logits are as
+	// of Join, for all rows.
 	Forward(ctx context.Context, last []int64) ([]float32, error)
-	// Arrange makes row i what row parents[i] was; there may be more or fewer rows
-	// afterwards, at most those that Begin left room for. before and after give the
-	// input of each row: what belongs to an input alone moves only where that changes.
-	Arrange(parents []int, before, after []int) error
+	// Arrange makes row i what row parents[i] was; there may be more, fewer or no rows
+	// afterwards. same tells that a row goes on with the request that it had before:
+	// what belongs to a request alone need not move then.
+	Arrange(parents []int, same []bool) error
+	// Reset forgets all rows and what was read.
+	Reset()
 }
 
 // Dimensions are a Decoder's sizes.
 type Dimensions struct {
 	// Vocabulary is how many logits a row has, Positions how many tokens an output
-	// can have, the start token included.
+	// can have, what it begins with included; 0 is no bound.
 	Vocabulary, Positions int
 	// Threads is how many threads the model runs on, which idle between two steps.
 	Threads int
+	// Prompted tells that an output begins with its input; otherwise it begins with
+	// the start token of its settings.
+	Prompted bool
+	// Single tells that outputs of different inputs can't be written together.
+	Single bool
+}
+
+// origin is what an output begins with.
+func (d Dimensions) origin(r *Request) []int64 {
+	if d.Prompted {
+		return r.Input
+	}
+	return []int64{r.Settings.DecoderStart}
 }
 
 // Generator writes outputs with a model. It is not safe for concurrent use.
 type Generator struct {
 	decoder Decoder
 	size    Dimensions
+	gate    *Gate
 }
 
-// NewGenerator makes a Generator; the decoder stays its caller's to close.
-func NewGenerator(d Decoder) *Generator { return &Generator{decoder: d, size: d.Dimensions()} }
-
-// Batch is work for a Generator.
-type Batch struct {
-	// Inputs are token ids with their end token.
-	Inputs   [][]int64
-	Settings bundle.Generation
-	// Dropped tells, between two steps, that input i is no longer wanted; Done
-	// receives each output, with its start token, as soon as it is complete.
-	// Both may be nil, and are called on the caller's goroutine.
-	Dropped func(i int) bool
-	Done    func(i int, output []int64)
+// NewGenerator makes a Generator that runs its model within the gate; the decoder
+// stays its caller's to close.
+func NewGenerator(d Decoder, g *Gate) *Generator {
+	return &Generator{decoder: d, size: d.Dimensions(), gate: g}
 }
 
-// Run decodes the batch. It returns the error of ctx when that ends first.
-func (g *Generator) Run(ctx context.Context, b Batch) error {
-	if len(b.Inputs) == 0 {
+// Dimensions are those of the model.
+func (g *Generator) Dimensions() Dimensions { return g.size }
+
+// Run writes the outputs of requests, and of those that more gives: it is asked, on
+// this goroutine, whenever others may join, and may be nil. Run returns when nothing
+// is left, or with the first error, which is that of ctx when that ends.
+func (g *Generator) Run(ctx context.Context, requests []*Request, more func() []*Request) error {
+	defer g.decoder.Reset()
+	r := running{Generator: g, more: more}
+	for {
+		if err := r.read(ctx, requests); err != nil {
+			return err
+		}
+		requests = nil
+		if err := r.step(ctx); err != nil {
+			return err
+		}
+		if len(r.live) == 0 && len(r.reading) == 0 {
+			if requests = r.next(); len(requests) == 0 {
+				return nil
+			}
+		}
+	}
+}
+
+// running is one call of Run.
+type running struct {
+	*Generator
+	more    func() []*Request
+	reading []*Request
+	live    []*unfinished
+}
+
+// unfinished is an output under way, with the rows that it has in the decoder.
+type unfinished struct {
+	request *Request
+	search  search
+	rows    int
+	// settled tells that its rows are where its beams are.
+	settled bool
+}
+
+func (r *running) next() []*Request {
+	if r.more == nil {
 		return nil
 	}
-	limit := b.Settings.Limit(g.size.Positions)
-	r := newRules(&b.Settings, limit)
-	beams := b.Settings.NumBeams
-	live := make([]unfinished, 0, len(b.Inputs))
-	for i := range b.Inputs {
-		var s search
-		if beams == 1 {
-			s = newGreedy(r, b.Settings.DecoderStart, limit)
-		} else {
-			s = newBeams(r, &b.Settings, limit)
+	return r.more()
+}
+
+// read reads a part of what joins, requests before what there is more of, and lets it
+// join as soon as it can.
+func (r *running) read(ctx context.Context, requests []*Request) error {
+	if len(r.reading) == 0 {
+		if requests == nil && r.decoder.Accepts() {
+			requests = r.next()
 		}
-		live = append(live, unfinished{input: i, search: s})
+		if len(requests) == 0 {
+			return nil
+		}
+		for _, q := range requests {
+			if err := q.check(r.size); err != nil {
+				return err
+			}
+		}
+		if err := r.decoder.Read(requests); err != nil {
+			return err
+		}
+		r.reading = requests
 	}
-	logits, err := g.decoder.Begin(ctx, b.Inputs, b.Settings.Pad, b.Settings.DecoderStart, beams)
-	rows := 1
-	for {
+	return r.within(ctx, func() error {
+		done, err := r.decoder.ReadOn(ctx)
+		if err != nil || !done {
+			return err
+		}
+		return r.join()
+	})
+}
+
+func (r *running) join() error {
+	logits, ok, err := r.decoder.Join()
+	if err != nil || !ok {
+		return err
+	}
+	joined := make([]*unfinished, len(r.reading))
+	for i, q := range r.reading {
+		limit := q.Settings.Limit(len(r.size.origin(q)), r.size.Positions)
+		joined[i] = &unfinished{request: q, search: newSearch(q, r.size.origin(q), limit), rows: 1}
+	}
+	r.reading = nil
+	if err := r.advance(joined, logits); err != nil {
+		return err
+	}
+	r.live = append(r.live, joined...)
+	return r.arrange()
+}
+
+// step takes a step with all rows.
+func (r *running) step(ctx context.Context) error {
+	if len(r.live) == 0 {
+		return nil
+	}
+	return r.within(ctx, func() error {
+		var last []int64
+		for _, u := range r.live {
+			for beam := range u.rows {
+				_, token := u.search.step(beam)
+				last = append(last, token)
+			}
+		}
+		logits, err := r.decoder.Forward(ctx, last)
 		if err != nil {
 			return err
 		}
-		if err := g.advance(live, logits, rows); err != nil {
+		if err := r.advance(r.live, logits); err != nil {
 			return err
 		}
-		var last []int64
-		if live, last, err = g.arrange(live, rows, b); err != nil || len(live) == 0 {
-			return err
-		}
-		rows = beams
-		logits, err = g.decoder.Forward(ctx, last)
-	}
+		return r.arrange()
+	})
 }
 
-// unfinished is an input with its search under way.
-type unfinished struct {
-	input  int
-	search search
+// within runs do while no other model runs.
+func (r *running) within(ctx context.Context, do func() error) error {
+	if err := r.gate.Enter(ctx); err != nil {
+		return err
+	}
+	defer r.gate.Leave()
+	return do()
 }
 
 // advance takes a step with every search; the work over the vocabulary is
 // shared by as many goroutines as the model has threads, which idle now.
-func (g *Generator) advance(live []unfinished, logits []float32, rows int) error {
+func (r *running) advance(live []*unfinished, logits []float32) error {
 	errs := make([]error, len(live))
-	size := g.size.Vocabulary
-	spread(len(live), g.size.Threads, func(i int) {
+	first := make([]int, len(live))
+	rows := 0
+	for i, u := range live {
+		first[i] = rows
+		rows += u.rows
+	}
+	size := r.size.Vocabulary
+	spread(len(live), r.size.Threads, func(i int) {
 		errs[i] = live[i].search.advance(func(beam int) []float32 {
 			// In the first step all beams share a row.
-			at := (i*rows + min(beam, rows-1)) * size
+			at := (first[i] + min(beam, live[i].rows-1)) * size
 			return logits[at : at+size : at+size]
 		})
+		live[i].settled = false
 	})
 	return errors.Join(errs...)
 }
@@ -134,43 +242,46 @@ func spread(n, threads int, do func(i int)) {
 }
 
 // arrange hands out what is complete, closes the gaps and moves the rows of the
-// caches to where the beams are now. It gives the searches that go on and the
-// newest token of each row.
-func (g *Generator) arrange(live []unfinished, rows int, b Batch) ([]unfinished, []int64, error) {
-	before := make([]int, 0, len(live)*rows)
-	for _, s := range live {
-		before = append(before, slices.Repeat([]int{s.input}, rows)...)
+// caches to where the beams are now.
+func (r *running) arrange() error {
+	first, rows := make(map[*unfinished]int, len(r.live)), 0
+	var owner []*unfinished
+	for _, u := range r.live {
+		first[u] = rows
+		rows += u.rows
+		for range u.rows {
+			owner = append(owner, u)
+		}
 	}
-	from := make([]int, 0, len(live))
-	for i := 0; i < len(live); i++ {
-		from = append(from, i)
-	}
-	for i := 0; i < len(live); {
-		output := live[i].search.output()
-		if output == nil && (b.Dropped == nil || !b.Dropped(live[i].input)) {
+	for i := 0; i < len(r.live); {
+		u := r.live[i]
+		outputs := u.search.outputs()
+		if outputs == nil && !u.request.dropped() {
 			i++
 			continue
 		}
-		if output != nil && b.Done != nil {
-			b.Done(live[i].input, output)
+		if outputs != nil && u.request.Done != nil {
+			u.request.Done(outputs)
 		}
 		// The last one fills the gap, so that few rows move.
-		end := len(live) - 1
-		live[i], from[i] = live[end], from[end]
-		live, from = live[:end], from[:end]
+		end := len(r.live) - 1
+		r.live[i] = r.live[end]
+		r.live = r.live[:end]
 	}
-	var parents, after []int
-	var last []int64
-	for i, s := range live {
-		for beam := range s.search.width() {
-			parent, token := s.search.step(beam)
-			parents = append(parents, from[i]*rows+min(parent, rows-1))
-			after = append(after, s.input)
-			last = append(last, token)
+	var parents []int
+	var same []bool
+	for _, u := range r.live {
+		width := u.search.width()
+		for beam := range width {
+			parent := beam
+			if !u.settled {
+				parent, _ = u.search.step(beam)
+			}
+			row := len(parents)
+			parents = append(parents, first[u]+min(parent, u.rows-1))
+			same = append(same, row < len(owner) && owner[row] == u)
 		}
+		u.rows, u.settled = width, true
 	}
-	if len(live) == 0 {
-		return nil, nil, nil
-	}
-	return live, last, g.decoder.Arrange(parents, before, after)
+	return r.decoder.Arrange(parents, same)
 }

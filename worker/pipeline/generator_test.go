@@ -13,93 +13,152 @@ import (
 )
 
 // scripted is a Decoder without a model: its logits follow from the first token of
-// a row's input and from what the row has written.
+// a row's input and from what the row has written. With joins set others join between
+// every second step.
 type scripted struct {
-	t    *testing.T
-	size Dimensions
+	t     *testing.T
+	size  Dimensions
+	joins bool
 	// begun, which may be nil, is told the inputs of each batch and may refuse them.
-	begun func(inputs [][]int64) error
-	rows  []scriptedRow
+	begun   func(inputs [][]int64) error
+	rows    []scriptedRow
+	reading []*Request
+	steps   int
 }
 
 type scriptedRow struct {
+	request *Request
 	seed    uint64
 	written []int64
 }
 
 func (s *scripted) Dimensions() Dimensions { return s.size }
 
-func (s *scripted) Begin(ctx context.Context, inputs [][]int64, _, start int64, _ int) ([]float32, error) {
-	if s.begun != nil {
-		if err := s.begun(inputs); err != nil {
-			return nil, err
-		}
+func (s *scripted) Accepts() bool { return s.reading == nil && (s.joins || len(s.rows) == 0) }
+
+func (s *scripted) Read(requests []*Request) error {
+	s.reading = requests
+	if s.begun == nil {
+		return nil
 	}
-	s.rows = nil
-	for _, ids := range inputs {
-		s.rows = append(s.rows, scriptedRow{uint64(ids[0]), []int64{start}})
+	var inputs [][]int64
+	for _, r := range requests {
+		inputs = append(inputs, r.Input)
 	}
-	return s.logits(ctx)
+	return s.begun(inputs)
+}
+
+func (s *scripted) ReadOn(ctx context.Context) (bool, error) { return true, ctx.Err() }
+
+func (s *scripted) Join() ([]float32, bool, error) {
+	if len(s.rows) > 0 && s.steps%2 == 1 {
+		return nil, false, nil
+	}
+	first := len(s.rows)
+	for _, r := range s.reading {
+		s.rows = append(s.rows, scriptedRow{r, uint64(r.Input[0]), slices.Clone(s.size.origin(r))})
+	}
+	s.reading = nil
+	return s.logits(s.rows[first:]), true, nil
 }
 
 func (s *scripted) Forward(ctx context.Context, last []int64) ([]float32, error) {
+	s.steps++
+	assert.Len(s.t, last, len(s.rows))
 	for i, token := range last {
 		s.rows[i].written = append(slices.Clone(s.rows[i].written), token)
 	}
-	return s.logits(ctx)
+	return s.logits(s.rows), ctx.Err()
 }
 
-func (s *scripted) Arrange(parents, before, after []int) error {
+func (s *scripted) Arrange(parents []int, same []bool) error {
 	moved := make([]scriptedRow, len(parents))
 	for i, p := range parents {
-		assert.Equal(s.t, after[i], before[p], "row %d goes from input %d to input %d", i, before[p], after[i])
+		if same[i] {
+			assert.Same(s.t, s.rows[i].request, s.rows[p].request, "row %d goes on with another request", i)
+		}
 		moved[i] = s.rows[p]
 	}
 	s.rows = moved
 	return nil
 }
 
-func (s *scripted) logits(ctx context.Context) ([]float32, error) {
+func (s *scripted) Reset() { s.rows, s.reading = nil, nil }
+
+func (s *scripted) logits(rows []scriptedRow) []float32 {
 	var all []float32
-	for _, r := range s.rows {
+	for _, r := range rows {
 		all = append(all, logitsFor(r.seed, r.written, s.size.Vocabulary)...)
 	}
-	return all, ctx.Err()
+	return all
 }
 
-// However many inputs run together, end early or are dropped, each output is that of
-// its own search.
-func TestGenerator_GivesEachInputItsOwnOutput(t *testing.T) {
+// settingsOf are those of a request by its number, so that unlike ones run together.
+func settingsOf(i, beams int) bundle.Generation {
+	g := bundle.Generation{
+		DecoderStart: 23, EOS: bundle.Tokens{0, 3}, NumBeams: beams, NumReturnSequences: 1, MaxLength: 9 + i%8,
+		LengthPenalty: 1, RepetitionPenalty: 1, EncoderRepetitionPenalty: 1, Temperature: 1, TopP: 1, TypicalP: 1,
+	}
+	g.DoSample = beams == 1 && i%2 == 1
+	return g
+}
+
+// However many requests run together, join later, end early or are dropped, each output
+// is that of its own search.
+func TestGenerator_GivesEachRequestItsOwnOutput(t *testing.T) {
 	t.Parallel()
-	const inputs = 9
+	const requests = 11
 	for _, beams := range []int{1, 2, 4} {
-		for _, threads := range []int{1, 3} {
-			t.Run(fmt.Sprintf("beams=%d/threads=%d", beams, threads), func(t *testing.T) {
+		for _, size := range []Dimensions{{Threads: 1}, {Threads: 3}, {Threads: 2, Prompted: true}} {
+			size.Vocabulary, size.Positions = 24, 16
+			t.Run(fmt.Sprintf("beams=%d/threads=%d/prompted=%v", beams, size.Threads, size.Prompted), func(t *testing.T) {
 				t.Parallel()
-				size := Dimensions{Vocabulary: 24, Positions: 16, Threads: threads}
-				settings := bundle.Generation{DecoderStart: 23, EOS: bundle.Tokens{0, 3}, NumBeams: beams, LengthPenalty: 1, RepetitionPenalty: 1}
-				limit := settings.Limit(size.Positions)
-				b := Batch{Settings: settings}
-				want, got := map[int][]int64{}, map[int][]int64{}
-				asked := make([]int, inputs)
-				for i := range inputs {
-					b.Inputs = append(b.Inputs, []int64{int64(i + 1)})
-					if i%4 == 3 {
-						continue // is dropped
+				want, got := map[int][][]int64{}, map[int][][]int64{}
+				var all []*Request
+				for i := range requests {
+					r := &Request{Input: []int64{int64(i + 1), 7}, Settings: settingsOf(i, beams), Seed: uint64(i)}
+					if i%4 != 3 {
+						origin := size.origin(r)
+						want[i] = runSearch(t, newSearch(r, origin, r.Settings.Limit(len(origin), size.Positions)), uint64(i+1), origin, size.Vocabulary, 16)
 					}
-					var s search = newGreedy(newRules(&settings, limit), settings.DecoderStart, limit)
-					if beams > 1 {
-						s = newBeams(newRules(&settings, limit), &settings, limit)
-					}
-					want[i] = runSearch(t, s, uint64(i+1), settings.DecoderStart, size.Vocabulary, limit)
+					r.Dropped = func() bool { return i%4 == 3 }
+					r.Done = func(outputs [][]int64) { got[i] = outputs }
+					all = append(all, r)
 				}
-				b.Dropped = func(i int) bool { asked[i]++; return i%4 == 3 }
-				b.Done = func(i int, output []int64) { got[i] = slices.Clone(output) }
-				require.NoError(t, NewGenerator(&scripted{t: t, size: size}).Run(t.Context(), b))
-				for i := range inputs {
-					assert.False(t, i%4 != 3 && !slices.Equal(got[i], want[i]), "input %d: got %v, want %v", i, got[i], want[i])
+				later := all[4:]
+				more := func() []*Request {
+					n := min(len(later), 3)
+					next := later[:n]
+					later = later[n:]
+					return next
 				}
+				d := &scripted{t: t, size: size, joins: size.Prompted}
+				require.NoError(t, NewGenerator(d, NewGate(1)).Run(t.Context(), all[:4], more))
+				assert.Equal(t, want, got)
 			})
+		}
+	}
+}
+
+// Whatever was recorded when a worker went away, the output ends the same, and nothing is
+// told twice.
+func TestGenerator_GoesOnBehindWhatWasRecorded(t *testing.T) {
+	t.Parallel()
+	size := Dimensions{Vocabulary: 24, Positions: 32, Threads: 1, Prompted: true}
+	run := func(i int, recorded []int64) (output, wrote []int64) {
+		r := &Request{Input: []int64{int64(i + 1), 5}, Settings: settingsOf(i, 1), Seed: 9, Recorded: recorded}
+		r.Wrote = func(token int64) { wrote = append(wrote, token) }
+		r.Done = func(outputs [][]int64) { output = outputs[0] }
+		require.NoError(t, NewGenerator(&scripted{t: t, size: size}, NewGate(1)).Run(t.Context(), []*Request{r}, nil))
+		return output, wrote
+	}
+	for i := range 6 {
+		whole, told := run(i, nil)
+		require.Equal(t, whole[2:], told)
+		for cut := range told {
+			again, rest := run(i, told[:cut])
+			assert.Equal(t, whole, again, "cut after %d", cut)
+			assert.Equal(t, told[cut:], rest, "cut after %d", cut)
 		}
 	}
 }
@@ -108,8 +167,19 @@ func TestGenerator_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	g := NewGenerator(&scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 16, Threads: 1}})
-	settings := bundle.Generation{DecoderStart: 23, NumBeams: 2, RepetitionPenalty: 1}
-	assert.ErrorIs(t, g.Run(ctx, Batch{Inputs: [][]int64{{1}}, Settings: settings}), context.Canceled)
-	assert.NoError(t, g.Run(t.Context(), Batch{}), "nothing to do")
+	g := NewGenerator(&scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 16, Threads: 1}}, NewGate(1))
+	assert.ErrorIs(t, g.Run(ctx, requestsOf(1), nil), context.Canceled)
+	assert.NoError(t, g.Run(t.Context(), nil, nil), "nothing to do")
+}
+
+func TestGenerator_RefusesWhatTheModelCantTake(t *testing.T) {
+	t.Parallel()
+	g := NewGenerator(&scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 4, Threads: 1, Prompted: true}}, NewGate(1))
+	for name, input := range map[string][]int64{"nothing": {}, "no room": {1, 2, 3, 4}, "no such token": {24}} {
+		r := requestsOf(1)
+		r[0].Input = input
+		err := g.Run(t.Context(), r, nil)
+		var e *Error
+		assert.ErrorAs(t, err, &e, name)
+	}
 }

@@ -15,6 +15,7 @@ type Reference struct {
 	Cases  []ReferenceCase  `json:"cases"`
 	Batch  ReferenceBatch   `json:"batch"`
 	Tokens []ReferenceToken `json:"tokens"`
+	Chats  []ReferenceChat  `json:"chats"`
 }
 
 // ReferenceCase is one input alone: the token ids, and the settings that override the
@@ -25,6 +26,16 @@ type ReferenceCase struct {
 	Settings json.RawMessage `json:"settings"`
 	Output   []int64         `json:"output_ids"`
 	Text     string          `json:"output_text"`
+}
+
+// ReferenceChat is messages, the prompt that the chat template makes of them, and how
+// the model goes on.
+type ReferenceChat struct {
+	Messages json.RawMessage `json:"messages"`
+	Prompt   string          `json:"prompt"`
+	InputIDs []int64         `json:"input_ids"`
+	Settings json.RawMessage `json:"settings"`
+	Output   []int64         `json:"output_ids"`
 }
 
 // ReferenceBatch is inputs that ran together.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"parley/worker/pipeline"
 	"parley/worker/pipeline/document"
 )
 
@@ -45,13 +46,16 @@ func (p *passage) translate(ctx context.Context, segments []document.Segment) ([
 		return p.segments, nil
 	}
 	by := p.hop.by
-	err = by.engine.Generate(ctx, inputs, p.alone, func(i int, output []int64) {
-		s := sentences[i]
-		p.finish(s, by.tokenizer.Decode(output))
-		finished += len(s.rest)
-		p.progress(float64(finished) / float64(total))
-	})
-	if err != nil {
+	requests := make([]*pipeline.Request, len(inputs))
+	for i, ids := range inputs {
+		requests[i] = &pipeline.Request{Input: ids, Settings: p.hop.settings, Done: func(outputs [][]int64) {
+			s := sentences[i]
+			p.finish(s, by.tokenizer.Decode(outputs[0]))
+			finished += len(s.rest)
+			p.progress(float64(finished) / float64(total))
+		}}
+	}
+	if err := by.engine.Generate(ctx, requests, p.alone); err != nil {
 		return nil, err
 	}
 	return p.segments, nil
@@ -92,7 +96,7 @@ func (p *passage) prepare(ctx context.Context, segments []document.Segment) ([][
 
 func (p *passage) encode(text string) []int64 {
 	tok := p.hop.by.tokenizer
-	ids := append(slices.Clone(p.hop.prefix), tok.EncodeText(text)...)
+	ids := append(slices.Clone(p.hop.prefix), tok.EncodeText(p.hop.words+text)...)
 	return append(ids, tok.EOS())
 }
 
@@ -100,7 +104,7 @@ func (p *passage) encode(text string) []int64 {
 // its source.
 func (p *passage) fits(text string) bool {
 	rest, _ := p.hop.by.carrier.prepare(text)
-	limit := p.hop.by.bundle.Generation.Limit(p.hop.by.model.positions)
+	limit := p.hop.settings.Limit(1, p.hop.by.model.Dimensions().Positions)
 	return len(p.encode(rest)) <= max(limit*2/3, 4)
 }
 

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/text/language"
 
 	"parley/internal/jobspec"
+	"parley/worker/bundle"
 	"parley/worker/pipeline"
 )
 
@@ -14,10 +15,16 @@ type pair struct{ source, target string }
 
 // hop is one translation on the way.
 type hop struct {
-	by     *Translator
-	pair   pair
-	prefix []int64
+	by   *Translator
+	pair pair
+	// prefix are the tokens, words the words that every input begins with.
+	prefix   []int64
+	words    string
+	settings bundle.Generation
 }
+
+// maxPivots is how many pairs a translator offers by way of another language.
+const maxPivots = 2000
 
 // Link lets each translator go on through any of the others where that joins
 // two languages by way of English that none of them joins directly. The
@@ -40,7 +47,7 @@ func Link(all ...*Translator) {
 func (t *Translator) addPivots(first pair, u *Translator, all []*Translator) {
 	for second, h := range u.direct {
 		whole := pair{first.source, second.target}
-		if second.source != pivotLanguage || whole.source == whole.target || t.pivots[whole] != nil {
+		if second.source != pivotLanguage || whole.source == whole.target || t.pivots[whole] != nil || len(t.pivots) >= maxPivots {
 			continue
 		}
 		known := false

@@ -174,38 +174,6 @@ func TestCancelStopsOneCallAlone(t *testing.T) {
 	assert.Equal(t, want, <-neighbour, "neighbour")
 }
 
-// Rows that are dropped inside a run leave the others as they are.
-func TestDroppedRowsLeaveTheOthers(t *testing.T) {
-	l := load(t, testkit.Shared(t, "models", "translate-mini"))
-	var cases []pipeline.ReferenceCase
-	for _, c := range l.reference.Cases {
-		if strings.Contains(string(c.Settings), `"num_beams": 4`) {
-			cases = append(cases, c)
-		}
-	}
-	cases = cases[:12]
-	var inputs [][]int64
-	for _, c := range cases {
-		inputs = append(inputs, c.InputIDs)
-	}
-	asked := make([]int, len(inputs))
-	outputs := map[int][]int64{}
-	err := l.generator.Run(t.Context(), pipeline.Batch{
-		Inputs: inputs, Settings: l.settings(t, cases[0].Settings),
-		Dropped: func(i int) bool { asked[i]++; return i%3 == 1 && asked[i] == 1+i%4 },
-		Done:    func(i int, ids []int64) { outputs[i] = ids },
-	})
-	require.NoError(t, err)
-	for i, c := range cases {
-		switch got, ok := outputs[i]; {
-		case i%3 == 1 && ok:
-			t.Errorf("input %d was dropped and finished", i)
-		case i%3 != 1 && !slices.Equal(got, c.Output):
-			t.Errorf("%q: got %v, want %v", c.Input, got, c.Output)
-		}
-	}
-}
-
 func TestAloneGivesTheSame(t *testing.T) {
 	tr := start(t, testkit.Model(t, "translate-mini"), Options{})
 	text := strings.Join(english(t, 6), "\n")

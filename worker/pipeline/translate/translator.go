@@ -1,18 +1,18 @@
-// Package translate is the family of translation models: Marian's encoders and
-// decoders, with sentences, layout and what a vocabulary lacks kept where they were,
-// and pivots between bundles.
+// Package translate is the family of translation models (Marian, M2M100, NLLB, T5),
+// with sentences, layout and what a vocabulary lacks kept where they were, and pivots
+// between bundles.
 package translate
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sort"
 
 	"parley/internal/jobspec"
 	"parley/worker/bundle"
 	"parley/worker/pipeline"
+	"parley/worker/pipeline/decoder"
 	"parley/worker/tokenizer"
 )
 
@@ -48,8 +48,7 @@ type Translator struct {
 	bundle    *bundle.Bundle
 	tokenizer *tokenizer.Tokenizer
 	carrier   *carrier
-	model     *seq2seq
-	decoding  *decoding
+	model     *decoder.Seq2seq
 	engine    *pipeline.Engine
 	direct    map[pair]hop
 	pivots    map[pair][]hop
@@ -71,9 +70,6 @@ func Open(ctx context.Context, b *bundle.Bundle, o Options) (*Translator, error)
 	if err := t.load(o); err != nil {
 		return nil, pipeline.ModelError(b.Name, errors.Join(err, t.Close()))
 	}
-	if names := b.Generation.Unsupported(); len(names) > 0 {
-		slog.Warn("generation settings without effect", "model", b.Name, "settings", names)
-	}
 	return t, nil
 }
 
@@ -83,16 +79,14 @@ func (t *Translator) load(o Options) error {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
 	}
 	t.carrier = &carrier{knows: t.tokenizer.Knows}
-	if t.model, err = openSeq2seq(t.bundle, o.Threads); err != nil {
+	if t.model, err = decoder.OpenSeq2seq(t.bundle, o.Threads); err != nil {
 		return err
 	}
 	if t.direct, err = t.directions(); err != nil {
 		return err
 	}
-	t.decoding = newDecoding(t.model)
 	t.engine = pipeline.NewEngine(pipeline.EngineConfig{
-		Model: t.bundle.Name, Generator: pipeline.NewGenerator(t.decoding), Settings: t.bundle.Generation,
-		Gate: o.Gate, Rows: o.BatchRows, Tokens: o.BatchTokens,
+		Model: t.bundle.Name, Generator: pipeline.NewGenerator(t.model, o.Gate), Rows: o.BatchRows, Tokens: o.BatchTokens,
 	})
 	Link(t)
 	return nil
@@ -106,17 +100,42 @@ func (t *Translator) directions() (map[pair]hop, error) {
 	}
 	direct := map[pair]hop{}
 	for _, d := range directions {
-		h := hop{by: t, pair: pair{d.Source, d.Target}}
-		if d.Prefix != "" {
-			id, ok := t.tokenizer.ID(d.Prefix)
-			if !ok {
-				return nil, fmt.Errorf("%w: the vocabulary has no %q", bundle.ErrBroken, d.Prefix)
-			}
-			h.prefix = []int64{id}
+		h, err := t.hop(d)
+		if err != nil {
+			return nil, err
 		}
 		direct[h.pair] = h
 	}
 	return direct, nil
+}
+
+// hop is how the bundle is asked for a direction.
+func (t *Translator) hop(d bundle.Direction) (hop, error) {
+	h := hop{by: t, pair: pair{d.Source, d.Target}, settings: t.bundle.Generation}
+	token := func(text string) (int64, error) {
+		id, ok := t.tokenizer.ID(text)
+		if !ok {
+			return 0, fmt.Errorf("%w: the vocabulary has no %q", bundle.ErrBroken, text)
+		}
+		return id, nil
+	}
+	switch {
+	case t.bundle.Kind == bundle.KindNLLB:
+		from, err := token(d.From)
+		if err != nil {
+			return hop{}, err
+		}
+		to, err := token(d.To)
+		h.prefix, h.settings.ForcedBOS = []int64{from}, &to
+		return h, err
+	case t.bundle.Kind == bundle.KindT5:
+		h.words = d.Prefix
+	case d.Prefix != "":
+		id, err := token(d.Prefix)
+		h.prefix = []int64{id}
+		return h, err
+	}
+	return h, nil
 }
 
 // Bundle is what the worker announces.
@@ -142,11 +161,8 @@ func (t *Translator) Run(ctx context.Context) error { return t.engine.Run(ctx) }
 
 // Close releases the model. Run must have returned, or never have been called.
 func (t *Translator) Close() error {
-	if t.decoding != nil {
-		t.decoding.close()
-	}
 	if t.model == nil {
 		return nil
 	}
-	return t.model.close()
+	return t.model.Close()
 }

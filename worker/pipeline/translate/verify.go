@@ -8,6 +8,7 @@ import (
 	"parley/worker/bundle"
 	"parley/worker/onnx"
 	"parley/worker/pipeline"
+	"parley/worker/pipeline/decoder"
 	"parley/worker/tokenizer"
 )
 
@@ -23,15 +24,11 @@ func Verify(ctx context.Context, b *bundle.Bundle, o Options, f *pipeline.Findin
 	if err != nil {
 		return err
 	}
-	m, err := openSeq2seq(b, o.Threads)
+	m, err := decoder.OpenSeq2seq(b, o.Threads)
 	if err != nil {
 		return err
 	}
-	d := newDecoding(m)
-	defer func() {
-		d.close()
-		err = errors.Join(err, m.close())
-	}()
+	defer func() { err = errors.Join(err, m.Close()) }()
 	f.Loaded, f.LoadMillis = true, time.Since(begun).Milliseconds()
-	return f.Compare(ctx, b, tok, pipeline.NewGenerator(d))
+	return f.Compare(ctx, b, tok, pipeline.NewGenerator(m, o.Gate))
 }

@@ -1,4 +1,4 @@
-package translate
+package decoder_test
 
 import (
 	"fmt"
@@ -9,13 +9,16 @@ import (
 
 	"parley/internal/testkit"
 	"parley/worker/bundle"
+	"parley/worker/onnx"
+	"parley/worker/pipeline"
+	"parley/worker/pipeline/decoder"
 	"parley/worker/tokenizer"
 )
 
 // BenchmarkTokens gives translated tokens a second by batch size and beams,
 // over the sentences of the reference.
 func BenchmarkTokens(b *testing.B) {
-	l := load(b, testkit.Shared(b, "models", "translate-mini"))
+	l := load(b, "translate-mini")
 	var inputs [][]int64
 	seen := map[string]bool{}
 	for _, c := range l.reference.Cases {
@@ -37,9 +40,11 @@ func BenchmarkTokens(b *testing.B) {
 						part = append(part, inputs[next%len(inputs)])
 						next++
 					}
-					for _, output := range l.generate(b, settings, part...) {
-						written += len(output) - 1
+					requests := make([]*pipeline.Request, len(part))
+					for i, ids := range part {
+						requests[i] = &pipeline.Request{Input: ids, Settings: settings, Done: func(o [][]int64) { written += len(o[0]) - 1 }}
 					}
+					l.run(b, requests, nil)
 				}
 				b.ReportMetric(float64(written)/time.Since(start).Seconds(), "tokens/s")
 			})
@@ -50,14 +55,14 @@ func BenchmarkTokens(b *testing.B) {
 // BenchmarkLoad is how long a bundle takes until it can run.
 func BenchmarkLoad(b *testing.B) {
 	dir := testkit.Shared(b, "models", "translate-mini")
-	startRuntime(b)
+	require.NoError(b, onnx.Start(testkit.ONNX(b)))
 	for b.Loop() {
 		opened, err := bundle.Open(dir)
 		require.NoError(b, err)
 		_, err = tokenizer.Open(dir)
 		require.NoError(b, err)
-		m, err := openSeq2seq(opened, 2)
+		m, err := decoder.OpenSeq2seq(opened, 2)
 		require.NoError(b, err)
-		require.NoError(b, m.close())
+		require.NoError(b, m.Close())
 	}
 }

@@ -1,0 +1,102 @@
+package decoder
+
+import (
+	"context"
+	"slices"
+
+	"parley/worker/onnx"
+	"parley/worker/pipeline"
+)
+
+// reader reads prompts for a causal model, each alone and in parts of the same places
+// whatever else goes on.
+type reader struct {
+	model   *Causal
+	waiting []*pipeline.Request
+	done    []*prompt
+	// current is the one under way, at is how much of it was read into now.
+	current    *pipeline.Request
+	at         int
+	now, later []onnx.Memory
+}
+
+// prompt is one that was read: its caches, and the logits behind its last token.
+type prompt struct {
+	length int
+	caches []onnx.Memory
+	logits []float32
+}
+
+func (p *prompt) free() {
+	for i := range p.caches {
+		p.caches[i].Free()
+	}
+}
+
+func (r *reader) init(m *Causal) {
+	r.model = m
+	r.now, r.later = make([]onnx.Memory, len(m.caches)), make([]onnx.Memory, len(m.caches))
+}
+
+func (r *reader) busy() bool { return len(r.waiting) > 0 || r.current != nil || len(r.done) > 0 }
+
+func (r *reader) begin(requests []*pipeline.Request) { r.waiting = slices.Clone(requests) }
+
+// next reads one part; done tells that all prompts are read.
+func (r *reader) next(ctx context.Context) (done bool, err error) {
+	if r.current == nil {
+		if len(r.waiting) == 0 {
+			return true, nil
+		}
+		r.current, r.waiting, r.at = r.waiting[0], r.waiting[1:], 0
+	}
+	ids := r.current.Input
+	end := min(r.at+r.model.part, len(ids))
+	mask, positions := slices.Repeat([]int64{1}, end), make([]int64, end-r.at)
+	for i := range positions {
+		positions[i] = int64(r.at + i)
+	}
+	part := causalRun{
+		model: r.model, rows: 1, past: r.at, tokens: end - r.at, ids: ids[r.at:end], mask: mask, positions: positions,
+		before: r.now, after: r.later,
+	}
+	logits, err := part.do(ctx)
+	if err != nil {
+		return false, err
+	}
+	r.now, r.later = r.later, r.now
+	if r.at = end; end == len(ids) {
+		r.finish(logits)
+	}
+	return r.current == nil && len(r.waiting) == 0, nil
+}
+
+// finish keeps what was read; the reader gets buffers of its own again.
+func (r *reader) finish(logits []float32) {
+	last := slices.Clone(logits[len(logits)-r.model.size.Vocabulary:])
+	r.done = append(r.done, &prompt{length: len(r.current.Input), caches: r.now, logits: last})
+	r.now = make([]onnx.Memory, len(r.later))
+	r.current = nil
+}
+
+// take gives the prompts that were read, in the order of the requests.
+func (r *reader) take() []*prompt {
+	done := r.done
+	r.done = nil
+	return done
+}
+
+func (r *reader) reset() {
+	for _, p := range r.take() {
+		p.free()
+	}
+	r.waiting, r.current = nil, nil
+}
+
+func (r *reader) free() {
+	r.reset()
+	for i := range r.now {
+		r.now[i].Free()
+		r.later[i].Free()
+	}
+}
