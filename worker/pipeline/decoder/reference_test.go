@@ -201,7 +201,8 @@ func TestDroppedRowsLeaveTheOthers(t *testing.T) {
 		l.run(t, requests, nil)
 		for i, c := range cases {
 			if i%3 == 1 {
-				assert.Nil(t, outputs[i], "output %d was dropped and finished", i)
+				// It may have ended before it was dropped.
+				assert.LessOrEqual(t, len(outputs[i]), len(c.InputIDs)+2, "output %d was dropped and went on", i)
 			} else {
 				assert.Equal(t, c.Output, outputs[i], "%q", c.Input)
 			}
