@@ -177,6 +177,16 @@ def resized():
     write_json("resized.json", {"pillow": pillow_version, "cases": cases})
 
 
+def over(path, background):
+    """The picture in RGB; clear pixels over the background where there is one."""
+    with Image.open(path) as image:
+        if background and image.has_transparency_data:
+            below = Image.new("RGBA", image.size, (*background, 255))
+            below.alpha_composite(image.convert("RGBA"))
+            return below.convert("RGB")
+    return load_image(str(path))
+
+
 def processed():
     cases = []
     inputs = ["sources/noise-37x23.png", "sources/drawing-160x120.png", "sources/row-301x1.png", "pictures/grey16.png",
@@ -185,9 +195,10 @@ def processed():
         folder = OUT / "processors" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "preprocessor_config.json").write_text(json.dumps(config, indent=1) + "\n")
+        background = config.get("alpha_background")
         processor = getattr(transformers, kind)(**config)
         for path in inputs:
-            image = load_image(str(OUT / path))
+            image = over(OUT / path, background)
             # Told, not guessed: a picture of one or three rows is else taken for channels first.
             pixels = processor(image, return_tensors="np", input_data_format="channels_last")["pixel_values"][0].astype("<f4")
             cases.append({"processor": name, "input": path, "shape": list(pixels.shape), "sha256": sha256(pixels.tobytes()),

@@ -36,6 +36,9 @@ PROCESSORS = {
     "clip-pad-odd": ("CLIPImageProcessor", clip(size={"shortest_edge": 30}, crop_size={"height": 45, "width": 31})),
     "clip-levels": ("CLIPImageProcessor", clip(do_rescale=False, do_normalize=False, resample=4)),
     "clip-unscaled": ("CLIPImageProcessor", clip(do_rescale=False, image_mean=127.5, image_std=64.25)),
+    # A key of parley's own: composited over a colour before anything else.
+    "clip-over-white": ("CLIPImageProcessor", clip(alpha_background=[255, 255, 255])),
+    "clip-over-green": ("CLIPImageProcessor", clip(do_resize=False, crop_size=24, alpha_background=[12, 200, 99])),
     "bit": ("BitImageProcessor", clip(image_processor_type="BitImageProcessor", size=48, crop_size=47, resample=2)),
     "siglip": ("SiglipImageProcessor", siglip()),
     "siglip-bilinear": ("SiglipImageProcessor", siglip(size={"height": 50, "width": 63}, resample=2, rescale_factor=0.00784313725490196)),
