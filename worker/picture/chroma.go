@@ -29,8 +29,8 @@ type upsampler struct {
 
 var upsamplers = map[image.YCbCrSubsampleRatio]upsampler{
 	image.YCbCrSubsampleRatio444: {1, 1, func(out []byte, c plane, y int) { copy(out, c.row(y)) }},
-	image.YCbCrSubsampleRatio422: {2, 1, func(out []byte, c plane, y int) { widen(out, c.row(y), nil) }},
-	image.YCbCrSubsampleRatio420: {2, 2, func(out []byte, c plane, y int) { near, far := c.rows(y); widen(out, near, far) }},
+	image.YCbCrSubsampleRatio422: {2, 1, func(out []byte, c plane, y int) { widen(out, c.row(y), c.row(y), 4, 8) }},
+	image.YCbCrSubsampleRatio420: {2, 2, func(out []byte, c plane, y int) { near, far := c.rows(y); widen(out, near, far, 8, 7) }},
 	image.YCbCrSubsampleRatio440: {1, 2, heighten},
 	image.YCbCrSubsampleRatio411: repeated(upsampler{across: 4, down: 1}),
 	image.YCbCrSubsampleRatio410: repeated(upsampler{across: 4, down: 2}),
@@ -56,19 +56,26 @@ func heighten(out []byte, c plane, y int) {
 	}
 }
 
-// widen doubles a row of samples, after weighing it against the next row where
-// there is one. The outermost pixels take no neighbour.
-func widen(out, near, far []byte) {
-	sample := func(i int) int { return 4 * int(near[i]) }
-	bias := [2]int{4, 8}
-	if far != nil {
-		sample = func(i int) int { return 3*int(near[i]) + int(far[i]) }
-		bias = [2]int{8, 7}
+// widen doubles a row of samples, each weighed against the row far first. Where
+// that is the same row, the weights of the row alone are left. The outermost
+// pixels take no neighbour. even and odd are the biases of the rounding.
+func widen(out, near, far []byte, even, odd int) {
+	far = far[:len(near)]
+	left, middle := 0, 0
+	for i := range near {
+		// One sample ahead, so that out has its two neighbours.
+		right := 3*int(near[i]) + int(far[i])
+		if i == 0 {
+			left, middle = right, right
+			continue
+		}
+		out[2*i-2] = byte((3*middle + left + even) >> 4)
+		out[2*i-1] = byte((3*middle + right + odd) >> 4)
+		left, middle = middle, right
 	}
-	last := len(near) - 1
-	for x := range out {
-		i := x / 2
-		beside := min(max(i-1+2*(x&1), 0), last)
-		out[x] = byte((3*sample(i) + sample(beside) + bias[x&1]) >> 4)
+	last := 2*len(near) - 2
+	out[last] = byte((3*middle + left + even) >> 4)
+	if last+1 < len(out) {
+		out[last+1] = byte((3*middle + middle + odd) >> 4)
 	}
 }
