@@ -1,0 +1,88 @@
+package picture
+
+import "math"
+
+// Resample is a filter of Pillow's Image.resize, by Pillow's number.
+type Resample int
+
+// The filters of Pillow.
+const (
+	Nearest  Resample = 0
+	Lanczos  Resample = 1
+	Bilinear Resample = 2
+	Bicubic  Resample = 3
+	Box      Resample = 4
+	Hamming  Resample = 5
+)
+
+// kernel is the weight of a sample by its distance from the centre; beyond
+// support it is 0.
+type kernel struct {
+	support float64
+	weight  func(x float64) float64
+}
+
+// kernels has what is worked out by weights; Nearest is not.
+var kernels = map[Resample]kernel{
+	Lanczos:  {3, lanczosWeight},
+	Bilinear: {1, bilinearWeight},
+	Bicubic:  {2, bicubicWeight},
+	Box:      {0.5, boxWeight},
+	Hamming:  {1, hammingWeight},
+}
+
+func (r Resample) known() bool {
+	_, found := kernels[r]
+	return found || r == Nearest
+}
+
+// boxWeight leaves its lower end out, so that a sample between two pixels counts
+// for one of them.
+func boxWeight(x float64) float64 {
+	if -0.5 < x && x <= 0.5 {
+		return 1
+	}
+	return 0
+}
+
+func bilinearWeight(x float64) float64 { return max(1-math.Abs(x), 0) }
+
+func hammingWeight(x float64) float64 {
+	x = math.Abs(x)
+	switch {
+	case x == 0:
+		return 1
+	case x >= 1:
+		return 0
+	}
+	x *= math.Pi
+	return math.Sin(x) / x * (0.54 + 0.46*math.Cos(x))
+}
+
+// bicubicWeight is Keys' cubic convolution with a = -0.5.
+func bicubicWeight(x float64) float64 {
+	const a = -0.5
+	x = math.Abs(x)
+	switch {
+	case x < 1:
+		return ((a+2)*x-(a+3))*x*x + 1
+	case x < 2:
+		return (((x-5)*x+8)*x - 4) * a
+	}
+	return 0
+}
+
+func lanczosWeight(x float64) float64 {
+	if -3 <= x && x < 3 {
+		return sinc(x) * sinc(x/3)
+	}
+	return 0
+}
+
+func sinc(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	x *= math.Pi
+	return math.Sin(x) / x
+}
