@@ -77,6 +77,10 @@ func Open(dir string) (*Bundle, error) {
 		return nil, err
 	}
 	b.Kind = kindOf(&b.Config)
+	if b.Kind != KindCLIP && b.exists("modules.json") {
+		// The layout of sentence-transformers, whatever the network below.
+		b.Kind = KindEmbedding
+	}
 	if err := b.readGeneration(); err != nil {
 		return nil, err
 	}
@@ -97,9 +101,9 @@ func kindOf(c *Config) Kind {
 		return KindNLLB
 	case "t5", "mt5":
 		return KindT5
-	case "clip", "siglip":
+	case "clip", "siglip", "siglip2", "vision-text-dual-encoder":
 		return KindCLIP
-	case "bert", "mpnet", "xlm-roberta", "distilbert":
+	case "bert", "mpnet", "roberta", "xlm-roberta", "distilbert", "albert", "electra", "nomic_bert", "modernbert", "new":
 		return KindEmbedding
 	case "gpt2", "llama", "qwen2", "qwen3", "gemma", "gemma2", "mistral", "phi3", "smollm3":
 		return KindCausal
@@ -154,6 +158,10 @@ func (b *Bundle) exists(name string) bool {
 
 func (b *Bundle) path(name string) string { return filepath.Join(b.Dir, filepath.FromSlash(name)) }
 
+// ReadJSON reads a file of the bundle, by its path with forward slashes. One that is
+// not there changes nothing; the error wraps ErrBroken.
+func (b *Bundle) ReadJSON(name string, into any) error { return b.readJSON(name, into, false) }
+
 func (b *Bundle) readJSON(name string, into any, needed bool) error {
 	data, err := os.ReadFile(b.path(name))
 	switch {
@@ -183,6 +191,17 @@ func (b *Bundle) Graph(name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%w: no %s.onnx in %s", ErrMissing, name, filepath.Join(b.Dir, "onnx"))
+}
+
+// Part gives the path of the model file in a folder of a diffusers bundle, such as
+// "unet", in the best precision that is there.
+func (b *Bundle) Part(folder string) (string, error) {
+	for _, suffix := range graphSuffixes {
+		if path := b.path(folder + "/model" + suffix + ".onnx"); isFile(path) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%w: no model.onnx in %s", ErrMissing, filepath.Join(b.Dir, folder))
 }
 
 func isFile(path string) bool {

@@ -18,6 +18,9 @@ type Config struct {
 	HeadDim        int `json:"head_dim"`
 	KeyValueHeads  int `json:"num_key_value_heads"`
 	AttentionHeads int `json:"num_attention_heads"`
+	Text           struct {
+		Positions int `json:"max_position_embeddings"`
+	} `json:"text_config"`
 	// Tasks are settings by the name of a task, such as "translation_en_to_de".
 	Tasks map[string]Task `json:"task_specific_params"`
 }
@@ -64,6 +67,9 @@ func first(numbers ...int) int {
 	}
 	return 0
 }
+
+// TextPositions is how many tokens a text may have, 0 where nothing tells.
+func (c *Config) TextPositions() int { return first(c.Text.Positions, c.Positions) }
 
 // KeyHeads is how many heads the keys of a causal model have, 0 where nothing tells.
 func (c *Config) KeyHeads() int { return first(c.KeyValueHeads, c.AttentionHeads) }

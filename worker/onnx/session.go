@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"parley/worker/graphfile"
 )
 
 // Port is one input or output of a model. Dimensions that the model leaves
@@ -25,11 +27,14 @@ type Port struct {
 type Options struct {
 	// Threads is how many threads one run may use; 0 means one for each core.
 	Threads int
+	// Outputs chooses the outputs that are wanted, nil for all of them.
+	Outputs func(all []Port) []Port
 }
 
 // Session is one loaded model file. Runs may be concurrent.
 type Session struct {
 	inner   *ort.DynamicAdvancedSession
+	graph   *graphfile.Graph
 	inputs  []Port
 	outputs []Port
 
@@ -42,11 +47,19 @@ type Session struct {
 // ErrClosed is returned for a run on a closed session.
 var ErrClosed = errors.New("the session is closed")
 
-// Open loads a model file. Start must have succeeded before.
+// Open loads a model file. Start must have succeeded before. A file that names others
+// outside of its folder is refused before ONNX Runtime sees it.
 func Open(path string, o Options) (*Session, error) {
 	s := &Session{}
+	var err error
+	if s.graph, err = graphfile.Read(path); err != nil {
+		return nil, err
+	}
 	if err := s.readPorts(path); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if o.Outputs != nil {
+		s.outputs = o.Outputs(s.outputs)
 	}
 	options, err := sessionOptions(o, ort.GraphOptimizationLevelEnableAll)
 	if err != nil {
@@ -111,6 +124,9 @@ func sessionOptions(o Options, level ort.GraphOptimizationLevel) (*ort.SessionOp
 	}
 	return options, nil
 }
+
+// Graph is what the model file says of its graph.
+func (s *Session) Graph() *graphfile.Graph { return s.graph }
 
 // Inputs are the model's inputs, in the order in which Run takes them.
 func (s *Session) Inputs() []Port { return s.inputs }

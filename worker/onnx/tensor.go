@@ -72,6 +72,9 @@ func (t *Tensor) Float32() []float32 { return elements[float32](t) }
 // Int64 gives the elements without copying; nil when they are of another type.
 func (t *Tensor) Int64() []int64 { return elements[int64](t) }
 
+// Int32 gives the elements without copying; nil when they are of another type.
+func (t *Tensor) Int32() []int32 { return elements[int32](t) }
+
 // Bool gives the elements without copying; nil when they are of another type.
 func (t *Tensor) Bool() []bool { return elements[bool](t) }
 

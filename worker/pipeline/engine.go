@@ -167,33 +167,25 @@ func (e *Engine) fill(first *item, rows, tokens int) []*item {
 	if e.Generator.Dimensions().Single {
 		rows = 1
 	}
-	byDistance := map[int][]*item{}
-	farthest := 0
+	var others []*item
 	for _, c := range e.calls {
-		if c.alone || c.ctx.Err() != nil {
-			continue
-		}
-		for _, it := range c.waiting {
-			if it == first {
-				continue
-			}
-			d := max(e.length(it)-e.length(first), e.length(first)-e.length(it))
-			byDistance[d] = append(byDistance[d], it)
-			farthest = max(farthest, d)
+		if !c.alone && c.ctx.Err() == nil {
+			others = append(others, c.waiting...)
 		}
 	}
 	picked := []*item{first}
 	longest, beams := e.length(first), first.request.Settings.NumBeams
 	taken := map[*item]bool{first: true}
-	for d := 0; d <= farthest && len(picked) < rows; d++ {
-		for _, it := range byDistance[d] {
-			length, all := max(longest, e.length(it)), beams+it.request.Settings.NumBeams
-			if len(picked) >= rows || length*all > tokens {
-				continue
-			}
-			longest, beams = length, all
-			picked, taken[it] = append(picked, it), true
+	for _, it := range nearest(others, longest, e.length) {
+		if len(picked) >= rows {
+			break
 		}
+		length, all := max(longest, e.length(it)), beams+it.request.Settings.NumBeams
+		if it == first || length*all > tokens {
+			continue
+		}
+		longest, beams = length, all
+		picked, taken[it] = append(picked, it), true
 	}
 	for _, c := range e.calls {
 		kept := c.waiting[:0:0]

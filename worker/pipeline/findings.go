@@ -23,6 +23,8 @@ type Findings struct {
 	Cases     Tally `json:"cases"`
 	Batch     Tally `json:"batch"`
 	Tokens    Tally `json:"tokens"`
+	Chats     Tally `json:"chats"`
+	Pictures  Tally `json:"pictures"`
 	// Problems are sentences, the worst first; Differences tell the cases that
 	// came out otherwise, at most maxDifferences of them.
 	Problems    []string `json:"problems"`

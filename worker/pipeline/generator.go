@@ -48,7 +48,8 @@ type Dimensions struct {
 	// Prompted tells that an output begins with its input; otherwise it begins with
 	// the start token of its settings.
 	Prompted bool
-	// Single tells that outputs of different inputs can't be written together.
+	// Single tells that outputs of different inputs can't be written together, because
+	// rows can't be told from their padding or would change each other's numbers.
 	Single bool
 }
 
@@ -142,7 +143,7 @@ func (r *running) read(ctx context.Context, requests []*Request) error {
 		}
 		r.reading = requests
 	}
-	return r.within(ctx, func() error {
+	return r.gate.Within(ctx, LaneText, func() error {
 		done, err := r.decoder.ReadOn(ctx)
 		if err != nil || !done {
 			return err
@@ -174,7 +175,7 @@ func (r *running) step(ctx context.Context) error {
 	if len(r.live) == 0 {
 		return nil
 	}
-	return r.within(ctx, func() error {
+	return r.gate.Within(ctx, LaneText, func() error {
 		var last []int64
 		for _, u := range r.live {
 			for beam := range u.rows {
@@ -191,15 +192,6 @@ func (r *running) step(ctx context.Context) error {
 		}
 		return r.arrange()
 	})
-}
-
-// within runs do while no other model runs.
-func (r *running) within(ctx context.Context, do func() error) error {
-	if err := r.gate.Enter(ctx); err != nil {
-		return err
-	}
-	defer r.gate.Leave()
-	return do()
 }
 
 // advance takes a step with every search; the work over the vocabulary is

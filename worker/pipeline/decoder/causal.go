@@ -74,7 +74,7 @@ func (m *Causal) open(b *bundle.Bundle, threads int) error {
 	}
 	m.keep = m.graph.has(partKeep)
 	// Without positions of its own a row can't have masked ones in front.
-	m.size.Single = !m.graph.has(partPositions) || !m.graph.has(partMask)
+	m.size.Single = !m.graph.has(partPositions) || !m.graph.has(partMask) || m.graph.session.Graph().Dynamic()
 	m.part = partOf(m.size.Vocabulary, m.keep)
 	n := len(m.caches)
 	m.now, m.later = make([]onnx.Memory, n), make([]onnx.Memory, n)

@@ -83,6 +83,9 @@ func (m *Seq2seq) measure(c *bundle.Config) (err error) {
 		vocabulary = c.VocabSize
 	}
 	m.size.Vocabulary = m.first.vocabulary(vocabulary)
+	for _, g := range []*graph{m.encoder, m.first, m.next} {
+		m.size.Single = m.size.Single || g.session.Graph().Dynamic()
+	}
 	m.width = c.Width
 	for i, p := range m.encoder.session.Outputs() {
 		if m.encoder.outputs[i].part == partHidden && len(p.Shape) == 3 && p.Shape[2] > 0 {
