@@ -106,6 +106,8 @@ func (f *spmFile) parseTrainer(data []byte) error {
 // into text again.
 type sentencePiece struct {
 	model      *unigram
+	trie       *trie
+	kinds      []pieceType
 	normalizer normalizer
 	reserved   map[string]pieceType
 	unkPiece   string
@@ -148,6 +150,7 @@ func newSentencePiece(data []byte) (*sentencePiece, error) {
 	if s.model, err = newUnigram(f.pieces, f.byteFallback, false); err != nil {
 		return nil, err
 	}
+	s.trie, s.kinds = s.model.trie, s.model.kinds
 	s.normalizer, err = newNormalizer(f.normalizer, user, f.spaceSuffix)
 	return s, err
 }
