@@ -59,54 +59,15 @@ type candidate struct {
 
 func (c candidate) less(d candidate) bool { return c.rank < d.rank || c.rank == d.rank && c.at < d.at }
 
-// candidates is a binary heap, the next merge on top.
-type candidates []candidate
-
-func (h *candidates) push(c candidate) {
-	*h = append(*h, c)
-	s := *h
-	for i := len(s) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if !s[i].less(s[parent]) {
-			break
-		}
-		s[i], s[parent] = s[parent], s[i]
-		i = parent
-	}
-}
-
-func (h *candidates) pop() candidate {
-	s := *h
-	top := s[0]
-	s[0] = s[len(s)-1]
-	s = s[:len(s)-1]
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= len(s) {
-			break
-		}
-		if child+1 < len(s) && s[child+1].less(s[child]) {
-			child++
-		}
-		if !s[child].less(s[i]) {
-			break
-		}
-		s[i], s[child] = s[child], s[i]
-		i = child
-	}
-	*h = s
-	return top
-}
-
 // joinLong is join for words of any length: symbols are a linked list, and the
 // pairs lie in a heap, where those out of date are passed over.
 func (b *bpe) joinLong(symbols []int32) []int32 {
 	n := int32(len(symbols))
 	before, after := make([]int32, n), make([]int32, n)
-	var heap candidates
+	var queue heap[candidate]
 	offer := func(at, next int32) {
 		if m, ok := b.merges[pairKey(symbols[at], symbols[next])]; ok {
-			heap.push(candidate{m, at})
+			queue.push(candidate{m, at})
 		}
 	}
 	for i := range n {
@@ -115,8 +76,8 @@ func (b *bpe) joinLong(symbols []int32) []int32 {
 			offer(i, i+1)
 		}
 	}
-	for len(heap) > 0 {
-		top := heap.pop()
+	for len(queue) > 0 {
+		top := queue.pop()
 		left := top.at
 		if symbols[left] < 0 || after[left] >= n {
 			continue

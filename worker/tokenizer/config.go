@@ -56,6 +56,7 @@ type config struct {
 	MaxLength      float64               `json:"model_max_length"`
 	TruncationSide string                `json:"truncation_side"`
 	Source         string                `json:"src_lang"`
+	LanguageCodes  string                `json:"language_codes"`
 	Legacy         bool                  `json:"legacy_behaviour"`
 	Lowercase      *bool                 `json:"do_lower_case"`
 	ExtraIDs       *int                  `json:"extra_ids"`

@@ -98,7 +98,7 @@ func TestRealVocabulariesEqualTheReference(t *testing.T) {
 		require.NoError(t, json.Unmarshal(line, &s))
 		texts = append(texts, s)
 	})
-	for _, name := range []string{"opus-mt-tc-big-fr-en", "all-minilm-l6-v2"} {
+	for _, name := range []string{"opus-mt-tc-big-fr-en", "m2m100", "all-minilm-l6-v2"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := testkit.Shared(t, "models", "tokenizers", name)

@@ -93,7 +93,7 @@ func (s *sentencePiece) kind(p string) pieceType {
 		return kind
 	}
 	if id := s.trie.find(p); id >= 0 {
-		return s.kinds[id]
+		return s.pieces[id].kind
 	}
 	return pieceUnknown
 }

@@ -18,7 +18,7 @@ func everyTokenizer(t testing.TB) map[string]*Tokenizer {
 	all := map[string]*Tokenizer{}
 	for _, name := range []string{
 		"translate-mini", "minilm", "random/marian-random", "random/nllb-random", "random/t5-random",
-		"random/gpt2-random", "random/qwen2-random", "random/bert-random", "random/clip-random",
+		"random/gpt2-random", "random/qwen2-random", "random/bert-random", "random/clip-random", "tokenizers/m2m100",
 	} {
 		all[name] = opened(t, testkit.Shared(t, "models", filepath.FromSlash(name)))
 	}

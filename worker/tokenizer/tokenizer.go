@@ -52,7 +52,8 @@ type Tokenizer struct {
 }
 
 // Open reads the tokenizer of a bundle's folder: source.spm, target.spm and
-// vocab.json where they stand (Marian), else tokenizer.json.
+// vocab.json where they stand (Marian), else tokenizer.json, else
+// sentencepiece.bpe.model and vocab.json (M2M100).
 // tokenizer_config.json and special_tokens_map.json say more about either.
 func Open(dir string) (*Tokenizer, error) {
 	t, err := open(dir)
@@ -80,6 +81,8 @@ func open(dir string) (*Tokenizer, error) {
 		t.engine, err = openMarian(dir, c)
 	case has("tokenizer.json"):
 		err = t.openJSON(filepath.Join(dir, "tokenizer.json"), c)
+	case has("sentencepiece.bpe.model") && has("vocab.json"):
+		t.engine, err = openM2M100(dir, c)
 	default:
 		err = errNoFile
 	}

@@ -115,6 +115,49 @@ func TestLanguages(t *testing.T) {
 	assert.ErrorContains(t, err, `"</s>"`)
 }
 
+func TestM2M100PutsTheLanguageInFront(t *testing.T) {
+	t.Parallel()
+	tok := opened(t, testkit.Shared(t, "models", "tokenizers", "m2m100"))
+	assert.Len(t, tok.LanguageTokens(), 100)
+	assert.Equal(t, 1024, tok.MaxLength())
+	english, err := tok.EncodeFrom("__en__", "Hello, world!")
+	require.NoError(t, err)
+	assert.Equal(t, tok.Encode("Hello, world!"), english)
+	german, err := tok.EncodeFrom("de", "Hello, world!")
+	require.NoError(t, err)
+	id, _ := tok.ID("__de__")
+	assert.Equal(t, append([]int64{id}, english[1:]...), german)
+	assert.Equal(t, "Hello, world!", tok.Decode(german))
+	assert.Equal(t, "__de__Hello, world!</s>", tok.DecodeAll(german))
+	_, err = tok.EncodeFrom("tlh", "nuqneH")
+	assert.ErrorContains(t, err, `"tlh"`)
+}
+
+// SentencePiece's byte pair encoding with pieces that the user defined, pieces
+// that are not used, and bytes: worked out by hand from bpe_model.cc.
+func TestMergerTakesPiecesApartThatAreNotUsed(t *testing.T) {
+	t.Parallel()
+	m, err := newMerger([]piece{
+		{"<unk>", 0, pieceUnknown}, {"a", -9, pieceNormal}, {"b", -10, pieceNormal}, {"c", -11, pieceNormal},
+		{"ab", -1, pieceUnused}, {"abc", -2, pieceNormal}, {"bc", -3, pieceNormal}, {"caca", 0, pieceUserDefined},
+	})
+	require.NoError(t, err)
+	for text, want := range map[string][]string{
+		"abc":      {"abc"},
+		"ab":       {"a", "b"},
+		"aab":      {"a", "a", "b"},
+		"bcab":     {"bc", "a", "b"},
+		"bcacaabc": {"b", "caca", "abc"},
+		"xyabé":    {"xy", "a", "b", "é"},
+	} {
+		var got []string
+		for _, n := range m.split(text) {
+			got = append(got, text[n.start:n.end])
+		}
+		assert.Equal(t, want, got, text)
+	}
+}
+
 func TestInvalidUTF8IsTakenAsReplacementCharacters(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"gpt2-random", "t5-random", "nllb-random", "bert-random", "clip-random", "marian-random"} {

@@ -55,7 +55,7 @@ func (m *jsonModel) unigram() (*unigramModel, error) {
 		u.bytes = &bytes
 	}
 	var err error
-	u.pieces, err = newUnigram(pieces, false, true)
+	u.pieces, err = newUnigram(pieces, true)
 	return u, err
 }
 
