@@ -60,11 +60,14 @@ func (m *charsmap) longest(text string) (replacement []byte, length int) {
 	if length == 0 || value >= len(m.replacements) {
 		return nil, 0
 	}
-	replacement = m.replacements[value:]
-	if end := bytes.IndexByte(replacement, 0); end >= 0 {
-		replacement = replacement[:end]
+	return untilNUL(m.replacements[value:]), length
+}
+
+func untilNUL(b []byte) []byte {
+	if end := bytes.IndexByte(b, 0); end >= 0 {
+		return b[:end]
 	}
-	return replacement, length
+	return b
 }
 
 // offset is where a unit's children lie, relative to the unit.

@@ -74,15 +74,13 @@ func (n *normalizer) prefix(text string) (string, int) {
 	if replacement, length := n.chars.longest(text); length > 0 {
 		return string(replacement), length
 	}
-	r, size := utf8.DecodeRuneInString(text)
-	if r == utf8.RuneError && size == 1 {
-		return "\uFFFD", 1
-	}
+	_, size := utf8.DecodeRuneInString(text)
 	return text[:size], size
 }
 
 // normalize gives the normal form of text.
 func (n *normalizer) normalize(text string) string {
+	text = validText(text)
 	if n.spec.removeExtra {
 		for text != "" {
 			p, size := n.prefix(text)

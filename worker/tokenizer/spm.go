@@ -36,7 +36,10 @@ type spmFile struct {
 	normalizer   normalizerSpec
 }
 
-const modelUnigram = 1
+const (
+	modelUnigram = 1
+	modelBPE     = 2
+)
 
 func parseSPM(data []byte) (*spmFile, error) {
 	f := &spmFile{modelType: modelUnigram, unkSurface: " \u2047 ", normalizer: defaultNormalizer()}
@@ -58,8 +61,8 @@ func parseSPM(data []byte) (*spmFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.modelType != modelUnigram {
-		return nil, fmt.Errorf("SentencePiece model type %d is not Unigram", f.modelType)
+	if f.modelType != modelUnigram && f.modelType != modelBPE {
+		return nil, fmt.Errorf("SentencePiece model type %d is neither Unigram nor BPE", f.modelType)
 	}
 	if len(f.pieces) == 0 {
 		return nil, errors.New("no pieces in it")
@@ -102,14 +105,23 @@ func (f *spmFile) parseTrainer(data []byte) error {
 	})
 }
 
+// segmenter is one of SentencePiece's models. It splits a normal form into
+// pieces; unknown neighbours come as one.
+type segmenter interface {
+	split(text string) []node
+}
+
 // sentencePiece splits text into the pieces of one .spm file and joins pieces
 // into text again.
 type sentencePiece struct {
-	model      *unigram
-	normalizer normalizer
-	reserved   map[string]pieceType
-	unkPiece   string
-	unkSurface string
+	model        segmenter
+	pieces       []piece
+	trie         *trie
+	normalizer   normalizer
+	reserved     map[string]pieceType
+	unkPiece     string
+	unkSurface   string
+	byteFallback bool
 }
 
 func openSentencePiece(path string) (*sentencePiece, error) {
@@ -129,7 +141,10 @@ func newSentencePiece(data []byte) (*sentencePiece, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sentencePiece{reserved: map[string]pieceType{}, unkSurface: f.unkSurface}
+	s := &sentencePiece{
+		pieces: f.pieces, reserved: map[string]pieceType{},
+		unkSurface: f.unkSurface, byteFallback: f.byteFallback,
+	}
 	var user []string
 	for _, p := range f.pieces {
 		switch p.kind {
@@ -145,11 +160,26 @@ func newSentencePiece(data []byte) (*sentencePiece, error) {
 	if s.unkPiece == "" {
 		return nil, errors.New("no piece for unknown text")
 	}
-	if s.model, err = newUnigram(f.pieces, f.byteFallback, false); err != nil {
+	if err := s.setModel(f.modelType); err != nil {
 		return nil, err
 	}
 	s.normalizer, err = newNormalizer(f.normalizer, user, f.spaceSuffix)
 	return s, err
+}
+
+func (s *sentencePiece) setModel(kind uint64) error {
+	if kind == modelBPE {
+		m, err := newMerger(s.pieces)
+		if err == nil {
+			s.model, s.trie = m, m.trie
+		}
+		return err
+	}
+	u, err := newUnigram(s.pieces, false)
+	if err == nil {
+		s.model, s.trie = u, u.trie
+	}
+	return err
 }
 
 // encode splits text into pieces. Text that no piece covers comes as pieces of
@@ -159,7 +189,14 @@ func (s *sentencePiece) encode(text string) []string {
 	nodes := s.model.split(normal)
 	pieces := make([]string, 0, len(nodes))
 	for _, n := range nodes {
-		pieces = s.model.appendPieces(pieces, normal[n.start:n.end], n.unknown)
+		piece := normal[n.start:n.end]
+		if !n.unknown || !s.byteFallback {
+			pieces = append(pieces, piece)
+			continue
+		}
+		for i := 0; i < len(piece); i++ {
+			pieces = append(pieces, fmt.Sprintf("<0x%02X>", piece[i]))
+		}
 	}
 	return pieces
 }

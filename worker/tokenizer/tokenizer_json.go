@@ -4,210 +4,309 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strings"
+	"maps"
+	"slices"
+	"unicode/utf8"
 )
 
-// jsonEngine is a tokenizer.json with a Unigram model
-// (https://huggingface.co/docs/tokenizers).
+// jsonEngine is a tokenizer.json (https://huggingface.co/docs/tokenizers): a
+// text is cut at added tokens, normalized, cut at those that count in normal
+// form, split into words, and each word goes to the model.
 type jsonEngine struct {
-	model       *unigram
-	pieces      []string
-	ids         map[string]int64
+	model model
+	cache wordCache
+	// raw are looked for in the text, normal in its normal form.
+	raw, normal addedSplitter
+	addedIDs    map[string]int64
+	added       map[int64]*shownToken
 	special     map[int64]bool
-	added       addedSplitter
 	normalizers []func(string) string
-	words       []func([]string, bool) []string
-	unkID       int64
-	before      []int64
-	after       []int64
+	splitters   []splitter
+	// visible says that the model's words are bytes as visible characters.
+	visible  bool
+	template template
+	decoders []decoder
 }
 
-// jsonFile is the file; its steps are read by their own type.
+// shownToken is an added token and how it reads when decoded: in its normal
+// form where that is looked for.
+type shownToken struct {
+	addedToken
+	shown string
+}
+
+// jsonFile is the file. Its steps are read by their own type.
 type jsonFile struct {
+	Truncation    *window      `json:"truncation"`
+	Padding       *padding     `json:"padding"`
 	Added         []addedToken `json:"added_tokens"`
 	Normalizer    *jsonStep    `json:"normalizer"`
 	PreTokenizer  *jsonStep    `json:"pre_tokenizer"`
 	PostProcessor *jsonStep    `json:"post_processor"`
-	Model         struct {
-		Type         string      `json:"type"`
-		UnkID        *int64      `json:"unk_id"`
-		Vocab        []jsonPiece `json:"vocab"`
-		ByteFallback bool        `json:"byte_fallback"`
-	} `json:"model"`
+	Decoder       *jsonStep    `json:"decoder"`
+	Model         jsonModel    `json:"model"`
 }
 
-type jsonPiece struct {
-	text  string
-	score float64
+// window is the section "truncation", and padding the section of that name.
+// Neither is applied unless asked for.
+type window struct {
+	MaxLength int    `json:"max_length"`
+	Direction string `json:"direction"`
 }
 
-func (p *jsonPiece) UnmarshalJSON(data []byte) error {
-	pair := [2]any{&p.text, &p.score}
-	return json.Unmarshal(data, &pair)
+type padding struct {
+	ID int64 `json:"pad_id"`
 }
 
-func openJSON(path string) (*jsonEngine, error) {
+func parseJSON(data []byte) (*jsonFile, error) {
 	var f jsonFile
-	if err := readJSON(path, &f); err != nil {
+	if err := json.Unmarshal(data, &f); err != nil {
 		return nil, err
 	}
-	e, err := newJSON(&f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return e, nil
+	return &f, nil
 }
 
 func newJSON(f *jsonFile) (*jsonEngine, error) {
-	if f.Model.Type != "Unigram" {
-		return nil, fmt.Errorf("model of type %q is not Unigram", f.Model.Type)
-	}
-	if f.Model.UnkID == nil || *f.Model.UnkID < 0 || *f.Model.UnkID >= int64(len(f.Model.Vocab)) {
-		return nil, errors.New("no token for unknown text")
-	}
-	e := &jsonEngine{ids: map[string]int64{}, special: map[int64]bool{}, unkID: *f.Model.UnkID}
-	pieces := make([]piece, len(f.Model.Vocab))
-	for i, p := range f.Model.Vocab {
-		if p.text == "" || math.IsNaN(p.score) {
-			return nil, fmt.Errorf("piece %d is broken", i)
-		}
-		pieces[i] = piece{text: p.text, score: p.score, kind: pieceNormal}
-		e.ids[p.text] = int64(i)
-		e.pieces = append(e.pieces, p.text)
-	}
-	for _, t := range f.Added {
-		e.ids[t.Content] = t.ID
-		if t.Special {
-			e.special[t.ID] = true
-		}
-	}
-	e.added = newAddedSplitter(f.Added)
+	e := &jsonEngine{special: map[int64]bool{}}
 	var err error
-	if e.model, err = newUnigram(pieces, f.Model.ByteFallback, true); err != nil {
+	if e.model, err = f.Model.build(); err != nil {
 		return nil, err
 	}
-	if err := e.addNormalizer(f.Normalizer); err != nil {
+	if e.normalizers, err = f.Normalizer.normalizers(); err != nil {
 		return nil, err
 	}
-	if err := e.addPreTokenizer(f.PreTokenizer); err != nil {
+	if e.splitters, e.visible, err = f.PreTokenizer.splitters(); err != nil {
 		return nil, err
 	}
-	return e, e.setTemplate(f.PostProcessor)
+	if e.template, err = f.PostProcessor.template(); err != nil {
+		return nil, err
+	}
+	if e.decoders, err = f.Decoder.decoders(); err != nil {
+		return nil, err
+	}
+	e.addedIDs, e.added = map[string]int64{}, map[int64]*shownToken{}
+	return e, e.addTokens(f.Added)
 }
 
-func (e *jsonEngine) setTemplate(s *jsonStep) error {
-	if s == nil {
+// addNamed adds tokens that the other files name and tokenizer.json does not.
+func (e *jsonEngine) addNamed(c *config) error {
+	numbered, err := c.added()
+	if err != nil {
+		return err
+	}
+	var missing []addedToken
+	add := func(t addedToken) {
+		if _, ok := e.addedIDs[t.Content]; !ok {
+			missing = append(missing, t)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(numbered)) {
+		add(numbered[id])
+	}
+	for _, name := range c.named() {
+		add(addedToken{Content: name, Special: true})
+	}
+	if len(missing) == 0 {
 		return nil
 	}
-	if s.Type != "TemplateProcessing" {
-		return fmt.Errorf("post-processor %q is not supported", s.Type)
-	}
-	seen := false
-	for _, p := range s.Single {
-		switch {
-		case p.Sequence != nil:
-			seen = true
-		case p.Special != nil && seen:
-			e.after = append(e.after, s.Specials[p.Special.ID].IDs...)
-		case p.Special != nil:
-			e.before = append(e.before, s.Specials[p.Special.ID].IDs...)
-		}
-	}
-	return nil
+	return e.addTokens(missing)
 }
 
-func (e *jsonEngine) encode(text string) []int64 {
-	ids := append([]int64(nil), e.before...)
-	first := true
-	for _, p := range e.added.split(text) {
-		switch {
-		case p.added != nil:
-			ids = append(ids, p.added.ID)
-			first = false
-		case p.text != "":
-			ids = e.appendText(ids, p.text, first)
-			first = false
-		}
+// addTokens gives added tokens their ids: the model's where it has them, else
+// the next free ones.
+func (e *jsonEngine) addTokens(tokens []addedToken) error {
+	next := int64(len(e.model.vocab().ids))
+	for id := range e.added {
+		next = max(next, id+1)
 	}
-	return append(ids, e.after...)
+	for _, t := range tokens {
+		if t.Content == "" {
+			continue
+		}
+		if id, ok := e.lookup(t.Content); ok {
+			t.ID = id
+		} else {
+			t.ID = next
+			next++
+		}
+		if t.ID < 0 || t.ID > 1<<31-1 {
+			return fmt.Errorf("added token %q has the id %d", t.Content, t.ID)
+		}
+		shown := &shownToken{t, t.Content}
+		if t.Normalized {
+			shown.shown = e.normalize(t.Content)
+		}
+		e.addedIDs[t.Content], e.added[t.ID] = t.ID, shown
+	}
+	return e.splitAdded()
 }
 
-func (e *jsonEngine) encodeText(text string) []int64 {
-	ids := e.appendText(nil, text, true)
-	for i, id := range ids {
-		if e.special[id] {
-			ids[i] = e.unkID
+// splitAdded makes the splitters for added tokens.
+func (e *jsonEngine) splitAdded() error {
+	var raw, normal []addedToken
+	var forms []string
+	for _, id := range slices.Sorted(maps.Keys(e.added)) {
+		t := e.added[id]
+		e.special[id] = t.Special
+		if t.Normalized {
+			normal, forms = append(normal, t.addedToken), append(forms, t.shown)
+		} else {
+			raw = append(raw, t.addedToken)
 		}
 	}
-	return ids
+	var err error
+	if e.raw, err = newAddedSplitter(raw, contents(raw)); err != nil {
+		return err
+	}
+	e.normal, err = newAddedSplitter(normal, forms)
+	return err
 }
 
-func (e *jsonEngine) appendText(ids []int64, text string, first bool) []int64 {
+func (e *jsonEngine) normalize(text string) string {
 	for _, n := range e.normalizers {
 		text = n(text)
 	}
-	words := []string{text}
-	for _, split := range e.words {
-		words = split(words, first)
-	}
-	for _, w := range words {
-		for _, n := range e.model.split(w) {
-			if !n.unknown {
-				ids = append(ids, int64(n.id))
+	return text
+}
+
+// appendBody adds the ids of a text without the tokens that the template puts
+// around it. Where special tokens don't count, they are text.
+func (e *jsonEngine) appendBody(ids []int64, text string, special bool) []int64 {
+	text = validText(text)
+	var work words
+	for _, outer := range e.raw.cut(text, special) {
+		if outer.added != nil {
+			ids = append(ids, outer.added.ID)
+			continue
+		}
+		whole := outer.start == 0 && !e.losesStart(outer.text)
+		for _, inner := range e.normal.cut(e.normalize(outer.text), special) {
+			if inner.added != nil {
+				ids = append(ids, inner.added.ID)
 				continue
 			}
-			for _, p := range e.model.appendPieces(nil, w[n.start:n.end], true) {
-				id, ok := e.ids[p]
-				if !ok {
-					id = e.unkID
-				}
-				ids = append(ids, id)
-			}
+			ids = e.appendWords(ids, word{inner.text, whole && inner.start == 0}, &work)
 		}
 	}
 	return ids
 }
 
-func (e *jsonEngine) decode(ids []int64) string {
-	var out strings.Builder
-	var raw []byte
-	for _, id := range ids {
-		if id < 0 || id >= int64(len(e.pieces)) || e.special[id] {
-			continue
-		}
-		p := e.pieces[id]
-		if e.model.byteFallback && len(p) == 6 && strings.HasPrefix(p, "<0x") {
-			raw = append(raw, byteOf(p))
-			continue
-		}
-		writeBytes(&out, raw)
-		raw = raw[:0]
-		out.WriteString(p)
+// losesStart tells that the normal form leaves out a text's first character, so
+// that its first word does not begin where the text does.
+func (e *jsonEngine) losesStart(text string) bool {
+	if len(e.normalizers) == 0 {
+		return false
 	}
-	writeBytes(&out, raw)
-	return strings.TrimFunc(strings.ReplaceAll(out.String(), spaceSymbol, " "), pythonSpace)
+	_, size := utf8.DecodeRuneInString(text)
+	return e.normalize(text[:size]) == ""
+}
+
+// words are two lists that splitters fill in turn.
+type words struct{ from, to []word }
+
+func (e *jsonEngine) appendWords(ids []int64, w word, work *words) []int64 {
+	work.from = append(work.from[:0], w)
+	for _, split := range e.splitters {
+		work.to = work.to[:0]
+		for _, w := range work.from {
+			if w.text != "" {
+				work.to = split(work.to, w)
+			}
+		}
+		work.from, work.to = work.to, work.from
+	}
+	for _, w := range work.from {
+		if w.text != "" {
+			ids = e.appendWord(ids, w.text)
+		}
+	}
+	return ids
+}
+
+func (e *jsonEngine) appendWord(ids []int64, text string) []int64 {
+	if known, ok := e.cache.get(text); ok {
+		for _, id := range known {
+			ids = append(ids, int64(id))
+		}
+		return ids
+	}
+	begin := len(ids)
+	form := text
+	if e.visible {
+		form = visible(text)
+	}
+	ids = e.model.appendWord(ids, form)
+	e.cache.put(text, ids[begin:])
+	return ids
+}
+
+func (e *jsonEngine) encode(text string) []int64 {
+	ids := append(make([]int64, 0, len(text)/3+4), e.template.before...)
+	return append(e.appendBody(ids, text, true), e.template.after...)
+}
+
+func (e *jsonEngine) body(text string) []int64 {
+	return e.appendBody(make([]int64, 0, len(text)/3+1), text, true)
+}
+
+func (e *jsonEngine) around() template { return e.template }
+
+func (e *jsonEngine) encodeText(text string) []int64 {
+	ids := e.appendBody(make([]int64, 0, len(text)/3+1), text, false)
+	kept := ids[:0]
+	for _, id := range ids {
+		if e.special[id] {
+			if id = e.model.unknown(); id < 0 {
+				continue
+			}
+		}
+		kept = append(kept, id)
+	}
+	return kept
+}
+
+// token gives what a decoder reads for an id.
+func (e *jsonEngine) token(id int64) (string, bool) {
+	if t, ok := e.added[id]; ok {
+		return t.shown, true
+	}
+	t, ok := e.model.vocab().tokens[id]
+	return t, ok
+}
+
+func (e *jsonEngine) name(id int64) (string, bool) {
+	if t, ok := e.added[id]; ok {
+		return t.Content, true
+	}
+	return e.token(id)
+}
+
+func (e *jsonEngine) isSpecial(id int64) bool { return e.special[id] }
+
+func (e *jsonEngine) flow(out flow) flow {
+	if len(e.decoders) == 0 {
+		return &spaced{out: out}
+	}
+	for _, d := range slices.Backward(e.decoders) {
+		out = d(out)
+	}
+	return out
 }
 
 func (e *jsonEngine) lookup(token string) (int64, bool) {
-	id, ok := e.ids[token]
+	if id, ok := e.addedIDs[token]; ok {
+		return id, true
+	}
+	id, ok := e.model.vocab().ids[token]
 	return id, ok
 }
 
-func (e *jsonEngine) vocabulary() []string {
-	all := make([]string, 0, len(e.ids))
-	for token := range e.ids {
-		all = append(all, token)
-	}
+func (e *jsonEngine) vocabulary() map[string]int64 {
+	all := maps.Clone(e.model.vocab().ids)
+	maps.Copy(all, e.addedIDs)
 	return all
 }
 
-func (e *jsonEngine) unknown() int64 { return e.unkID }
+func (e *jsonEngine) unknown() int64 { return e.model.unknown() }
 
-// eos is the last token that the template puts behind a text, -1 without one.
-func (e *jsonEngine) eos() int64 {
-	if len(e.after) == 0 {
-		return -1
-	}
-	return e.after[len(e.after)-1]
-}
+var errNoFile = errors.New("neither source.spm nor tokenizer.json is there")

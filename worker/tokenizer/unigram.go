@@ -18,7 +18,6 @@ type unigram struct {
 	kinds        []pieceType
 	unknownScore float64
 	maxScore     float64
-	byteFallback bool
 	// double keeps sums in 64 bits, as the Rust library does for a
 	// tokenizer.json; SentencePiece stores them in 32.
 	double bool
@@ -31,11 +30,11 @@ type node struct {
 	unknown    bool
 }
 
-func newUnigram(pieces []piece, byteFallback, double bool) (*unigram, error) {
+func newUnigram(pieces []piece, double bool) (*unigram, error) {
 	u := &unigram{
 		scores: make([]float64, len(pieces)), kinds: make([]pieceType, len(pieces)),
 		// The reference starts the maximum at the least positive float.
-		maxScore: 0x1p-126, byteFallback: byteFallback, double: double,
+		maxScore: 0x1p-126, double: double,
 	}
 	lowest := math.MaxFloat64
 	var keys []key
@@ -137,6 +136,11 @@ func backtrack(paths []best) []node {
 		p := paths[end]
 		nodes[count] = node{start: int(p.start), end: end, id: p.id, unknown: p.id < 0}
 	}
+	return joinUnknown(nodes)
+}
+
+// joinUnknown makes one of unknown neighbours.
+func joinUnknown(nodes []node) []node {
 	kept := nodes[:0]
 	for _, n := range nodes {
 		if last := len(kept) - 1; n.unknown && last >= 0 && kept[last].unknown {
@@ -146,16 +150,4 @@ func backtrack(paths []best) []node {
 		kept = append(kept, n)
 	}
 	return kept
-}
-
-// appendPieces adds a node's text, for an unknown one as byte pieces where the
-// model has them.
-func (u *unigram) appendPieces(pieces []string, text string, unknown bool) []string {
-	if !unknown || !u.byteFallback {
-		return append(pieces, text)
-	}
-	for i := 0; i < len(text); i++ {
-		pieces = append(pieces, fmt.Sprintf("<0x%02X>", text[i]))
-	}
-	return pieces
 }
