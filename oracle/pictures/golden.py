@@ -90,6 +90,8 @@ def jpegs():
     cmyk = rgb.convert("CMYK")
     cmyk = Image.merge("CMYK", [*cmyk.split()[:3], rgb.convert("L")])
     put("cmyk.jpg", jpeg(cmyk, quality=85))
+    # What takes most memory for a pixel.
+    put("large-cmyk-progressive.jpg", jpeg(Image.new("CMYK", (800, 800), (40, 90, 200, 10)), quality=75, progressive=True, exif=exif(3)))
     # The same bytes read as YCCK: odd colours, and the other path of the decoder.
     put("ycck.jpg", patched(jpeg(cmyk, quality=85), b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\2"))
     # 4:4:0, which no writer at hand offers: as many blocks in a unit as 4:2:2, in another order.

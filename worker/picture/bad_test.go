@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -81,7 +82,8 @@ func TestDecodeOfFlippedBitsNeverPanics(t *testing.T) {
 func TestDecodeRefusesByKind(t *testing.T) {
 	t.Parallel()
 	pictures := everyPicture(t)
-	png, jpeg := pictures["rgb8.png"], pictures["photo-420.jpg"]
+	png, jpeg, progressive := pictures["rgb8.png"], pictures["photo-420.jpg"], pictures["photo-420-progressive.jpg"]
+	scan := progressive[bytes.LastIndex(progressive, []byte("\xff\xda")) : len(progressive)-2]
 	for name, c := range map[string]struct {
 		data    []byte
 		options DecodeOptions
@@ -96,6 +98,7 @@ func TestDecodeRefusesByKind(t *testing.T) {
 		"too many bytes":     {jpeg, DecodeOptions{MaxBytes: 100}, ErrTooLarge, "100 allowed"},
 		"too wide":           {jpeg, DecodeOptions{MaxSide: 96}, ErrTooLarge, "97 x 61"},
 		"too many pixels":    {jpeg, DecodeOptions{MaxPixels: 97*61 - 1}, ErrTooLarge, "5916 in all"},
+		"too many scans":     {slices.Concat(progressive[:len(progressive)-2], bytes.Repeat(scan, 100), []byte("\xff\xd9")), DecodeOptions{}, ErrTooLarge, "scans"},
 		"arithmetic coding":  {bytes.Replace(jpeg, []byte("\xff\xc0"), []byte("\xff\xc9"), 1), DecodeOptions{}, ErrFormat, "unsupported JPEG"},
 		"CMYK without Adobe": {bytes.Replace(pictures["cmyk.jpg"], []byte("Adobe"), []byte("adobe"), 1), DecodeOptions{}, ErrFormat, "Adobe"},
 		"a wrong checksum":   {bytes.Replace(png, []byte("IEND\xae"), []byte("IEND\xaf"), 1), DecodeOptions{}, ErrBroken, "checksum"},
@@ -170,11 +173,13 @@ func TestDecodeOfABombTakesNoMemory(t *testing.T) {
 
 // Not parallel: memory is counted.
 func TestDecodeTakesMemoryByThePixel(t *testing.T) {
-	for name, data := range everyPicture(t) {
+	pictures := everyPicture(t)
+	require.Contains(t, pictures, "large-cmyk-progressive.jpg", "a picture large enough for the pixels to count")
+	for name, data := range pictures {
 		var p *Picture
 		taken := allocated(func() { p, _ = Decode(data, DecodeOptions{}) })
 		if p != nil {
-			assert.Less(t, taken, uint64(1<<20+20*p.Width*p.Height), name)
+			assert.Less(t, taken, uint64(256<<10+32*p.Width*p.Height), name)
 		}
 	}
 }

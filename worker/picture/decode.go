@@ -29,8 +29,8 @@ const (
 )
 
 // DecodeOptions bounds what is read. Limits are checked before memory for pixels
-// is taken; the most that a picture can take is about 20 bytes a pixel, by a
-// progressive JPEG.
+// is taken; the most that a picture can take is 32 bytes a pixel, by a progressive
+// JPEG in CMYK.
 type DecodeOptions struct {
 	// MaxBytes bounds the file, MaxSide the width and the height in pixels, MaxPixels
 	// their product. 0 means the default.
