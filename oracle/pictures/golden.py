@@ -136,6 +136,18 @@ def webps():
     save("animated.webp", drawing(20, 20), save_all=True, append_images=[drawing(20, 20, seed=8).rotate(90)])
 
 
+    def still(image, **options):
+        out = io.BytesIO()
+        image.save(out, "WEBP", **options)
+        return out.getvalue()
+
+    scene, small = drawing(30, 22), (8, 4, 30, 22)
+    for name, image, options, alpha in (("lossy", scene, {}, False), ("lossless", scene, {"lossless": True}, False), ("lossy-alpha", with_alpha(scene), {}, True),
+                                        ("lossless-alpha", with_alpha(scene), {"lossless": True, "exact": True}, True), ("opaque-on-clear", scene, {}, True)):
+        frames = [(*small, still(image, **options)), (0, 0, 30, 22, still(scene))]
+        put(f"animated-{name}.webp", containers.webp_animation(44, 31, frames, alpha))
+
+
 def bmps():
     rgb = drawing(19, 13)
     save("rgb24.bmp", rgb)
@@ -148,8 +160,6 @@ def decoded():
     out = {}
     (OUT / "pillow").mkdir(exist_ok=True)
     for path in sorted(PICTURES.iterdir()):
-        if path.name == "animated.webp":
-            continue
         rgb = load_image(str(path))
         case = {"width": rgb.width, "height": rgb.height, "rgb": sha256(rgb.tobytes()), "plain": None}
         with Image.open(path) as plain:

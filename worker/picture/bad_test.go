@@ -83,6 +83,7 @@ func TestDecodeRefusesByKind(t *testing.T) {
 	t.Parallel()
 	pictures := everyPicture(t)
 	png, jpeg, progressive := pictures["rgb8.png"], pictures["photo-420.jpg"], pictures["photo-420-progressive.jpg"]
+	animated := pictures["animated-lossy.webp"]
 	scan := progressive[bytes.LastIndex(progressive, []byte("\xff\xda")) : len(progressive)-2]
 	for name, c := range map[string]struct {
 		data    []byte
@@ -90,18 +91,20 @@ func TestDecodeRefusesByKind(t *testing.T) {
 		want    error
 		says    string
 	}{
-		"nothing":            {nil, DecodeOptions{}, ErrFormat, "neither PNG"},
-		"text":               {[]byte("hello, world"), DecodeOptions{}, ErrFormat, "neither PNG"},
-		"SVG":                {[]byte("<svg xmlns='http://www.w3.org/2000/svg'/>"), DecodeOptions{}, ErrFormat, "neither PNG"},
-		"a signature alone":  {[]byte("\x89PNG\r\n\x1a\n"), DecodeOptions{}, ErrBroken, "PNG"},
-		"animated WebP":      {pictures["animated.webp"], DecodeOptions{}, ErrFormat, "animated"},
-		"too many bytes":     {jpeg, DecodeOptions{MaxBytes: 100}, ErrTooLarge, "100 allowed"},
-		"too wide":           {jpeg, DecodeOptions{MaxSide: 96}, ErrTooLarge, "97 x 61"},
-		"too many pixels":    {jpeg, DecodeOptions{MaxPixels: 97*61 - 1}, ErrTooLarge, "5916 in all"},
-		"too many scans":     {slices.Concat(progressive[:len(progressive)-2], bytes.Repeat(scan, 100), []byte("\xff\xd9")), DecodeOptions{}, ErrTooLarge, "scans"},
-		"arithmetic coding":  {bytes.Replace(jpeg, []byte("\xff\xc0"), []byte("\xff\xc9"), 1), DecodeOptions{}, ErrFormat, "unsupported JPEG"},
-		"CMYK without Adobe": {bytes.Replace(pictures["cmyk.jpg"], []byte("Adobe"), []byte("adobe"), 1), DecodeOptions{}, ErrFormat, "Adobe"},
-		"a wrong checksum":   {bytes.Replace(png, []byte("IEND\xae"), []byte("IEND\xaf"), 1), DecodeOptions{}, ErrBroken, "checksum"},
+		"nothing":                          {nil, DecodeOptions{}, ErrFormat, "neither PNG"},
+		"text":                             {[]byte("hello, world"), DecodeOptions{}, ErrFormat, "neither PNG"},
+		"SVG":                              {[]byte("<svg xmlns='http://www.w3.org/2000/svg'/>"), DecodeOptions{}, ErrFormat, "neither PNG"},
+		"a signature alone":                {[]byte("\x89PNG\r\n\x1a\n"), DecodeOptions{}, ErrBroken, "PNG"},
+		"animation, no frame":              {bytes.Replace(animated, []byte("ANMF"), []byte("ANMX"), 2), DecodeOptions{}, ErrBroken, "no frame"},
+		"animation, frame outside":         {bytes.Replace(animated, []byte("\x04\x00\x00\x02\x00\x00\x1d"), []byte("\x08\x00\x00\x02\x00\x00\x1d"), 1), DecodeOptions{}, ErrBroken, "canvas"},
+		"animation, frame of another size": {bytes.Replace(animated, []byte("\x02\x00\x00\x1d"), []byte("\x02\x00\x00\x1c"), 1), DecodeOptions{}, ErrBroken, "in bounds"},
+		"too many bytes":                   {jpeg, DecodeOptions{MaxBytes: 100}, ErrTooLarge, "100 allowed"},
+		"too wide":                         {jpeg, DecodeOptions{MaxSide: 96}, ErrTooLarge, "97 x 61"},
+		"too many pixels":                  {jpeg, DecodeOptions{MaxPixels: 97*61 - 1}, ErrTooLarge, "5916 in all"},
+		"too many scans":                   {slices.Concat(progressive[:len(progressive)-2], bytes.Repeat(scan, 100), []byte("\xff\xd9")), DecodeOptions{}, ErrTooLarge, "scans"},
+		"arithmetic coding":                {bytes.Replace(jpeg, []byte("\xff\xc0"), []byte("\xff\xc9"), 1), DecodeOptions{}, ErrFormat, "unsupported JPEG"},
+		"CMYK without Adobe":               {bytes.Replace(pictures["cmyk.jpg"], []byte("Adobe"), []byte("adobe"), 1), DecodeOptions{}, ErrFormat, "Adobe"},
+		"a wrong checksum":                 {bytes.Replace(png, []byte("IEND\xae"), []byte("IEND\xaf"), 1), DecodeOptions{}, ErrBroken, "checksum"},
 	} {
 		p, err := Decode(c.data, c.options)
 		require.ErrorIs(t, err, c.want, name)
