@@ -1,4 +1,4 @@
-"""Writers for the parts of PNG and GIF that Pillow cannot write: 16-bit channels, interlacing, offset frames."""
+"""Writers for the parts of PNG, GIF and WebP that Pillow cannot write: 16-bit channels, interlacing, offset frames."""
 import struct
 import zlib
 
@@ -71,3 +71,22 @@ def gif(width, height, frames, palette=None, background=0):
     flags = 0x80 | (len(palette) // 3).bit_length() - 2 if palette else 0
     return (b"GIF89a" + struct.pack("<HHBBB", width, height, flags, background, 0) + bytes(palette or b"")
             + b"".join(frames) + b";")
+
+
+def webp_chunk(name, data):
+    return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def webp_animation(width, height, frames, alpha):
+    """frames: (x, y, width, height, a still WebP file) each; x and y even."""
+    def three(value):
+        return struct.pack("<I", value)[:3]
+
+    body = webp_chunk(b"VP8X", struct.pack("<I", 0x02 | (0x10 if alpha else 0)) + three(width - 1) + three(height - 1))
+    body += webp_chunk(b"ANIM", struct.pack("<IH", 0xff336699, 0))
+    for x, y, w, h, still in frames:
+        image = still[12:]
+        if image.startswith(b"VP8X"):
+            image = image[18:]
+        body += webp_chunk(b"ANMF", three(x // 2) + three(y // 2) + three(w - 1) + three(h - 1) + three(100) + b"\0" + image)
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body

@@ -90,6 +90,8 @@ def jpegs():
     cmyk = rgb.convert("CMYK")
     cmyk = Image.merge("CMYK", [*cmyk.split()[:3], rgb.convert("L")])
     put("cmyk.jpg", jpeg(cmyk, quality=85))
+    # What takes most memory for a pixel.
+    put("large-cmyk-progressive.jpg", jpeg(Image.new("CMYK", (800, 800), (40, 90, 200, 10)), quality=75, progressive=True, exif=exif(3)))
     # The same bytes read as YCCK: odd colours, and the other path of the decoder.
     put("ycck.jpg", patched(jpeg(cmyk, quality=85), b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\2"))
     # 4:4:0, which no writer at hand offers: as many blocks in a unit as 4:2:2, in another order.
@@ -134,6 +136,18 @@ def webps():
     save("animated.webp", drawing(20, 20), save_all=True, append_images=[drawing(20, 20, seed=8).rotate(90)])
 
 
+    def still(image, **options):
+        out = io.BytesIO()
+        image.save(out, "WEBP", **options)
+        return out.getvalue()
+
+    scene, small = drawing(30, 22), (8, 4, 30, 22)
+    for name, image, options, alpha in (("lossy", scene, {}, False), ("lossless", scene, {"lossless": True}, False), ("lossy-alpha", with_alpha(scene), {}, True),
+                                        ("lossless-alpha", with_alpha(scene), {"lossless": True, "exact": True}, True), ("opaque-on-clear", scene, {}, True)):
+        frames = [(*small, still(image, **options)), (0, 0, 30, 22, still(scene))]
+        put(f"animated-{name}.webp", containers.webp_animation(44, 31, frames, alpha))
+
+
 def bmps():
     rgb = drawing(19, 13)
     save("rgb24.bmp", rgb)
@@ -146,8 +160,6 @@ def decoded():
     out = {}
     (OUT / "pillow").mkdir(exist_ok=True)
     for path in sorted(PICTURES.iterdir()):
-        if path.name == "animated.webp":
-            continue
         rgb = load_image(str(path))
         case = {"width": rgb.width, "height": rgb.height, "rgb": sha256(rgb.tobytes()), "plain": None}
         with Image.open(path) as plain:

@@ -50,8 +50,8 @@ type family struct {
 	// integer is what a size that is one number means; nil refuses it.
 	integer func(n int) size
 	// shortest tells whether the class can resize by the shortest edge, crops whether
-	// it has a centre crop.
-	shortest, crops bool
+	// it has a centre crop, fast whether the configuration is for torchvision.
+	shortest, crops, fast bool
 }
 
 func shortestEdge(n int) size { return size{shortest: n} }
@@ -64,10 +64,10 @@ var (
 )
 
 var (
-	clipFamily = family{config{nil, true, shortestEdge(224), Bicubic, true, square(224), true, 1. / 255, true, clipMean, clipStd}, shortestEdge, true, true}
+	clipFamily = family{config{nil, true, shortestEdge(224), Bicubic, true, square(224), true, 1. / 255, true, clipMean, clipStd}, shortestEdge, true, true, false}
 	// A size of one number is a shortest edge here too, which this class then refuses.
-	siglipFamily = family{config{nil, true, square(224), Bicubic, false, size{}, true, 1. / 255, true, half, half}, nil, false, false}
-	vitFamily    = family{config{nil, true, square(224), Bilinear, false, size{}, true, 1. / 255, true, half, half}, square, false, false}
+	siglipFamily = family{config{nil, true, square(224), Bicubic, false, size{}, true, 1. / 255, true, half, half}, nil, false, false, false}
+	vitFamily    = family{config{nil, true, square(224), Bilinear, false, size{}, true, 1. / 255, true, half, half}, square, false, false, false}
 )
 
 var families = map[string]family{
@@ -117,6 +117,11 @@ func parseConfig(data []byte) (*config, error) {
 			return nil, fmt.Errorf("%s: not supported here", key)
 		}
 	}
+	if f.fast {
+		if err := c.checkFast(); err != nil {
+			return nil, err
+		}
+	}
 	return &c, c.check()
 }
 
@@ -132,10 +137,12 @@ func takeFamily(keys object) (family, error) {
 	if name == "" {
 		name = strings.Replace(older, "FeatureExtractor", "ImageProcessor", 1)
 	}
-	f, found := families[strings.TrimSuffix(name, "Fast")]
+	slow, fast := strings.CutSuffix(name, "Fast")
+	f, found := families[slow]
 	if !found {
 		return family{}, fmt.Errorf("image_processor_type: %q is not supported", name)
 	}
+	f.fast = fast
 	return f, nil
 }
 
@@ -159,17 +166,27 @@ func (c *config) takeSwitches(keys object, f family) error {
 }
 
 func (c *config) takeSizes(keys object, f family) error {
-	if err := c.size.take(keys, "size", f.integer, f.shortest); err != nil {
+	var edges []string
+	if f.shortest {
+		edges = append(edges, "shortest_edge")
+	}
+	// The numpy classes with a shortest edge accept a longest one and never read it;
+	// torchvision's do read it.
+	if f.shortest && !f.fast {
+		edges = append(edges, "longest_edge shortest_edge")
+	}
+	if err := c.size.take(keys, "size", f.integer, edges); err != nil {
 		return err
 	}
 	if !f.crops {
 		return nil
 	}
-	return c.crop.take(keys, "crop_size", square, false)
+	return c.crop.take(keys, "crop_size", square, nil)
 }
 
-// take reads a size in one of its forms; null and absent leave what is there.
-func (s *size) take(keys object, key string, integer func(int) size, shortest bool) error {
+// take reads a size: a number where integer allows it, height and width, or other
+// edges, which are sorted names. null and absent leave what is there.
+func (s *size) take(keys object, key string, integer func(int) size, others []string) error {
 	var raw json.RawMessage
 	if _, err := keys.take(key, &raw); err != nil || raw == nil {
 		return err
@@ -187,11 +204,8 @@ func (s *size) take(keys object, key string, integer func(int) size, shortest bo
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	*s = size{edges["shortest_edge"], edges["height"], edges["width"]}
-	switch names := strings.Join(slices.Sorted(maps.Keys(edges)), " "); {
-	case names == "height width":
-	// The classes with a shortest edge accept a longest one and never read it.
-	case (names == "shortest_edge" || names == "longest_edge shortest_edge") && shortest:
-	default:
+	names := strings.Join(slices.Sorted(maps.Keys(edges)), " ")
+	if names != "height width" && !slices.Contains(others, names) {
 		return fmt.Errorf("%s: not supported with the keys %q", key, names)
 	}
 	return s.check(key)
@@ -270,6 +284,23 @@ func takeNotes(keys object, _ family) error {
 	}
 	if order != "channels_first" {
 		return fmt.Errorf("data_format: %q is not supported", order)
+	}
+	return nil
+}
+
+// checkFast refuses what torchvision does in another way altogether: it has no box
+// and no Hamming filter, picks other samples for nearest, and pads by another half
+// of an odd number.
+func (c *config) checkFast() error {
+	within := c.size.shortest
+	if within == 0 {
+		within = min(c.size.height, c.size.width)
+	}
+	switch {
+	case c.doResize && (c.resample == Nearest || c.resample == Box || c.resample == Hamming):
+		return fmt.Errorf("resample: %d differs in a fast image processor", c.resample)
+	case c.doCrop && (!c.doResize || max(c.crop.height, c.crop.width) > within):
+		return errors.New("crop_size: larger than the picture, differs in a fast image processor")
 	}
 	return nil
 }

@@ -29,8 +29,8 @@ const (
 )
 
 // DecodeOptions bounds what is read. Limits are checked before memory for pixels
-// is taken; the most that a picture can take is about 20 bytes a pixel, by a
-// progressive JPEG.
+// is taken; the most that a picture can take is 32 bytes a pixel, by a progressive
+// JPEG in CMYK.
 type DecodeOptions struct {
 	// MaxBytes bounds the file, MaxSide the width and the height in pixels, MaxPixels
 	// their product. 0 means the default.
@@ -72,7 +72,7 @@ func prefix(magic string) func(data []byte) bool {
 
 // Decode reads a PNG, JPEG, GIF, WebP or BMP file to what Pillow's
 // convert("RGB") gives, with the alpha channel kept beside it. Of an animated GIF
-// it gives the first frame on its canvas; an animated WebP is an error.
+// or WebP it gives the first frame on its canvas.
 //
 // PNG, GIF, BMP and WebP are equal to Pillow to the last bit, among them 16-bit
 // grey, which Pillow cuts off at 255 where others take the upper byte. JPEG has

@@ -34,7 +34,7 @@ func TestDecodeGivesPillowsPixels(t *testing.T) {
 	t.Parallel()
 	var golden map[string]decodedGolden
 	readGolden(t, "decoded.json", &golden)
-	require.Len(t, golden, 65)
+	require.Len(t, golden, 72)
 	for name, want := range golden {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -30,8 +30,8 @@ func FromPlanes(values []float32, height, width int) (*Picture, error) {
 // EncodePNG gives the picture as a PNG file of 8 bits a channel: RGB, or RGBA where
 // an alpha value is not 255.
 func EncodePNG(p *Picture) ([]byte, error) {
-	if p.Width < 1 || p.Height < 1 || len(p.RGB) != 3*p.Width*p.Height || p.Alpha != nil && len(p.Alpha) != p.Width*p.Height {
-		return nil, fmt.Errorf("encode PNG: %d bytes of RGB and %d of alpha for %d x %d pixels", len(p.RGB), len(p.Alpha), p.Width, p.Height)
+	if err := p.check(); err != nil {
+		return nil, fmt.Errorf("encode PNG: %w", err)
 	}
 	m := image.NewNRGBA(image.Rect(0, 0, p.Width, p.Height))
 	for i := range p.Width * p.Height {

@@ -13,7 +13,14 @@ func jpegSize(data []byte) (width, height int, err error) {
 	return c.Width, c.Height, err
 }
 
+// maxScans bounds the passes over all pixels that a progressive JPEG can ask for by
+// a few bytes each. Encoders write about ten.
+const maxScans = 100
+
 func decodeJPEG(data []byte) (*Picture, error) {
+	if scans := bytes.Count(data, []byte("\xff\xda")); scans > maxScans {
+		return nil, fmt.Errorf("%w: %d scans, %d allowed", ErrTooLarge, scans, maxScans)
+	}
 	m, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, err

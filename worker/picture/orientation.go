@@ -8,7 +8,7 @@ import (
 // orientation reads the tag of that name (0x0112) in a TIFF block, 1 to 8. What
 // can't be read is 1: a picture is not refused for its metadata.
 func orientation(tiff []byte) int {
-	const header, entry, tag, short = 8, 12, 0x0112, 3
+	const header, entry, tag, short, long = 8, 12, 0x0112, 3, 4
 	tiff = bytes.TrimPrefix(tiff, []byte("Exif\x00\x00"))
 	if len(tiff) < header {
 		return 1
@@ -30,8 +30,12 @@ func orientation(tiff []byte) int {
 		if len(entries) < entry {
 			return 1
 		}
-		if order.Uint16(entries) == tag && order.Uint16(entries[2:]) == short {
+		switch kind := order.Uint16(entries[2:]); {
+		case order.Uint16(entries) != tag:
+		case kind == short:
 			return int(order.Uint16(entries[8:]))
+		case kind == long:
+			return int(order.Uint32(entries[8:]))
 		}
 		entries = entries[entry:]
 	}

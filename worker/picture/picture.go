@@ -4,6 +4,11 @@
 // bit is given to the last bit; Decode says where a decoder differs.
 package picture
 
+import (
+	"fmt"
+	"math"
+)
+
 // Picture is an 8-bit picture in sRGB levels, rows from top to bottom.
 type Picture struct {
 	// Width and Height are in pixels and at least 1.
@@ -22,6 +27,16 @@ func newPicture(width, height int, alpha bool) *Picture {
 		p.Alpha = make([]byte, width*height)
 	}
 	return p
+}
+
+// check tells whether the slices are as long as the size says, since anyone can
+// make a Picture.
+func (p *Picture) check() error {
+	if p.Width < 1 || p.Height < 1 || p.Height > math.MaxInt32/p.Width ||
+		len(p.RGB) != 3*p.Width*p.Height || p.Alpha != nil && len(p.Alpha) != p.Width*p.Height {
+		return fmt.Errorf("%d bytes of RGB and %d of alpha for %d x %d pixels", len(p.RGB), len(p.Alpha), p.Width, p.Height)
+	}
+	return nil
 }
 
 // over gives the picture composited over an opaque colour in 8 bits, as

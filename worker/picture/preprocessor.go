@@ -28,11 +28,14 @@ type Preprocessor struct {
 
 // OpenPreprocessor reads preprocessor_config.json of a bundle's folder. It knows
 // CLIPImageProcessor, BitImageProcessor, SiglipImageProcessor and
-// ViTImageProcessor, by their names as feature extractors and as fast processors
-// too, and what they take for granted. A key or a value that would change pixels
-// and that isn't known is an error that names it, and so is a configuration whose
-// tensors have no fixed size. Fast processors are followed as their slow kin,
-// whose bicubic differs by a level here and there.
+// ViTImageProcessor, by their names as feature extractors too, and what they take
+// for granted. A key or a value that would change pixels and that isn't known is
+// an error that names it, and so is a configuration whose tensors have no fixed
+// size.
+//
+// The fast processors, which resize with torchvision, are followed as their slow
+// kin: one value in a hundred is off by a level then, and more of them in pictures
+// whose columns Pillow 13 resizes first. What is further apart is an error.
 //
 // A key of our own, alpha_background (three levels), composites pictures over that
 // colour before anything else.
@@ -89,6 +92,9 @@ func (p *Preprocessor) Size() (height, width int) { return p.height, p.width }
 func (p *Preprocessor) Pixels(picture *Picture, into []float32) error {
 	if len(into) != 3*p.height*p.width {
 		return fmt.Errorf("pixels: room for %d values, not for 3 x %d x %d", len(into), p.height, p.width)
+	}
+	if err := picture.check(); err != nil {
+		return fmt.Errorf("pixels: %w", err)
 	}
 	if p.background != nil {
 		picture = picture.over(*p.background)

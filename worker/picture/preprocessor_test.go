@@ -125,48 +125,54 @@ func openConfig(t *testing.T, config string) (*Preprocessor, error) {
 
 func TestOpenPreprocessorNamesWhatItCannotFollow(t *testing.T) {
 	t.Parallel()
+	const fast = `{"image_processor_type": "CLIPImageProcessorFast"`
 	const clip, vit, siglip = `{"image_processor_type": "CLIPImageProcessor"`, `{"image_processor_type": "ViTImageProcessor"`, `{"image_processor_type": "SiglipImageProcessor"`
 	for config, says := range map[string]string{
 		``:     "unexpected end",
 		`null`: "no object",
 		`[]`:   "cannot unmarshal array",
 		`{}`:   `image_processor_type: "" is not supported`,
-		`{"image_processor_type": "DonutImageProcessor"}`:        `"DonutImageProcessor"`,
-		`{"image_processor_type": 3}`:                            "image_processor_type",
-		clip + `, "size": {"longest_edge": 9}}`:                  `size: not supported with the keys "longest_edge"`,
-		clip + `, "size": {"max_height": 9, "max_width": 9}}`:    "max_height",
-		clip + `, "size": 0}`:                                    "size: 0 is not within",
-		clip + `, "size": 5000}`:                                 "size: 5000",
-		clip + `, "size": "big"}`:                                "size:",
-		clip + `, "size": [224, 224]}`:                           "size:",
-		clip + `, "size": {"height": 0, "width": 4}}`:            "size: 0",
-		clip + `, "crop_size": {"shortest_edge": 9}}`:            "crop_size",
-		clip + `, "crop_size": -3}`:                              "crop_size: -3",
-		clip + `, "resample": 6}`:                                "resample: 6",
-		clip + `, "resample": -1}`:                               "resample: -1",
-		clip + `, "resample": null}`:                             "resample: null",
-		clip + `, "resample": "bicubic"}`:                        "resample:",
-		clip + `, "rescale_factor": null}`:                       "rescale_factor: null",
-		clip + `, "rescale_factor": 1e200}`:                      "rescale_factor",
-		clip + `, "image_std": [1, 0, 1]}`:                       "image_std: nothing can be divided by 0",
-		clip + `, "image_std": 1e-60}`:                           "image_std",
-		clip + `, "image_mean": [1, 2]}`:                         "image_mean: 2 numbers",
-		clip + `, "image_mean": "no"}`:                           "image_mean:",
-		clip + `, "do_center_crop": false}`:                      "do_center_crop",
-		clip + `, "do_resize": "yes"}`:                           "do_resize:",
-		clip + `, "do_pad": true}`:                               "do_pad: not supported",
-		clip + `, "use_square_size": true}`:                      "use_square_size",
-		clip + `, "do_flip_channel_order": true}`:                "do_flip_channel_order",
-		clip + `, "data_format": "channels_last"}`:               "channels_last",
-		clip + `, "alpha_background": [1, 2]}`:                   "alpha_background",
-		clip + `, "alpha_background": [1, 2, 256]}`:              "alpha_background",
-		clip + `, "alpha_background": [1, 2, -1]}`:               "alpha_background",
-		vit + `, "do_center_crop": true}`:                        "do_center_crop: not supported",
-		vit + `, "crop_size": 200}`:                              "crop_size: not supported",
-		vit + `, "size": {"shortest_edge": 9}}`:                  "shortest_edge",
-		vit + `, "do_resize": false}`:                            "size:",
-		siglip + `, "size": 224}`:                                "size: needs height and width",
-		siglip + `, "size": {"height": 9, "longest_edge": 224}}`: "longest_edge",
+		`{"image_processor_type": "DonutImageProcessor"}`:               `"DonutImageProcessor"`,
+		`{"image_processor_type": 3}`:                                   "image_processor_type",
+		clip + `, "size": {"longest_edge": 9}}`:                         `size: not supported with the keys "longest_edge"`,
+		clip + `, "size": {"max_height": 9, "max_width": 9}}`:           "max_height",
+		clip + `, "size": 0}`:                                           "size: 0 is not within",
+		clip + `, "size": 5000}`:                                        "size: 5000",
+		clip + `, "size": "big"}`:                                       "size:",
+		clip + `, "size": [224, 224]}`:                                  "size:",
+		clip + `, "size": {"height": 0, "width": 4}}`:                   "size: 0",
+		clip + `, "crop_size": {"shortest_edge": 9}}`:                   "crop_size",
+		clip + `, "crop_size": -3}`:                                     "crop_size: -3",
+		clip + `, "resample": 6}`:                                       "resample: 6",
+		clip + `, "resample": -1}`:                                      "resample: -1",
+		clip + `, "resample": null}`:                                    "resample: null",
+		clip + `, "resample": "bicubic"}`:                               "resample:",
+		clip + `, "rescale_factor": null}`:                              "rescale_factor: null",
+		clip + `, "rescale_factor": 1e200}`:                             "rescale_factor",
+		clip + `, "image_std": [1, 0, 1]}`:                              "image_std: nothing can be divided by 0",
+		clip + `, "image_std": 1e-60}`:                                  "image_std",
+		clip + `, "image_mean": [1, 2]}`:                                "image_mean: 2 numbers",
+		clip + `, "image_mean": "no"}`:                                  "image_mean:",
+		clip + `, "do_center_crop": false}`:                             "do_center_crop",
+		clip + `, "do_resize": "yes"}`:                                  "do_resize:",
+		clip + `, "do_pad": true}`:                                      "do_pad: not supported",
+		clip + `, "use_square_size": true}`:                             "use_square_size",
+		clip + `, "do_flip_channel_order": true}`:                       "do_flip_channel_order",
+		clip + `, "data_format": "channels_last"}`:                      "channels_last",
+		clip + `, "alpha_background": [1, 2]}`:                          "alpha_background",
+		clip + `, "alpha_background": [1, 2, 256]}`:                     "alpha_background",
+		clip + `, "alpha_background": [1, 2, -1]}`:                      "alpha_background",
+		fast + `, "size": {"shortest_edge": 224, "longest_edge": 500}}`: "longest_edge",
+		fast + `, "resample": 0}`:                                       "resample: 0",
+		fast + `, "resample": 4}`:                                       "resample: 4",
+		fast + `, "do_resize": false}`:                                  "crop_size",
+		fast + `, "crop_size": 225}`:                                    "crop_size",
+		vit + `, "do_center_crop": true}`:                               "do_center_crop: not supported",
+		vit + `, "crop_size": 200}`:                                     "crop_size: not supported",
+		vit + `, "size": {"shortest_edge": 9}}`:                         "shortest_edge",
+		vit + `, "do_resize": false}`:                                   "size:",
+		siglip + `, "size": 224}`:                                       "size: needs height and width",
+		siglip + `, "size": {"height": 9, "longest_edge": 224}}`:        "longest_edge",
 	} {
 		p, err := openConfig(t, config)
 		assert.ErrorContains(t, err, says, config)
@@ -213,6 +219,7 @@ func TestPixelsWantsRoomForTheTensor(t *testing.T) {
 	picture := newPicture(1, 1, false)
 	assert.ErrorContains(t, p.Pixels(picture, make([]float32, 47)), "47 values")
 	assert.NoError(t, p.Pixels(picture, make([]float32, 48)))
+	assert.ErrorContains(t, p.Pixels(&Picture{Width: 2, Height: 1, RGB: make([]byte, 3)}, make([]float32, 48)), "2 x 1")
 }
 
 // Not parallel: memory is counted.
@@ -225,4 +232,26 @@ func TestPixelsOfAnExtremeRatioTakeLittleMemory(t *testing.T) {
 		require.NoError(t, err)
 		assert.Less(t, taken, uint64(1<<20))
 	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	paths, err := filepath.Glob(filepath.Join("testdata", "processors", "*", "preprocessor_config.json"))
+	require.NoError(f, err)
+	require.NotEmpty(f, paths)
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parseConfig(data)
+		if err != nil {
+			return
+		}
+		if p, err := newPreprocessor(c); err == nil {
+			height, width := p.Size()
+			require.True(t, 1 <= height && height <= maxModelSide && 1 <= width && width <= maxModelSide)
+			require.NoError(t, p.Pixels(newPicture(2, 3, true), make([]float32, 3*height*width)))
+		}
+	})
 }

@@ -13,9 +13,8 @@ func webpSize(data []byte) (width, height int, err error) {
 	if int64(binary.LittleEndian.Uint32(data[4:])) > int64(len(data)-8) {
 		return 0, 0, fmt.Errorf("%w: cut short", ErrBroken)
 	}
-	const animated = 1 << 1
-	if header := webpChunk(data, "VP8X"); len(header) > 0 && header[0]&animated != 0 {
-		return 0, 0, fmt.Errorf("%w: animated", ErrFormat)
+	if a, animated := webpAnimationOf(data); animated {
+		return a.canvas.X, a.canvas.Y, nil
 	}
 	c, err := webp.DecodeConfig(bytes.NewReader(data))
 	return c.Width, c.Height, err
@@ -41,6 +40,13 @@ func webpChunk(data []byte, name string) []byte {
 func webpEXIF(data []byte) []byte { return webpChunk(data, "EXIF") }
 
 func decodeWebP(data []byte) (*Picture, error) {
+	if a, animated := webpAnimationOf(data); animated {
+		return a.first(data)
+	}
+	return decodeStillWebP(data)
+}
+
+func decodeStillWebP(data []byte) (*Picture, error) {
 	m, err := webp.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
