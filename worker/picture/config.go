@@ -19,7 +19,7 @@ type config struct {
 	background    *[3]uint8
 	doResize      bool
 	size          size
-	resample      Resample
+	resample      filter
 	doCrop        bool
 	crop          size
 	doRescale     bool
@@ -64,10 +64,10 @@ var (
 )
 
 var (
-	clipFamily = family{config{nil, true, shortestEdge(224), Bicubic, true, square(224), true, 1. / 255, true, clipMean, clipStd}, shortestEdge, true, true, false}
+	clipFamily = family{config{nil, true, shortestEdge(224), bicubic, true, square(224), true, 1. / 255, true, clipMean, clipStd}, shortestEdge, true, true, false}
 	// A size of one number is a shortest edge here too, which this class then refuses.
-	siglipFamily = family{config{nil, true, square(224), Bicubic, false, size{}, true, 1. / 255, true, half, half}, nil, false, false, false}
-	vitFamily    = family{config{nil, true, square(224), Bilinear, false, size{}, true, 1. / 255, true, half, half}, square, false, false, false}
+	siglipFamily = family{config{nil, true, square(224), bicubic, false, size{}, true, 1. / 255, true, half, half}, nil, false, false, false}
+	vitFamily    = family{config{nil, true, square(224), bilinear, false, size{}, true, 1. / 255, true, half, half}, square, false, false, false}
 )
 
 var families = map[string]family{
@@ -297,7 +297,7 @@ func (c *config) checkFast() error {
 		within = min(c.size.height, c.size.width)
 	}
 	switch {
-	case c.doResize && (c.resample == Nearest || c.resample == Box || c.resample == Hamming):
+	case c.doResize && (c.resample == nearest || c.resample == box || c.resample == hamming):
 		return fmt.Errorf("resample: %d differs in a fast image processor", c.resample)
 	case c.doCrop && (!c.doResize || max(c.crop.height, c.crop.width) > within):
 		return errors.New("crop_size: larger than the picture, differs in a fast image processor")

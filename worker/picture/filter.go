@@ -2,17 +2,16 @@ package picture
 
 import "math"
 
-// Resample is a filter of Pillow's Image.resize, by Pillow's number.
-type Resample int
+// filter is a filter of Pillow's Image.resize, by Pillow's number.
+type filter int
 
-// The filters of Pillow.
 const (
-	Nearest  Resample = 0
-	Lanczos  Resample = 1
-	Bilinear Resample = 2
-	Bicubic  Resample = 3
-	Box      Resample = 4
-	Hamming  Resample = 5
+	nearest  filter = 0
+	lanczos  filter = 1
+	bilinear filter = 2
+	bicubic  filter = 3
+	box      filter = 4
+	hamming  filter = 5
 )
 
 // kernel is the weight of a sample by its distance from the centre; beyond
@@ -22,18 +21,18 @@ type kernel struct {
 	weight  func(x float64) float64
 }
 
-// kernels has what is worked out by weights; Nearest is not.
-var kernels = map[Resample]kernel{
-	Lanczos:  {3, lanczosWeight},
-	Bilinear: {1, bilinearWeight},
-	Bicubic:  {2, bicubicWeight},
-	Box:      {0.5, boxWeight},
-	Hamming:  {1, hammingWeight},
+// kernels has what is worked out by weights; nearest is not.
+var kernels = map[filter]kernel{
+	lanczos:  {3, lanczosWeight},
+	bilinear: {1, bilinearWeight},
+	bicubic:  {2, bicubicWeight},
+	box:      {0.5, boxWeight},
+	hamming:  {1, hammingWeight},
 }
 
-func (r Resample) known() bool {
-	_, found := kernels[r]
-	return found || r == Nearest
+func (f filter) known() bool {
+	_, found := kernels[f]
+	return found || f == nearest
 }
 
 // boxWeight leaves its lower end out, so that a sample between two pixels counts

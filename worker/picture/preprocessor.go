@@ -20,7 +20,7 @@ type Preprocessor struct {
 	background *[3]uint8
 	// resize gives the size to resize a picture to; nil leaves it as it is.
 	resize        func(width, height int) image.Point
-	resample      Resample
+	resample      filter
 	height, width int
 	// values has the tensor's value for each level of each channel.
 	values [3][256]float32
@@ -68,7 +68,7 @@ func openPreprocessor(path string) (*Preprocessor, error) {
 }
 
 func newPreprocessor(c *config) (*Preprocessor, error) {
-	p := &Preprocessor{background: c.background, resample: Nearest, values: c.values()}
+	p := &Preprocessor{background: c.background, resample: nearest, values: c.values()}
 	if c.doResize {
 		p.resize, p.resample = c.size.of, c.resample
 	}
