@@ -74,12 +74,15 @@ func prefix(magic string) func(data []byte) bool {
 // convert("RGB") gives, with the alpha channel kept beside it. Of an animated GIF
 // or WebP it gives the first frame on its canvas.
 //
-// PNG, GIF, BMP and WebP are equal to Pillow to the last bit, among them 16-bit
-// grey, which Pillow cuts off at 255 where others take the upper byte. JPEG has
-// libjpeg-turbo's chroma upsampling and colour conversion over Go's own inverse
-// cosine transform, so levels differ by a few. What both would read differently
-// is refused where Pillow goes on: a JPEG with damaged data, CMYK without Adobe's
-// marker. An orientation that stands in XMP alone is not read.
+// The RGB of PNG, GIF, BMP and WebP is equal to Pillow's to the last bit, among it
+// 16-bit grey, which Pillow cuts off at 255 where others take the upper byte. JPEG
+// has libjpeg-turbo's chroma upsampling and colour conversion over Go's own inverse
+// cosine transform: photographs differ from Pillow by 0.02 to 0.04 levels on
+// average and by 3 at most. Colour profiles are not applied, as in Pillow.
+//
+// Some files that Pillow reads are errors: damaged JPEG data, a PNG without its
+// end, CMYK without Adobe's marker, arithmetic coding, run lengths in BMP. An
+// orientation that stands in XMP alone is not seen.
 //
 // Errors wrap ErrFormat, ErrTooLarge or ErrBroken.
 func Decode(data []byte, o DecodeOptions) (*Picture, error) {

@@ -94,13 +94,14 @@ func fromFullRange(m *image.YCbCr) (*Picture, error) {
 		chroma.row(red, plane{m.Cr, m.CStride, width, height}, y)
 		out := p.RGB[3*p.Width*y:][:3*p.Width]
 		for x, l := range m.Y[m.YStride*y:][:p.Width] {
-			l, u, v := int(l), int(blue[x])-128, int(red[x])-128
-			out[3*x] = clamped(l + (91881*v+half)>>16)
-			out[3*x+1] = clamped(l + (-22554*u-46802*v+half)>>16)
-			out[3*x+2] = clamped(l + (116130*u+half)>>16)
+			l, u, v := int32(l), int32(blue[x])-128, int32(red[x])-128
+			pixel := out[3*x : 3*x+3 : 3*x+3]
+			pixel[0] = clamped(l + (91881*v+half)>>16)
+			pixel[1] = clamped(l + (-22554*u-46802*v+half)>>16)
+			pixel[2] = clamped(l + (116130*u+half)>>16)
 		}
 	}
 	return p, nil
 }
 
-func clamped(v int) byte { return byte(min(max(v, 0), 255)) }
+func clamped(v int32) byte { return byte(min(max(v, 0), 255)) }
