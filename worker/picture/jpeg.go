@@ -36,8 +36,12 @@ func decodeJPEG(data []byte) (*Picture, error) {
 	return fromImage(m)
 }
 
-// jpegEXIF gives the first APP1 segment that is EXIF.
-func jpegEXIF(data []byte) []byte {
+func jpegMetadata(data []byte) (exif, xmp []byte) {
+	return jpegSegment(data, "Exif\x00\x00"), jpegSegment(data, "http://ns.adobe.com/xap/1.0/\x00")
+}
+
+// jpegSegment gives the first APP1 segment that begins so.
+func jpegSegment(data []byte, start string) []byte {
 	const soi, app1, sos = 2, 0xe1, 0xda
 	for at := soi; at+4 <= len(data) && data[at] == 0xff && data[at+1] != sos; {
 		if data[at+1] == 0xff {
@@ -49,7 +53,7 @@ func jpegEXIF(data []byte) []byte {
 			return nil
 		}
 		segment := data[at+4:][:size-2]
-		if data[at+1] == app1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) {
+		if data[at+1] == app1 && bytes.HasPrefix(segment, []byte(start)) {
 			return segment
 		}
 		at += 2 + size
