@@ -34,8 +34,9 @@ type Preprocessor struct {
 // size.
 //
 // The fast processors, which resize with torchvision, are followed as their slow
-// kin: one value in a hundred is off by a level then, and more of them in pictures
-// whose columns Pillow 13 resizes first. What is further apart is an error.
+// kin: up to one value in a hundred is off by a level or two then, and one in five
+// in tall pictures, whose columns Pillow 13 resizes first. What is further apart is
+// an error.
 //
 // A key of our own, alpha_background (three levels), composites pictures over that
 // colour before anything else.
