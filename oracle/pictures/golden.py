@@ -186,7 +186,9 @@ def decoded():
 def resized():
     sources = {"noise-37x23": noise(37, 23, 1), "drawing-160x120": drawing(160, 120, 2), "row-301x1": noise(301, 1, 3),
                "column-1x257": noise(1, 257, 4), "dot": noise(1, 1, 5), "blocks-64x64": noise(8, 8, 6).resize((64, 64), 0)}
-    sizes = [(37, 23), (1, 1), (2, 3), (224, 224), (32, 32), (64, 64), (61, 7), (5, 97), (300, 2), (3, 400), (160, 40), (37, 50), (111, 69), (128, 96)]
+    sizes = [(37, 23), (1, 1), (2, 3), (224, 224), (32, 32), (64, 64), (61, 7), (5, 97), (300, 2), (3, 400), (160, 40), (37, 50), (111, 69), (128, 96),
+             # Tells float32 constants in the Hamming filter from float64.
+             (2929, 1)]
     cases = []
     for name, image in sources.items():
         (OUT / "sources").mkdir(exist_ok=True)

@@ -46,7 +46,10 @@ func boxWeight(x float64) float64 {
 
 func bilinearWeight(x float64) float64 { return max(1-math.Abs(x), 0) }
 
+// hammingWeight has its two constants in float32, as Pillow does; with float64 a
+// level changes now and then.
 func hammingWeight(x float64) float64 {
+	const a, b = float64(float32(0.54)), float64(float32(0.46))
 	x = math.Abs(x)
 	switch {
 	case x == 0:
@@ -55,7 +58,7 @@ func hammingWeight(x float64) float64 {
 		return 0
 	}
 	x *= math.Pi
-	return math.Sin(x) / x * (0.54 + 0.46*math.Cos(x))
+	return math.Sin(x) / x * (a + b*math.Cos(x))
 }
 
 // bicubicWeight is Keys' cubic convolution with a = -0.5.

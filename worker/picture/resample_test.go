@@ -28,7 +28,7 @@ func TestResizeIsPillowToTheLastBit(t *testing.T) {
 	readGolden(t, "resized.json", &raw)
 	data := readFile(t, "resized.json")
 	require.NoError(t, json.Unmarshal(bytes.ReplaceAll(data, []byte(`"first"`), []byte(`"ignored"`)), &golden))
-	require.Len(t, golden.Cases, 6*14*6)
+	require.Len(t, golden.Cases, 6*15*6)
 	sources := map[string]*Picture{}
 	for i, c := range golden.Cases {
 		if sources[c.Source] == nil {
