@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import transformers
-from PIL import Image, ImageOps, __version__ as pillow_version
+from PIL import Image, ImageOps, PngImagePlugin, __version__ as pillow_version
 from transformers.image_utils import load_image
 
 import containers
@@ -41,6 +41,10 @@ def exif(orientation):
     return tags.tobytes()
 
 
+def xmp(orientation):
+    return (f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>').encode()
+
+
 def pngs():
     rgb = drawing(41, 29)
     save("rgb8.png", rgb)
@@ -52,6 +56,9 @@ def pngs():
     save("palette4.png", palette)
     save("palette8-clear-entries.png", rgb.quantize(200), transparency=bytes(range(0, 200, 2)))
     save("rgb8-orientation6.png", rgb, exif=exif(6))
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp(8).decode().replace('="8"', ">8<"))
+    save("rgb8-xmp-orientation8.png", rgb, pnginfo=text)
     samples = np.asarray(rgb)
     put("rgb8-interlaced.png", containers.png(samples, 8, 2, interlaced=True))
     put("rgb8-clear-colour.png", containers.png(samples, 8, 2, containers.png_chunk(b"tRNS", struct.pack(">HHH", 220, 20, 30))))
@@ -108,6 +115,8 @@ def jpegs():
     small = drawing(21, 13)
     for orientation in range(1, 9):
         put(f"orientation{orientation}.jpg", jpeg(small, quality=95, subsampling=0, exif=exif(orientation)))
+    put("orientation-xmp7.jpg", jpeg(small, quality=95, subsampling=0, xmp=xmp(7)))
+    put("orientation-exif6-xmp3.jpg", jpeg(small, quality=95, subsampling=0, exif=exif(6), xmp=xmp(3)))
 
 
 def gifs():
@@ -133,6 +142,7 @@ def webps():
     save("lossless.webp", drawing(50, 37), lossless=True)
     save("lossless-alpha.webp", with_alpha(drawing(50, 37)), lossless=True, exact=True)
     save("lossy-orientation5.webp", drawing(50, 37), quality=80, exif=exif(5))
+    save("lossless-xmp-orientation4.webp", drawing(50, 37), lossless=True, xmp=xmp(4))
     save("animated.webp", drawing(20, 20), save_all=True, append_images=[drawing(20, 20, seed=8).rotate(90)])
 
 
@@ -176,7 +186,9 @@ def decoded():
 def resized():
     sources = {"noise-37x23": noise(37, 23, 1), "drawing-160x120": drawing(160, 120, 2), "row-301x1": noise(301, 1, 3),
                "column-1x257": noise(1, 257, 4), "dot": noise(1, 1, 5), "blocks-64x64": noise(8, 8, 6).resize((64, 64), 0)}
-    sizes = [(37, 23), (1, 1), (2, 3), (224, 224), (32, 32), (64, 64), (61, 7), (5, 97), (300, 2), (3, 400), (160, 40), (37, 50), (111, 69), (128, 96)]
+    sizes = [(37, 23), (1, 1), (2, 3), (224, 224), (32, 32), (64, 64), (61, 7), (5, 97), (300, 2), (3, 400), (160, 40), (37, 50), (111, 69), (128, 96),
+             # Tells float32 constants in the Hamming filter from float64.
+             (2929, 1)]
     cases = []
     for name, image in sources.items():
         (OUT / "sources").mkdir(exist_ok=True)

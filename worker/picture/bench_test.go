@@ -15,14 +15,14 @@ import (
 // 1024 x 768 pixels in JPEG at 4:2:0, and a sticker of 72 x 72 pixels in PNG.
 func BenchmarkPixels(b *testing.B) {
 	drawing := decodeFile(b, "sources", "drawing-160x120.png")
-	large := drawing.resize(1024, 768, Bicubic, image.Rect(0, 0, 1024, 768))
+	large := drawing.resize(1024, 768, bicubic, image.Rect(0, 0, 1024, 768))
 	pixels := image.NewRGBA(image.Rect(0, 0, large.Width, large.Height))
 	for i := range large.Width * large.Height {
 		copy(pixels.Pix[4*i:4*i+3], large.RGB[3*i:])
 	}
 	var photo bytes.Buffer
 	require.NoError(b, jpeg.Encode(&photo, pixels, &jpeg.Options{Quality: 90}))
-	sticker, err := EncodePNG(drawing.resize(72, 72, Bicubic, image.Rect(0, 0, 72, 72)))
+	sticker, err := EncodePNG(drawing.resize(72, 72, bicubic, image.Rect(0, 0, 72, 72)))
 	require.NoError(b, err)
 	p, err := OpenPreprocessor(filepath.Join("testdata", "processors", "clip-224"))
 	require.NoError(b, err)

@@ -19,7 +19,7 @@ type config struct {
 	background    *[3]uint8
 	doResize      bool
 	size          size
-	resample      Resample
+	resample      filter
 	doCrop        bool
 	crop          size
 	doRescale     bool
@@ -64,10 +64,25 @@ var (
 )
 
 var (
-	clipFamily = family{config{nil, true, shortestEdge(224), Bicubic, true, square(224), true, 1. / 255, true, clipMean, clipStd}, shortestEdge, true, true, false}
-	// A size of one number is a shortest edge here too, which this class then refuses.
-	siglipFamily = family{config{nil, true, square(224), Bicubic, false, size{}, true, 1. / 255, true, half, half}, nil, false, false, false}
-	vitFamily    = family{config{nil, true, square(224), Bilinear, false, size{}, true, 1. / 255, true, half, half}, square, false, false, false}
+	clipFamily = family{
+		defaults: config{
+			doResize: true, size: shortestEdge(224), resample: bicubic, doCrop: true, crop: square(224),
+			doRescale: true, rescaleFactor: 1. / 255, doNormalize: true, mean: clipMean, std: clipStd,
+		},
+		integer: shortestEdge, shortest: true, crops: true,
+	}
+	// One number would be a shortest edge here, which this class then refuses.
+	siglipFamily = family{defaults: config{
+		doResize: true, size: square(224), resample: bicubic,
+		doRescale: true, rescaleFactor: 1. / 255, doNormalize: true, mean: half, std: half,
+	}}
+	vitFamily = family{
+		defaults: config{
+			doResize: true, size: square(224), resample: bilinear,
+			doRescale: true, rescaleFactor: 1. / 255, doNormalize: true, mean: half, std: half,
+		},
+		integer: square,
+	}
 )
 
 var families = map[string]family{
@@ -80,8 +95,8 @@ var families = map[string]family{
 // object is a JSON object whose keys are taken out as they are understood.
 type object map[string]json.RawMessage
 
-// take removes a key and tells whether it was there; present but null is an
-// absent value with found.
+// take removes a key and tells whether it was there. null leaves the value as it
+// is, but counts as there.
 func (o object) take(key string, into any) (found bool, err error) {
 	raw, found := o[key]
 	delete(o, key)
@@ -297,7 +312,7 @@ func (c *config) checkFast() error {
 		within = min(c.size.height, c.size.width)
 	}
 	switch {
-	case c.doResize && (c.resample == Nearest || c.resample == Box || c.resample == Hamming):
+	case c.doResize && (c.resample == nearest || c.resample == box || c.resample == hamming):
 		return fmt.Errorf("resample: %d differs in a fast image processor", c.resample)
 	case c.doCrop && (!c.doResize || max(c.crop.height, c.crop.width) > within):
 		return errors.New("crop_size: larger than the picture, differs in a fast image processor")

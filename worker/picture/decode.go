@@ -36,7 +36,7 @@ type DecodeOptions struct {
 	// their product. 0 means the default.
 	MaxBytes, MaxSide, MaxPixels int
 	// IgnoreOrientation leaves the pixels as they are stored, as Pillow's Image.open
-	// does. The zero value turns and mirrors them as the EXIF tag says, as
+	// does. The zero value turns and mirrors them as EXIF or XMP says, as
 	// transformers' load_image does, because users' photographs come that way.
 	IgnoreOrientation bool
 }
@@ -48,9 +48,9 @@ type format struct {
 	// size gives width and height by the header alone.
 	size   func(data []byte) (width, height int, err error)
 	decode func(data []byte) (*Picture, error)
-	// exif gives the TIFF block with the orientation, nil where there is none. A nil
-	// function means that the format has no such block.
-	exif func(data []byte) []byte
+	// metadata gives the blocks that may say how the picture is turned, nil where there
+	// are none. A nil function means that the format has no such blocks.
+	metadata func(data []byte) (exif, xmp []byte)
 	// density is the most pixels that one byte of a whole file can stand for, 0 where
 	// there is no such bound.
 	density int
@@ -58,11 +58,11 @@ type format struct {
 
 var formats = []format{
 	// Deflate gives at most 1032 bytes for one, and a byte holds up to 8 pixels.
-	{"PNG", prefix("\x89PNG\r\n\x1a\n"), pngSize, decodePNG, pngEXIF, 8 * 1032},
+	{"PNG", prefix("\x89PNG\r\n\x1a\n"), pngSize, decodePNG, pngMetadata, 8 * 1032},
 	// A block of 64 pixels takes a bit at least.
-	{"JPEG", prefix("\xff\xd8\xff"), jpegSize, decodeJPEG, jpegEXIF, 8 * 64},
+	{"JPEG", prefix("\xff\xd8\xff"), jpegSize, decodeJPEG, jpegMetadata, 8 * 64},
 	{"GIF", func(data []byte) bool { return prefix("GIF87a")(data) || prefix("GIF89a")(data) }, gifSize, decodeGIF, nil, 0},
-	{"WebP", func(data []byte) bool { return prefix("RIFF")(data) && len(data) >= 12 && string(data[8:12]) == "WEBP" }, webpSize, decodeWebP, webpEXIF, 0},
+	{"WebP", func(data []byte) bool { return prefix("RIFF")(data) && len(data) >= 12 && string(data[8:12]) == "WEBP" }, webpSize, decodeWebP, webpMetadata, 0},
 	{"BMP", prefix("BM"), bmpSize, decodeBMP, nil, 8},
 }
 
@@ -74,12 +74,14 @@ func prefix(magic string) func(data []byte) bool {
 // convert("RGB") gives, with the alpha channel kept beside it. Of an animated GIF
 // or WebP it gives the first frame on its canvas.
 //
-// PNG, GIF, BMP and WebP are equal to Pillow to the last bit, among them 16-bit
-// grey, which Pillow cuts off at 255 where others take the upper byte. JPEG has
-// libjpeg-turbo's chroma upsampling and colour conversion over Go's own inverse
-// cosine transform, so levels differ by a few. What both would read differently
-// is refused where Pillow goes on: a JPEG with damaged data, CMYK without Adobe's
-// marker. An orientation that stands in XMP alone is not read.
+// The RGB of PNG, GIF, BMP and WebP is equal to Pillow's to the last bit, among it
+// 16-bit grey, which Pillow cuts off at 255 where others take the upper byte. JPEG
+// has libjpeg-turbo's chroma upsampling and colour conversion over Go's own inverse
+// cosine transform: photographs differ from Pillow by 0.02 to 0.04 levels on
+// average and by 3 at most. Colour profiles are not applied, as in Pillow.
+//
+// Some files that Pillow reads are errors: damaged JPEG data, a PNG without its
+// end, CMYK without Adobe's marker, arithmetic coding, run lengths in BMP.
 //
 // Errors wrap ErrFormat, ErrTooLarge or ErrBroken.
 func Decode(data []byte, o DecodeOptions) (*Picture, error) {
@@ -116,10 +118,10 @@ func (f format) read(data []byte, o DecodeOptions) (*Picture, error) {
 		return nil, fmt.Errorf("%w: %d bytes cannot hold %d x %d pixels", ErrBroken, len(data), width, height)
 	}
 	p, err := f.decode(data)
-	if err != nil || f.exif == nil || o.IgnoreOrientation {
+	if err != nil || f.metadata == nil || o.IgnoreOrientation {
 		return p, err
 	}
-	return p.oriented(orientation(f.exif(data))), nil
+	return p.oriented(orientation(f.metadata(data))), nil
 }
 
 func orDefault(limit, otherwise int) int {

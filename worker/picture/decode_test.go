@@ -34,7 +34,7 @@ func TestDecodeGivesPillowsPixels(t *testing.T) {
 	t.Parallel()
 	var golden map[string]decodedGolden
 	readGolden(t, "decoded.json", &golden)
-	require.Len(t, golden, 72)
+	require.Len(t, golden, 76)
 	for name, want := range golden {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +80,7 @@ func TestDecodeLeavesTheOrientationWhenTold(t *testing.T) {
 			turned++
 		}
 	}
-	assert.Equal(t, 9, turned, "golden pictures with an orientation that shows")
+	assert.Equal(t, 13, turned, "golden pictures with an orientation that shows")
 }
 
 func TestOrientationTurnsAlphaToo(t *testing.T) {
@@ -91,14 +91,14 @@ func TestOrientationTurnsAlphaToo(t *testing.T) {
 	assert.Same(t, p, p.oriented(9))
 }
 
-func TestOrientationOfDamagedEXIFIsUpright(t *testing.T) {
+func TestOrientationOfDamagedMetadataIsUpright(t *testing.T) {
 	t.Parallel()
 	whole := []byte("Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00")
-	assert.Equal(t, 6, orientation(whole))
-	assert.Equal(t, 6, orientation([]byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00")))
+	assert.Equal(t, 6, orientation(whole, nil))
+	assert.Equal(t, 6, orientation([]byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"), nil))
 	for cut := range len(whole) {
-		assert.Equal(t, 1, orientation(whole[:cut]), "cut at %d", cut)
+		assert.Equal(t, 1, orientation(whole[:cut], nil), "cut at %d", cut)
 	}
-	assert.Equal(t, 1, orientation([]byte("MM\x00*\xff\xff\xff\xff\x00\x01")))
-	assert.Equal(t, 1, orientation([]byte("not a TIFF block")))
+	assert.Equal(t, 1, orientation([]byte("MM\x00*\xff\xff\xff\xff\x00\x01"), nil))
+	assert.Equal(t, 1, orientation([]byte("not a TIFF block"), []byte("tiff:Orientation=6")))
 }

@@ -2,17 +2,16 @@ package picture
 
 import "math"
 
-// Resample is a filter of Pillow's Image.resize, by Pillow's number.
-type Resample int
+// filter is a filter of Pillow's Image.resize, by Pillow's number.
+type filter int
 
-// The filters of Pillow.
 const (
-	Nearest  Resample = 0
-	Lanczos  Resample = 1
-	Bilinear Resample = 2
-	Bicubic  Resample = 3
-	Box      Resample = 4
-	Hamming  Resample = 5
+	nearest  filter = 0
+	lanczos  filter = 1
+	bilinear filter = 2
+	bicubic  filter = 3
+	box      filter = 4
+	hamming  filter = 5
 )
 
 // kernel is the weight of a sample by its distance from the centre; beyond
@@ -22,18 +21,18 @@ type kernel struct {
 	weight  func(x float64) float64
 }
 
-// kernels has what is worked out by weights; Nearest is not.
-var kernels = map[Resample]kernel{
-	Lanczos:  {3, lanczosWeight},
-	Bilinear: {1, bilinearWeight},
-	Bicubic:  {2, bicubicWeight},
-	Box:      {0.5, boxWeight},
-	Hamming:  {1, hammingWeight},
+// kernels has what is worked out by weights; nearest is not.
+var kernels = map[filter]kernel{
+	lanczos:  {3, lanczosWeight},
+	bilinear: {1, bilinearWeight},
+	bicubic:  {2, bicubicWeight},
+	box:      {0.5, boxWeight},
+	hamming:  {1, hammingWeight},
 }
 
-func (r Resample) known() bool {
-	_, found := kernels[r]
-	return found || r == Nearest
+func (f filter) known() bool {
+	_, found := kernels[f]
+	return found || f == nearest
 }
 
 // boxWeight leaves its lower end out, so that a sample between two pixels counts
@@ -47,7 +46,10 @@ func boxWeight(x float64) float64 {
 
 func bilinearWeight(x float64) float64 { return max(1-math.Abs(x), 0) }
 
+// hammingWeight has its two constants in float32, as Pillow does; with float64 a
+// level changes now and then.
 func hammingWeight(x float64) float64 {
+	const a, b = float64(float32(0.54)), float64(float32(0.46))
 	x = math.Abs(x)
 	switch {
 	case x == 0:
@@ -56,7 +58,7 @@ func hammingWeight(x float64) float64 {
 		return 0
 	}
 	x *= math.Pi
-	return math.Sin(x) / x * (0.54 + 0.46*math.Cos(x))
+	return math.Sin(x) / x * (a + b*math.Cos(x))
 }
 
 // bicubicWeight is Keys' cubic convolution with a = -0.5.

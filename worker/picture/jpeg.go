@@ -36,8 +36,12 @@ func decodeJPEG(data []byte) (*Picture, error) {
 	return fromImage(m)
 }
 
-// jpegEXIF gives the first APP1 segment that is EXIF.
-func jpegEXIF(data []byte) []byte {
+func jpegMetadata(data []byte) (exif, xmp []byte) {
+	return jpegSegment(data, "Exif\x00\x00"), jpegSegment(data, "http://ns.adobe.com/xap/1.0/\x00")
+}
+
+// jpegSegment gives the first APP1 segment that begins so.
+func jpegSegment(data []byte, start string) []byte {
 	const soi, app1, sos = 2, 0xe1, 0xda
 	for at := soi; at+4 <= len(data) && data[at] == 0xff && data[at+1] != sos; {
 		if data[at+1] == 0xff {
@@ -49,7 +53,7 @@ func jpegEXIF(data []byte) []byte {
 			return nil
 		}
 		segment := data[at+4:][:size-2]
-		if data[at+1] == app1 && bytes.HasPrefix(segment, []byte("Exif\x00\x00")) {
+		if data[at+1] == app1 && bytes.HasPrefix(segment, []byte(start)) {
 			return segment
 		}
 		at += 2 + size
@@ -94,13 +98,14 @@ func fromFullRange(m *image.YCbCr) (*Picture, error) {
 		chroma.row(red, plane{m.Cr, m.CStride, width, height}, y)
 		out := p.RGB[3*p.Width*y:][:3*p.Width]
 		for x, l := range m.Y[m.YStride*y:][:p.Width] {
-			l, u, v := int(l), int(blue[x])-128, int(red[x])-128
-			out[3*x] = clamped(l + (91881*v+half)>>16)
-			out[3*x+1] = clamped(l + (-22554*u-46802*v+half)>>16)
-			out[3*x+2] = clamped(l + (116130*u+half)>>16)
+			l, u, v := int32(l), int32(blue[x])-128, int32(red[x])-128
+			pixel := out[3*x : 3*x+3 : 3*x+3]
+			pixel[0] = clamped(l + (91881*v+half)>>16)
+			pixel[1] = clamped(l + (-22554*u-46802*v+half)>>16)
+			pixel[2] = clamped(l + (116130*u+half)>>16)
 		}
 	}
 	return p, nil
 }
 
-func clamped(v int) byte { return byte(min(max(v, 0), 255)) }
+func clamped(v int32) byte { return byte(min(max(v, 0), 255)) }

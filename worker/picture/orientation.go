@@ -3,15 +3,30 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
+	"regexp"
 )
 
-// orientation reads the tag of that name (0x0112) in a TIFF block, 1 to 8. What
-// can't be read is 1: a picture is not refused for its metadata.
-func orientation(tiff []byte) int {
+// xmpOrientation finds the property by Pillow's pattern, without parsing XML.
+var xmpOrientation = regexp.MustCompile(`tiff:Orientation(?:="|>)([0-9])`)
+
+// orientation gives the number from 1 to 8 that EXIF has, or else XMP, and 1 where
+// neither can be read: a picture is not refused for its metadata.
+func orientation(exif, xmp []byte) int {
+	if number, found := exifOrientation(exif); found {
+		return number
+	}
+	if match := xmpOrientation.FindSubmatch(xmp); match != nil {
+		return int(match[1][0] - '0')
+	}
+	return 1
+}
+
+// exifOrientation reads the tag 0x0112 of a TIFF block.
+func exifOrientation(tiff []byte) (number int, found bool) {
 	const header, entry, tag, short, long = 8, 12, 0x0112, 3, 4
 	tiff = bytes.TrimPrefix(tiff, []byte("Exif\x00\x00"))
 	if len(tiff) < header {
-		return 1
+		return 0, false
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	switch string(tiff[:4]) {
@@ -19,27 +34,27 @@ func orientation(tiff []byte) int {
 	case "MM\x00*":
 		order = binary.BigEndian
 	default:
-		return 1
+		return 0, false
 	}
 	at := int64(order.Uint32(tiff[4:]))
 	if at+2 > int64(len(tiff)) {
-		return 1
+		return 0, false
 	}
 	entries := tiff[at+2:]
 	for range order.Uint16(tiff[at:]) {
 		if len(entries) < entry {
-			return 1
+			return 0, false
 		}
 		switch kind := order.Uint16(entries[2:]); {
 		case order.Uint16(entries) != tag:
 		case kind == short:
-			return int(order.Uint16(entries[8:]))
+			return int(order.Uint16(entries[8:])), true
 		case kind == long:
-			return int(order.Uint32(entries[8:]))
+			return int(order.Uint32(entries[8:])), true
 		}
 		entries = entries[entry:]
 	}
-	return 1
+	return 0, false
 }
 
 // moves says how the pixel at (x, y) of the upright picture is found: swap takes

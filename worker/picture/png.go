@@ -29,16 +29,20 @@ func decodePNG(data []byte) (*Picture, error) {
 	return fromImage(m)
 }
 
-// pngEXIF gives the eXIf chunk.
-func pngEXIF(data []byte) []byte {
-	const signature, frame = 8, 12
+func pngMetadata(data []byte) (exif, xmp []byte) {
+	return pngChunk(data, "eXIf"), pngChunk(data, "iTXtXML:com.adobe.xmp\x00")
+}
+
+// pngChunk gives the first chunk whose name and content begin so, without its name.
+func pngChunk(data []byte, start string) []byte {
+	const signature, frame, name = 8, 12, 4
 	for at := signature; at+frame <= len(data); {
 		size := int(binary.BigEndian.Uint32(data[at:]))
 		if size > len(data)-at-frame {
 			return nil
 		}
-		if string(data[at+4:at+8]) == "eXIf" {
-			return data[at+8:][:size]
+		if chunk := data[at+4:][:name+size]; bytes.HasPrefix(chunk, []byte(start)) {
+			return chunk[name:]
 		}
 		at += frame + size
 	}

@@ -20,7 +20,7 @@ type Preprocessor struct {
 	background *[3]uint8
 	// resize gives the size to resize a picture to; nil leaves it as it is.
 	resize        func(width, height int) image.Point
-	resample      Resample
+	resample      filter
 	height, width int
 	// values has the tensor's value for each level of each channel.
 	values [3][256]float32
@@ -34,8 +34,9 @@ type Preprocessor struct {
 // size.
 //
 // The fast processors, which resize with torchvision, are followed as their slow
-// kin: one value in a hundred is off by a level then, and more of them in pictures
-// whose columns Pillow 13 resizes first. What is further apart is an error.
+// kin: up to one value in a hundred is off by a level or two then, and one in five
+// in tall pictures, whose columns Pillow 13 resizes first. What is further apart is
+// an error.
 //
 // A key of our own, alpha_background (three levels), composites pictures over that
 // colour before anything else.
@@ -68,7 +69,7 @@ func openPreprocessor(path string) (*Preprocessor, error) {
 }
 
 func newPreprocessor(c *config) (*Preprocessor, error) {
-	p := &Preprocessor{background: c.background, resample: Nearest, values: c.values()}
+	p := &Preprocessor{background: c.background, resample: nearest, values: c.values()}
 	if c.doResize {
 		p.resize, p.resample = c.size.of, c.resample
 	}

@@ -53,9 +53,9 @@ func fixed(exact []float64, sum float64) []int32 {
 	return weights
 }
 
-// nearest gives taps of one sample each. The position is summed up step by step,
+// nearestTaps gives taps of one sample each. The position is summed up step by step,
 // as Pillow does it, because a product would round in other places.
-func nearest(n, size, from, to int) []tap {
+func nearestTaps(n, size, from, to int) []tap {
 	step := float64(n) / float64(size)
 	at := step * 0.5
 	result := make([]tap, to-from)
@@ -68,24 +68,24 @@ func nearest(n, size, from, to int) []tap {
 	return result
 }
 
-func (r Resample) taps(n, size, from, to int) []tap {
-	if r == Nearest {
-		return nearest(n, size, from, to)
+func (f filter) taps(n, size, from, to int) []tap {
+	if f == nearest {
+		return nearestTaps(n, size, from, to)
 	}
-	return taps(n, size, from, to, kernels[r])
+	return taps(n, size, from, to, kernels[f])
 }
 
 // resize gives the part window of the picture that Pillow's
-// Image.resize((width, height), resample) gives, equal to the last bit for every
+// Image.resize((width, height), filter) gives, equal to the last bit for every
 // filter. Only that part is worked out, so memory is bounded by the window and
 // the input whatever width and height are. Alpha is dropped.
 //
 // The order of the passes shows, because the first one rounds to 8 bits. Pillow 13
 // takes the columns first where the height loses more than twice what the width
 // loses; up to 12 the rows always came first.
-func (p *Picture) resize(width, height int, r Resample, window image.Rectangle) *Picture {
-	columns := r.taps(p.Width, width, window.Min.X, window.Max.X)
-	rows := r.taps(p.Height, height, window.Min.Y, window.Max.Y)
+func (p *Picture) resize(width, height int, f filter, window image.Rectangle) *Picture {
+	columns := f.taps(p.Width, width, window.Min.X, window.Max.X)
+	rows := f.taps(p.Height, height, window.Min.Y, window.Max.Y)
 	lost := p.Height - height
 	if lost > 0 && lost > 2*(p.Width-width) {
 		first, last := span(columns)
@@ -123,11 +123,11 @@ func (p *Picture) resizeRows(columns []tap, first, last int) *Picture {
 		for x, t := range columns {
 			in := line[3*t.start:][:3*len(t.weights)]
 			var red, green, blue int32 = 1 << (weightBits - 1), 1 << (weightBits - 1), 1 << (weightBits - 1)
-			for _, w := range t.weights {
-				red += int32(in[0]) * w
-				green += int32(in[1]) * w
-				blue += int32(in[2]) * w
-				in = in[3:]
+			for i, w := range t.weights {
+				sample := in[3*i : 3*i+3 : 3*i+3]
+				red += int32(sample[0]) * w
+				green += int32(sample[1]) * w
+				blue += int32(sample[2]) * w
 			}
 			pixel := out[3*x : 3*x+3]
 			pixel[0], pixel[1], pixel[2] = level(red), level(green), level(blue)

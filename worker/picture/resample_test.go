@@ -17,7 +17,7 @@ func TestResizeIsPillowToTheLastBit(t *testing.T) {
 		Cases []struct {
 			Source        string
 			Width, Height int
-			Resample      Resample
+			Resample      filter
 			SHA256        string
 			First         []byte
 		}
@@ -28,7 +28,7 @@ func TestResizeIsPillowToTheLastBit(t *testing.T) {
 	readGolden(t, "resized.json", &raw)
 	data := readFile(t, "resized.json")
 	require.NoError(t, json.Unmarshal(bytes.ReplaceAll(data, []byte(`"first"`), []byte(`"ignored"`)), &golden))
-	require.Len(t, golden.Cases, 6*14*6)
+	require.Len(t, golden.Cases, 6*15*6)
 	sources := map[string]*Picture{}
 	for i, c := range golden.Cases {
 		if sources[c.Source] == nil {
@@ -46,7 +46,7 @@ func TestResizeIsPillowToTheLastBit(t *testing.T) {
 func TestResizeGivesTheSamePixelsForAWindow(t *testing.T) {
 	t.Parallel()
 	p := decodeFile(t, "sources", "drawing-160x120.png")
-	for r := Nearest; r <= Hamming; r++ {
+	for r := nearest; r <= hamming; r++ {
 		for _, size := range []image.Point{{61, 47}, {160, 120}, {160, 31}, {300, 120}, {7, 500}} {
 			whole := p.resize(size.X, size.Y, r, image.Rectangle{Max: size})
 			window := image.Rect(size.X/3, size.Y/4, size.X-1, size.Y-2)
@@ -62,7 +62,7 @@ func TestResizeGivesTheSamePixelsForAWindow(t *testing.T) {
 
 func TestResizeOfAnExtremeRatioIsBoundedByTheWindow(t *testing.T) {
 	p := newPicture(16_384, 1, false)
-	for r := Nearest; r <= Hamming; r++ {
+	for r := nearest; r <= hamming; r++ {
 		grown := testing.AllocsPerRun(1, func() {
 			part := p.resize(16_384*224, 224, r, image.Rect(1<<20, 0, 1<<20+224, 224))
 			assert.Len(t, part.RGB, 3*224*224)

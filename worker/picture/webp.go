@@ -37,7 +37,9 @@ func webpChunk(data []byte, name string) []byte {
 	return nil
 }
 
-func webpEXIF(data []byte) []byte { return webpChunk(data, "EXIF") }
+func webpMetadata(data []byte) (exif, xmp []byte) {
+	return webpChunk(data, "EXIF"), webpChunk(data, "XMP ")
+}
 
 func decodeWebP(data []byte) (*Picture, error) {
 	if a, animated := webpAnimationOf(data); animated {

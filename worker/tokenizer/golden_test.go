@@ -92,12 +92,7 @@ func TestBundlesEqualTheirReferences(t *testing.T) {
 // not tidied up, whatever the files say.
 func TestRealVocabulariesEqualTheReference(t *testing.T) {
 	t.Parallel()
-	var texts []string
-	eachLine(t, testkit.Shared(t, "models", "tokenizers", "strings.jsonl.zst"), func(line []byte) {
-		var s string
-		require.NoError(t, json.Unmarshal(line, &s))
-		texts = append(texts, s)
-	})
+	texts := sharedTexts(t)
 	for _, name := range []string{"opus-mt-tc-big-fr-en", "m2m100", "all-minilm-l6-v2"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// word is a stretch of text on its way to the model. first tells that the whole
-// text begins with it.
+// word is a stretch of text on its way to the model. first is how many bytes at
+// its start stem from the first character of the whole text.
 type word struct {
 	text  string
-	first bool
+	first int
 }
 
 // splitter cuts a word. It adds the parts to a list and drops empty ones.
@@ -100,7 +100,7 @@ func cut(p pattern, b behavior, invert bool) splitter {
 	}
 }
 
-func (w word) slice(start, end int) word { return word{w.text[start:end], w.first && start == 0} }
+func (w word) slice(start, end int) word { return word{w.text[start:end], max(0, w.first-start)} }
 
 func (s *jsonStep) splitAt(p pattern) (splitter, error) {
 	b, err := parseBehavior(s.Behavior)
@@ -136,8 +136,8 @@ func (s *jsonStep) metaspace() (splitter, error) {
 	before := cut(literal(symbol), mergedWithNext, false)
 	return func(to []word, w word) []word {
 		w.text = strings.ReplaceAll(w.text, " ", symbol)
-		if (scheme == "always" || scheme == "first" && w.first) && !strings.HasPrefix(w.text, symbol) {
-			w.text = symbol + w.text
+		if (scheme == "always" || scheme == "first" && w.first > 0) && !strings.HasPrefix(w.text, symbol) {
+			w.text, w.first = symbol+w.text, w.first+len(symbol)
 		}
 		if !split {
 			return append(to, w)

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2/v2"
@@ -137,10 +138,62 @@ func compileRegex(expression string) (pattern, error) {
 			return linear{re}, nil
 		}
 	}
-	re, err := regexp2.Compile(expression, regexp2.Multiline)
+	re, err := regexp2.Compile(widen(expression), regexp2.Multiline)
 	if err != nil {
 		return nil, fmt.Errorf("regular expression %q: %w", expression, err)
 	}
 	re.MatchTimeout = regexTimeout
 	return backtracking{re}, nil
+}
+
+// widen gives the classes of an expression the characters that the reference's
+// engine has in them and the engine here has not.
+func widen(expression string) string {
+	var out strings.Builder
+	inside := false
+	for i := 0; i < len(expression); i++ {
+		c := expression[i]
+		if c != '\\' || i+1 == len(expression) {
+			inside = c == '[' || inside && c != ']'
+			out.WriteByte(c)
+			continue
+		}
+		size := 2
+		if end := strings.IndexByte(expression[i:], '}'); expression[i+1] == 'p' && end > 0 {
+			size = end + 1
+		}
+		class := expression[i : i+size]
+		more, ok := wider[class]
+		switch {
+		case !ok:
+			out.WriteString(class)
+		case inside:
+			out.WriteString(more)
+		default:
+			out.WriteString("[" + more + "]")
+		}
+		i += size - 1
+	}
+	return out.String()
+}
+
+// wider are classes with their characters of Unicode 16, \w as Oniguruma has it.
+var wider = map[string]string{
+	`\p{L}`: `\p{L}` + ranges(newLetters),
+	`\p{N}`: `\p{N}` + ranges(newNumbers),
+	`\p{M}`: `\p{M}` + ranges(newMarks),
+	`\d`:    `\d` + ranges(newNumbers),
+	`\w`:    `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u00b2\u00b3\u00b9\u00bc-\u00be\u24b6-\u24e9` + ranges(newWords),
+}
+
+// ranges writes a table as ranges of a class.
+func ranges(table *unicode.RangeTable) string {
+	var out strings.Builder
+	for _, r := range table.R16 {
+		out.WriteString(string(rune(r.Lo)) + "-" + string(rune(r.Hi)))
+	}
+	for _, r := range table.R32 {
+		out.WriteString(string(rune(r.Lo)) + "-" + string(rune(r.Hi)))
+	}
+	return out.String()
 }

@@ -179,26 +179,20 @@ func (e *jsonEngine) appendBody(ids []int64, text string, special bool) []int64 
 			ids = append(ids, outer.added.ID)
 			continue
 		}
-		whole := outer.start == 0 && !e.losesStart(outer.text)
+		first := 0
+		if outer.start == 0 {
+			_, size := utf8.DecodeRuneInString(outer.text)
+			first = len(e.normalize(outer.text[:size]))
+		}
 		for _, inner := range e.normal.cut(e.normalize(outer.text), special) {
 			if inner.added != nil {
 				ids = append(ids, inner.added.ID)
 				continue
 			}
-			ids = e.appendWords(ids, word{inner.text, whole && inner.start == 0}, &work)
+			ids = e.appendWords(ids, word{inner.text, max(0, first-inner.start)}, &work)
 		}
 	}
 	return ids
-}
-
-// losesStart tells that the normal form leaves out a text's first character, so
-// that its first word does not begin where the text does.
-func (e *jsonEngine) losesStart(text string) bool {
-	if len(e.normalizers) == 0 {
-		return false
-	}
-	_, size := utf8.DecodeRuneInString(text)
-	return e.normalize(text[:size]) == ""
 }
 
 // words are two lists that splitters fill in turn.
