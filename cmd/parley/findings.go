@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"parley/worker/pipeline"
@@ -18,7 +19,7 @@ func printFindings(w io.Writer, findings []*pipeline.Findings, asJSON bool) erro
 		if f.OK {
 			good++
 		}
-		for _, t := range []pipeline.Tally{f.Cases, f.Batch, f.Tokens} {
+		for _, t := range f.Tallies() {
 			cases += t.Total
 			equal += t.Equal
 		}
@@ -43,10 +44,13 @@ func printJSON(w io.Writer, findings []*pipeline.Findings) error {
 
 func printTable(w io.Writer, findings []*pipeline.Findings) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "BUNDLE\tKIND\tDIGESTS\tLOADS\tGENERATION\tBATCH\tTOKENS\tRESULT")
+	fmt.Fprintln(table, "BUNDLE\tKIND\tDIGESTS\tLOADS\tCASES\tBATCH\tTOKENS\tCHATS\tPICTURES\tRESULT")
 	for _, f := range findings {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Kind, f.Digests(), loads(f),
-			tally(f, f.Cases), tally(f, f.Batch), tally(f, f.Tokens), result(f))
+		row := []string{f.Name, f.Kind, f.Digests(), loads(f)}
+		for _, t := range f.Tallies() {
+			row = append(row, tally(f, t))
+		}
+		fmt.Fprintln(table, strings.Join(append(row, result(f)), "\t"))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -72,7 +76,7 @@ func loads(f *pipeline.Findings) string {
 }
 
 func tally(f *pipeline.Findings, t pipeline.Tally) string {
-	if !f.Runnable || !f.Reference {
+	if !f.Runnable || !f.Reference || t.Total == 0 {
 		return "-"
 	}
 	return fmt.Sprintf("%d/%d", t.Equal, t.Total)

@@ -42,6 +42,10 @@ func openFolder(ctx context.Context, all []family, root string, o pipeline.Optio
 			refuse(dir, err)
 			continue
 		}
+		if f, _ := familyOf(all, b.Kind); f.open == nil {
+			slog.Info("a model stays closed, no kind of job needs it yet", "model", b.Name, "kind", b.Kind)
+			continue
+		}
 		bundles = append(bundles, b)
 	}
 	s := &Set{}

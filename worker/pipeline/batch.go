@@ -38,23 +38,31 @@ func (b *batch) run(items []*item) error {
 	if b.closed {
 		more = nil
 	}
-	return b.engine.Generator.Run(b.ctx, b.orders(items), more)
+	b.mu.Lock()
+	orders := b.orders(items)
+	b.mu.Unlock()
+	return b.engine.Generator.Run(b.ctx, orders, more)
 }
 
 // join takes what there is room for beside what is under way.
 func (b *batch) join() []*Request {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ctx.Err() != nil {
+		// It was found unwanted: who comes now is for the next batch.
+		return nil
+	}
 	rows, tokens := b.engine.Rows, b.engine.Tokens
-	for _, it := range b.left() {
+	for _, it := range b.under {
 		rows--
 		tokens -= b.engine.cost(it)
 	}
 	return b.orders(b.engine.pick(rows, tokens, false))
 }
 
+// orders makes requests of items; b is locked.
 func (b *batch) orders(items []*item) []*Request {
-	b.mu.Lock()
 	b.under = append(b.under, items...)
-	b.mu.Unlock()
 	orders := make([]*Request, len(items))
 	for i, it := range items {
 		orders[i] = it.order(func() { b.forget(it) })
@@ -65,12 +73,16 @@ func (b *batch) orders(items []*item) []*Request {
 
 // cancelUnwanted ends the run when every call under way has ended.
 func (b *batch) cancelUnwanted() {
-	for _, it := range b.left() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, it := range b.under {
 		if it.call.ctx.Err() == nil {
 			return
 		}
 	}
-	b.cancel()
+	if len(b.under) > 0 {
+		b.cancel()
+	}
 }
 
 // left are the items that are not done.

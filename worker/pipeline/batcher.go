@@ -9,7 +9,7 @@ import (
 	"parley/internal/jobspec"
 )
 
-// BatcherConfig describes a Batcher; every field is needed.
+// BatcherConfig describes a Batcher; every field but Uniform is needed.
 type BatcherConfig[I, O any] struct {
 	// Model is the name for the log and for failures.
 	Model string
@@ -17,8 +17,10 @@ type BatcherConfig[I, O any] struct {
 	// Rows and Tokens bound what runs together: the inputs, and their greatest size
 	// times their number. A single input always runs.
 	Rows, Tokens int
-	// Size is how long an input is; those of similar size run together.
-	Size func(I) int
+	// Size is how long an input is; those of similar size run together, with Uniform
+	// set only those of the same.
+	Size    func(I) int
+	Uniform bool
 	// Work runs a model over inputs once and gives an output for each. What it gives
 	// for one does not depend on the others.
 	Work func(ctx context.Context, inputs []I) ([]O, error)
@@ -130,7 +132,10 @@ func (b *Batcher[I, O]) pick() []*asked[I, O] {
 	taken := map[*asked[I, O]]bool{b.queue[0]: true}
 	for _, a := range nearest(b.queue[1:], longest, func(a *asked[I, O]) int { return b.Size(a.input) }) {
 		size := max(longest, b.Size(a.input))
-		if len(picked) >= b.Rows || size*(len(picked)+1) > b.Tokens {
+		if len(picked) >= b.Rows || b.Uniform && b.Size(a.input) != longest {
+			break
+		}
+		if size*(len(picked)+1) > b.Tokens {
 			continue
 		}
 		longest = size

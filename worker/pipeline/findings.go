@@ -40,6 +40,11 @@ type Tally struct {
 
 const maxDifferences = 10
 
+// Tallies are all that was compared: cases, batch, tokens, chats and pictures.
+func (f *Findings) Tallies() []Tally {
+	return []Tally{f.Cases, f.Batch, f.Tokens, f.Chats, f.Pictures}
+}
+
 // Digests sums up the files: "ok", "not recorded", or how many are bad.
 func (f *Findings) Digests() string {
 	bad, recorded := 0, 0

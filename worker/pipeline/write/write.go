@@ -1,0 +1,221 @@
+package write
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"parley/internal/jobspec"
+	"parley/worker/bundle"
+	"parley/worker/chat"
+	"parley/worker/pipeline"
+)
+
+// maxPrompt is the longest prompt, in bytes.
+const maxPrompt = 1 << 20
+
+// Job is a text to write: one of Prompt and Messages is set.
+type Job struct {
+	Prompt string
+	// Messages are a chat, of which the model writes the next message.
+	Messages []chat.Message
+	// Now is the time for templates that tell it.
+	Now time.Time
+	// Settings override the bundle's, in the words of generation_config.json; nil for
+	// none.
+	Settings json.RawMessage
+	// Seed chooses what is drawn.
+	Seed uint64
+	// Recorded are the tokens that an earlier attempt wrote. The text goes on behind
+	// them. It is for a single text without beams.
+	Recorded []int64
+}
+
+// Written is a text that was written.
+type Written struct {
+	// Text stands behind the prompt; special tokens are left out.
+	Text string
+	// Tokens are what was written, the end token included.
+	Tokens []int64
+	End    End
+}
+
+// End is why a text ended.
+type End string
+
+// The ends: the model's own, a stop string, or the greatest length.
+const (
+	EndModel  End = "end"
+	EndStop   End = "stop"
+	EndLength End = "length"
+)
+
+// Write writes the text of a job, several where its settings ask for more sequences.
+// progress, which may be nil, is called on this goroutine with the whole text so far
+// and its tokens, for a single text without beams. It may be called concurrently; texts
+// of all calls are written together. It fails with the error of ctx, or with a
+// *pipeline.Error.
+func (w *Writer) Write(ctx context.Context, job Job, progress func(text string, tokens []int64)) ([]Written, error) {
+	settings, err := w.bundle.Generation.With(job.Settings)
+	if err != nil {
+		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The settings can't be used: %v.", err)
+	}
+	input, err := w.Tokens(job)
+	if err != nil {
+		return nil, err
+	}
+	c := w.compose(job, settings, input, progress)
+	if err := w.Generate(ctx, c.requests, false); err != nil {
+		return nil, err
+	}
+	return c.written, nil
+}
+
+// Tokens gives the tokens that the model reads of a job.
+func (w *Writer) Tokens(job Job) ([]int64, error) {
+	if job.Messages == nil {
+		if err := checkPrompt(job.Prompt); err != nil {
+			return nil, err
+		}
+		return w.tokenizer.Encode(job.Prompt), nil
+	}
+	prompt, err := w.Prompt(job.Messages, job.Now)
+	if err != nil {
+		return nil, err
+	}
+	return w.tokenizer.EncodePrompt(prompt), nil
+}
+
+// Prompt is what the bundle's template makes of a chat. It fails with a
+// *pipeline.Error, where the template refuses the chat with its words.
+func (w *Writer) Prompt(messages []chat.Message, now time.Time) (string, error) {
+	if w.template == nil {
+		return "", pipeline.NewError(jobspec.CodeInvalidInput, "The model %s holds no chats.", w.bundle.Name)
+	}
+	prompt, err := w.template.Render(chat.Input{Messages: messages, AddGenerationPrompt: true, Now: now})
+	if err != nil {
+		return "", pipeline.NewError(jobspec.CodeInvalidInput, "The model's template refuses the chat: %v.", err)
+	}
+	return prompt, checkPrompt(prompt)
+}
+
+func checkPrompt(prompt string) error {
+	switch {
+	case len(prompt) > maxPrompt:
+		return pipeline.NewError(jobspec.CodeInvalidInput, "The prompt has %d bytes; at most %d can be read.", len(prompt), maxPrompt)
+	case !utf8.ValidString(prompt):
+		return pipeline.NewError(jobspec.CodeInvalidInput, "The prompt is not valid UTF-8.")
+	}
+	return nil
+}
+
+// composition is the texts of one job under way.
+type composition struct {
+	writer   *Writer
+	settings bundle.Generation
+	origin   []int64
+	requests []*pipeline.Request
+	written  []Written
+}
+
+func (w *Writer) compose(job Job, settings bundle.Generation, input []int64, progress func(string, []int64)) *composition {
+	c := &composition{writer: w, settings: settings}
+	if w.Generator.Dimensions().Prompted {
+		c.origin = input
+	} else {
+		c.origin = []int64{settings.DecoderStart}
+	}
+	request := pipeline.Request{
+		Input: input, Settings: settings, Seed: job.Seed, Recorded: job.Recorded, Stop: w.stopper(settings.StopStrings),
+		Done: func(outputs [][]int64) {
+			for _, output := range outputs {
+				c.written = append(c.written, c.finish(output))
+			}
+		},
+	}
+	if progress != nil && settings.NumReturnSequences == 1 {
+		request.Wrote = c.streaming(job.Recorded, progress)
+	}
+	c.requests = []*pipeline.Request{&request}
+	if settings.DoSample {
+		c.written = make([]Written, settings.NumReturnSequences)
+		c.requests = nil
+		for i := range c.written {
+			one := request
+			one.Sequence = i
+			one.Done = func(outputs [][]int64) { c.written[i] = c.finish(outputs[0]) }
+			c.requests = append(c.requests, &one)
+		}
+	}
+	return c
+}
+
+// finish makes a text of an output.
+func (c *composition) finish(output []int64) Written {
+	tokens := slices.Clone(output[len(c.origin):])
+	written := Written{Text: c.text(tokens), Tokens: tokens, End: EndLength}
+	switch last := output[len(output)-1]; {
+	case slices.Contains(c.settings.EOS, last):
+		written.End = EndModel
+	case c.requests[0].Stop != nil && c.requests[0].Stop(output):
+		written.End = EndStop
+	}
+	return written
+}
+
+// text is what tokens say behind the origin: a space between both belongs to them.
+func (c *composition) text(tokens []int64) string {
+	s := c.writer.tokenizer.Stream()
+	for _, id := range c.origin {
+		s.Add(id)
+	}
+	var text strings.Builder
+	for _, id := range tokens {
+		text.WriteString(s.Add(id))
+	}
+	text.WriteString(s.End())
+	return text.String()
+}
+
+// streaming tells progress of each token that completes characters.
+func (c *composition) streaming(recorded []int64, progress func(string, []int64)) func(int64) {
+	s := c.writer.tokenizer.Stream()
+	for _, id := range c.origin {
+		s.Add(id)
+	}
+	var text strings.Builder
+	tokens := slices.Clone(recorded)
+	for _, id := range recorded {
+		text.WriteString(s.Add(id))
+	}
+	return func(id int64) {
+		tokens = append(tokens, id)
+		text.WriteString(s.Add(id))
+		progress(text.String(), tokens)
+	}
+}
+
+// stopper tells whether an output ends with a text that holds one of the strings in such
+// a way that its newest token belongs to it, as transformers' StopStringCriteria does.
+func (w *Writer) stopper(stops []string) func([]int64) bool {
+	longest := 0
+	for _, s := range stops {
+		longest = max(longest, len(s))
+	}
+	if longest == 0 {
+		return nil
+	}
+	return func(written []int64) bool {
+		// A token may be a single byte of a string.
+		tail := written[max(0, len(written)-longest-1):]
+		before := len(w.tokenizer.DecodeAll(tail[:len(tail)-1]))
+		text := w.tokenizer.DecodeAll(tail)
+		return slices.ContainsFunc(stops, func(s string) bool {
+			at := strings.LastIndex(text, s)
+			return s != "" && at >= 0 && at+len(s) > before
+		})
+	}
+}
