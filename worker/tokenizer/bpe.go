@@ -84,6 +84,21 @@ func (m *jsonModel) bpe() (*bpe, error) {
 	return b, nil
 }
 
+// breaksAtSymbols tells that no merge joins text with a space symbol behind it,
+// so that a text may be cut there beforehand.
+func (b *bpe) breaksAtSymbols() bool {
+	if b.id(spaceSymbol) < 0 || b.ignoreMerges || b.prefix != "" || b.suffix != "" {
+		return false
+	}
+	for pair := range b.merges {
+		left, right := b.tokens[int64(pair>>32)], b.tokens[int64(uint32(pair))]
+		if strings.HasPrefix(right, spaceSymbol) && !strings.HasSuffix(left, spaceSymbol) {
+			return false
+		}
+	}
+	return true
+}
+
 func (b *bpe) vocab() *vocabulary { return b.vocabulary }
 
 func (b *bpe) unknown() int64 { return b.unk }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"unicode/utf8"
 )
 
 // charsmap is SentencePiece's precompiled normalization: a double-array trie
@@ -12,6 +13,8 @@ import (
 type charsmap struct {
 	units        []uint32
 	replacements []byte
+	// plain are ASCII characters that no rule's key begins with.
+	plain [256]bool
 }
 
 // parseCharsmap reads the blob of NormalizerSpec.precompiled_charsmap: the
@@ -31,6 +34,9 @@ func parseCharsmap(blob []byte) (*charsmap, error) {
 	m := &charsmap{units: make([]uint32, size/4), replacements: blob[4+size:]}
 	for i := range m.units {
 		m.units[i] = binary.LittleEndian.Uint32(blob[4+4*i:])
+	}
+	for c := range utf8.RuneSelf {
+		m.plain[c] = !m.begins(byte(c))
 	}
 	return m, nil
 }
@@ -61,6 +67,12 @@ func (m *charsmap) longest(text string) (replacement []byte, length int) {
 		return nil, 0
 	}
 	return untilNUL(m.replacements[value:]), length
+}
+
+// begins tells whether the key of a rule begins with a byte.
+func (m *charsmap) begins(b byte) bool {
+	at := offset(m.units[0]) ^ uint32(b)
+	return uint64(at) < uint64(len(m.units)) && m.units[at]&(1<<31|0xFF) == uint32(b)
 }
 
 func untilNUL(b []byte) []byte {

@@ -1,7 +1,15 @@
 package tokenizer
 
+// ranked tells which of two goes first.
+type ranked[T any] interface{ less(T) bool }
+
+var (
+	_ ranked[candidate] = candidate{}
+	_ ranked[joint]     = joint{}
+)
+
 // heap is a binary heap, the least element on top.
-type heap[T interface{ less(T) bool }] []T
+type heap[T ranked[T]] []T
 
 func (h *heap[T]) push(c T) {
 	*h = append(*h, c)

@@ -77,6 +77,9 @@ func (s *jsonStep) splitter() (splitter, error) {
 
 // cut splits at a pattern.
 func cut(p pattern, b behavior, invert bool) splitter {
+	if scan, ok := p.(scanner); ok && b == isolated {
+		return scan.isolate
+	}
 	return func(to []word, w word) []word {
 		matches := p.spans(w.text)
 		if b != isolated {
@@ -98,6 +101,46 @@ func cut(p pattern, b behavior, invert bool) splitter {
 		}
 		return to
 	}
+}
+
+// isolate is cut for a scanner whose matches stand by themselves, without the
+// list of them.
+func (scan scanner) isolate(to []word, w word) []word {
+	begin := 0
+	for at := 0; at < len(w.text); {
+		end := scan(w.text, at)
+		if end <= at {
+			_, size := decode(w.text, at)
+			at += size
+			continue
+		}
+		if begin < at {
+			to = append(to, w.slice(begin, at))
+		}
+		to = append(to, w.slice(at, end))
+		begin, at = end, end
+	}
+	if begin < len(w.text) {
+		to = append(to, w.slice(begin, len(w.text)))
+	}
+	return to
+}
+
+// beforeSymbols cuts before each space symbol that ends a stretch of other text.
+func beforeSymbols(to []word, w word) []word {
+	begin := 0
+	for at := 0; at < len(w.text); {
+		next := strings.Index(w.text[at:], spaceSymbol)
+		if next < 0 {
+			break
+		}
+		if next > 0 && at+next > begin {
+			to = append(to, w.slice(begin, at+next))
+			begin = at + next
+		}
+		at += next + len(spaceSymbol)
+	}
+	return append(to, w.slice(begin, len(w.text)))
 }
 
 func (w word) slice(start, end int) word { return word{w.text[start:end], max(0, w.first-start)} }

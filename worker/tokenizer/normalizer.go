@@ -71,6 +71,9 @@ func (n *normalizer) prefix(text string) (string, int) {
 			return u, len(u)
 		}
 	}
+	if n.chars != nil && n.chars.plain[text[0]] {
+		return text[:1], 1
+	}
 	if replacement, length := n.chars.longest(text); length > 0 {
 		return string(replacement), length
 	}

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // pieceVocabulary gives SentencePiece's pieces the ids of another list, as
 // transformers' Python tokenizers do.
@@ -74,7 +77,9 @@ func (v *pieceVocabulary) encodeText(text string) []int64 {
 }
 
 func (v *pieceVocabulary) appendText(ids []int64, text string) []int64 {
-	for _, p := range v.source.encode(text) {
+	pieces := v.source.encode(text)
+	ids = slices.Grow(ids, len(pieces)+1)
+	for _, p := range pieces {
 		ids = append(ids, v.id(p))
 	}
 	return ids

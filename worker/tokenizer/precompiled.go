@@ -20,6 +20,11 @@ func (m *charsmap) replaceAll(text string) string {
 	var out strings.Builder
 	out.Grow(len(text))
 	for text != "" {
+		if n := m.plainRun(text); n > 0 {
+			out.WriteString(text[:n])
+			text = text[n:]
+			continue
+		}
 		size := cluster(text)
 		if size < maxCluster {
 			if replacement, ok := m.shortest(text[:size]); ok {
@@ -39,6 +44,20 @@ func (m *charsmap) replaceAll(text string) string {
 		}
 	}
 	return out.String()
+}
+
+// plainRun gives how many characters at the start of a text are their own
+// clusters and begin no rule. The character before one that is not ASCII may
+// belong to it.
+func (m *charsmap) plainRun(text string) int {
+	n := 0
+	for n < len(text) && m.plain[text[n]] {
+		n++
+	}
+	if n < len(text) && n > 0 && text[n] >= utf8.RuneSelf {
+		n--
+	}
+	return n
 }
 
 // cluster gives the size of the grapheme cluster at the start of a valid text

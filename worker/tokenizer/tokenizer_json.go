@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -77,6 +78,9 @@ func newJSON(f *jsonFile) (*jsonEngine, error) {
 	}
 	if e.splitters, e.visible, err = f.PreTokenizer.splitters(); err != nil {
 		return nil, err
+	}
+	if b, ok := e.model.(*bpe); ok && !e.visible && b.breaksAtSymbols() {
+		e.splitters = append(e.splitters, beforeSymbols)
 	}
 	if e.template, err = f.PostProcessor.template(); err != nil {
 		return nil, err
@@ -173,7 +177,8 @@ func (e *jsonEngine) normalize(text string) string {
 // around it. Where special tokens don't count, they are text.
 func (e *jsonEngine) appendBody(ids []int64, text string, special bool) []int64 {
 	text = validText(text)
-	var work words
+	work := workspace.Get().(*words)
+	defer work.release()
 	for _, outer := range e.raw.cut(text, special) {
 		if outer.added != nil {
 			ids = append(ids, outer.added.ID)
@@ -189,7 +194,7 @@ func (e *jsonEngine) appendBody(ids []int64, text string, special bool) []int64 
 				ids = append(ids, inner.added.ID)
 				continue
 			}
-			ids = e.appendWords(ids, word{inner.text, max(0, first-inner.start)}, &work)
+			ids = e.appendWords(ids, word{inner.text, max(0, first-inner.start)}, work)
 		}
 	}
 	return ids
@@ -197,6 +202,20 @@ func (e *jsonEngine) appendBody(ids []int64, text string, special bool) []int64 
 
 // words are two lists that splitters fill in turn.
 type words struct{ from, to []word }
+
+// workspace keeps lists for the next text.
+var workspace = sync.Pool{New: func() any { return &words{} }}
+
+// keptWords is how long a list may be to be kept.
+const keptWords = 1 << 12
+
+func (w *words) release() {
+	if cap(w.from) <= keptWords && cap(w.to) <= keptWords {
+		clear(w.from[:cap(w.from)])
+		clear(w.to[:cap(w.to)])
+		workspace.Put(w)
+	}
+}
 
 func (e *jsonEngine) appendWords(ids []int64, w word, work *words) []int64 {
 	work.from = append(work.from[:0], w)
