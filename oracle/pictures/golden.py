@@ -27,6 +27,12 @@ def write_json(name, value):
     (OUT / name).write_text(json.dumps(value, indent=1) + "\n")
 
 
+def write_cases(name, cases, **versions):
+    """One case a line."""
+    lines = ",\n".join(json.dumps(case) for case in cases)
+    (OUT / name).write_text(json.dumps(versions)[:-1] + ', "cases": [\n' + lines + "\n]}\n")
+
+
 def save(name, image, **options):
     image.save(PICTURES / name, **options)
 
@@ -198,7 +204,7 @@ def resized():
                 result = image.resize((width, height), resample=resample).tobytes()
                 cases.append({"source": name, "width": width, "height": height, "resample": resample,
                               "sha256": sha256(result), "first": list(result[:12])})
-    write_json("resized.json", {"pillow": pillow_version, "cases": cases})
+    write_cases("resized.json", cases, pillow=pillow_version)
 
 
 def over(path, background):
@@ -228,7 +234,7 @@ def processed():
             cases.append({"processor": name, "input": path, "shape": list(pixels.shape), "sha256": sha256(pixels.tobytes()),
                           "mean": float(pixels.mean(dtype=np.float64)), "first_row": [[float(v) for v in plane[0][:8]] for plane in pixels],
                           "middle_row": [[float(v) for v in plane[plane.shape[0] // 2][:8]] for plane in pixels]})
-    write_json("processed.json", {"transformers": transformers.__version__, "pillow": pillow_version, "cases": cases})
+    write_cases("processed.json", cases, transformers=transformers.__version__, pillow=pillow_version)
 
 
 if __name__ == "__main__":
