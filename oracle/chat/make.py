@@ -7,6 +7,7 @@ and templates/ in worker/chat/testdata; there it writes expressions.jsonl and
 prompts.jsonl.
 """
 
+import copy
 import datetime
 import json
 import pathlib
@@ -52,8 +53,10 @@ def expressions():
     sources = ["{{ " + line + " }}" for line in (HERE / "expressions.txt").read_text().split("\n") if line]
     sources += (HERE / "statements.txt").read_text().split("\n====\n")
     for source in sources:
+        # A copy for each, as templates can change lists after all: indent adds "\n" to one in place.
+        given = copy.deepcopy(variables)
         compile_template = chat_template_utils._cached_compile_jinja_template
-        yield {"template": source, **outcome(lambda: compile_template(source).render(**variables))}
+        yield {"template": source, **outcome(lambda: compile_template(source).render(**given))}
 
 
 def prompts():

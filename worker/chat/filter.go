@@ -155,7 +155,7 @@ func mapped(next iterator, of func(value) (value, error)) iterator {
 
 // mapFilter gives an attribute of each value, or what a filter makes of it.
 func mapFilter(r *run, v value, a arguments) (value, error) {
-	return lazily(func() (iterator, error) {
+	return lazily(r, func() (iterator, error) {
 		if !truth(v) {
 			return counted(r, 0, nil), nil
 		}
@@ -207,7 +207,7 @@ func mapAttribute(r *run, next iterator, attribute value, rest []namedValue) (it
 // which a test, or else the truth, is as wanted.
 func selectFilter(byAttribute, want bool) func(r *run, v value, a arguments) (value, error) {
 	return func(r *run, v value, a arguments) (value, error) {
-		return lazily(func() (iterator, error) {
+		return lazily(r, func() (iterator, error) {
 			if !truth(v) {
 				return counted(r, 0, nil), nil
 			}

@@ -87,7 +87,7 @@ func reverseFilter(r *run, v value, _ []value) (value, error) {
 }
 
 func itemsFilter(r *run, v value, _ []value) (value, error) {
-	return lazily(func() (iterator, error) {
+	return lazily(r, func() (iterator, error) {
 		switch v := v.(type) {
 		case *undefined:
 			return counted(r, 0, nil), nil
@@ -105,7 +105,7 @@ func batchFilter(r *run, v value, a []value) (value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lazily(func() (iterator, error) {
+	return lazily(r, func() (iterator, error) {
 		items, err := collect(r, v)
 		if err != nil {
 			return nil, err
@@ -134,7 +134,7 @@ func batchFilter(r *run, v value, a []value) (value, error) {
 }
 
 func uniqueFilter(r *run, v value, a []value) (value, error) {
-	return lazily(func() (iterator, error) {
+	return lazily(r, func() (iterator, error) {
 		get, err := r.getter(optional(a[1]), !flag(a[0]))
 		if err != nil {
 			return nil, err

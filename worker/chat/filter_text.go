@@ -105,7 +105,7 @@ func formatFilter(r *run, v value, a arguments) (value, error) {
 // indentFilter puts white space, or another text, before lines: before all but
 // the first, and but the empty ones.
 func indentFilter(r *run, v value, a []value) (value, error) {
-	text, ok := v.(string)
+	text, ok := textOf(v)
 	if !ok {
 		if u, ok := v.(*undefined); ok {
 			return nil, u.err()
@@ -144,7 +144,7 @@ func indentFilter(r *run, v value, a []value) (value, error) {
 		}
 		b.WriteString(line)
 	}
-	return b.String(), nil
+	return likewise(v, b.String()), nil
 }
 
 func joinFilter(r *run, v value, a []value) (value, error) {

@@ -136,8 +136,8 @@ func (f *formatter) part(v value, rest string) (value, string, error) {
 // printf is `text % v` of Python: %s, %r, %d, %i, %f and %x, with width,
 // precision and the flags - and 0.
 func (r *run) printf(text string, v value) (value, error) {
-	values, several := v.(tuple)
-	if !several {
+	values, ok := v.(tuple)
+	if !ok {
 		values = tuple{v}
 	}
 	d, _ := v.(*dict)
@@ -180,11 +180,21 @@ func (r *run) printf(text string, v value) (value, error) {
 		}
 		b.WriteString(written)
 	}
-	if _, isList := v.(*list); used < len(values) && d == nil && (several || !isList || used > 0) {
+	if used < len(values) && !subscriptable(v) {
 		return nil, fmt.Errorf("not all arguments converted during string formatting")
 	}
 	b.WriteString(text)
 	return b.String(), r.charge(b.Len())
+}
+
+// subscriptable tells whether Python lets printf leave a value unused, as it
+// might have been asked for its keys.
+func subscriptable(v value) bool {
+	switch v.(type) {
+	case *dict, *list, *span, *undefined:
+		return true
+	}
+	return false
 }
 
 // spec is one conversion of printf.

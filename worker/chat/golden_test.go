@@ -58,11 +58,11 @@ func (g golden) check(t *testing.T, output string, err error) {
 	}
 	var raised *Raised
 	var failed *Error
-	switch {
-	case g.Raised == "TemplateError":
+	switch g.Raised {
+	case "TemplateError":
 		require.ErrorAs(t, err, &raised, "%s", g.Template)
 		assert.Equal(t, g.Message, raised.Message)
-	case g.Raised == "UndefinedError":
+	case "UndefinedError":
 		require.ErrorAs(t, err, &failed, "%s", g.Template)
 		assert.Equal(t, g.Message, failed.Message, "%s", g.Template)
 	default:

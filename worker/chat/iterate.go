@@ -84,10 +84,15 @@ func collect(r *run, v value) ([]value, error) {
 	}
 }
 
-// lazily makes a generator that begins when it is first asked.
-func lazily(start func() (iterator, error)) *generator {
+// lazily makes a generator that begins when it is first asked. Generators over
+// generators count as levels.
+func lazily(r *run, start func() (iterator, error)) *generator {
 	var next iterator
 	return &generator{func() (value, bool, error) {
+		if err := r.enter(); err != nil {
+			return nil, false, err
+		}
+		defer func() { r.depth-- }()
 		if next == nil {
 			var err error
 			if next, err = start(); err != nil {

@@ -181,7 +181,7 @@ func (w *jsonWriter) value(v value, depth int) error {
 	}
 	text, ok := jsonPlain(v)
 	if !ok {
-		return fmt.Errorf("Object of type %s is not JSON serializable", typeName(v)) //nolint:staticcheck // Python's words
+		return fmt.Errorf("Object of type %s is not JSON serializable", typeName(v))
 	}
 	return w.write(text)
 }

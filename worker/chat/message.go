@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -38,7 +39,7 @@ func (m *Message) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &keys); err != nil {
 		return err
 	}
-	*m = Message{Role: keys.Role, Content: keys.Content, Fields: append(json.RawMessage(nil), data...)}
+	*m = Message{Role: keys.Role, Content: keys.Content, Fields: bytes.Clone(data)}
 	return nil
 }
 
@@ -87,6 +88,11 @@ func (m Message) dict() (*dict, error) {
 func (m Message) content() (value, error) {
 	if len(m.Content) == 0 {
 		return nil, nil
+	}
+	if m.Content[0] == '"' {
+		var text string
+		err := json.Unmarshal(m.Content, &text)
+		return text, err
 	}
 	v, err := fromJSON(m.Content)
 	if err != nil {

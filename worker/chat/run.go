@@ -11,11 +11,11 @@ const (
 	// maxSource is the greatest template, in bytes.
 	maxSource = 1 << 20
 	// maxOutput is the greatest prompt, in bytes.
-	maxOutput = 16 << 20
+	maxOutput = 8 << 20
 	// maxSteps counts statements, expressions, and items that are gone through.
-	maxSteps = 10_000_000
+	maxSteps = 1_000_000
 	// maxMemory is how many bytes of text and list items may be made in all.
-	maxMemory = 256 << 20
+	maxMemory = 64 << 20
 	// maxDepth is how deep expressions and macros may call one another.
 	maxDepth = 400
 	// maxValueDepth is how deep lists and dicts may lie in one another.

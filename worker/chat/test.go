@@ -115,7 +115,7 @@ func isIterable(v value) bool {
 
 func isSequence(v value) bool {
 	switch v.(type) {
-	case string, markup, *list, tuple, *dict, *span:
+	case string, markup, *list, tuple, *dict, *span, *undefined:
 		return true
 	}
 	return false
