@@ -14,7 +14,7 @@ import (
 
 // families are the ways to run a bundle. Another one is a file in this room and an
 // entry here; no two name the same kind of bundle.
-var families = []family{translation, writing, embedding}
+var families = []family{translation, writing, embedding, drawing}
 
 // family is one way to run bundles.
 type family struct {

@@ -32,7 +32,10 @@ func (t Type) String() string {
 }
 
 // element is what a tensor made here may hold.
-type element interface{ float32 | int32 | int64 | bool }
+type element interface {
+	ort.TensorData
+	float32 | int32 | int64 | bool
+}
 
 // Tensor is a value that goes into or comes out of a run. It is not safe for
 // concurrent use.
@@ -61,6 +64,15 @@ func NewTensor[T element](m *Memory, shape ...int64) (*Tensor, error) {
 		return nil, fmt.Errorf("tensor of shape %v: %w", shape, err)
 	}
 	return &Tensor{value: value, shape: append([]int64(nil), shape...)}, nil
+}
+
+// NewScalar makes a tensor of no dimensions, which holds one element.
+func NewScalar[T element](v T) (*Tensor, error) {
+	value, err := ort.NewScalar(v)
+	if err != nil {
+		return nil, fmt.Errorf("scalar: %w", err)
+	}
+	return &Tensor{value: value}, nil
 }
 
 // Shape gives the dimensions; it must not be changed.

@@ -47,9 +47,12 @@ func FailureOf(err error) (f jobspec.Failure, ok bool) {
 }
 
 // ModelError puts a code on an error of a bundle or of a run: MODEL_MISSING or
-// MODEL_BROKEN. The end of a context stays what it is.
+// MODEL_BROKEN. The end of a context and an *Error stay what they are.
 func ModelError(name string, err error) error {
+	var e *Error
 	switch {
+	case errors.As(err, &e):
+		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, bundle.ErrMissing):

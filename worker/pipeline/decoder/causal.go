@@ -35,8 +35,8 @@ type Causal struct {
 	// now[i] is cache i, later[i] where the following step writes it.
 	now, later []onnx.Memory
 
-	ids, mask, positions, wanted, logits onnx.Memory
-	mover                                mover
+	ids, mask, positions, logits onnx.Memory
+	mover                        mover
 }
 
 // row is one row under way: real positions are its own, the last ones.
@@ -95,7 +95,7 @@ func partOf(vocabulary int, keep bool) int {
 
 // Close releases the model.
 func (m *Causal) Close() error {
-	for _, b := range []*onnx.Memory{&m.ids, &m.mask, &m.positions, &m.wanted, &m.logits} {
+	for _, b := range []*onnx.Memory{&m.ids, &m.mask, &m.positions, &m.logits} {
 		b.Free()
 	}
 	for i := range m.now {

@@ -42,7 +42,7 @@ func (c *causalRun) input(role role) (*onnx.Tensor, error) {
 	case partPositions:
 		return filled(&m.positions, c.positions, rows, int64(c.tokens))
 	case partKeep:
-		return filled(&m.wanted, []int64{1})
+		return onnx.NewScalar[int64](1)
 	case partSelf:
 		s := m.caches[role.cache()]
 		return onnx.NewTensor[float32](&c.before[role.cache()], rows, int64(s.heads), int64(c.past), int64(s.dim))

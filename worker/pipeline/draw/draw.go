@@ -1,0 +1,183 @@
+package draw
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"parley/internal/jobspec"
+	"parley/worker/noise"
+	"parley/worker/picture"
+	"parley/worker/pipeline"
+	"parley/worker/scheduler"
+)
+
+// Bounds of a job.
+const (
+	maxPrompt = 16 << 10
+	maxSteps  = 150
+	// maxSide is the greatest width or height, in pixels.
+	maxSide = 2048
+)
+
+// Job is a picture to draw.
+type Job struct {
+	// Prompt is what it shows, Negative what it shall not show.
+	Prompt, Negative string
+	// Steps is how many steps are taken, 0 for 4 with a latent consistency model and 25
+	// otherwise.
+	Steps int
+	// Guidance is how much the prompt counts, nil for 8.5 and 7.5.
+	Guidance *float64
+	// Width and Height are in pixels, 0 for the model's own.
+	Width, Height int
+	// Seed chooses the noise.
+	Seed uint64
+	// Recorded is how an earlier attempt left the picture, nil to begin.
+	Recorded *Latents
+}
+
+// Latents are a picture on its way, channel by channel.
+type Latents struct {
+	// Step is how many steps were taken.
+	Step   int       `json:"step"`
+	Values []float32 `json:"values"`
+	// Denoised is where the picture is heading, by the last step.
+	Denoised []float32 `json:"denoised,omitempty"`
+}
+
+// Draw draws a picture. progress, which may be nil, is called on this goroutine after
+// each step with how many are to be taken and the latents, which it must not change. It
+// may be called concurrently. It fails with the error of ctx, or with a
+// *pipeline.Error.
+func (p *Painter) Draw(ctx context.Context, job Job, progress func(total int, l *Latents)) (*picture.Picture, error) {
+	if err := p.complete(&job); err != nil {
+		return nil, err
+	}
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	source := noise.Source{Seed: job.Seed}
+	c := canvas{Painter: p, job: job, progress: progress, noise: func(step int, into []float32) { source.Normal(uint32(step), into) }}
+	image, err := c.draw(ctx)
+	if err != nil {
+		return nil, pipeline.ModelError(p.bundle.Name, err)
+	}
+	return image, nil
+}
+
+// complete fills in what a job leaves open, and refuses what can't be drawn.
+func (p *Painter) complete(job *Job) error {
+	steps, guidance := 25, 7.5
+	if p.config.consistent {
+		steps, guidance = 4, 8.5
+	}
+	if job.Steps == 0 {
+		job.Steps = steps
+	}
+	if job.Guidance == nil {
+		job.Guidance = &guidance
+	}
+	for _, side := range []*int{&job.Width, &job.Height} {
+		if *side == 0 {
+			*side = p.Size()
+		}
+		if *side < p.config.scale || *side > maxSide || *side%p.config.scale != 0 {
+			return pipeline.NewError(jobspec.CodeInvalidInput, "A side of %d pixels can't be drawn: it has to be a multiple of %d and at most %d.", *side, p.config.scale, maxSide)
+		}
+	}
+	switch {
+	case job.Steps < 1 || job.Steps > maxSteps:
+		return pipeline.NewError(jobspec.CodeInvalidInput, "%d steps can't be taken: 1 to %d can.", job.Steps, maxSteps)
+	case !(*job.Guidance >= 0 && *job.Guidance <= 100):
+		return pipeline.NewError(jobspec.CodeInvalidInput, "The guidance is %v, not between 0 and 100.", *job.Guidance)
+	case len(job.Prompt)+len(job.Negative) > maxPrompt:
+		return pipeline.NewError(jobspec.CodeInvalidInput, "The prompt has more than %d bytes.", maxPrompt)
+	case !utf8.ValidString(job.Prompt) || !utf8.ValidString(job.Negative):
+		return pipeline.NewError(jobspec.CodeInvalidInput, "The prompt is not valid UTF-8.")
+	case p.config.consistent && job.Negative != "":
+		return pipeline.NewError(jobspec.CodeInvalidInput, "The model %s takes no negative prompt.", p.bundle.Name)
+	}
+	if r := job.Recorded; r != nil && (r.Step < 0 || r.Step > job.Steps || len(r.Values) != p.places(job)*p.config.channels) {
+		return pipeline.NewError(jobspec.CodeInvalidInput, "What was recorded does not belong to this picture.")
+	}
+	return nil
+}
+
+// places is how many places the latents of a job have.
+func (p *Painter) places(job *Job) int {
+	return job.Width / p.config.scale * (job.Height / p.config.scale)
+}
+
+// canvas is one picture under way.
+type canvas struct {
+	*Painter
+	job      Job
+	progress func(int, *Latents)
+	// noise gives the noise of a step; that before the first one has the number 0.
+	noise func(step int, into []float32)
+}
+
+func (c *canvas) draw(ctx context.Context) (*picture.Picture, error) {
+	schedule, err := c.scheduler.Start(c.job.Steps)
+	if err != nil {
+		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The model %s can't draw in %d steps: %v.", c.bundle.Name, c.job.Steps, err)
+	}
+	d, err := c.newDenoiser(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.free()
+	latents := c.begin(schedule.InitialScale())
+	step := make([]float32, len(latents.Values))
+	for i := latents.Step; i < len(schedule.Timesteps()); i++ {
+		if err := c.step(ctx, d, schedule, latents, i, step); err != nil {
+			return nil, err
+		}
+		latents.Step = i + 1
+		if c.progress != nil {
+			c.progress(len(schedule.Timesteps()), latents)
+		}
+	}
+	final := latents.Values
+	if c.config.consistent && latents.Denoised != nil {
+		final = latents.Denoised
+	}
+	return c.decode(ctx, final, c.job.Width, c.job.Height)
+}
+
+// step takes a step; noise is room for the numbers that it may need.
+func (c *canvas) step(ctx context.Context, d *denoiser, s scheduler.Run, l *Latents, i int, noise []float32) error {
+	scaled, err := s.ScaleInput(l.Values, i)
+	if err != nil {
+		return fmt.Errorf("scheduler: %w", err)
+	}
+	predicted, err := d.predict(ctx, scaled, s.Timesteps()[i])
+	if err != nil {
+		return err
+	}
+	if s.NoiseNeeded(i) {
+		c.noise(i+1, noise)
+	}
+	if l.Values, l.Denoised, err = s.Step(predicted, i, l.Values, noise); err != nil {
+		return fmt.Errorf("scheduler: %w", err)
+	}
+	return nil
+}
+
+// begin is noise, or what was recorded.
+func (c *canvas) begin(scale float32) *Latents {
+	if r := c.job.Recorded; r != nil {
+		return &Latents{Step: r.Step, Values: slices.Clone(r.Values), Denoised: slices.Clone(r.Denoised)}
+	}
+	values := make([]float32, c.places(&c.job)*c.config.channels)
+	c.noise(0, values)
+	for i := range values {
+		values[i] *= scale
+	}
+	return &Latents{Values: values}
+}
