@@ -59,6 +59,10 @@ type config struct {
 	LanguageCodes  string                `json:"language_codes"`
 	Legacy         bool                  `json:"legacy_behaviour"`
 	Lowercase      *bool                 `json:"do_lower_case"`
+	StripAccents   *bool                 `json:"strip_accents"`
+	ChineseChars   *bool                 `json:"tokenize_chinese_chars"`
+	PrefixSpace    json.RawMessage       `json:"add_prefix_space"`
+	AddBOS         bool                  `json:"add_bos_token"`
 	ExtraIDs       *int                  `json:"extra_ids"`
 }
 
@@ -75,6 +79,13 @@ func readConfig(dir string) (*config, error) {
 		}
 	}
 	return c, nil
+}
+
+// prefixSpace tells whether a space goes before a text. null counts as no, as
+// it does to transformers.
+func (c *config) prefixSpace(otherwise bool) *bool {
+	yes := string(c.PrefixSpace) == "true" || len(c.PrefixSpace) == 0 && otherwise
+	return &yes
 }
 
 // named are the special tokens, without those that are not set.

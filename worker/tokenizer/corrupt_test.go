@@ -21,13 +21,22 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"empty folder":  {nil, "neither source.spm nor tokenizer.json"},
-		"no vocabulary": {map[string]string{"source.spm": string(spm)}, "vocab.json"},
-		"cut spm":       {map[string]string{"source.spm": string(spm[:1000]), "vocab.json": vocab}, "source.spm: malformed protobuf"},
-		"no target":     {map[string]string{"source.spm": string(spm), "vocab.json": vocab}, "target.spm"},
-		"no unknown":    {map[string]string{"source.spm": string(spm), "vocab.json": `{"</s>": 0}`}, `has no "<unk>"`},
-		"other model":   {map[string]string{"tokenizer.json": `{"model": {"type": "Morse"}}`}, `model "Morse": is not supported`},
-		"bad json":      {map[string]string{"tokenizer.json": `{`}, "tokenizer.json"},
+		"empty folder":   {nil, "neither source.spm nor tokenizer.json"},
+		"no vocabulary":  {map[string]string{"source.spm": string(spm)}, "vocab.json"},
+		"cut spm":        {map[string]string{"source.spm": string(spm[:1000]), "vocab.json": vocab}, "source.spm: malformed protobuf"},
+		"no target":      {map[string]string{"source.spm": string(spm), "vocab.json": vocab}, "target.spm"},
+		"no unknown":     {map[string]string{"source.spm": string(spm), "vocab.json": `{"</s>": 0}`}, `has no "<unk>"`},
+		"other model":    {map[string]string{"tokenizer.json": `{"model": {"type": "Morse"}}`}, `model "Morse": is not supported`},
+		"no class":       {map[string]string{"merges.txt": "a b", "vocab.json": `{"a":0,"b":1,"ab":2}`}, `class "" of a tokenizer`},
+		"bad merges":     {map[string]string{"merges.txt": "a b c", "vocab.json": `{}`}, "merges.txt: merge"},
+		"no spm":         {map[string]string{"spiece.model": "\xff"}, "spiece.model: malformed protobuf"},
+		"short vocab":    {map[string]string{"vocab.txt": "[UNK]\n[CLS]"}, `lacks "[SEP]"`},
+		"no piece model": {map[string]string{"sentencepiece.bpe.model": "", "vocab.json": `{"<unk>":0,"</s>":1}`}, "no pieces in it"},
+		"odd regex":      {map[string]string{"tokenizer.json": `{"model":{"type":"WordLevel","vocab":{}},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\p{L"}}}`}, `"Split": regular expression`},
+		"odd part":       {map[string]string{"tokenizer.json": `{"model":{"type":"WordLevel","vocab":{}},"decoder":{"type":"CTC"}}`}, `decoder "CTC": is not supported`},
+		"odd merge":      {map[string]string{"tokenizer.json": `{"model":{"type":"BPE","vocab":{"a":0},"merges":[["a","b"]]}}`}, "merge 0"},
+		"odd template":   {map[string]string{"tokenizer.json": `{"model":{"type":"WordLevel","vocab":{}},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}]}}`}, `"x" is not described`},
+		"bad json":       {map[string]string{"tokenizer.json": `{`}, "tokenizer.json"},
 	}
 	for name, test := range tests {
 		dir := t.TempDir()

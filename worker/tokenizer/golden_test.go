@@ -88,6 +88,29 @@ func TestBundlesEqualTheirReferences(t *testing.T) {
 	}
 }
 
+// Bundles without tokenizer.json, which hold the same in other files.
+func TestLooseFilesEqualTheReferences(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"caption-mini", "minilm", "random/gpt2-random", "random/qwen2-random", "random/bert-random", "random/clip-random",
+		"random/t5-random",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := testkit.Shared(t, "models", filepath.FromSlash(name))
+			alone := t.TempDir()
+			files, err := filepath.Glob(filepath.Join(dir, "*"))
+			require.NoError(t, err)
+			for _, file := range files {
+				if data, err := os.ReadFile(file); err == nil && filepath.Base(file) != "tokenizer.json" {
+					require.NoError(t, os.WriteFile(filepath.Join(alone, filepath.Base(file)), data, 0o600))
+				}
+			}
+			assert.Greater(t, checkReference(t, opened(t, alone), dir), 40)
+		})
+	}
+}
+
 // Real vocabularies over strings in 40 languages. What was decoded for them was
 // not tidied up, whatever the files say.
 func TestRealVocabulariesEqualTheReference(t *testing.T) {

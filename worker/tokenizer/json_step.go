@@ -39,11 +39,15 @@ type jsonStep struct {
 	Suffix        string      `json:"suffix"`
 	Cleanup       bool        `json:"cleanup"`
 	Single        []jsonPlace `json:"single"`
-	Specials      map[string]struct {
-		IDs []int64 `json:"ids"`
-	} `json:"special_tokens"`
-	Sep jsonSpecial `json:"sep"`
-	Cls jsonSpecial `json:"cls"`
+
+	Specials map[string]jsonSpecials `json:"special_tokens"`
+	Sep      jsonSpecial             `json:"sep"`
+	Cls      jsonSpecial             `json:"cls"`
+}
+
+// jsonSpecials are the ids of a template's special token.
+type jsonSpecials struct {
+	IDs []int64 `json:"ids"`
 }
 
 // jsonPattern is one of its two fields.
@@ -54,12 +58,12 @@ type jsonPattern struct {
 
 // jsonPlace is one place of a template: a special token or the text.
 type jsonPlace struct {
-	Special *struct {
-		ID string `json:"id"`
-	} `json:"SpecialToken"`
-	Sequence *struct {
-		ID string `json:"id"`
-	} `json:"Sequence"`
+	Special  *jsonName `json:"SpecialToken"`
+	Sequence *jsonName `json:"Sequence"`
+}
+
+type jsonName struct {
+	ID string `json:"id"`
 }
 
 // jsonSpecial is a token with its id, written as a list of both.

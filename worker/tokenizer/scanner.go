@@ -2,14 +2,20 @@ package tokenizer
 
 import "unicode/utf8"
 
+// Expressions that some tokenizers don't write down.
+var (
+	spaceExpression = `\s+`
+	clipExpression  = `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`
+	// Qwen 2, one digit a token.
+	qwen2Expression = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+)
+
 // knownPatterns are the expressions of well-known models.
 var knownPatterns = map[string]pattern{
-	`\s+`: runs(isSpace),
+	spaceExpression: runs(isSpace),
 	`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`: scanner(scanGPT2),
-	// CLIP, whose beginnings of tokens some files name once more.
-	`'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`: scanner(scanCLIP),
-	// Qwen 2, one digit a token.
-	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`: scanner(scanQwen2),
+	clipExpression:  scanner(scanCLIP),
+	qwen2Expression: scanner(scanQwen2),
 	// Llama 3, up to three digits a token.
 	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`: scanner(scanLlama3),
 	// GPT-4o.

@@ -53,7 +53,9 @@ type Tokenizer struct {
 
 // Open reads the tokenizer of a bundle's folder: source.spm, target.spm and
 // vocab.json where they stand (Marian), else tokenizer.json, else
-// sentencepiece.bpe.model and vocab.json (M2M100).
+// sentencepiece.bpe.model and vocab.json (M2M100), else vocab.json and
+// merges.txt (GPT-2, RoBERTa, CLIP, Qwen 2), vocab.txt (BERT) or spiece.model
+// (T5).
 // tokenizer_config.json and special_tokens_map.json say more about either.
 func Open(dir string) (*Tokenizer, error) {
 	t, err := open(dir)
@@ -83,6 +85,8 @@ func open(dir string) (*Tokenizer, error) {
 		err = t.openJSON(filepath.Join(dir, "tokenizer.json"), c)
 	case has("sentencepiece.bpe.model") && has("vocab.json"):
 		t.engine, err = openM2M100(dir, c)
+	case has("merges.txt") || has("vocab.txt") || has("spiece.model"):
+		err = t.openLoose(dir, c)
 	default:
 		err = errNoFile
 	}
@@ -106,6 +110,14 @@ func (t *Tokenizer) openJSON(path string, c *config) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+func (t *Tokenizer) openLoose(dir string, c *config) error {
+	f, err := openLoose(dir, c)
+	if err != nil {
+		return err
+	}
+	return t.setJSON(f, c)
 }
 
 func (t *Tokenizer) setJSON(f *jsonFile, c *config) error {
