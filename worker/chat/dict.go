@@ -32,8 +32,9 @@ func (v *view) at(i int) value {
 	return tuple{v.of.keys[i], v.of.values[i]}
 }
 
-// textKey is the hash of text.
-func textKey(s string) string { return "s" + s }
+// textKey is the hash of text: itself. All other hashes begin with a byte that
+// text, which is UTF-8, does not have.
+func textKey(s string) string { return s }
 
 // put sets a key of which the hash is known.
 func (d *dict) put(hash string, key, v value) {
@@ -92,22 +93,22 @@ func (r *run) hashIn(v value, depth int) (string, error) {
 	}
 	switch v := v.(type) {
 	case nil:
-		return "n", nil
+		return "\xffn", nil
 	case bool, int64, *big.Int:
 		n, _ := toBig(v)
-		return "i" + n.String(), nil
+		return "\xffi" + n.String(), nil
 	case float64:
 		if v == math.Trunc(v) && !math.IsInf(v, 0) {
 			n, _ := big.NewFloat(v).Int(nil)
-			return "i" + n.String(), nil
+			return "\xffi" + n.String(), nil
 		}
-		return "f" + strconv.FormatFloat(v, 'g', -1, 64), nil
+		return "\xfff" + strconv.FormatFloat(v, 'g', -1, 64), nil
 	case string:
 		return textKey(v), nil
 	case markup:
 		return textKey(string(v)), nil
 	case *undefined:
-		return "u", nil
+		return "\xffu", nil
 	case tuple:
 		var b strings.Builder
 		for _, item := range v {
@@ -117,11 +118,11 @@ func (r *run) hashIn(v value, depth int) (string, error) {
 			}
 			fmt.Fprintf(&b, "%d:%s", len(h), h)
 		}
-		return "t" + b.String(), r.charge(b.Len())
+		return "\xfft" + b.String(), r.charge(b.Len())
 	case *list, *dict, *view:
 		return "", fmt.Errorf("unhashable type: '%s'", typeName(v))
 	case *span:
-		return fmt.Sprintf("r%d,%d,%d", v.start, v.stop, v.step), nil
+		return fmt.Sprintf("\xffr%d,%d,%d", v.start, v.stop, v.step), nil
 	}
-	return fmt.Sprintf("p%p", v), nil
+	return fmt.Sprintf("\xffp%p", v), nil
 }

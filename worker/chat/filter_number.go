@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
+	"unicode"
 )
 
 func absFilter(_ *run, v value, _ []value) (value, error) {
@@ -57,9 +59,15 @@ func intFilter(_ *run, v value, a []value) (value, error) {
 	return otherwise, nil
 }
 
+// foreignDigits tells whether a text has digits that Python reads as numbers
+// and that are not 0 to 9.
+func foreignDigits(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return r > '9' && unicode.IsDigit(r) })
+}
+
 func textToInt(v, base, otherwise value) (value, error) {
 	text, _ := textOf(v)
-	if !isASCII(text) {
+	if foreignDigits(text) {
 		return nil, fmt.Errorf("making an integer of %s is not supported", quote(text))
 	}
 	b, err := intArgument(base, 10)
@@ -87,7 +95,7 @@ func floatFilter(_ *run, v value, a []value) (value, error) {
 		return toFloat(v)
 	}
 	if text, ok := textOf(v); ok {
-		if !isASCII(text) {
+		if foreignDigits(text) {
 			return nil, fmt.Errorf("making a float of %s is not supported", quote(text))
 		}
 		if f, ok := parseFloat(text); ok {

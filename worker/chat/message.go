@@ -11,8 +11,8 @@ import (
 // the other keys in their order.
 type Message struct {
 	Role string
-	// Content is a JSON string, or an array of parts. Without it, or with null,
-	// the message has no content at all.
+	// Content is a JSON string, an array of parts, or an object, as tools may
+	// answer. Without it, or with null, the message has no content at all.
 	Content json.RawMessage
 	// Fields are the other keys as a JSON object, such as name, tool_calls,
 	// tool_call_id and reasoning_content. The role and the content come before
@@ -40,7 +40,15 @@ func (m *Message) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*m = Message{Role: keys.Role, Content: keys.Content, Fields: bytes.Clone(data)}
+	if fields, err := m.fields(); err == nil && fields.isPlain() {
+		m.Fields = nil
+	}
 	return nil
+}
+
+// isPlain tells whether a message has a role, a content, and nothing else.
+func (d *dict) isPlain() bool {
+	return len(d.keys) == 2 && d.keys[0] == "role" && d.keys[1] == "content"
 }
 
 // reasoningFields are the names that a message's reasoning goes by.
@@ -99,10 +107,10 @@ func (m Message) content() (value, error) {
 		return nil, err
 	}
 	switch v.(type) {
-	case nil, string, *list:
+	case nil, *list, *dict:
 		return v, nil
 	}
-	return nil, fmt.Errorf("a %s is neither text nor an array of parts", typeName(v))
+	return nil, fmt.Errorf("a %s is neither text, nor an array of parts, nor an object", typeName(v))
 }
 
 func (m Message) fields() (*dict, error) {

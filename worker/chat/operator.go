@@ -11,7 +11,10 @@ func (r *run) binary(op string, left, right value) (value, error) {
 	if u, ok := left.(*undefined); ok {
 		return nil, u.err()
 	}
-	if text, ok := left.(string); ok && op == "%" {
+	if text, ok := textOf(left); ok && op == "%" {
+		if safeText(left) {
+			return nil, errors.New("% of a Markup is not supported")
+		}
 		return r.printf(text, right)
 	}
 	if u, ok := right.(*undefined); ok {

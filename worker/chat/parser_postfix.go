@@ -69,7 +69,8 @@ func (p *parser) subscript(e expression) (expression, error) {
 func (p *parser) subscripted(e expression, line int) (*sliceNode, expression, error) {
 	n := &sliceNode{of: e, line: line}
 	for i := range n.bounds {
-		if !p.isOperator(":") && !p.isOperator("]") && !p.isOperator(",") {
+		// Only the first must be there where no colon follows.
+		if !p.isOperator(":") && (i == 0 || !p.isOperator("]") && !p.isOperator(",")) {
 			bound, err := p.expression()
 			if err != nil {
 				return nil, nil, err

@@ -46,6 +46,9 @@ func TestWhatIsNotSupportedIsNamedWithItsLine(t *testing.T) {
 		"{{ 1.5.is_integer() }}":                       "float.is_integer is not supported",
 		"{{ dict(a=1).fromkeys }}":                     "dict.fromkeys is not supported",
 		"{{ ('a'|safe).join(['b']) }}":                 "Markup.join is not supported",
+		"{{ '١٢'|int }}":                               "making an integer of '١٢' is not supported",
+		"{{ '١٢'|float }}":                             "making a float of '١٢' is not supported",
+		"{{ ('a'|safe) % 1 }}":                         "% of a Markup is not supported",
 		"{{ '{:>5}'.format(1) }}":                      "the format field ':>5' is not supported",
 		"{{ '%g' % 1 }}":                               "the format %g is not supported",
 		"{{ strftime_now('%U') }}":                     "the directive %U is not supported",
@@ -109,7 +112,7 @@ func TestInput(t *testing.T) {
 		{"extra", Input{Messages: []Message{{Role: "a"}}, Extra: map[string]any{"x": map[string]any{"b": []any{1, 2.0, true, nil, "s"}, "a": []string{"q"}}, "documents": json.RawMessage("[]")}}, `[{'role': 'a'}]None{'a': ['q'], 'b': [1, 2.0, True, None, 's']}[]`, ""},
 		{"message order", Input{Messages: []Message{{Role: "a", Content: json.RawMessage(`"c"`), Fields: json.RawMessage(`{"name": "n", "content": 1, "role": 2}`)}}}, `[{'name': 'n', 'content': 'c', 'role': 'a'}]NoneNoneNone`, ""},
 		{"reasoning", Input{Messages: []Message{{Role: "a", Fields: json.RawMessage(`{"reasoning": "r"}`)}}}, `[{'thinking': 'r', 'role': 'a', 'reasoning': 'r', 'reasoning_content': 'r'}]NoneNoneNone`, ""},
-		{"bad content", Input{Messages: []Message{{Content: json.RawMessage("3")}}}, "", "message 0: content: a int is neither text nor an array of parts"},
+		{"bad content", Input{Messages: []Message{{Content: json.RawMessage("3")}}}, "", "message 0: content: a int is neither text, nor an array of parts, nor an object"},
 		{"cut content", Input{Messages: []Message{{}, {Content: json.RawMessage(`"x`)}}}, "", "message 1: content"},
 		{"two contents", Input{Messages: []Message{{Content: json.RawMessage(`"x" "y"`)}}}, "", "after top-level value"},
 		{"bad fields", Input{Messages: []Message{{Fields: json.RawMessage("[]")}}}, "", "message 0: fields: a list is no object"},
@@ -146,5 +149,23 @@ func TestTemplatesAreSafeForConcurrentUse(t *testing.T) {
 	}
 	for range 8 {
 		assert.Equal(t, want, <-done)
+	}
+}
+
+func TestMessagesKeepTheOrderOfTheirKeys(t *testing.T) {
+	t.Parallel()
+	parsed, err := Parse("{{ messages[0] | tojson }}")
+	require.NoError(t, err)
+	for _, raw := range []string{
+		`{"role": "user", "content": "a"}`,
+		`{"content": "a", "role": "user"}`,
+		`{"name": "n", "content": [{"type": "text", "text": "a"}], "tool_calls": [], "role": "user", "z": 1.0}`,
+		`{"role": "tool", "content": {"b": 1, "a": 2}}`,
+	} {
+		var m Message
+		require.NoError(t, json.Unmarshal([]byte(raw), &m))
+		got, err := parsed.Render(Input{Messages: []Message{m}})
+		require.NoError(t, err)
+		assert.Equal(t, raw, got)
 	}
 }
