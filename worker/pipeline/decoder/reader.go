@@ -11,7 +11,7 @@ import (
 // reader reads prompts for a causal model, each alone and in parts of the same places
 // whatever else goes on.
 type reader struct {
-	model   *Causal
+	*language
 	waiting []*pipeline.Request
 	done    []*prompt
 	// current is the one under way, at is how much of it was read into now.
@@ -33,9 +33,8 @@ func (p *prompt) free() {
 	}
 }
 
-func (r *reader) init(m *Causal) {
-	r.model = m
-	r.now, r.later = make([]onnx.Memory, len(m.caches)), make([]onnx.Memory, len(m.caches))
+func newReader(l *language) reader {
+	return reader{language: l, now: make([]onnx.Memory, len(l.caches)), later: make([]onnx.Memory, len(l.caches))}
 }
 
 func (r *reader) busy() bool { return len(r.waiting) > 0 || r.current != nil || len(r.done) > 0 }
@@ -51,20 +50,25 @@ func (r *reader) next(ctx context.Context) (done bool, err error) {
 		r.current, r.waiting, r.at = r.waiting[0], r.waiting[1:], 0
 	}
 	ids := r.current.Input
-	end := min(r.at+r.model.part, len(ids))
+	end := min(r.at+r.part, len(ids))
 	mask, positions := slices.Repeat([]int64{1}, end), make([]int64, end-r.at)
 	for i := range positions {
 		positions[i] = int64(r.at + i)
 	}
-	part := causalRun{
-		model: r.model, rows: 1, past: r.at, tokens: end - r.at, ids: ids[r.at:end], mask: mask, positions: positions,
+	part := languageRun{
+		language: r.language, rows: 1, past: r.at, tokens: end - r.at, ids: ids[r.at:end], mask: mask, positions: positions,
 		before: r.now, after: r.later,
+	}
+	if r.shares {
+		part.after, part.room = r.now, len(ids)
 	}
 	logits, err := part.do(ctx)
 	if err != nil {
 		return false, err
 	}
-	r.now, r.later = r.later, r.now
+	if !r.shares {
+		r.now, r.later = r.later, r.now
+	}
 	if r.at = end; end == len(ids) {
 		r.finish(logits)
 	}
@@ -73,7 +77,7 @@ func (r *reader) next(ctx context.Context) (done bool, err error) {
 
 // finish keeps what was read; the reader gets buffers of its own again.
 func (r *reader) finish(logits []float32) {
-	last := slices.Clone(logits[len(logits)-r.model.size.Vocabulary:])
+	last := slices.Clone(logits[len(logits)-r.size.Vocabulary:])
 	r.done = append(r.done, &prompt{length: len(r.current.Input), caches: r.now, logits: last})
 	r.now = make([]onnx.Memory, len(r.later))
 	r.current = nil

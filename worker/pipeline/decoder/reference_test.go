@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,27 +27,28 @@ type bench struct {
 // bundles are those of the shared models that write.
 var bundles = []string{
 	"translate-mini", "random/marian-random", "random/nllb-random", "random/t5-random",
-	"random/gpt2-random", "random/qwen2-random", "caption-mini",
+	"random/gpt2-random", "random/qwen2-random", "caption-mini", "shared-caches",
 }
 
 func load(t testing.TB, name string) *bench {
 	t.Helper()
-	dir := testkit.Shared(t, "models", name)
+	dir := filepath.Join("testdata", name)
+	if name != "shared-caches" {
+		dir = testkit.Shared(t, "models", name)
+	}
 	require.NoError(t, onnx.Start(testkit.ONNX(t)))
 	b, err := bundle.Open(dir)
 	require.NoError(t, err)
 	l := &bench{bundle: b}
+	var m decoder.Model
 	if b.Kind == bundle.KindCausal {
-		m, err := decoder.OpenCausal(b, 2)
-		require.NoError(t, err)
-		t.Cleanup(func() { assert.NoError(t, m.Close()) })
-		l.generator = pipeline.NewGenerator(m, pipeline.NewGate(1))
+		m, err = decoder.OpenCausal(b, 2)
 	} else {
-		m, err := decoder.OpenSeq2seq(b, 2)
-		require.NoError(t, err)
-		t.Cleanup(func() { assert.NoError(t, m.Close()) })
-		l.generator = pipeline.NewGenerator(m, pipeline.NewGate(1))
+		m, err = decoder.OpenSeq2seq(b, 2)
 	}
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, m.Close()) })
+	l.generator = pipeline.NewGenerator(m, pipeline.NewGate(1))
 	l.reference, err = pipeline.ReadReference(dir)
 	require.NoError(t, err)
 	return l

@@ -122,12 +122,7 @@ type composition struct {
 }
 
 func (w *Writer) compose(job Job, settings bundle.Generation, input []int64, progress func(string, []int64)) *composition {
-	c := &composition{writer: w, settings: settings}
-	if w.Generator.Dimensions().Prompted {
-		c.origin = input
-	} else {
-		c.origin = []int64{settings.DecoderStart}
-	}
+	c := &composition{writer: w, settings: settings, origin: input}
 	request := pipeline.Request{
 		Input: input, Settings: settings, Seed: job.Seed, Recorded: job.Recorded, Stop: w.stopper(settings.StopStrings),
 		Done: func(outputs [][]int64) {

@@ -1,5 +1,4 @@
-// Package write continues texts and chats: causal language models, and encoder-decoders
-// that answer a text with another one.
+// Package write is the family of causal language models, which continue texts and chats.
 package write
 
 import (
@@ -19,14 +18,8 @@ type Writer struct {
 	tokenizer *tokenizer.Tokenizer
 	// template makes a prompt of a chat, nil where the bundle has none.
 	template *chat.Template
-	model    model
+	model    decoder.Model
 	*pipeline.Engine
-}
-
-// model is a decoder that was loaded.
-type model interface {
-	pipeline.Decoder
-	Close() error
 }
 
 // Options are the settings of a Writer. The zero value is usable.
@@ -70,28 +63,13 @@ func (w *Writer) load(o Options) (err error) {
 	if err != nil && !errors.Is(err, chat.ErrNone) {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
 	}
-	if w.model, err = openModel(w.bundle, o.Threads); err != nil {
+	if w.model, err = decoder.OpenCausal(w.bundle, o.Threads); err != nil {
 		return err
 	}
 	w.Engine = pipeline.NewEngine(pipeline.EngineConfig{
 		Model: w.bundle.Name, Generator: pipeline.NewGenerator(w.model, o.Gate), Rows: o.BatchRows, Tokens: o.BatchTokens,
 	})
 	return nil
-}
-
-func openModel(b *bundle.Bundle, threads int) (model, error) {
-	if b.Kind == bundle.KindCausal {
-		m, err := decoder.OpenCausal(b, threads)
-		if err != nil {
-			return nil, err
-		}
-		return m, nil
-	}
-	m, err := decoder.OpenSeq2seq(b, threads)
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
 }
 
 // Close releases the model. Run must have returned, or never have been called.

@@ -3,9 +3,7 @@ package decoder
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"parley/worker/bundle"
 	"parley/worker/onnx"
 	"parley/worker/pipeline"
 )
@@ -15,108 +13,53 @@ import (
 // stand there; measured, see docs/models.md.
 const alignment = 8
 
-// Causal is a loaded causal language model with key-value caches, and the rows under
-// way in it. All caches have the same length; rows that have written less have masked
-// positions in front. A row's prompt is read alone, in parts, and joins when the length
-// of the others is a multiple of the alignment.
-type Causal struct {
-	graph  *graph
-	caches []shape
-	size   pipeline.Dimensions
-	// keep tells that the graph gives the logits of the last position alone where it
-	// is asked to; part is how many positions of a prompt are read at once.
-	keep bool
-	part int
-
+// concatenated is a causal language model whose caches grow by a position with every
+// step, and the rows under way in it. All caches have the same length; rows that have
+// written less have masked positions in front. A row's prompt is read alone, in parts,
+// and joins when the length of the others is a multiple of the alignment.
+type concatenated struct {
+	*language
 	reader reader
 	rows   []row
 	// length is how many positions the caches hold.
 	length int
 	// now[i] is cache i, later[i] where the following step writes it.
 	now, later []onnx.Memory
-
-	ids, mask, positions, logits onnx.Memory
-	mover                        mover
+	mover      mover
 }
 
 // row is one row under way: real positions are its own, the last ones.
 type row struct{ real int }
 
-// own is the length of the row alone: padded in front to the alignment when it joined.
+// aligned is the length of a row alone: padded in front to the alignment when it joins.
 // It follows from the row itself, so that it comes out the same in any company.
 func aligned(n int) int { return (n + alignment - 1) / alignment * alignment }
 
-// OpenCausal loads the file "model" of a bundle, or decoder_model_merged where that is.
-// The error wraps bundle.ErrMissing or bundle.ErrBroken. ONNX Runtime must have been
-// started.
-func OpenCausal(b *bundle.Bundle, threads int) (*Causal, error) {
-	m := &Causal{size: pipeline.Dimensions{Positions: b.Config.Positions, Threads: max(1, threads), Prompted: true}}
-	if err := m.open(b, threads); err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
+func newConcatenated(l *language) *concatenated {
+	n := len(l.caches)
+	return &concatenated{language: l, reader: newReader(l), now: make([]onnx.Memory, n), later: make([]onnx.Memory, n)}
 }
 
-func (m *Causal) open(b *bundle.Bundle, threads int) error {
-	path, err := b.Graph("model")
-	if err != nil {
-		return err
-	}
-	if m.graph, err = openGraph(path, threads); err != nil {
-		return err
-	}
-	if m.caches, err = m.graph.shapes(b.Config.KeyHeads(), b.Config.HeadWidth()); err != nil {
-		return err
-	}
-	m.size.Vocabulary = m.graph.vocabulary(b.Config.VocabSize)
-	if m.size.Vocabulary <= 0 {
-		return fmt.Errorf("%w: config.json lacks the size of the vocabulary", bundle.ErrBroken)
-	}
-	m.keep = m.graph.has(partKeep)
-	// Without positions of its own a row can't have masked ones in front.
-	m.size.Single = !m.graph.has(partPositions) || !m.graph.has(partMask) || m.graph.session.Graph().Dynamic()
-	m.part = partOf(m.size.Vocabulary, m.keep)
-	n := len(m.caches)
-	m.now, m.later = make([]onnx.Memory, n), make([]onnx.Memory, n)
-	m.reader.init(m)
-	return nil
-}
-
-// partOf is how many positions of a prompt are read at once: a multiple of 16, with
-// which the parts give the same as the whole, and so many that the logits of all of
-// them, which most graphs give, take 64 MiB at most.
-func partOf(vocabulary int, keep bool) int {
-	const most = 256
-	if keep {
-		return most
-	}
-	return min(most, max(16, 64<<20/(4*vocabulary)/16*16))
-}
-
-// Close releases the model.
-func (m *Causal) Close() error {
-	for _, b := range []*onnx.Memory{&m.ids, &m.mask, &m.positions, &m.logits} {
-		b.Free()
-	}
+// Close implements Model.
+func (m *concatenated) Close() error {
 	for i := range m.now {
 		m.now[i].Free()
 		m.later[i].Free()
 	}
 	m.reader.free()
-	if m.graph == nil {
-		return nil
-	}
-	return m.graph.session.Close()
+	return m.close()
 }
 
 // Dimensions implements pipeline.Decoder.
-func (m *Causal) Dimensions() pipeline.Dimensions { return m.size }
+func (m *concatenated) Dimensions() pipeline.Dimensions { return m.size }
 
 // Accepts implements pipeline.Decoder.
-func (m *Causal) Accepts() bool { return !m.reader.busy() && (!m.size.Single || len(m.rows) == 0) }
+func (m *concatenated) Accepts() bool {
+	return !m.reader.busy() && (!m.size.Single || len(m.rows) == 0)
+}
 
 // Read implements pipeline.Decoder.
-func (m *Causal) Read(requests []*pipeline.Request) error {
+func (m *concatenated) Read(requests []*pipeline.Request) error {
 	if m.size.Single && len(requests) > 1 {
 		return errors.New("rows of this model can't share their steps")
 	}
@@ -125,10 +68,10 @@ func (m *Causal) Read(requests []*pipeline.Request) error {
 }
 
 // ReadOn implements pipeline.Decoder.
-func (m *Causal) ReadOn(ctx context.Context) (done bool, err error) { return m.reader.next(ctx) }
+func (m *concatenated) ReadOn(ctx context.Context) (done bool, err error) { return m.reader.next(ctx) }
 
 // Join implements pipeline.Decoder.
-func (m *Causal) Join() (logits []float32, ok bool, err error) {
+func (m *concatenated) Join() (logits []float32, ok bool, err error) {
 	if len(m.rows) > 0 && m.length%alignment != 0 {
 		return nil, false, nil
 	}
@@ -147,7 +90,8 @@ func (m *Causal) Join() (logits []float32, ok bool, err error) {
 	for i, p := range joining {
 		m.rows = append(m.rows, row{real: p.length})
 		for c, s := range m.caches {
-			place(m.now[c].Float32(), p.caches[c].Float32(), s, before+i, length, p.length)
+			at := (before + i) * s.heads
+			place(m.now[c].Float32(), at, length, length-p.length, p.caches[c].Float32(), p.length, s, p.length)
 		}
 		logits = append(logits, p.logits...)
 		p.free()
@@ -155,7 +99,7 @@ func (m *Causal) Join() (logits []float32, ok bool, err error) {
 	return logits, true, nil
 }
 
-func (m *Causal) pad(n int) int {
+func (m *concatenated) pad(n int) int {
 	if m.size.Single {
 		return n
 	}
@@ -164,7 +108,7 @@ func (m *Causal) pad(n int) int {
 
 // relay makes room for rows of a length, with the ones that there are at the end of it
 // and nothing in front of them.
-func (m *Causal) relay(rows, length int) error {
+func (m *concatenated) relay(rows, length int) error {
 	for c, s := range m.caches {
 		if err := m.later[c].Reserve(4 * rows * s.size() * length); err != nil {
 			return err
@@ -181,16 +125,17 @@ func (m *Causal) relay(rows, length int) error {
 	return nil
 }
 
-// place puts the cache of one row that is real positions long at the end of row at.
-func place(to, from []float32, s shape, at, length, real int) {
+// place copies count positions of one row, from the start of a cache with room for
+// fromRoom positions to the heads from at on of one with toRoom, behind offset.
+func place(to []float32, at, toRoom, offset int, from []float32, fromRoom int, s shape, count int) {
 	for h := range s.heads {
-		end := ((at*s.heads + h) + 1) * length * s.dim
-		copy(to[end-real*s.dim:end], from[h*real*s.dim:(h+1)*real*s.dim])
+		start := ((at+h)*toRoom + offset) * s.dim
+		copy(to[start:start+count*s.dim], from[h*fromRoom*s.dim:])
 	}
 }
 
 // Forward implements pipeline.Decoder.
-func (m *Causal) Forward(ctx context.Context, last []int64) ([]float32, error) {
+func (m *concatenated) Forward(ctx context.Context, last []int64) ([]float32, error) {
 	rows, whole := len(m.rows), m.length+1
 	mask, positions := make([]int64, rows*whole), make([]int64, rows)
 	for i, r := range m.rows {
@@ -199,7 +144,7 @@ func (m *Causal) Forward(ctx context.Context, last []int64) ([]float32, error) {
 			mask[i*whole+at] = 1
 		}
 	}
-	step := causalRun{model: m, rows: rows, past: m.length, tokens: 1, ids: last, mask: mask, positions: positions, before: m.now, after: m.later}
+	step := languageRun{language: m.language, rows: rows, past: m.length, tokens: 1, ids: last, mask: mask, positions: positions, before: m.now, after: m.later}
 	logits, err := step.do(ctx)
 	if err != nil {
 		return nil, err
@@ -213,7 +158,7 @@ func (m *Causal) Forward(ctx context.Context, last []int64) ([]float32, error) {
 }
 
 // Arrange implements pipeline.Decoder.
-func (m *Causal) Arrange(parents []int, _ []bool) error {
+func (m *concatenated) Arrange(parents []int, _ []bool) error {
 	rows := make([]row, len(parents))
 	for i, p := range parents {
 		rows[i] = m.rows[p]
@@ -238,7 +183,7 @@ func (m *Causal) Arrange(parents []int, _ []bool) error {
 }
 
 // shorten takes away positions that no row uses any more, when they are many.
-func (m *Causal) shorten() error {
+func (m *concatenated) shorten() error {
 	const many = 64
 	spare := m.length
 	for _, r := range m.rows {
@@ -252,7 +197,7 @@ func (m *Causal) shorten() error {
 }
 
 // Reset implements pipeline.Decoder.
-func (m *Causal) Reset() {
+func (m *concatenated) Reset() {
 	m.rows, m.length = nil, 0
 	m.reader.reset()
 }

@@ -1,0 +1,67 @@
+package decoder
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"parley/internal/testkit"
+	"parley/worker/bundle"
+	"parley/worker/onnx"
+	"parley/worker/pipeline"
+)
+
+// A prompt that is read in parts, with others joining in between, goes on as one that
+// is read whole.
+func TestPromptsInPartsGoOnAsWhole(t *testing.T) {
+	require.NoError(t, onnx.Start(testkit.ONNX(t)))
+	for _, dir := range []string{testkit.Shared(t, "models", "caption-mini"), testkit.Shared(t, "models", "random", "gpt2-random"), filepath.Join("testdata", "shared-caches")} {
+		b, err := bundle.Open(dir)
+		require.NoError(t, err)
+		m, err := OpenCausal(b, 2)
+		require.NoError(t, err)
+		var part *int
+		switch m := m.(type) {
+		case *concatenated:
+			part = &m.part
+		case *shared:
+			part = &m.part
+		}
+		var outputs [2][][]int64
+		for i, size := range []int{256, 16} {
+			*part = size
+			outputs[i] = writeAll(t, m, b.Generation)
+		}
+		assert.Equal(t, outputs[0], outputs[1], dir)
+		assert.NoError(t, m.Close())
+	}
+}
+
+// writeAll writes behind prompts of many lengths, which join one by one.
+func writeAll(t *testing.T, m Model, settings bundle.Generation) [][]int64 {
+	t.Helper()
+	settings.DoSample, settings.MaxNewTokens, settings.EOS = false, new(12), nil
+	settings.RepetitionPenalty = 1
+	lengths := []int{1, 15, 16, 17, 33, 64, 90}
+	outputs := make([][]int64, len(lengths))
+	next := 0
+	more := func() []*pipeline.Request {
+		if next == len(lengths) {
+			return nil
+		}
+		i := next
+		next++
+		input := make([]int64, lengths[i])
+		for at := range input {
+			input[at] = int64(5 + (at*7+i)%100)
+		}
+		return []*pipeline.Request{{Input: input, Settings: settings, Done: func(o [][]int64) { outputs[i] = o[0] }}}
+	}
+	require.NoError(t, pipeline.NewGenerator(m, pipeline.NewGate(1)).Run(t.Context(), more(), more))
+	for i, o := range outputs {
+		assert.Len(t, o, lengths[i]+12)
+	}
+	return outputs
+}
