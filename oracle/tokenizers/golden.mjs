@@ -6,6 +6,7 @@
 // TESTDATA/FAMILY/ids.jsonl.zst has {"ids", "decoded"} a line; decoded, which is
 // without special tokens, is left out where it equals the text. The texts are
 // the ones that texts() makes and then those of SHARED/models/tokenizers.
+// TESTDATA/FAMILY/decoded.jsonl.zst has the text of ids that make no sense.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compress, decompress, init } from "@bokuweb/zstd-wasm";
@@ -16,14 +17,19 @@ const [shared, testdata] = process.argv.slice(2);
 const unpack = (path) => Buffer.from(decompress(readFileSync(path))).toString("utf8");
 const pack = (path, lines) => writeFileSync(path, compress(Buffer.from(lines.join("\n") + "\n"), 19));
 
-// texts puts fragments together by the numbers of a linear congruential
-// generator; golden_test.go does the same.
-function texts(fragments) {
+// generator gives the numbers of a linear congruential generator, as
+// oracle_test.go does.
+function generator() {
   let state = 1;
-  const draw = (n) => {
+  return (n) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state >>> 8) % n;
   };
+}
+
+// texts puts fragments together.
+function texts(fragments) {
+  const draw = generator();
   const out = [...fragments];
   const between = ["", "", "", " ", " ", "  ", "\n"];
   while (out.length < 1100) {
@@ -55,10 +61,25 @@ async function golden(file, list) {
   return lines;
 }
 
+async function decoded(file) {
+  const t = tokenizers.Tokenizer.fromString(file);
+  const size = t.getVocabSize(true);
+  const draw = generator();
+  const lines = [];
+  for (let i = 0; i < 500; i++) {
+    // Every other time from the front, where bytes and special tokens are.
+    const ids = Array.from({ length: draw(12) + 1 }, () => draw(i % 2 ? size : Math.min(size, 270)));
+    lines.push(JSON.stringify(await t.decode(ids, true)));
+  }
+  return lines;
+}
+
 for (const family of readdirSync(testdata)) {
   const path = join(testdata, family, "tokenizer.json.zst");
   if (!existsSync(path)) continue;
-  const lines = await golden(unpack(path).replaceAll("@charsmap", charsmap), [...own, ...given]);
+  const file = unpack(path).replaceAll("@charsmap", charsmap);
+  pack(join(testdata, family, "decoded.jsonl.zst"), await decoded(file));
+  const lines = await golden(file, [...own, ...given]);
   pack(join(testdata, family, "ids.jsonl.zst"), lines);
   console.log(family, lines.length);
 }

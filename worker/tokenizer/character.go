@@ -123,7 +123,8 @@ func lower(out []rune, r rune) []rune {
 		return append(out, r)
 	case r == 0x130:
 		return append(out, 'i', 0x307)
-	case r == 0x1c89 || r == 0xa7cc || r == 0xa7da:
+	// What follows is newer than Go's tables: Unicode 16 and 17.
+	case r == 0x1c89 || r == 0xa7cc || r == 0xa7ce || r == 0xa7d2 || r == 0xa7d4 || r == 0xa7da:
 		return append(out, r+1)
 	case r == 0xa7cb:
 		return append(out, 0x264)
@@ -131,6 +132,8 @@ func lower(out []rune, r rune) []rune {
 		return append(out, 0x19b)
 	case r >= 0x10d50 && r <= 0x10d65:
 		return append(out, r+0x20)
+	case r >= 0x16ea0 && r <= 0x16eb8:
+		return append(out, r+0x1b)
 	}
 	return append(out, unicode.ToLower(r))
 }

@@ -13,7 +13,7 @@ import (
 // an end.
 func TestLongTexts(t *testing.T) {
 	t.Parallel()
-	const size = 1 << 20
+	const size = 1 << 17
 	for name, tok := range map[string]*Tokenizer{
 		"gpt2": family(t, "gpt2"), "llama2": family(t, "llama2"), "t5": family(t, "t5"), "bert": family(t, "bert"),
 		"m2m100": opened(t, testkit.Shared(t, "models", "tokenizers", "m2m100")), "regex": family(t, "regex"),

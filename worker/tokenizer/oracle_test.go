@@ -19,17 +19,22 @@ import (
 // The golden files hold what the Rust library gives; oracle/tokenizers tells
 // how they were made.
 
-// ownTexts puts fragments together by the numbers of a linear congruential
-// generator, as oracle/tokenizers/golden.mjs does.
+// generator gives the numbers of a linear congruential generator, as
+// oracle/tokenizers/golden.mjs does.
+func generator() func(n int) int {
+	state := uint32(1)
+	return func(n int) int {
+		state = state*1664525 + 1013904223
+		return int(state>>8) % n
+	}
+}
+
+// ownTexts puts fragments together.
 func ownTexts(t testing.TB) []string {
 	t.Helper()
 	var fragments []string
 	require.NoError(t, readJSON(filepath.Join("testdata", "fragments.json"), &fragments))
-	state := uint32(1)
-	draw := func(n int) int {
-		state = state*1664525 + 1013904223
-		return int(state>>8) % n
-	}
+	draw := generator()
 	out := slices.Clone(fragments)
 	between := []string{"", "", "", " ", " ", "  ", "\n"}
 	for len(out) < 1100 {
@@ -176,6 +181,33 @@ func TestPartsEqualTheRustLibrary(t *testing.T) {
 			data, err := json.Marshal(part)
 			require.NoError(t, err)
 			assert.Zero(t, compare(t, fromJSON(t, data), texts, all[i*len(texts):]), "of %d texts differ", len(texts))
+		})
+	}
+}
+
+// Ids that make no sense: half characters, special tokens, pieces without the
+// word that they go on.
+func TestRandomIDsDecodeAsInTheRustLibrary(t *testing.T) {
+	t.Parallel()
+	for _, name := range families {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tok, draw, i := family(t, name), generator(), 0
+			eachLine(t, filepath.Join("testdata", name, "decoded.jsonl.zst"), func(line []byte) {
+				var want string
+				require.NoError(t, json.Unmarshal(line, &want))
+				ids := make([]int64, draw(12)+1)
+				for k := range ids {
+					if i%2 == 1 {
+						ids[k] = int64(draw(tok.Size()))
+					} else {
+						ids[k] = int64(draw(min(tok.Size(), 270)))
+					}
+				}
+				assert.Equal(t, want, tok.Decode(ids), "%v", ids)
+				i++
+			})
+			assert.Equal(t, 500, i)
 		})
 	}
 }
