@@ -29,7 +29,7 @@ type folder struct {
 // openFolder finds the repository: From may be a bundle, a cache with the repository in
 // it, or the repository's folder in a cache.
 func openFolder(o Options) (*folder, error) {
-	dir := strings.TrimPrefix(o.From, "file://")
+	dir := o.From
 	if isBundle(dir) {
 		root, err := os.OpenRoot(dir)
 		if err != nil {

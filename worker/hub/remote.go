@@ -17,7 +17,8 @@ import (
 
 // remote is a hub, or a mirror with its paths.
 type remote struct {
-	http       *http.Client
+	// transport is used without a client, which would follow redirects its own way.
+	transport  *http.Transport
 	base       *url.URL
 	repository Repository
 	token      string
@@ -37,8 +38,7 @@ func openRemote(o Options, base *url.URL) (*remote, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = 256 << 10
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return &remote{http: client, base: base, repository: o.Repository, token: o.Token, stall: o.Stall, attempts: o.Attempts, wait: o.wait}, nil
+	return &remote{transport: transport, base: base, repository: o.Repository, token: o.Token, stall: o.Stall, attempts: o.Attempts, wait: o.wait}, nil
 }
 
 func isLoopback(host string) bool {
@@ -46,7 +46,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (r *remote) close() { r.http.CloseIdleConnections() }
+func (r *remote) close() { r.transport.CloseIdleConnections() }
 
 // Bounds of what a hub tells of a repository.
 const (
@@ -185,7 +185,7 @@ func (r *remote) askJSON(ctx context.Context, at *url.URL, into any) (header htt
 }
 
 // shown is an address for a message: without a query, which may hold a signature.
-func shown(at *url.URL) string { return clip(at.Host + at.Path) }
+func shown(at *url.URL) string { return clip(at.Host + "/" + strings.TrimPrefix(at.Path, "/")) }
 
 // answer is what came at the end of the redirects.
 type answer struct {
@@ -221,7 +221,7 @@ func (r *remote) get(ctx context.Context, at *url.URL, header http.Header) (*ans
 		if r.token != "" && r.isBase(at) {
 			request.Header.Set("Authorization", "Bearer "+r.token)
 		}
-		response, err := r.http.Do(request)
+		response, err := r.transport.RoundTrip(request)
 		if err != nil {
 			return nil, networkError(ctx, at, err)
 		}
@@ -279,11 +279,6 @@ func redirected(at *url.URL, location string) (*url.URL, error) {
 
 // networkError sorts what prevented an answer.
 func networkError(ctx context.Context, at *url.URL, err error) error {
-	// The outer error repeats the address with its query.
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		err = outer.Err
-	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		err = cause
 	}
