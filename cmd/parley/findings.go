@@ -36,10 +36,10 @@ func printFindings(w io.Writer, findings []*pipeline.Findings, asJSON bool) erro
 	return err
 }
 
-func printJSON(w io.Writer, findings []*pipeline.Findings) error {
+func printJSON(w io.Writer, v any) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
-	return out.Encode(findings)
+	return out.Encode(v)
 }
 
 func printTable(w io.Writer, findings []*pipeline.Findings) error {

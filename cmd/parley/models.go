@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -16,46 +14,32 @@ import (
 const cantRun = "can't run yet"
 
 func modelsCommand() *cobra.Command {
-	models := &cobra.Command{Use: "models", Short: "Model bundles"}
-	models.AddCommand(modelsListCommand(), modelsVerifyCommand())
+	models := &cobra.Command{Use: "models", Short: "Model bundles: pull, list, verify, remove"}
+	models.AddCommand(modelsPullCommand(), modelsListCommand(), modelsVerifyCommand(), modelsRemoveCommand())
 	return models
-}
-
-func modelsListCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "List the bundles of the models folder", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := settings(cmd)
-			if err != nil {
-				return err
-			}
-			dirs, err := bundle.List(cfg.Models)
-			if err != nil {
-				return err
-			}
-			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "BUNDLE\tKIND\tWORK\tFOLDER")
-			for _, dir := range dirs {
-				b, err := bundle.Open(dir)
-				if err != nil {
-					fmt.Fprintf(table, "?\t%v\t-\t%s\n", err, dir)
-					continue
-				}
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", b.Name, b.Kind, cmp.Or(model.Work(b.Kind), cantRun), dir)
-			}
-			return table.Flush()
-		},
-	}
 }
 
 func modelsVerifyCommand() *cobra.Command {
 	var asJSON bool
 	verify := &cobra.Command{
-		Use: "verify DIR…", Short: "Check bundles: files and digests, that they load, and every case of reference.json", Args: cobra.MinimumNArgs(1),
+		Use: "verify [DIR…]", Short: "Check bundles: files and digests, that they load, and every case of reference.json",
+		Long: `verify checks the bundles of the given folders, or all of the models folder: that every
+file has the length and the SHA-256 of manifest.json, that the model loads, and that it
+gives what reference.json has from the reference library, where there is one.`,
+		Example: `  parley models verify
+  parley models verify models/translate-mini --json`,
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			cfg, err := settings(cmd)
 			if err != nil {
 				return err
+			}
+			if len(dirs) == 0 {
+				if dirs, err = bundle.List(cfg.Models); err != nil {
+					return err
+				}
+				if len(dirs) == 0 {
+					return fmt.Errorf("there is no bundle in %s; name folders, or get one with `parley models pull`", cfg.Models)
+				}
 			}
 			findings := make([]*pipeline.Findings, 0, len(dirs))
 			for _, dir := range dirs {

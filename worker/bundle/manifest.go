@@ -3,6 +3,7 @@ package bundle
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,14 +12,40 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"time"
 )
 
 const manifestFile = "manifest.json"
 
 // Manifest is manifest.json: every file of the bundle but itself, by its path
-// with forward slashes.
+// with forward slashes. Everything but the files may be missing: manifests made
+// before models could be pulled have nothing else.
 type Manifest struct {
 	Files map[string]FileRecord `json:"files"`
+	// Source is where the files came from.
+	Source *Source `json:"source,omitempty"`
+	// Licence is an SPDX expression, or the hub's word where SPDX has none.
+	Licence string `json:"licence,omitempty"`
+	Kind    Kind   `json:"kind,omitempty"`
+	// Languages are BCP 47 tags.
+	Languages []string `json:"languages,omitempty"`
+	// Precision is that of the graphs, see Precisions; several are joined by "+".
+	Precision string `json:"precision,omitempty"`
+	// Memory is an estimate of the bytes that the loaded bundle takes; how it is made
+	// stands at memory.
+	Memory int64 `json:"memory,omitempty"`
+	// PulledAt is when the bundle was complete, in UTC.
+	PulledAt time.Time `json:"pulled_at,omitzero"`
+}
+
+// Source is the repository that a bundle was pulled from.
+type Source struct {
+	// Base is the hub's address, or "folder" for a copy of a local folder.
+	Base string `json:"base"`
+	// Repository is OWNER/NAME.
+	Repository string `json:"repository"`
+	// Commit is the hash of the repository's commit, "" where a folder told none.
+	Commit string `json:"commit,omitempty"`
 }
 
 // FileRecord is what a file was when it was packed.
@@ -36,6 +63,35 @@ type FileCheck struct {
 	OK     bool   `json:"ok"`
 }
 
+// Manifest reads manifest.json; without one it is empty. It fails with ErrMissing or
+// ErrBroken.
+func (b *Bundle) Manifest() (*Manifest, error) {
+	m := &Manifest{}
+	if err := b.readJSON(manifestFile, m, false); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// WriteManifest records the bundle as it stands in its folder: what m says, with kind,
+// languages, precision and memory as the files tell them. m.Files must be complete.
+func (b *Bundle) WriteManifest(m Manifest) error {
+	sizes, err := b.sizes()
+	if err != nil {
+		return err
+	}
+	m.Kind, m.Languages = b.Kind, b.languages(&m)
+	m.Precision, m.Memory = precisionOf(mapKeys(sizes)), memory(sizes)
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err == nil {
+		err = os.WriteFile(b.path(manifestFile), append(data, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", b.path(manifestFile), err)
+	}
+	return nil
+}
+
 // notRecorded is the digest of a file that no manifest speaks of.
 const notRecorded = "not recorded"
 
@@ -43,8 +99,8 @@ const notRecorded = "not recorded"
 // records are no failure. The error wraps ErrBroken or ErrMissing and names the
 // first bad file; the list is complete all the same.
 func (b *Bundle) Check() ([]FileCheck, error) {
-	var m Manifest
-	if err := b.readJSON(manifestFile, &m, false); err != nil {
+	m, err := b.Manifest()
+	if err != nil {
 		return nil, err
 	}
 	paths, err := files(b.Dir)
