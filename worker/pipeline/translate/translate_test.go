@@ -253,6 +253,37 @@ func TestPivotAcrossBundles(t *testing.T) {
 	assert.Equal(t, translate(t, whole, "es", "de", text), got.Text, "got %+v", got)
 }
 
+// With room for one model only, each half of the way takes the other's place in memory,
+// also when many texts go both ways at once.
+func TestModelsTakeTurnsUnderALimit(t *testing.T) {
+	startRuntime(t)
+	whole := start(t, testkit.Model(t, "translate-mini"), Options{})
+	want := translate(t, whole, "es", "de", "Este libro es bueno.")
+	summary, err := opened(t, testkit.Model(t, "translate-mini")).Summary()
+	require.NoError(t, err)
+	o := Options{Options: pipeline.Options{Gate: pipeline.NewGate(1), Keeper: pipeline.NewKeeper(summary.Memory * 3 / 2), OnUse: true}}
+	var both []*Translator
+	for _, dir := range []string{
+		portion(t, "opus-mt-es-en", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"}),
+		portion(t, "opus-mt-en-de", bundle.Direction{Source: "en", Target: "de", Prefix: ">>deu<<"}),
+	} {
+		tr, err := Open(t.Context(), opened(t, dir), o)
+		require.NoError(t, err)
+		assert.False(t, tr.kept.Loaded(), "it was loaded before it was needed")
+		both = append(both, tr)
+	}
+	Link(both...)
+	run(t, both[0])
+	run(t, both[1])
+	var wait sync.WaitGroup
+	for range 3 {
+		wait.Go(func() { assert.Equal(t, want, translate(t, both[0], "es", "de", "Este libro es bueno.")) })
+		wait.Go(func() { assert.NotEmpty(t, translate(t, both[1], "en", "de", "This book is good.")) })
+	}
+	wait.Wait()
+	assert.False(t, both[0].kept.Loaded() && both[1].kept.Loaded(), "both are in memory")
+}
+
 // Waiting calls learn that the translator stopped, whenever that is.
 func TestStartAndStop(t *testing.T) {
 	startRuntime(t)
