@@ -218,7 +218,11 @@ func portion(t testing.TB, name string, directions ...bundle.Direction) string {
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.Mkdir(dir, 0o750))
-	for _, file := range []string{"config.json", "generation_config.json", "tokenizer_config.json", "source.spm", "target.spm", "vocab.json", "onnx"} {
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "onnx"), 0o750))
+	for _, file := range []string{
+		"config.json", "generation_config.json", "tokenizer_config.json", "source.spm", "target.spm", "vocab.json",
+		"onnx/encoder_model.onnx", "onnx/decoder_model_merged.onnx",
+	} {
 		require.NoError(t, os.Symlink(filepath.Join(from, file), filepath.Join(dir, file)))
 	}
 	card, err := json.Marshal(bundle.Card{Directions: directions})
@@ -318,9 +322,9 @@ func TestStartAndStop(t *testing.T) {
 func TestOpenSaysWhatIsWrongWithAModel(t *testing.T) {
 	startRuntime(t)
 	broken := portion(t, "broken", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"})
-	require.NoError(t, os.Remove(filepath.Join(broken, "onnx")))
+	require.NoError(t, os.RemoveAll(filepath.Join(broken, "onnx")))
 	missing := portion(t, "missing", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"})
-	require.NoError(t, os.Remove(filepath.Join(missing, "onnx")))
+	require.NoError(t, os.RemoveAll(filepath.Join(missing, "onnx")))
 	require.NoError(t, os.Mkdir(filepath.Join(broken, "onnx"), 0o750))
 	require.NoError(t, os.WriteFile(filepath.Join(broken, "onnx", "encoder_model.onnx"), []byte("no model"), 0o600))
 	for dir, want := range map[string]jobspec.Code{
