@@ -54,7 +54,10 @@ command again after a cut, and it goes on from there.`,
 			o.Progress = shown.show
 			got, err := hub.Pull(cmd.Context(), o)
 			shown.end()
-			if err != nil {
+			switch {
+			case err != nil && cmd.Context().Err() != nil:
+				return fmt.Errorf("pull %s: %w; run the command again to go on from here", o.Repository, err)
+			case err != nil:
 				return fmt.Errorf("pull %s: %w", o.Repository, err)
 			}
 			return printPulled(cmd.OutOrStdout(), got)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -358,4 +359,67 @@ func TestRetryAfter(t *testing.T) {
 	_, err = Pull(t.Context(), o)
 	require.NoError(t, err)
 	s.whole(t, o.Models)
+}
+
+// A server that always breaks off is given up, and one that comes further every time is not.
+func TestAServerThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	const step = goodDeal + 5
+	for _, ranges := range []bool{true, false} {
+		s := serve(t, tiny())
+		s.files[encoderPath] = graph(6 * goodDeal)
+		s.on(func(w http.ResponseWriter, r *http.Request, path string) bool {
+			if path != encoderPath || !strings.HasPrefix(r.URL.Path, "/store/") {
+				return false
+			}
+			content, from := s.files[path], 0
+			if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err == nil && ranges {
+				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(content)-1, len(content)))
+				w.WriteHeader(http.StatusPartialContent)
+			} else {
+				from = 0
+			}
+			_, _ = w.Write(content[from:min(from+step, len(content))])
+			_ = http.NewResponseController(w).Flush()
+			if from+step < len(content) {
+				panic(http.ErrAbortHandler)
+			}
+			return true
+		})
+		o := s.options(t)
+		_, err := Pull(t.Context(), o)
+		if ranges {
+			require.NoError(t, err)
+			assert.Len(t, s.requests("/store/"+encoderPath), 6)
+			continue
+		}
+		assert.ErrorIs(t, err, ErrUnreachable)
+		assert.Len(t, s.requests("/store/"+encoderPath), 3)
+	}
+}
+
+// What our own disk refuses is not asked for again.
+func TestADiskThatFails(t *testing.T) {
+	t.Parallel()
+	s := serve(t, tiny())
+	o, err := s.options(t).withDefaults()
+	require.NoError(t, err)
+	from, err := openSource(o)
+	require.NoError(t, err)
+	l, err := from.list(t.Context())
+	require.NoError(t, err)
+	place, err := openPlace(o.Models, "tiny", placeKey(l))
+	require.NoError(t, err)
+	defer place.close()
+	f := File{Path: encoderPath, Size: 300_000, SHA256: sha256Of(s.files[encoderPath])}
+	part, err := place.openPart(f, func(int64) {})
+	require.NoError(t, err)
+	require.NoError(t, part.file.Close())
+	err = from.fetch(t.Context(), f, part)
+	assert.ErrorIs(t, err, os.ErrClosed)
+	assert.Len(t, s.requests("/store/"+encoderPath), 1)
+
+	err = onDisk(&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC})
+	assert.ErrorIs(t, err, ErrSpace)
+	assert.ErrorContains(t, err, "make room and run the command again")
 }
