@@ -151,6 +151,9 @@ func (b *Bundle) taskDirections() []Direction {
 // English where English is one.
 func (b *Bundle) namedDirections(tokens []string) []Direction {
 	sources, targets := languagesOfName(b.Name)
+	if sources == nil && targets == nil {
+		sources, targets = b.languagesOfSource()
+	}
 	prefixes, tagged := byLanguage(tokens)
 	if len(tagged) > 0 && (len(targets) != 1 || prefixes[targets[0]] == "") {
 		targets = tagged
