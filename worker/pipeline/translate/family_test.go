@@ -43,7 +43,6 @@ func TestOtherFamiliesTranslateAsTheirReference(t *testing.T) {
 			if settings.ForcedBOS != nil {
 				target = map[int64]string{ref.Languages["spa_Latn"]: "es", ref.Languages["fra_Latn"]: "fr"}[*settings.ForcedBOS]
 			}
-			settings.MaxNewTokens, settings.ForcedBOS = nil, nil
 			plain := settings.NumBeams == 1 && settings.RepetitionPenalty == 1 && settings.MinNewTokens == nil && len(settings.Suppress) == 0
 			text := strings.TrimPrefix(c.Input, "translate English to German: ")
 			// The translator has no limit of 24 tokens, and sentences of its own.
