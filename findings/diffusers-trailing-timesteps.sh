@@ -2,10 +2,10 @@
 # diffusers' "trailing" timesteps are sometimes one more than asked for, and the last is -1.
 #
 # Expected: set_timesteps(n) gives n timesteps from 999 down, none below 0.
-# Happens:  The trailing spacing is numpy.arange(1000, 0, -1000/n), rounded, less 1. With
-#           a step that is no binary fraction the last value can land just above or
-#           below 0 and count: 61 steps give 62 timesteps, and the last is -1. So it is
-#           for 62 of the numbers from 1 to 1000 (61, 103, 121, 122, 201, ...).
+# Happens:  The trailing spacing is numpy.arange(1000, 0, -1000/n), rounded, less 1.
+#           numpy rounds the count up, and 1000/(1000/61) is a hair above 61 in floating
+#           point: 61 steps give 62 timesteps, and the last is -1. 62 of the numbers from
+#           1 to 1000 give one too many (61, 103, 121, 122, 201, ...).
 # Matters:  A loop over scheduler.timesteps runs the model once more than planned, at a
 #           time it never learned; a progress bar passes 100%; an own scheduler that
 #           counts with integers differs for these numbers only, which tests with 4,
@@ -59,9 +59,8 @@ def timesteps(n):
     return eval(source, {"np": np, "self": SimpleNamespace(config=config), "step_ratio": 1000 / n})
 
 
-last = timesteps(61)
-print("before rounding, the last two of 61 steps:", last[-2:].tolist())
-last = last.round().astype(np.float32) - 1
+print("the last two values for 61 steps before they are rounded:", np.arange(1000, 0, -1000 / 61)[-2:].tolist())
+last = timesteps(61) - 1
 print(f"61 steps: {len(last)} timesteps, the last three {last[-3:].tolist()}")
 more = [n for n in range(1, 1001) if len(timesteps(n)) != n]
 print(f"{len(more)} of the numbers from 1 to 1000 give another number of timesteps: {more}")

@@ -3,8 +3,8 @@
 #
 # Expected: A key and value position with the mask -3.4e38 has the weight 0 exactly and
 #           its value is 0, so that any number of them changes nothing.
-# Happens:  Attention written as MatMul, Add, Softmax, MatMul with one query row sums in
-#           groups of four positions. Masked positions in FRONT shift the groups: the last
+# Happens:  Attention written as MatMul, Add, Softmax, MatMul with one query row
+#           behaves as if it summed in groups of four positions. Masked positions in FRONT shift the groups: the last
 #           bits of the output change unless their number is a multiple of four. BEHIND they
 #           fill up the last group: there only lengths that are 3 more than a multiple
 #           of four change, however many are added. Where the keys are stored as
