@@ -188,7 +188,7 @@ def towers(out, seed, family, vocab, length, image, patch, width, plain=False):
             images.append({"input": f"pictures/{path.name}", "embedding": getattr(vision(pixel_values=px), results[1])[0].tolist()})
     for weights in ("model.safetensors",):
         (out / weights).unlink(missing_ok=True)
-    write(out, f"picture and text embedding, {family}", texts=texts, images=images, tokens=[] if family == "siglip" else tokens_of(tok, corpus.sentences(seed + 3, 6)))
+    write(out, f"picture and text embedding, {family}", texts=texts, images=images, tokens=[x for x in tokens_of(tok, corpus.sentences(seed + 3, 6)) if family != "siglip" or x["input"].isascii() and x["input"][0] not in " <"])
 
 
 class Projected(torch.nn.Module):

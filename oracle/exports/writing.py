@@ -79,8 +79,8 @@ def first(model, enc, kw):
     pad = model.generation_config.pad_token_id
     ends = kw.get("eos_token_id", model.generation_config.eos_token_id)
     ends = ends if isinstance(ends, list) else [ends]
-    pad = ends[0] if pad is None else pad
-    while kw.get("num_return_sequences", 1) > 1 and len(ids) > 1 and ids[-1] == pad and ids[-2] in [pad, *ends]:
+    # A pad of 0 counts as none to transformers, which fills up with the end token then.
+    while kw.get("num_return_sequences", 1) > 1 and len(ids) > 1 and ids[-1] in [pad, *ends] and ids[-2] in [pad, *ends]:
         ids.pop()
     return ids
 

@@ -71,11 +71,12 @@ func looseT5(path string, c *config) (*jsonFile, error) {
 		{Type: "Precompiled", Charsmap: base64.StdEncoding.EncodeToString(spm.normalizer.charsmap)},
 		{Type: "Strip", StripRight: true}, {Type: "Replace", Pattern: jsonPattern{Regex: &spaces}, Content: spaceSymbol},
 	}}
+	f.PreTokenizer, f.Decoder = space, space
 	if siglip {
 		f.Normalizer.Normalizers = append(siglipSteps(c), f.Normalizer.Normalizers...)
-		space.AddPrefix, space.PrependScheme = nil, "never"
+		f.PreTokenizer = &jsonStep{Type: "Metaspace", PrependScheme: "never"}
 	}
-	f.PreTokenizer, f.Decoder, f.PostProcessor = space, space, placed("", string(c.EOS))
+	f.PostProcessor = placed("", string(c.EOS))
 	for i, p := range spm.pieces {
 		if p.text == string(c.EOS) {
 			f.PostProcessor.Specials = map[string]jsonSpecials{p.text: {IDs: []int64{int64(i)}}}
