@@ -76,11 +76,12 @@ def cases(model, ort, tok, inputs, extra=()):
 def first(model, enc, kw):
     """The best output, without the padding that the length of the others gives it."""
     ids = model.generate(**enc, **kw)[0].tolist()
+    begin = 1 if model.config.is_encoder_decoder else enc["input_ids"].shape[1]
     pad = model.generation_config.pad_token_id
     ends = kw.get("eos_token_id", model.generation_config.eos_token_id)
     ends = ends if isinstance(ends, list) else [ends]
     # A pad of 0 counts as none to transformers, which fills up with the end token then.
-    while kw.get("num_return_sequences", 1) > 1 and len(ids) > 1 and ids[-1] in [pad, *ends] and ids[-2] in [pad, *ends]:
+    while kw.get("num_return_sequences", 1) > 1 and len(ids) > begin + 1 and ids[-1] in [pad, *ends] and ids[-2] in [pad, *ends]:
         ids.pop()
     return ids
 
