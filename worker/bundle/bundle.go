@@ -18,7 +18,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
+	"strings"
 )
 
 // Kind is the family of models that a bundle belongs to.
@@ -106,6 +108,10 @@ func kindOf(c *Config) Kind {
 	case "bert", "mpnet", "roberta", "xlm-roberta", "distilbert", "albert", "electra", "nomic_bert", "modernbert", "new":
 		return KindEmbedding
 	case "gpt2", "llama", "qwen2", "qwen3", "gemma", "gemma2", "mistral", "phi3", "smollm3":
+		return KindCausal
+	}
+	// Causal language models differ within their graphs alone.
+	if !c.EncoderDecoder && slices.ContainsFunc(c.Architectures, func(a string) bool { return strings.HasSuffix(a, "ForCausalLM") }) {
 		return KindCausal
 	}
 	return KindUnknown

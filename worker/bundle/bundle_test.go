@@ -51,6 +51,50 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// A causal language model of a family that no list names is one all the same; an
+// encoder-decoder is not.
+func TestKindFollowsFromTheArchitecture(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string]Kind{
+		`{"model_type": "gpt_neox", "architectures": ["GPTNeoXForCausalLM"]}`:                           KindCausal,
+		`{"model_type": "phi", "architectures": ["PhiForCausalLM"]}`:                                    KindCausal,
+		`{"model_type": "bart", "architectures": ["BartForCausalLM"], "is_encoder_decoder": true}`:      KindUnknown,
+		`{"model_type": "gpt_neox", "architectures": ["GPTNeoXForSequenceClassification"]}`:             KindUnknown,
+		`{"model_type": "bert", "architectures": ["BertForCausalLM"]}`:                                  KindEmbedding,
+		`{"model_type": "vision-encoder-decoder", "architectures": ["VisionEncoderDecoderModel"]}`:      KindUnknown,
+		`{"model_type": "marian", "architectures": ["MarianMTModel"], "is_encoder_decoder": true}`:      KindMarian,
+		`{"model_type": "new family", "architectures": ["NewModel", "NewForCausalLM"], "n_head": 3}`:    KindCausal,
+		`{"model_type": "new family", "architectures": ["NewForCausalLM"], "is_encoder_decoder": true}`: KindUnknown,
+	} {
+		dir := t.TempDir()
+		write(t, dir, "config.json", config)
+		b, err := Open(dir)
+		require.NoError(t, err, config)
+		assert.Equal(t, want, b.Kind, config)
+	}
+}
+
+// RoBERTa and MPNet count positions from behind the padding token's number on, so that
+// a text may be shorter than there are positions.
+func TestTextPositions(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string]int{
+		`{"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}`:                               512,
+		`{"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}`:                            512,
+		`{"model_type": "xlm-roberta", "max_position_embeddings": 514}`:                                           512,
+		`{"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 5}`:                            508,
+		`{"model_type": "mpnet", "max_position_embeddings": 514, "pad_token_id": 7}`:                              512,
+		`{"model_type": "roberta", "max_position_embeddings": 1}`:                                                 0,
+		`{"model_type": "clip", "text_config": {"max_position_embeddings": 77}, "max_position_embeddings": 1000}`: 77,
+		`{"model_type": "gpt2", "n_positions": 80, "pad_token_id": 3}`:                                            80,
+		`{"model_type": "bert"}`: 0,
+	} {
+		var c Config
+		require.NoError(t, json.Unmarshal([]byte(config), &c), config)
+		assert.Equal(t, want, c.TextPositions(), config)
+	}
+}
+
 // Settings stand in generation_config.json, in old exports in config.json.
 func TestGenerationSettings(t *testing.T) {
 	t.Parallel()

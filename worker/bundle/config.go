@@ -21,6 +21,8 @@ type Config struct {
 	Text           struct {
 		Positions int `json:"max_position_embeddings"`
 	} `json:"text_config"`
+	// Pad is the token that fills up, nil where the file does not say.
+	Pad *int `json:"pad_token_id"`
 	// Tasks are settings by the name of a task, such as "translation_en_to_de".
 	Tasks map[string]Task `json:"task_specific_params"`
 }
@@ -69,7 +71,26 @@ func first(numbers ...int) int {
 }
 
 // TextPositions is how many tokens a text may have, 0 where nothing tells.
-func (c *Config) TextPositions() int { return first(c.Text.Positions, c.Positions) }
+func (c *Config) TextPositions() int {
+	if c.Text.Positions > 0 {
+		return c.Text.Positions
+	}
+	return max(0, c.Positions-c.reserved())
+}
+
+// reserved is how many of the positions no token of a text stands at: RoBERTa and MPNet
+// begin to count behind the number of the padding token.
+func (c *Config) reserved() int {
+	switch {
+	case c.ModelType == "mpnet":
+		return 2
+	case c.ModelType != "roberta" && c.ModelType != "xlm-roberta":
+		return 0
+	case c.Pad != nil:
+		return *c.Pad + 1
+	}
+	return 2
+}
 
 // KeyHeads is how many heads the keys of a causal model have, 0 where nothing tells.
 func (c *Config) KeyHeads() int { return first(c.KeyValueHeads, c.AttentionHeads) }

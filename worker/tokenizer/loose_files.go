@@ -28,7 +28,8 @@ func openLoose(dir string, c *config) (*jsonFile, error) {
 }
 
 // looseT5 is T5Converter: the pieces of the .spm file, and extra ids behind them
-// with the highest number first.
+// with the highest number first. SiglipTokenizer, which has no fast form, is the same
+// without extra ids behind siglipSteps.
 func looseT5(path string, c *config) (*jsonFile, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -50,8 +51,11 @@ func looseT5(path string, c *config) (*jsonFile, error) {
 			f.Model.UnkID = &id
 		}
 	}
-	extra := 100
-	if c.ExtraIDs != nil {
+	extra, siglip := 100, strings.TrimSuffix(c.Class, "Fast") == "SiglipTokenizer"
+	switch {
+	case siglip:
+		extra = 0
+	case c.ExtraIDs != nil:
 		extra = min(max(0, *c.ExtraIDs), maxExtraIDs)
 	}
 	for i := extra - 1; i >= 0; i-- {
@@ -67,13 +71,34 @@ func looseT5(path string, c *config) (*jsonFile, error) {
 		{Type: "Precompiled", Charsmap: base64.StdEncoding.EncodeToString(spm.normalizer.charsmap)},
 		{Type: "Strip", StripRight: true}, {Type: "Replace", Pattern: jsonPattern{Regex: &spaces}, Content: spaceSymbol},
 	}}
-	f.PreTokenizer, f.Decoder, f.PostProcessor = space, space, placed("", string(c.EOS))
+	f.PreTokenizer, f.Decoder = space, space
+	if siglip {
+		f.Normalizer.Normalizers = append(siglipSteps(c), f.Normalizer.Normalizers...)
+		f.PreTokenizer = &jsonStep{Type: "Metaspace", PrependScheme: "never"}
+	}
+	f.PostProcessor = placed("", string(c.EOS))
 	for i, p := range spm.pieces {
 		if p.text == string(c.EOS) {
 			f.PostProcessor.Specials = map[string]jsonSpecials{p.text: {IDs: []int64{int64(i)}}}
 		}
 	}
 	return f, nil
+}
+
+// siglipSteps is what SiglipTokenizer (transformers 4.57) takes away from a text before
+// its pieces are sought: capitals, ASCII punctuation and spaces. A space before it stays
+// beside the one that is put there. What stands behind a special token gets one too,
+// which the reference does not give it.
+func siglipSteps(c *config) []jsonStep {
+	symbol, punctuation, spaces := spaceSymbol, "[!-/:-@\\[-`{-~]", `\s+`
+	steps := []jsonStep{{Type: "Replace", Pattern: jsonPattern{String: &symbol}, Content: " "}, {Type: "Prepend", Prepend: spaceSymbol}}
+	if c.Lowercase == nil || *c.Lowercase {
+		steps = append(steps, jsonStep{Type: "Lowercase"})
+	}
+	return append(steps,
+		jsonStep{Type: "Replace", Pattern: jsonPattern{Regex: &punctuation}},
+		jsonStep{Type: "Replace", Pattern: jsonPattern{Regex: &spaces}, Content: " "},
+		jsonStep{Type: "Strip", StripRight: true})
 }
 
 // maxExtraIDs bounds what a file may ask for; T5 has 100.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"parley/internal/jobspec"
 	"parley/worker/bundle"
+	"parley/worker/noise"
 	"parley/worker/onnx"
 	"parley/worker/picture"
 	"parley/worker/pipeline"
@@ -16,6 +18,9 @@ import (
 type Pictures struct {
 	network      *network
 	preprocessor *picture.Preprocessor
+	// paired tells that a picture alone would give other numbers than in company, so
+	// that it runs beside itself.
+	paired bool
 	*pipeline.Batcher[[]float32, []float32]
 }
 
@@ -30,12 +35,17 @@ func OpenPictures(b *bundle.Bundle, o pipeline.Options) (*Pictures, error) {
 		return nil, err
 	}
 	p := &Pictures{}
-	if err := p.load(b, o); err != nil {
-		return nil, pipeline.ModelError(b.Name, errors.Join(err, p.Close()))
-	}
 	rows := batchPictures
-	if p.network.session.Graph().Dynamic() {
+	err := p.load(b, o)
+	switch {
+	case err != nil:
+	case p.single():
 		rows = 1
+	default:
+		p.paired, err = p.lonely()
+	}
+	if err != nil {
+		return nil, pipeline.ModelError(b.Name, errors.Join(err, p.Close()))
 	}
 	p.Batcher = pipeline.NewBatcher(pipeline.BatcherConfig[[]float32, []float32]{
 		Model: b.Name, Gate: o.Gate, Rows: rows, Tokens: batchPictures, Size: func([]float32) int { return 1 }, Work: p.work,
@@ -49,6 +59,31 @@ func (p *Pictures) load(b *bundle.Bundle, o pipeline.Options) (err error) {
 	}
 	p.network, err = openNetwork(b, "vision_model", o.Threads, map[string]onnx.Type{"pixel_values": onnx.Float32}, []string{"image_embeds", "pooler_output"})
 	return err
+}
+
+// single tells that pictures can't run together: their numbers would depend on each
+// other, or the graph takes one alone.
+func (p *Pictures) single() bool {
+	shape := p.network.session.Inputs()[0].Shape
+	return p.network.session.Graph().Dynamic() || len(shape) > 0 && shape[0] == 1
+}
+
+// lonely tells whether a picture alone gives other numbers than in company. It does
+// where a head gathers all places of a picture into one row, as SigLIP's attention
+// pooling does: a product of a single row is summed in another order.
+func (p *Pictures) lonely() (bool, error) {
+	height, width := p.preprocessor.Size()
+	pixels := make([]float32, 3*height*width)
+	noise.Source{}.Normal(0, pixels)
+	alone, err := p.work(context.Background(), [][]float32{pixels})
+	if err != nil {
+		return false, err
+	}
+	beside, err := p.work(context.Background(), [][]float32{pixels, pixels})
+	if err != nil {
+		return false, err
+	}
+	return !slices.Equal(alone[0], beside[0]), nil
 }
 
 // Pixels is what the model sees of a picture: 3 times height times width values.
@@ -73,6 +108,10 @@ func (p *Pictures) Embed(ctx context.Context, pictures []*picture.Picture) ([][]
 }
 
 func (p *Pictures) work(ctx context.Context, inputs [][]float32) ([][]float32, error) {
+	if len(inputs) == 1 && p.paired {
+		vectors, err := p.work(ctx, slices.Concat(inputs, inputs))
+		return vectors[:min(1, len(vectors))], err
+	}
 	height, width := p.preprocessor.Size()
 	rows := len(inputs)
 	values, shape, err := p.network.run(ctx, func(_ string, m *onnx.Memory) (*onnx.Tensor, error) {
