@@ -109,7 +109,7 @@ func (e *Engine) withdraw(c *call) {
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.once.Do(func() { close(e.ended) })
 	for ctx.Err() == nil {
-		if items := e.pick(e.Rows, e.Tokens, true); len(items) > 0 {
+		if items := e.pick(load{}, false); len(items) > 0 {
 			e.work(ctx, items)
 			continue
 		}
@@ -121,11 +121,22 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
+// load is what runs together: how many outputs, with how many rows in all, and the
+// length of the longest, to which all of them are padded.
+type load struct{ outputs, rows, length int }
+
+// add is a load with one more output.
+func (e *Engine) add(l load, it *item) load {
+	return load{outputs: l.outputs + 1, rows: l.rows + it.request.Settings.NumBeams, length: max(l.length, e.length(it))}
+}
+
+func (e *Engine) fits(l load) bool { return l.outputs <= e.Rows && l.rows*l.length <= e.Tokens }
+
 // pick takes work out of the queue: the first output of the call whose turn it is, and
 // of all calls those nearest to it in length. So every call moves on, and little is
-// padded. With first false it joins others: it leaves what has to be alone, and then
-// all others, so that its turn comes.
-func (e *Engine) pick(rows, tokens int, first bool) []*item {
+// padded. Where it joins what runs already it leaves what has to be alone or does not
+// fit, and then all others, so that its turn comes.
+func (e *Engine) pick(beside load, joins bool) []*item {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.calls) > 0 {
@@ -135,22 +146,19 @@ func (e *Engine) pick(rows, tokens int, first bool) []*item {
 			continue
 		}
 		head := c.waiting[0]
-		if !first && (c.alone || rows < 1 || e.cost(head) > tokens) {
+		if joins && (c.alone || !e.fits(e.add(beside, head))) {
 			return nil
 		}
 		// It goes to the end of the line.
 		e.calls = append(e.calls[1:], c)
-		if c.alone {
+		if c.alone || e.Generator.Dimensions().Single {
 			c.waiting = c.waiting[1:]
 			return []*item{head}
 		}
-		return e.fill(head, rows, tokens)
+		return e.fill(head, beside)
 	}
 	return nil
 }
-
-// cost is how many tokens an output takes up, with all of its rows.
-func (e *Engine) cost(it *item) int { return e.length(it) * it.request.Settings.NumBeams }
 
 // length is that of an output's longest row of caches.
 func (e *Engine) length(it *item) int {
@@ -163,10 +171,7 @@ func (e *Engine) length(it *item) int {
 
 // fill takes items of the length of the first one, then those one token away,
 // and so on. Items of a call that ended are left for their caller to withdraw.
-func (e *Engine) fill(first *item, rows, tokens int) []*item {
-	if e.Generator.Dimensions().Single {
-		rows = 1
-	}
+func (e *Engine) fill(first *item, beside load) []*item {
 	var others []*item
 	for _, c := range e.calls {
 		if !c.alone && c.ctx.Err() == nil {
@@ -174,17 +179,17 @@ func (e *Engine) fill(first *item, rows, tokens int) []*item {
 		}
 	}
 	picked := []*item{first}
-	longest, beams := e.length(first), first.request.Settings.NumBeams
+	together := e.add(beside, first)
 	taken := map[*item]bool{first: true}
-	for _, it := range nearest(others, longest, e.length) {
-		if len(picked) >= rows {
+	for _, it := range nearest(others, e.length(first), e.length) {
+		if together.outputs >= e.Rows {
 			break
 		}
-		length, all := max(longest, e.length(it)), beams+it.request.Settings.NumBeams
-		if it == first || length*all > tokens {
+		more := e.add(together, it)
+		if it == first || !e.fits(more) {
 			continue
 		}
-		longest, beams = length, all
+		together = more
 		picked, taken[it] = append(picked, it), true
 	}
 	for _, c := range e.calls {
