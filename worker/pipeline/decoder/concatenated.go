@@ -80,6 +80,7 @@ func (m *concatenated) Join() (logits []float32, ok bool, err error) {
 		length = 0
 	}
 	joining := m.reader.take()
+	defer freeAll(joining)
 	for _, p := range joining {
 		length = max(length, m.pad(p.length))
 	}
@@ -94,7 +95,6 @@ func (m *concatenated) Join() (logits []float32, ok bool, err error) {
 			place(m.now[c].Float32(), at, length, length-p.length, p.caches[c].Float32(), p.length, s, p.length)
 		}
 		logits = append(logits, p.logits...)
-		p.free()
 	}
 	return logits, true, nil
 }

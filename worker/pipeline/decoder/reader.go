@@ -27,9 +27,11 @@ type prompt struct {
 	logits []float32
 }
 
-func (p *prompt) free() {
-	for i := range p.caches {
-		p.caches[i].Free()
+func freeAll(prompts []*prompt) {
+	for _, p := range prompts {
+		for i := range p.caches {
+			p.caches[i].Free()
+		}
 	}
 }
 
@@ -91,9 +93,7 @@ func (r *reader) take() []*prompt {
 }
 
 func (r *reader) reset() {
-	for _, p := range r.take() {
-		p.free()
-	}
+	freeAll(r.take())
 	r.waiting, r.current = nil, nil
 }
 

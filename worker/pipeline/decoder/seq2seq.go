@@ -92,8 +92,8 @@ func (m *Seq2seq) measure(c *bundle.Config) (err error) {
 			m.width = int(p.Shape[2])
 		}
 	}
-	if m.size.Vocabulary <= 0 || m.width <= 0 {
-		return fmt.Errorf("%w: config.json lacks the sizes of the vocabulary or the states", bundle.ErrBroken)
+	if m.size.Vocabulary <= 0 || m.size.Vocabulary > maxVocabulary || m.width <= 0 || m.width > maxWidth {
+		return fmt.Errorf("%w: nothing tells sizes of the vocabulary and the states that can be (%d, %d)", bundle.ErrBroken, m.size.Vocabulary, m.width)
 	}
 	n := len(m.caches)
 	m.self, m.later, m.cross = make([]onnx.Memory, n), make([]onnx.Memory, n), make([]onnx.Memory, n)

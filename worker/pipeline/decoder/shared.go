@@ -59,6 +59,7 @@ func (m *shared) ReadOn(ctx context.Context) (done bool, err error) { return m.r
 // Join implements pipeline.Decoder.
 func (m *shared) Join() (logits []float32, ok bool, err error) {
 	joining := m.reader.take()
+	defer freeAll(joining)
 	longest := 0
 	for _, p := range joining {
 		longest = max(longest, p.length)
@@ -72,20 +73,24 @@ func (m *shared) Join() (logits []float32, ok bool, err error) {
 		}
 		m.rows = append(m.rows, p.length)
 		logits = append(logits, p.logits...)
-		p.free()
 	}
 	return logits, true, nil
 }
 
-// reserve makes room for rows of a length; what is there stays.
+// reserve makes room for rows of a length; what is there stays. What grows is made for
+// what there is now: many short rows earlier and a long one now are not as many long ones.
 func (m *shared) reserve(rows, length int) error {
 	if rows <= m.slots && length <= m.room {
 		return nil
 	}
-	slots, room := max(rows, m.slots), m.room
-	if length > room {
-		room = (max(length, room+room/2) + roomStep - 1) / roomStep * roomStep
+	for _, n := range m.rows {
+		length = max(length, n)
 	}
+	slots, room := max(rows, len(m.rows)), m.room
+	if length > room {
+		room += room / 2
+	}
+	room = (max(length, min(room, 2*length)) + roomStep - 1) / roomStep * roomStep
 	for c, s := range m.caches {
 		var larger onnx.Memory
 		if err := larger.Reserve(4 * slots * s.size() * room); err != nil {
