@@ -93,6 +93,14 @@ func (c *comparison) generate(ctx context.Context, raw json.RawMessage, inputs .
 	for i, ids := range inputs {
 		requests[i] = &Request{Input: ids, Settings: settings, Done: func(best [][]int64) { outputs[i] = best[0] }}
 	}
-	err = c.generator.Run(ctx, requests, nil)
-	return outputs, err
+	together := len(requests)
+	if c.generator.Dimensions().Single {
+		together = 1
+	}
+	for some := range slices.Chunk(requests, together) {
+		if err := c.generator.Run(ctx, some, nil); err != nil {
+			return nil, err
+		}
+	}
+	return outputs, nil
 }

@@ -160,9 +160,9 @@ func (m *Seq2seq) ReadOn(ctx context.Context) (done bool, err error) {
 }
 
 // Join implements pipeline.Decoder.
-func (m *Seq2seq) Join() (logits []float32, ok bool, err error) {
-	m.reading = nil
-	return m.answer, true, nil
+func (m *Seq2seq) Join() (joined []*pipeline.Request, logits []float32, ok bool, err error) {
+	joined, m.reading = m.reading, nil
+	return joined, m.answer, true, nil
 }
 
 // Forward implements pipeline.Decoder.

@@ -57,7 +57,7 @@ func (m *shared) Read(requests []*pipeline.Request) error {
 func (m *shared) ReadOn(ctx context.Context) (done bool, err error) { return m.reader.next(ctx) }
 
 // Join implements pipeline.Decoder.
-func (m *shared) Join() (logits []float32, ok bool, err error) {
+func (m *shared) Join() (joined []*pipeline.Request, logits []float32, ok bool, err error) {
 	joining := m.reader.take()
 	defer freeAll(joining)
 	longest := 0
@@ -65,16 +65,16 @@ func (m *shared) Join() (logits []float32, ok bool, err error) {
 		longest = max(longest, p.length)
 	}
 	if err := m.reserve(len(m.rows)+len(joining), longest+1); err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	for _, p := range joining {
 		for c, s := range m.caches {
 			place(m.buffers[c].Float32(), len(m.rows)*s.heads, m.room, 0, p.caches[c].Float32(), p.length, s, p.length)
 		}
 		m.rows = append(m.rows, p.length)
-		logits = append(logits, p.logits...)
+		joined, logits = append(joined, p.request), append(logits, p.logits...)
 	}
-	return logits, true, nil
+	return joined, logits, true, nil
 }
 
 // reserve makes room for rows of a length; what is there stays. What grows is made for
