@@ -43,7 +43,7 @@ func NewEngine(c EngineConfig) *Engine {
 // of ctx, or with an *Error.
 func (e *Engine) Generate(ctx context.Context, requests []*Request, alone bool) error {
 	for _, r := range requests {
-		if err := r.check(e.Generator.Dimensions()); err != nil {
+		if err := e.check(r); err != nil {
 			return err
 		}
 	}
@@ -74,6 +74,20 @@ func (e *Engine) Generate(ctx context.Context, requests []*Request, alone bool) 
 				r.Done(news.outputs)
 			}
 		}
+	}
+	return nil
+}
+
+// check refuses what the model can't take, and beams of a length that no memory is
+// meant for: a single output always runs, but only within the model's own positions.
+func (e *Engine) check(r *Request) error {
+	size := e.Generator.Dimensions()
+	if err := r.check(size); err != nil {
+		return err
+	}
+	most := max(e.Tokens, size.Positions)
+	if length := e.length(&item{request: r}); size.Prompted && length > most/max(1, r.Settings.NumBeams) {
+		return NewError(jobspec.CodeInvalidInput, "An output of up to %d tokens with %d beams is too large: together they may have %d.", length, r.Settings.NumBeams, most)
 	}
 	return nil
 }

@@ -205,3 +205,17 @@ func TestEngine_KeepsNothingOfWhatLeftABatch(t *testing.T) {
 	assert.Len(t, b.under, 1)
 	assert.Equal(t, items, b.left())
 }
+
+// Beams multiply what an output takes up: more than the model was made for is refused.
+func TestEngine_RefusesBeamsWithoutBound(t *testing.T) {
+	t.Parallel()
+	e := newJoinableEngine(t, 4, 1000, nil)
+	runWith(t, e)
+	r := endless(4096, 3)
+	assert.NoError(t, e.Generate(t.Context(), r, false), "all positions of the model")
+	r[0].Settings.NumBeams = 2
+	f, _ := FailureOf(e.Generate(t.Context(), r, false))
+	assert.Equal(t, jobspec.CodeInvalidInput, f.Code)
+	r[0].Settings.MaxLength = 40
+	assert.NoError(t, e.Generate(t.Context(), r, false))
+}

@@ -176,13 +176,24 @@ func TestGenerator_EndsWithItsContext(t *testing.T) {
 func TestGenerator_RefusesWhatTheModelCantTake(t *testing.T) {
 	t.Parallel()
 	g := NewGenerator(&scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 4, Threads: 1, Prompted: true}}, NewGate(1))
-	for name, input := range map[string][]int64{"nothing": {}, "no room": {1, 2, 3, 4}, "no such token": {24}} {
+	for name, change := range map[string]func(r *Request){
+		"nothing":            func(r *Request) { r.Input = nil },
+		"no room":            func(r *Request) { r.Input = []int64{1, 2, 3, 4} },
+		"no such token":      func(r *Request) { r.Input = []int64{24} },
+		"recorded otherwise": func(r *Request) { r.Recorded = []int64{1, 24} },
+		"a forced beginning": func(r *Request) { r.Settings.ForcedBOS = new(int64(-1)) },
+		"a forced end":       func(r *Request) { r.Settings.ForcedEOS = bundle.Tokens{1 << 40} },
+	} {
 		r := requestsOf(1)
-		r[0].Input = input
+		change(r[0])
 		err := g.Run(t.Context(), r, nil)
 		var e *Error
 		assert.ErrorAs(t, err, &e, name)
 	}
+	g = NewGenerator(&scripted{t: t, size: Dimensions{Vocabulary: 24, Threads: 1}}, NewGate(1))
+	r := requestsOf(1)
+	r[0].Settings.DecoderStart = -1
+	assert.ErrorContains(t, g.Run(t.Context(), r, nil), "begin with")
 }
 
 // A model that can't write outputs together is compared one by one.
