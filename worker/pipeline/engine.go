@@ -15,7 +15,8 @@ type EngineConfig struct {
 	Model     string
 	Generator *Generator
 	// Rows and Tokens bound what runs together: the outputs, and their padded length
-	// times rows. A single output always runs.
+	// times rows. A single output always runs, beams only up to Tokens or
+	// the positions of the model, whichever is more.
 	Rows, Tokens int
 }
 
