@@ -44,7 +44,7 @@ func (p *progress) show(at hub.Progress) {
 
 func (p *progress) draw(at hub.Progress) {
 	if p.bar == nil {
-		p.bar = progressbar.NewOptions64(at.Total, progressbar.OptionSetWriter(p.out), progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true),
+		p.bar = progressbar.NewOptions64(at.Total, progressbar.OptionSetWriter(p.out), progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionSetWidth(20), progressbar.OptionClearOnFinish())
 	}
 	if p.file != at.File+string(at.Status) {

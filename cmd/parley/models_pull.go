@@ -14,12 +14,7 @@ import (
 	"parley/worker/hub"
 )
 
-func modelsPullCommand() *cobra.Command {
-	var o hub.Options
-	var tokenFile string
-	pull := &cobra.Command{
-		Use: "pull OWNER/NAME[@REVISION]", Short: "Fetch a bundle from a hub, a mirror or a folder into the models folder", Args: cobra.ExactArgs(1),
-		Long: `pull fetches the files that a bundle needs from a repository with ONNX graphs: descriptions,
+const pullHelp = `pull fetches the files that a bundle needs from a repository with ONNX graphs: descriptions,
 tokenizers, licences, and the graphs in one precision. It is the only command that
 downloads models.
 
@@ -31,12 +26,20 @@ is not sent to --from.
 
 Before the first file comes, the whole size is known and there is room for it. Every file
 is checked by length and digest. The bundle appears whole or not at all: run the same
-command again after a cut, and it goes on from there.`,
-		Example: `  parley models pull Xenova/opus-mt-en-de
+command again after a cut, and it goes on from there.`
+
+const pullExamples = `  parley models pull Xenova/opus-mt-en-de
   parley models pull onnx-community/Qwen2.5-0.5B-Instruct --precision q4 --as qwen
   parley models pull acme/translator@v1.2 --token-file ~/.hub-token
   parley models pull acme/translator --from https://mirror.example.org
-  parley models pull acme/translator --from /media/stick/translator`,
+  parley models pull acme/translator --from /media/stick/translator`
+
+func modelsPullCommand() *cobra.Command {
+	var o hub.Options
+	var tokenFile string
+	pull := &cobra.Command{
+		Use: "pull OWNER/NAME[@REVISION]", Short: "Fetch a bundle from a hub, a mirror or a folder into the models folder", Args: cobra.ExactArgs(1),
+		Long: pullHelp, Example: pullExamples,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := settings(cmd)
 			if err != nil {
@@ -54,7 +57,10 @@ command again after a cut, and it goes on from there.`,
 			o.Progress = shown.show
 			got, err := hub.Pull(cmd.Context(), o)
 			shown.end()
-			if err != nil {
+			switch {
+			case err != nil && cmd.Context().Err() != nil:
+				return fmt.Errorf("pull %s: %w; run the command again to go on from here", o.Repository, err)
+			case err != nil:
 				return fmt.Errorf("pull %s: %w", o.Repository, err)
 			}
 			return printPulled(cmd.OutOrStdout(), got)

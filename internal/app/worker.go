@@ -14,7 +14,10 @@ import (
 
 // openModels loads what the models folder has.
 func openModels(ctx context.Context, cfg *config.Config) (*model.Set, error) {
-	return model.Open(ctx, cfg.Models, pipeline.Options{Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads})
+	return model.Open(ctx, cfg.Models, pipeline.Options{
+		Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads,
+		Keeper: pipeline.NewKeeper(int64(cfg.ModelsMB) << 20), OnUse: cfg.ModelsLoad == "use",
+	})
 }
 
 func closeModels(s *model.Set) {

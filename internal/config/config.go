@@ -45,6 +45,8 @@ type Config struct {
 
 	WorkerSlots   int
 	WorkerThreads int
+	ModelsMB      int
+	ModelsLoad    string
 	ONNXLibrary   string
 
 	Introspection string
@@ -142,6 +144,7 @@ func (c *Config) checkWords(p *problems) {
 	}
 	oneOf("auto-migrate", c.AutoMigrate, "", "0", "1", "true", "false")
 	oneOf("sqlite-sync", c.SQLiteSync, "normal", "full")
+	oneOf("models-load", c.ModelsLoad, "start", "use")
 	oneOf("introspection", c.Introspection, "on", "off")
 	oneOf("http-status", c.HTTPStatus, "compatible", "draft")
 	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
@@ -156,6 +159,7 @@ func (c *Config) checkNumbers(p *problems) {
 	}{
 		{"db-conns", c.DBConns, 10_000, 1}, {"cache-mb", c.CacheMB, 1 << 20, 1}, {"jobs-per-user", c.JobsPerUser, 1 << 30, 1}, {"max-connections", c.MaxConnections, 1 << 24, 1},
 		{"max-attempts", c.MaxAttempts, 1000, 1}, {"worker-slots", c.WorkerSlots, 100_000, 1}, {"worker-threads", c.WorkerThreads, 1024, 0},
+		{"models-mb", c.ModelsMB, 1 << 24, 0},
 	} {
 		if n.value < n.least || n.value > n.most {
 			p.add(n.name, "%d is not from %d to %d", n.value, n.least, n.most)

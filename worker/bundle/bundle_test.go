@@ -146,6 +146,10 @@ func TestDirections(t *testing.T) {
 	assert.Len(t, got, 12, "all pairs of four")
 	assert.Contains(t, got, Direction{Source: "en", Target: "zh-Hant", From: "eng_Latn", To: "zho_Hant"})
 	assert.Contains(t, got, Direction{Source: "ace-Arab", Target: "de", From: "ace_Arab", To: "__de__"})
+	got, err = nllb.Directions([]string{"eng_Latn", "kor_Hang", "zho_Hans", "zho_Hant"})
+	require.NoError(t, err)
+	assert.Contains(t, got, Direction{Source: "ko", Target: "zh", From: "kor_Hang", To: "zho_Hans"})
+	assert.Contains(t, got, Direction{Source: "zh", Target: "zh-Hant", From: "zho_Hans", To: "zho_Hant"})
 	nllb.Card.Directions = []Direction{{Source: "en", Target: "de"}}
 	got, err = nllb.Directions([]string{"eng_Latn", "__de__"})
 	require.NoError(t, err)

@@ -77,17 +77,37 @@ func languageOf(token string) (tag string, ok bool) {
 	return canonical(strings.Trim(strings.TrimSuffix(strings.TrimPrefix(token, ">>"), "<<"), "_"))
 }
 
-// byLanguage gives the tokens by their tags, and the tags in the order of the tokens.
+// byLanguage gives the tokens by their tags, and the tags in the order of the tokens. A
+// script that its language is mostly written in is left out: "kor_Hang" is Korean.
 func byLanguage(tokens []string) (of map[string]string, tags []string) {
 	of = map[string]string{}
 	for _, token := range tokens {
 		tag, ok := languageOf(token)
+		if ok && strings.Contains(token, "_") && usualScript(tag) {
+			tag = baseOf(tag)
+		}
 		if _, known := of[tag]; ok && !known {
 			of[tag] = token
 			tags = append(tags, tag)
 		}
 	}
 	return of, tags
+}
+
+// baseOf is the language of a tag without script and region.
+func baseOf(tag string) string {
+	base, _ := language.Make(tag).Base()
+	return base.String()
+}
+
+// usualScript tells whether a tag names the script that its language is mostly written
+// in, and nothing else.
+func usualScript(tag string) bool {
+	script, _ := language.Make(tag).Script()
+	usual, _ := language.Make(baseOf(tag)).Script()
+	// The usual script of Korean is that with Chinese characters among the others.
+	fits := usual == script || usual.String() == "Kore" && script.String() == "Hang"
+	return fits && tag == baseOf(tag)+"-"+script.String()
 }
 
 // meshDirections are those of a model that goes from every language to every other.
@@ -131,6 +151,9 @@ func (b *Bundle) taskDirections() []Direction {
 // English where English is one.
 func (b *Bundle) namedDirections(tokens []string) []Direction {
 	sources, targets := languagesOfName(b.Name)
+	if sources == nil && targets == nil {
+		sources, targets = b.languagesOfSource()
+	}
 	prefixes, tagged := byLanguage(tokens)
 	if len(tagged) > 0 && (len(targets) != 1 || prefixes[targets[0]] == "") {
 		targets = tagged

@@ -134,10 +134,21 @@ func (b *Bundle) languages(m *Manifest) []string {
 		add(d.Source, d.Target)
 	}
 	if b.Kind == KindMarian && len(directions) == 0 && m.Source != nil {
-		sources, targets := languagesOfName(path.Base(m.Source.Repository))
+		// The manifest may be one that is still to be written.
+		sources, targets := languagesOfName(m.Source.Repository)
 		add(append(sources, targets...)...)
 	}
 	add(m.Languages...)
 	slices.Sort(tags)
 	return slices.Compact(tags)
+}
+
+// languagesOfSource reads the name of the repository that the bundle was pulled from: it
+// may have another name here.
+func (b *Bundle) languagesOfSource() (sources, targets []string) {
+	m, err := b.Manifest()
+	if err != nil || m.Source == nil {
+		return nil, nil
+	}
+	return languagesOfName(m.Source.Repository)
 }

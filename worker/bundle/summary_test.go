@@ -84,6 +84,21 @@ func TestLanguagesOfASummary(t *testing.T) {
 	}
 }
 
+// A bundle that was given another name when it was pulled still knows its direction.
+func TestDirectionsOfAPulledBundle(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "config.json", `{"model_type": "marian"}`)
+	b, err := Open(dir)
+	require.NoError(t, err)
+	_, err = b.Directions(nil)
+	assert.ErrorIs(t, err, ErrBroken)
+	write(t, dir, manifestFile, `{"source": {"base": "https://example.org", "repository": "acme/opus-mt-tc-big-fr-en"}}`)
+	got, err := b.Directions(nil)
+	require.NoError(t, err)
+	assert.Equal(t, []Direction{{Source: "fr", Target: "en"}}, got)
+}
+
 func TestAManifestIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -12,6 +12,7 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,6 +24,8 @@ type Graph struct {
 	// Readers are, for each input of the graph, the kinds of nodes that read it; a
 	// branch or function that reads it counts as "If", whatever is inside.
 	Readers map[string][]string
+	// Inputs are those that a run has to give, Outputs what it gives.
+	Inputs, Outputs []Value
 	// External are the files that hold weights, relative to the folder.
 	External []string
 }
@@ -52,6 +55,7 @@ func Read(path string) (*Graph, error) {
 	r := reader{dir: filepath.Dir(path), graph: &Graph{Operators: map[string]int{}, Readers: map[string][]string{}}, external: map[string]int64{}}
 	whole := &message{file: &file{Reader: bufio.NewReader(source), source: source, left: info.Size()}, left: info.Size()}
 	seen := false
+	r.weights = map[string]bool{}
 	// ModelProto
 	err = whole.each(func(f field) error {
 		switch {
@@ -70,6 +74,8 @@ func Read(path string) (*Graph, error) {
 	if err == nil {
 		err = r.checkExternal()
 	}
+	// Old files name their weights among the inputs.
+	r.graph.Inputs = slices.DeleteFunc(r.graph.Inputs, func(v Value) bool { return r.weights[v.Name] })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -81,6 +87,8 @@ type reader struct {
 	dir   string
 	graph *Graph
 	nodes int
+	// weights are the names of the graph's own.
+	weights map[string]bool
 	// external is how large each file has to be at least.
 	external map[string]int64
 }
@@ -98,11 +106,16 @@ func (r *reader) readGraph(m *message, depth int) error {
 		case 1:
 			return r.readNode(f.body, depth)
 		case 5:
-			return r.readTensor(f.body)
+			name, err := r.readTensor(f.body)
+			r.weights[name] = true
+			return err
+		case 11, 12:
+			return r.readPort(f, depth)
 		case 15: // SparseTensorProto
 			return f.body.each(func(f field) error {
 				if f.body != nil && (f.number == 1 || f.number == 2) {
-					return r.readTensor(f.body)
+					_, err := r.readTensor(f.body)
+					return err
 				}
 				return nil
 			})
@@ -168,7 +181,8 @@ func (r *reader) readAttribute(m *message, depth int) error {
 		switch {
 		case f.body == nil:
 		case f.number == 5 || f.number == 10:
-			return r.readTensor(f.body)
+			_, err := r.readTensor(f.body)
+			return err
 		case f.number == 6 || f.number == 11:
 			return r.readGraph(f.body, depth+1)
 		}
@@ -176,11 +190,11 @@ func (r *reader) readAttribute(m *message, depth int) error {
 	})
 }
 
-// readTensor reads a TensorProto.
-func (r *reader) readTensor(m *message) error {
+// readTensor reads a TensorProto and gives its name.
+func (r *reader) readTensor(m *message) (name string, err error) {
 	elements := uint64(1)
 	outside := map[string]string{}
-	err := m.each(func(f field) error {
+	err = m.each(func(f field) (err error) {
 		switch {
 		case f.number == 1 && f.body == nil:
 			return multiply(&elements, f.value)
@@ -194,15 +208,17 @@ func (r *reader) readTensor(m *message) error {
 					return err
 				}
 			}
+		case f.number == 8 && f.body != nil:
+			name, err = f.body.text()
 		case f.number == 13 && f.body != nil: // external_data
 			return readEntry(f.body, outside)
 		}
-		return nil
-	})
-	if err != nil || len(outside) == 0 {
 		return err
+	})
+	if err == nil && len(outside) > 0 {
+		err = r.addExternal(outside)
 	}
-	return r.addExternal(outside)
+	return name, err
 }
 
 // multiply refuses a size that no memory has.

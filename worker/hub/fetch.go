@@ -126,8 +126,8 @@ func rangeMatches(value string, from, size int64) bool {
 		(m[3] == "*" || m[3] == strconv.FormatInt(size, 10))
 }
 
-// goodDeal is how much an attempt must bring to count as none, so that a server that
-// sends a byte a time is given up.
+// goodDeal is how much further than all before an attempt must come to count as none, so
+// that a server that sends a byte a time is given up, and one that always breaks off.
 const goodDeal = 1 << 20
 
 // receive appends a body that must be the rest of the file.
@@ -145,7 +145,9 @@ func (p *part) receive(ctx context.Context, f File, body io.Reader) error {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return &temporary{error: fmt.Errorf("%w: after %d of %d bytes: %w", ErrUnreachable, p.size, f.Size, err), came: n >= goodDeal}
+		came := p.size >= p.furthest+goodDeal
+		p.furthest = max(p.furthest, p.size)
+		return &temporary{error: fmt.Errorf("%w: after %d of %d bytes: %w", ErrUnreachable, p.size, f.Size, err), came: came}
 	}
 	// A body that is too long is not of this file, whatever it begins with.
 	if extra, _ := io.ReadFull(body, make([]byte, 1)); extra > 0 {

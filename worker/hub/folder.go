@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,8 @@ func (f *folder) list(ctx context.Context) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.licence, l.languages = m.Licence, m.Languages
+	card := f.card()
+	l.licence, l.languages = cmp.Or(m.Licence, licenceIn(card, nil)), append(m.Languages, card.Language...)
 	if m.Source != nil && m.Source.Repository == l.repository {
 		l.commit = m.Source.Commit
 	}
@@ -119,6 +121,23 @@ func (f *folder) manifest() (*bundle.Manifest, error) {
 		return nil, fmt.Errorf("%w: the folder's manifest can't be read; remove it or take another folder: %w", ErrUntrusted, err)
 	}
 	return m, nil
+}
+
+// maxCard bounds how much of a README is read.
+const maxCard = 1 << 20
+
+// card is what the README says, empty where there is none.
+func (f *folder) card() cardData {
+	file, err := f.root.Open(path.Join(f.inside, "README.md"))
+	if err != nil {
+		return cardData{}
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxCard))
+	if err != nil {
+		return cardData{}
+	}
+	return readCard(data)
 }
 
 // missingFile refuses a bundle without a file of its manifest.

@@ -138,6 +138,9 @@ func TestAHubsCache(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, testCommit, got.Commit)
 			s.whole(t, o.Models)
+			m, err := got.Bundle.Manifest()
+			require.NoError(t, err)
+			assert.Equal(t, "Apache-2.0", m.Licence)
 		}
 	}
 	for revision, words := range map[string]string{"v1": "has no revision v1", strings.Repeat("a", 40): "has no files"} {
@@ -212,4 +215,20 @@ func TestACopyThatIsCancelled(t *testing.T) {
 		noBundle(t, o.Models)
 	}
 	s.whole(t, o.Models)
+}
+
+func TestReadCard(t *testing.T) {
+	t.Parallel()
+	for readme, want := range map[string]cardData{
+		"---\nlicense: mit\nlanguage:\n- en\n- no\n- de\n---\n# A model": {words{"mit"}, words{"en", "no", "de"}},
+		"---\r\nlicense: [mit, cc0-1.0]\r\nlanguage: fr\r\n---\r\n":      {words{"mit", "cc0-1.0"}, words{"fr"}},
+		"---\nlicense: {a: b}\nlanguage: 7\nother: [1]\n---\n":           {},
+		"---\nlicense: mit\n":    {},
+		"---\nlicense: [\n---\n": {},
+		"# A model":              {},
+		"":                       {},
+		"---\na: &a [x, x]\nb: &b [*a, *a]\nlicense: *b\n---\n": {},
+	} {
+		assert.Equal(t, want, readCard([]byte(readme)), "%q", readme)
+	}
 }

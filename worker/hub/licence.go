@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // spdx are the SPDX identifiers of the hub's licences that have one, by the hub's word:
@@ -41,8 +43,8 @@ func licenceOf(word string) string {
 // cardData is what the head of a README says: a hub passes it on as it is, so that
 // every value may be a word, a list of words, or something else.
 type cardData struct {
-	Licence  words `json:"license"`
-	Language words `json:"language"`
+	Licence  words `json:"license" yaml:"license"`
+	Language words `json:"language" yaml:"language"`
 }
 
 // words are a word or a list of words; what is neither is left out.
@@ -57,16 +59,46 @@ func (w *words) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &one); err != nil {
 		return err
 	}
-	many, isList := one.([]any)
+	*w = wordsOf(one)
+	return nil
+}
+
+// UnmarshalYAML takes everything.
+func (w *words) UnmarshalYAML(node *yaml.Node) error {
+	var one any
+	if err := node.Decode(&one); err != nil {
+		return err
+	}
+	*w = wordsOf(one)
+	return nil
+}
+
+func wordsOf(value any) (w words) {
+	many, isList := value.([]any)
 	if !isList {
-		many = []any{one}
+		many = []any{value}
 	}
 	for _, v := range many {
-		if text, ok := v.(string); ok && text != "" && len(*w) < maxWords {
-			*w = append(*w, clip(text))
+		if text, ok := v.(string); ok && text != "" && len(w) < maxWords {
+			w = append(w, clip(text))
 		}
 	}
-	return nil
+	return w
+}
+
+// readCard gives what the head of a README says: YAML between two lines of dashes. What
+// can't be read says nothing.
+func readCard(readme []byte) (card cardData) {
+	text := strings.ReplaceAll(string(readme), "\r\n", "\n")
+	head, ok := strings.CutPrefix(text, "---\n")
+	if !ok {
+		return cardData{}
+	}
+	head, _, ok = strings.Cut(head, "\n---")
+	if !ok || yaml.Unmarshal([]byte(head), &card) != nil {
+		return cardData{}
+	}
+	return card
 }
 
 // licenceIn gives the licence that the card tells, else the tags; "" without one.

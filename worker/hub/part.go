@@ -20,6 +20,8 @@ type part struct {
 	file *os.File
 	// size is the bytes that are there.
 	size int64
+	// furthest is the most that there ever was when an answer broke off.
+	furthest int64
 	// resumed says that the content comes from more than one answer.
 	resumed bool
 	// whole says that ranges are not to be asked for: an answer to one was wrong.

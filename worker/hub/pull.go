@@ -134,7 +134,8 @@ func (p *pull) file(ctx context.Context, f File) (sum string, err error) {
 func (p *pull) kept(ctx context.Context, f File) (string, error) {
 	file, err := p.place.root.Open(p.place.finished(f))
 	if err != nil {
-		return "", nil //nolint:nilerr // what can't be opened is fetched, and that fails if it must
+		// What can't be opened is fetched, and that fails if it must.
+		return "", nil
 	}
 	defer file.Close()
 	p.tell(StatusVerifying, f.Path)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/testkit"
+	"parley/worker/graphfile"
 )
 
 func encoder(t testing.TB) *Session {
@@ -52,6 +53,29 @@ func TestPortsAreDescribed(t *testing.T) {
 	assert.Equal(t, Int64, s.Inputs()[0].Type, "%+v", s.Inputs())
 	assert.Equal(t, "int64", Int64.String(), "%+v", s.Inputs())
 	assert.Equal(t, "type 99", Type(99).String(), "%+v", s.Inputs())
+}
+
+// What is read from the files is what ONNX Runtime says of them.
+func TestPortsFromTheFileAreThoseOfTheRuntime(t *testing.T) {
+	require.NoError(t, Start(testkit.ONNX(t)))
+	for _, file := range []string{
+		"translate-mini/onnx/decoder_model_merged.onnx", "caption-mini/onnx/model.onnx", "random/gpt2-random/onnx/model.onnx", "random/t5-random/onnx/encoder_model.onnx",
+		"random/lcm-random/unet/model.onnx", "random/lcm-random/vae_decoder/model.onnx", "random/clip-random/onnx/vision_model.onnx", "sticker-mini/onnx/text_model.onnx",
+	} {
+		path := testkit.Shared(t, "models", filepath.FromSlash(file))
+		graph, err := graphfile.Read(path)
+		require.NoError(t, err)
+		fast, slow := &Session{graph: graph}, &Session{}
+		require.True(t, fast.takePorts(), file)
+		require.NoError(t, slow.readPorts(path))
+		for i, p := range slow.inputs {
+			if len(p.Shape) == 0 {
+				slow.inputs[i].Shape = nil
+			}
+		}
+		assert.Equal(t, slow.inputs, fast.inputs, file)
+		assert.Equal(t, slow.outputs, fast.outputs, file)
+	}
 }
 
 func TestOutputsInPlaceAndMade(t *testing.T) {

@@ -55,8 +55,10 @@ func Open(path string, o Options) (*Session, error) {
 	if s.graph, err = graphfile.Read(path); err != nil {
 		return nil, err
 	}
-	if err := s.readPorts(path); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+	if !s.takePorts() {
+		if err := s.readPorts(path); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
 	}
 	if o.Outputs != nil {
 		s.outputs = o.Outputs(s.outputs)
@@ -73,7 +75,24 @@ func Open(path string, o Options) (*Session, error) {
 	return s, nil
 }
 
-// readPorts opens the model once more, which is quick without optimizations.
+// takePorts takes the inputs and outputs from the file, where it says all of them.
+func (s *Session) takePorts() bool {
+	take := func(values []graphfile.Value) (all []Port, ok bool) {
+		for _, v := range values {
+			if v.Type == 0 || !v.Shaped {
+				return nil, false
+			}
+			all = append(all, Port{Name: v.Name, Type: Type(v.Type), Shape: v.Shape})
+		}
+		return all, len(all) > 0
+	}
+	inputs, ok := take(s.graph.Inputs)
+	outputs, too := take(s.graph.Outputs)
+	s.inputs, s.outputs = inputs, outputs
+	return ok && too
+}
+
+// readPorts lets ONNX Runtime say them, which opens the model once more.
 func (s *Session) readPorts(path string) error {
 	options, err := sessionOptions(Options{Threads: 1}, ort.GraphOptimizationLevelDisableAll)
 	if err != nil {

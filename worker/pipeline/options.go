@@ -19,6 +19,11 @@ type Options struct {
 	Threads int
 	// Gate keeps several models from running at once; nil means one of its own.
 	Gate *Gate
+	// Keeper bounds the memory that models take; nil means one without a limit.
+	Keeper *Keeper
+	// OnUse loads a model when it is first needed; otherwise it is loaded when it is
+	// opened, so that a broken one is found then.
+	OnUse bool
 }
 
 // WithDefaults fills in what is not set.
@@ -28,6 +33,9 @@ func (o Options) WithDefaults() Options {
 	}
 	if o.Gate == nil {
 		o.Gate = NewGate(1)
+	}
+	if o.Keeper == nil {
+		o.Keeper = NewKeeper(0)
 	}
 	return o
 }

@@ -16,6 +16,8 @@ type Reference struct {
 	Batch  ReferenceBatch   `json:"batch"`
 	Tokens []ReferenceToken `json:"tokens"`
 	Chats  []ReferenceChat  `json:"chats"`
+	// Languages are the ids of language tokens, for models that are asked by them.
+	Languages map[string]int64 `json:"language_codes"`
 }
 
 // ReferenceCase is one input alone: the token ids, and the settings that override the

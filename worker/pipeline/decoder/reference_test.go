@@ -76,7 +76,14 @@ func eachBundle(t *testing.T, test func(t *testing.T, l *bench)) {
 func TestEveryCaseEqualsTheReference(t *testing.T) {
 	eachBundle(t, func(t *testing.T, l *bench) {
 		require.NotEmpty(t, l.reference.Cases, "no cases")
-		for _, c := range append(l.reference.Cases, chats(l.reference)...) {
+		step := 1
+		if len(l.reference.Cases) > 100 {
+			step = 4 // all of them run together below, and alone in the test of models verify
+		}
+		for i, c := range append(l.reference.Cases, chats(l.reference)...) {
+			if i%step != 0 {
+				continue
+			}
 			var got []int64
 			l.run(t, []*pipeline.Request{l.request(t, c.Settings, c.InputIDs, &got)}, nil)
 			assert.Equal(t, c.Output, got, "%q with %s", c.Input, c.Settings)
@@ -98,7 +105,11 @@ func chats(r *pipeline.Reference) []pipeline.ReferenceCase {
 func TestCompanyChangesNothing(t *testing.T) {
 	eachBundle(t, func(t *testing.T, l *bench) {
 		random := rand.New(rand.NewPCG(1, 1))
-		for round := range 2 {
+		rounds := 2
+		if len(l.reference.Cases) > 100 {
+			rounds = 1
+		}
+		for round := range rounds {
 			cases := append([]pipeline.ReferenceCase(nil), l.reference.Cases...)
 			random.Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
 			outputs := make([][]int64, len(cases))
@@ -126,7 +137,7 @@ func TestSamplesDependOnTheirSeedAlone(t *testing.T) {
 		var requests []*pipeline.Request
 		outputs := map[string][][]int64{}
 		for round := range 2 {
-			for i, c := range l.reference.Cases[:8] {
+			for i, c := range l.reference.Cases[:4] {
 				for _, settings := range []string{
 					`{"num_beams": 1, "do_sample": true, "max_new_tokens": 20}`,
 					`{"num_beams": 1, "do_sample": true, "max_new_tokens": 14, "temperature": 0.8, "top_k": 0, "top_p": 0.9}`,
@@ -158,7 +169,7 @@ func TestSamplesDependOnTheirSeedAlone(t *testing.T) {
 			assert.Equal(t, pair[0], pair[1], key)
 			distinct[fmt.Sprint(pair[0])] = true
 		}
-		assert.Greater(t, len(distinct), 12, "the samples are all alike")
+		assert.Greater(t, len(distinct), len(outputs)/3, "the samples are all alike")
 	})
 }
 
@@ -166,7 +177,7 @@ func TestSamplesDependOnTheirSeedAlone(t *testing.T) {
 func TestRecordedOutputsGoOn(t *testing.T) {
 	eachBundle(t, func(t *testing.T, l *bench) {
 		origin := 1
-		for i, c := range l.reference.Cases[:6] {
+		for i, c := range l.reference.Cases[:4] {
 			g, err := l.bundle.Generation.With(json.RawMessage(`{"num_beams": 1, "do_sample": true, "max_new_tokens": 24}`))
 			require.NoError(t, err)
 			g.DoSample = i%2 == 0

@@ -55,7 +55,12 @@ func (p *passage) translate(ctx context.Context, segments []document.Segment) ([
 			p.progress(float64(finished) / float64(total))
 		}}
 	}
-	if err := by.engine.Generate(ctx, requests, p.alone); err != nil {
+	model, release, err := by.kept.Use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := model.Generate(ctx, requests, p.alone); err != nil {
 		return nil, err
 	}
 	return p.segments, nil
@@ -104,7 +109,7 @@ func (p *passage) encode(text string) []int64 {
 // its source.
 func (p *passage) fits(text string) bool {
 	rest, _ := p.hop.by.carrier.prepare(text)
-	limit := p.hop.settings.Limit(1, p.hop.by.model.Dimensions().Positions)
+	limit := p.hop.settings.Limit(1, p.hop.by.bundle.Config.Positions)
 	return len(p.encode(rest)) <= max(limit*2/3, 4)
 }
 

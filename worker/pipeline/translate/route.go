@@ -1,6 +1,9 @@
 package translate
 
 import (
+	"cmp"
+	"slices"
+
 	"golang.org/x/text/language"
 
 	"parley/internal/jobspec"
@@ -33,7 +36,7 @@ const maxPivots = 2000
 func Link(all ...*Translator) {
 	for _, t := range all {
 		t.pivots = map[pair][]hop{}
-		for first := range t.direct {
+		for _, first := range t.pairs() {
 			if first.target != pivotLanguage {
 				continue
 			}
@@ -44,19 +47,34 @@ func Link(all ...*Translator) {
 	}
 }
 
+// pairs are those that the translator joins directly, in the order of the alphabet.
+func (t *Translator) pairs() []pair {
+	all := make([]pair, 0, len(t.direct))
+	for p := range t.direct {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.target, b.target))
+	})
+	return all
+}
+
 func (t *Translator) addPivots(first pair, u *Translator, all []*Translator) {
-	for second, h := range u.direct {
+	if t == u && t.bundle.Kind == bundle.KindNLLB {
+		// It goes from every language to every other by itself: its card says which.
+		return
+	}
+	for _, second := range u.pairs() {
 		whole := pair{first.source, second.target}
 		if second.source != pivotLanguage || whole.source == whole.target || t.pivots[whole] != nil || len(t.pivots) >= maxPivots {
 			continue
 		}
-		known := false
-		for _, other := range all {
+		known := slices.ContainsFunc(all, func(other *Translator) bool {
 			_, ok := other.direct[whole]
-			known = known || ok
-		}
+			return ok
+		})
 		if !known {
-			t.pivots[whole] = []hop{t.direct[first], h}
+			t.pivots[whole] = []hop{t.direct[first], u.direct[second]}
 		}
 	}
 }

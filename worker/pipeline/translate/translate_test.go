@@ -218,7 +218,11 @@ func portion(t testing.TB, name string, directions ...bundle.Direction) string {
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.Mkdir(dir, 0o750))
-	for _, file := range []string{"config.json", "generation_config.json", "tokenizer_config.json", "source.spm", "target.spm", "vocab.json", "onnx"} {
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "onnx"), 0o750))
+	for _, file := range []string{
+		"config.json", "generation_config.json", "tokenizer_config.json", "source.spm", "target.spm", "vocab.json",
+		"onnx/encoder_model.onnx", "onnx/decoder_model_merged.onnx",
+	} {
 		require.NoError(t, os.Symlink(filepath.Join(from, file), filepath.Join(dir, file)))
 	}
 	card, err := json.Marshal(bundle.Card{Directions: directions})
@@ -251,6 +255,37 @@ func TestPivotAcrossBundles(t *testing.T) {
 	assert.NoError(t, err)
 	assert.Equal(t, "opus-mt-es-en+opus-mt-en-de", got.Model, "got %+v", got)
 	assert.Equal(t, translate(t, whole, "es", "de", text), got.Text, "got %+v", got)
+}
+
+// With room for one model only, each half of the way takes the other's place in memory,
+// also when many texts go both ways at once.
+func TestModelsTakeTurnsUnderALimit(t *testing.T) {
+	startRuntime(t)
+	whole := start(t, testkit.Model(t, "translate-mini"), Options{})
+	want := translate(t, whole, "es", "de", "Este libro es bueno.")
+	summary, err := opened(t, testkit.Model(t, "translate-mini")).Summary()
+	require.NoError(t, err)
+	o := Options{Options: pipeline.Options{Gate: pipeline.NewGate(1), Keeper: pipeline.NewKeeper(summary.Memory * 3 / 2), OnUse: true}}
+	var both []*Translator
+	for _, dir := range []string{
+		portion(t, "opus-mt-es-en", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"}),
+		portion(t, "opus-mt-en-de", bundle.Direction{Source: "en", Target: "de", Prefix: ">>deu<<"}),
+	} {
+		tr, err := Open(t.Context(), opened(t, dir), o)
+		require.NoError(t, err)
+		assert.False(t, tr.kept.Loaded(), "it was loaded before it was needed")
+		both = append(both, tr)
+	}
+	Link(both...)
+	run(t, both[0])
+	run(t, both[1])
+	var wait sync.WaitGroup
+	for range 3 {
+		wait.Go(func() { assert.Equal(t, want, translate(t, both[0], "es", "de", "Este libro es bueno.")) })
+		wait.Go(func() { assert.NotEmpty(t, translate(t, both[1], "en", "de", "This book is good.")) })
+	}
+	wait.Wait()
+	assert.False(t, both[0].kept.Loaded() && both[1].kept.Loaded(), "both are in memory")
 }
 
 // Waiting calls learn that the translator stopped, whenever that is.
@@ -287,9 +322,9 @@ func TestStartAndStop(t *testing.T) {
 func TestOpenSaysWhatIsWrongWithAModel(t *testing.T) {
 	startRuntime(t)
 	broken := portion(t, "broken", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"})
-	require.NoError(t, os.Remove(filepath.Join(broken, "onnx")))
+	require.NoError(t, os.RemoveAll(filepath.Join(broken, "onnx")))
 	missing := portion(t, "missing", bundle.Direction{Source: "es", Target: "en", Prefix: ">>eng<<"})
-	require.NoError(t, os.Remove(filepath.Join(missing, "onnx")))
+	require.NoError(t, os.RemoveAll(filepath.Join(missing, "onnx")))
 	require.NoError(t, os.Mkdir(filepath.Join(broken, "onnx"), 0o750))
 	require.NoError(t, os.WriteFile(filepath.Join(broken, "onnx", "encoder_model.onnx"), []byte("no model"), 0o600))
 	for dir, want := range map[string]jobspec.Code{

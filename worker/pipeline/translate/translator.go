@@ -48,8 +48,7 @@ type Translator struct {
 	bundle    *bundle.Bundle
 	tokenizer *tokenizer.Tokenizer
 	carrier   *carrier
-	model     *decoder.Seq2seq
-	engine    *pipeline.Engine
+	kept      *pipeline.Kept[*loaded]
 	direct    map[pair]hop
 	pivots    map[pair][]hop
 	slots     chan struct{}
@@ -67,29 +66,53 @@ func Open(ctx context.Context, b *bundle.Bundle, o Options) (*Translator, error)
 		return nil, err
 	}
 	t := &Translator{bundle: b, slots: make(chan struct{}, o.MaxCalls)}
-	if err := t.load(o); err != nil {
+	if err := t.load(ctx, o); err != nil {
 		return nil, pipeline.ModelError(b.Name, errors.Join(err, t.Close()))
 	}
 	return t, nil
 }
 
-func (t *Translator) load(o Options) error {
-	var err error
+// loaded is the model in memory.
+type loaded struct {
+	model *decoder.Seq2seq
+	*pipeline.Engine
+}
+
+// Close releases the model.
+func (l *loaded) Close() error { return l.model.Close() }
+
+func (t *Translator) open(o Options) (*loaded, error) {
+	m, err := decoder.OpenSeq2seq(t.bundle, o.Threads)
+	if err != nil {
+		return nil, pipeline.ModelError(t.bundle.Name, err)
+	}
+	return &loaded{model: m, Engine: pipeline.NewEngine(pipeline.EngineConfig{
+		Model: t.bundle.Name, Generator: pipeline.NewGenerator(m, o.Gate), Rows: o.BatchRows, Tokens: o.BatchTokens,
+	})}, nil
+}
+
+func (t *Translator) load(ctx context.Context, o Options) error {
+	summary, err := t.bundle.Summary()
+	if err != nil {
+		return err
+	}
 	if t.tokenizer, err = tokenizer.Open(t.bundle.Dir); err != nil {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
 	}
 	t.carrier = &carrier{knows: t.tokenizer.Knows}
-	if t.model, err = decoder.OpenSeq2seq(t.bundle, o.Threads); err != nil {
-		return err
-	}
 	if t.direct, err = t.directions(); err != nil {
 		return err
 	}
-	t.engine = pipeline.NewEngine(pipeline.EngineConfig{
-		Model: t.bundle.Name, Generator: pipeline.NewGenerator(t.model, o.Gate), Rows: o.BatchRows, Tokens: o.BatchTokens,
-	})
 	Link(t)
-	return nil
+	t.kept = pipeline.Keep(o.Keeper, t.bundle.Name, summary.Memory, func() (*loaded, error) { return t.open(o) })
+	if o.OnUse {
+		return nil
+	}
+	_, release, err := t.kept.Use(ctx)
+	if err == nil {
+		release()
+	}
+	return err
 }
 
 // directions are what the bundle translates by itself.
@@ -157,12 +180,12 @@ func (t *Translator) Bundle() jobspec.Bundle {
 // Run works until ctx ends and then returns nil, after the model's run under
 // way has stopped. Calls of Translate that still wait fail. It may be called
 // once.
-func (t *Translator) Run(ctx context.Context) error { return t.engine.Run(ctx) }
+func (t *Translator) Run(ctx context.Context) error { return t.kept.Run(ctx) }
 
 // Close releases the model. Run must have returned, or never have been called.
 func (t *Translator) Close() error {
-	if t.model == nil {
+	if t.kept == nil {
 		return nil
 	}
-	return t.model.Close()
+	return t.kept.Close()
 }
