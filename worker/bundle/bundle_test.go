@@ -132,7 +132,15 @@ func TestSettingsAreHonouredOrRefused(t *testing.T) {
 		`{"do_sample": true, "top_p": 1.5}`:                                "top_p",
 		`{"num_return_sequences": 2}`:                                      "num_return_sequences",
 		`{"num_beams": 0}`:                                                 "num_beams",
-		`{"max_new_tokens": -1}`:                                           "below 0",
+		`{"max_new_tokens": 0}`:                                            "max_new_tokens is 0",
+		`{"max_new_tokens": 9223372036854775807}`:                          "max_new_tokens",
+		`{"min_new_tokens": -1}`:                                           "min_new_tokens",
+		`{"max_time": 1}`:                                                  "max_time",
+		`{"penalty_alpha": 1}`:                                             "penalty_alpha",
+		`{"guidance_scale": 0}`:                                            "guidance_scale",
+		`{"eos_token_id": [` + strings.Repeat("1, ", maxEnds) + `1]}`:      "eos_token_id has 65",
+		`{"stop_strings": "` + strings.Repeat("a", maxStopLength+1) + `"}`: "stop_strings",
+		`{"pad_token_id": 1` + strings.Repeat(" ", maxSettings) + `}`:      "bytes",
 		`{"early_stopping": "perhaps"}`:                                    "early_stopping",
 		`{"num_beams": "many"}`:                                            "num_beams",
 		`[]`:                                                               "generation settings",
@@ -140,7 +148,7 @@ func TestSettingsAreHonouredOrRefused(t *testing.T) {
 		_, err := g.With(json.RawMessage(settings))
 		assert.ErrorContains(t, err, want, settings)
 	}
-	g, err := g.With(json.RawMessage(`{"num_beam_groups": 1, "diversity_penalty": 0.0, "use_cache": true, "transformers_version": "4.57.6", "top_p": 0, "stop_strings": "end",
+	g, err := g.With(json.RawMessage(`{"num_beam_groups": 1, "guidance_scale": 1.0, "diversity_penalty": 0.0, "use_cache": true, "transformers_version": "4.57.6", "top_p": 0, "stop_strings": "end",
 		"sequence_bias": [[[1, 2], -0.5]], "exponential_decay_length_penalty": [5, 1.1], "max_new_tokens": 7, "bad_words_ids": [[1], [2, 3]]}`))
 	require.NoError(t, err, "values that change nothing")
 	assert.Equal(t, Strings{"end"}, g.StopStrings)

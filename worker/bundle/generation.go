@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Generation is how a bundle's model writes: the settings of transformers'
@@ -64,12 +65,24 @@ func defaultGeneration() Generation {
 	}
 }
 
+// Bounds of what every step of an output looks at.
+const (
+	maxSettings   = 256 << 10
+	maxLength     = 1 << 30
+	maxEnds       = 64
+	maxStops      = 64
+	maxStopLength = 1 << 10
+)
+
 // With gives a copy that settings, a JSON object in the same words, override. It
 // fails on a value that makes no sense and on a setting that has an effect in the
 // reference and none here, which it names.
 func (g Generation) With(settings json.RawMessage) (Generation, error) {
 	if len(settings) == 0 {
 		return g, nil
+	}
+	if len(settings) > maxSettings {
+		return g, fmt.Errorf("generation settings: they have %d bytes, more than %d", len(settings), maxSettings)
 	}
 	if err := g.read(settings); err != nil {
 		return g, fmt.Errorf("generation settings: %w", err)
@@ -119,8 +132,14 @@ func (g *Generation) validate() error {
 		return errors.New("do_sample with num_beams above 1 is not supported")
 	case g.NoRepeatNGram < 0, g.EncoderNoRepeatNGram < 0, g.MaxLength < 0, g.MinLength < 0, g.TopK < 0:
 		return errors.New("a length or count is below 0")
-	case g.MaxNewTokens != nil && *g.MaxNewTokens < 0, g.MinNewTokens != nil && *g.MinNewTokens < 0:
-		return errors.New("a length is below 0")
+	case g.MaxNewTokens != nil && (*g.MaxNewTokens < 1 || *g.MaxNewTokens > maxLength):
+		return fmt.Errorf("max_new_tokens is %d, not between 1 and %d", *g.MaxNewTokens, maxLength)
+	case g.MinNewTokens != nil && (*g.MinNewTokens < 0 || *g.MinNewTokens > maxLength):
+		return fmt.Errorf("min_new_tokens is %d, not between 0 and %d", *g.MinNewTokens, maxLength)
+	case len(g.EOS) > maxEnds:
+		return fmt.Errorf("eos_token_id has %d tokens, more than %d", len(g.EOS), maxEnds)
+	case len(g.StopStrings) > maxStops || slices.ContainsFunc(g.StopStrings, func(s string) bool { return len(s) > maxStopLength }):
+		return fmt.Errorf("stop_strings are more than %d or longer than %d bytes", maxStops, maxStopLength)
 	}
 	penalties := map[string]float64{"repetition_penalty": g.RepetitionPenalty, "encoder_repetition_penalty": g.EncoderRepetitionPenalty}
 	if g.DoSample {

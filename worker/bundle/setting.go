@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // without are the values of a setting that change nothing.
-var without = []string{"null", "false", "0", "0.0", "1", "1.0", "[]", "{}", `""`}
+var without = []string{"null", "false", "0", "0.0", "[]", "{}", `""`}
+
+// neutral are the numbers that change nothing where it is not 0.
+var neutral = map[string]float64{"num_beam_groups": 1, "guidance_scale": 1, "top_h": 1}
 
 // unsupported are the settings of GenerationConfig that have an effect in the
 // reference and none here.
@@ -27,7 +31,15 @@ func refuseUnsupported(settings []byte) error {
 	}
 	var names []string
 	for _, name := range unsupported {
-		if value, ok := all[name]; ok && !slices.Contains(without, string(value)) {
+		value, ok := all[name]
+		if !ok {
+			continue
+		}
+		nothing := slices.Contains(without, string(value))
+		if n, counts := neutral[name]; counts {
+			nothing = string(value) == "null" || string(value) == strconv.FormatFloat(n, 'f', -1, 64) || string(value) == strconv.FormatFloat(n, 'f', 1, 64)
+		}
+		if !nothing {
 			names = append(names, name)
 		}
 	}

@@ -22,7 +22,7 @@ type Graph struct {
 	// Operators counts the nodes of each kind, those in branches included.
 	Operators map[string]int
 	// Readers are, for each input of the graph, the kinds of nodes that read it; a
-	// branch that reads it counts as "If", whatever is inside.
+	// branch or function that reads it counts as "If", whatever is inside.
 	Readers map[string][]string
 	// Inputs are those that a run has to give, Outputs what it gives.
 	Inputs, Outputs []Value
@@ -58,11 +58,15 @@ func Read(path string) (*Graph, error) {
 	r.weights = map[string]bool{}
 	// ModelProto
 	err = whole.each(func(f field) error {
-		if f.number != 7 || f.body == nil {
-			return nil
+		switch {
+		case f.body == nil:
+		case f.number == 7:
+			seen = true
+			return r.readGraph(f.body, 0)
+		case f.number == 25:
+			return r.readFunction(f.body)
 		}
-		seen = true
-		return r.readGraph(f.body, 0)
+		return nil
 	})
 	if err == nil && !seen {
 		err = errors.New("there is no graph in it")
@@ -115,6 +119,20 @@ func (r *reader) readGraph(m *message, depth int) error {
 				}
 				return nil
 			})
+		}
+		return nil
+	})
+}
+
+// readFunction reads a FunctionProto, whose nodes stand where a node of the graph calls it.
+func (r *reader) readFunction(m *message) error {
+	return m.each(func(f field) error {
+		switch {
+		case f.body == nil:
+		case f.number == 7:
+			return r.readNode(f.body, 1)
+		case f.number == 11:
+			return r.readAttribute(f.body, 1)
 		}
 		return nil
 	})

@@ -166,3 +166,15 @@ func BenchmarkRead(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
+
+// What a function holds runs wherever it is called: its operators and weights count.
+func TestFunctionsAreRead(t *testing.T) {
+	t.Parallel()
+	graph := part(7, node("Mine", "past.key"))
+	g, err := Read(write(t, graph+part(25, part(7, part(4, "DynamicQuantizeLinear"), part(1, "x")))))
+	require.NoError(t, err)
+	assert.True(t, g.Dynamic())
+	weights := part(5, outside("../elsewhere.bin")) // an AttributeProto with a tensor
+	_, err = Read(write(t, graph+part(25, part(7, part(4, "Constant"), weights))))
+	assert.ErrorIs(t, err, ErrOutside)
+}

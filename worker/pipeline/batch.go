@@ -15,8 +15,13 @@ type batch struct {
 	closed bool
 
 	mu    sync.Mutex
-	under []*item
-	stops []func() bool
+	under []*underway
+}
+
+// underway is an item that runs; stop ends the watch over its call.
+type underway struct {
+	*item
+	stop func() bool
 }
 
 func newBatch(ctx context.Context, e *Engine, items []*item) *batch {
@@ -29,11 +34,7 @@ func newBatch(ctx context.Context, e *Engine, items []*item) *batch {
 // run writes the outputs of items and of those that join.
 func (b *batch) run(items []*item) error {
 	defer b.cancel()
-	defer func() {
-		for _, stop := range b.stops {
-			stop()
-		}
-	}()
+	defer b.unwatch()
 	more := b.join
 	if b.closed {
 		more = nil
@@ -48,25 +49,26 @@ func (b *batch) run(items []*item) error {
 func (b *batch) join() []*Request {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ctx.Err() != nil {
+	wanted := slices.DeleteFunc(slices.Clone(b.under), func(u *underway) bool { return u.call.ctx.Err() != nil })
+	if b.ctx.Err() != nil || len(wanted) == 0 && len(b.under) > 0 {
 		// It was found unwanted: who comes now is for the next batch.
 		return nil
 	}
-	rows, tokens := b.engine.Rows, b.engine.Tokens
-	for _, it := range b.under {
-		rows--
-		tokens -= b.engine.cost(it)
+	// The Generator drops the others, and what they took up is free.
+	b.under = wanted
+	beside := load{}
+	for _, u := range b.under {
+		beside = b.engine.add(beside, u.item)
 	}
-	return b.orders(b.engine.pick(rows, tokens, false))
+	return b.orders(b.engine.pick(beside, true))
 }
 
 // orders makes requests of items; b is locked.
 func (b *batch) orders(items []*item) []*Request {
-	b.under = append(b.under, items...)
 	orders := make([]*Request, len(items))
 	for i, it := range items {
 		orders[i] = it.order(func() { b.forget(it) })
-		b.stops = append(b.stops, context.AfterFunc(it.call.ctx, b.cancelUnwanted))
+		b.under = append(b.under, &underway{item: it, stop: context.AfterFunc(it.call.ctx, b.cancelUnwanted)})
 	}
 	return orders
 }
@@ -75,8 +77,8 @@ func (b *batch) orders(items []*item) []*Request {
 func (b *batch) cancelUnwanted() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, it := range b.under {
-		if it.call.ctx.Err() == nil {
+	for _, u := range b.under {
+		if u.call.ctx.Err() == nil {
 			return
 		}
 	}
@@ -85,15 +87,34 @@ func (b *batch) cancelUnwanted() {
 	}
 }
 
+// unwatch ends the watch over the calls of all that is left.
+func (b *batch) unwatch() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, u := range b.under {
+		u.stop()
+	}
+}
+
 // left are the items that are not done.
 func (b *batch) left() []*item {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.under)
+	left := make([]*item, len(b.under))
+	for i, u := range b.under {
+		left[i] = u.item
+	}
+	return left
 }
 
+// forget is for an item that is done. A batch that others keep joining may never end, so
+// that nothing of the item may stay.
 func (b *batch) forget(it *item) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.under = slices.DeleteFunc(b.under, func(other *item) bool { return other == it })
+	i := slices.IndexFunc(b.under, func(u *underway) bool { return u.item == it })
+	if i >= 0 {
+		b.under[i].stop()
+		b.under = slices.Delete(b.under, i, i+1)
+	}
 }

@@ -15,7 +15,8 @@ type EngineConfig struct {
 	Model     string
 	Generator *Generator
 	// Rows and Tokens bound what runs together: the outputs, and their padded length
-	// times rows. A single output always runs.
+	// times rows. A single output always runs, beams only up to Tokens or
+	// the positions of the model, whichever is more.
 	Rows, Tokens int
 }
 
@@ -43,7 +44,7 @@ func NewEngine(c EngineConfig) *Engine {
 // of ctx, or with an *Error.
 func (e *Engine) Generate(ctx context.Context, requests []*Request, alone bool) error {
 	for _, r := range requests {
-		if err := r.check(e.Generator.Dimensions()); err != nil {
+		if err := e.check(r); err != nil {
 			return err
 		}
 	}
@@ -74,6 +75,20 @@ func (e *Engine) Generate(ctx context.Context, requests []*Request, alone bool) 
 				r.Done(news.outputs)
 			}
 		}
+	}
+	return nil
+}
+
+// check refuses what the model can't take, and beams of a length that no memory is
+// meant for: a single output always runs, but only within the model's own positions.
+func (e *Engine) check(r *Request) error {
+	size := e.Generator.Dimensions()
+	if err := r.check(size); err != nil {
+		return err
+	}
+	most := max(e.Tokens, size.Positions)
+	if length := e.length(&item{request: r}); size.Prompted && length > most/max(1, r.Settings.NumBeams) {
+		return NewError(jobspec.CodeInvalidInput, "An output of up to %d tokens with %d beams is too large: together they may have %d.", length, r.Settings.NumBeams, most)
 	}
 	return nil
 }
@@ -109,7 +124,7 @@ func (e *Engine) withdraw(c *call) {
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.once.Do(func() { close(e.ended) })
 	for ctx.Err() == nil {
-		if items := e.pick(e.Rows, e.Tokens, true); len(items) > 0 {
+		if items := e.pick(load{}, false); len(items) > 0 {
 			e.work(ctx, items)
 			continue
 		}
@@ -121,11 +136,22 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
+// load is what runs together: how many outputs, with how many rows in all, and the
+// length of the longest, to which all of them are padded.
+type load struct{ outputs, rows, length int }
+
+// add is a load with one more output.
+func (e *Engine) add(l load, it *item) load {
+	return load{outputs: l.outputs + 1, rows: l.rows + it.request.Settings.NumBeams, length: max(l.length, e.length(it))}
+}
+
+func (e *Engine) fits(l load) bool { return l.outputs <= e.Rows && l.rows*l.length <= e.Tokens }
+
 // pick takes work out of the queue: the first output of the call whose turn it is, and
 // of all calls those nearest to it in length. So every call moves on, and little is
-// padded. With first false it joins others: it leaves what has to be alone, and then
-// all others, so that its turn comes.
-func (e *Engine) pick(rows, tokens int, first bool) []*item {
+// padded. Where it joins what runs already it leaves what has to be alone or does not
+// fit, and then all others, so that its turn comes.
+func (e *Engine) pick(beside load, joins bool) []*item {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.calls) > 0 {
@@ -135,22 +161,19 @@ func (e *Engine) pick(rows, tokens int, first bool) []*item {
 			continue
 		}
 		head := c.waiting[0]
-		if !first && (c.alone || rows < 1 || e.cost(head) > tokens) {
+		if joins && (c.alone || !e.fits(e.add(beside, head))) {
 			return nil
 		}
 		// It goes to the end of the line.
 		e.calls = append(e.calls[1:], c)
-		if c.alone {
+		if c.alone || e.Generator.Dimensions().Single {
 			c.waiting = c.waiting[1:]
 			return []*item{head}
 		}
-		return e.fill(head, rows, tokens)
+		return e.fill(head, beside)
 	}
 	return nil
 }
-
-// cost is how many tokens an output takes up, with all of its rows.
-func (e *Engine) cost(it *item) int { return e.length(it) * it.request.Settings.NumBeams }
 
 // length is that of an output's longest row of caches.
 func (e *Engine) length(it *item) int {
@@ -163,10 +186,7 @@ func (e *Engine) length(it *item) int {
 
 // fill takes items of the length of the first one, then those one token away,
 // and so on. Items of a call that ended are left for their caller to withdraw.
-func (e *Engine) fill(first *item, rows, tokens int) []*item {
-	if e.Generator.Dimensions().Single {
-		rows = 1
-	}
+func (e *Engine) fill(first *item, beside load) []*item {
 	var others []*item
 	for _, c := range e.calls {
 		if !c.alone && c.ctx.Err() == nil {
@@ -174,17 +194,17 @@ func (e *Engine) fill(first *item, rows, tokens int) []*item {
 		}
 	}
 	picked := []*item{first}
-	longest, beams := e.length(first), first.request.Settings.NumBeams
+	together := e.add(beside, first)
 	taken := map[*item]bool{first: true}
-	for _, it := range nearest(others, longest, e.length) {
-		if len(picked) >= rows {
+	for _, it := range nearest(others, e.length(first), e.length) {
+		if together.outputs >= e.Rows {
 			break
 		}
-		length, all := max(longest, e.length(it)), beams+it.request.Settings.NumBeams
-		if it == first || length*all > tokens {
+		more := e.add(together, it)
+		if it == first || !e.fits(more) {
 			continue
 		}
-		longest, beams = length, all
+		together = more
 		picked, taken[it] = append(picked, it), true
 	}
 	for _, c := range e.calls {

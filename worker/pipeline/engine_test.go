@@ -144,3 +144,78 @@ func TestEngine_LeavesNobodyWaiting(t *testing.T) {
 	assert.Equal(t, jobspec.CodeInternal, f.Code, "a call to a stopped engine: %v", err)
 	assert.Equal(t, []int{3, 5}, seen, "ran inputs of lengths %v", seen)
 }
+
+// newJoinableEngine makes an engine of a causal model that others may join, which writes
+// long outputs and tells begun of each group that joins.
+func newJoinableEngine(t *testing.T, rows, tokens int, begun func(inputs [][]int64) error) *Engine {
+	t.Helper()
+	d := &scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 4096, Threads: 1, Prompted: true}, joins: true, begun: begun}
+	return NewEngine(EngineConfig{Model: "scripted", Generator: NewGenerator(d, NewGate(1)), Rows: rows, Tokens: tokens})
+}
+
+// endless are requests whose outputs end at their greatest length alone.
+func endless(length int, inputs ...int) []*Request {
+	all := requestsOf(inputs...)
+	for _, r := range all {
+		r.Settings.NumBeams, r.Settings.EOS, r.Settings.MaxLength = 1, nil, length
+	}
+	return all
+}
+
+// What joins a long output is padded to its length, and counts so.
+func TestEngine_CountsThePaddingOfWhatJoins(t *testing.T) {
+	t.Parallel()
+	var groups []int
+	together := make(chan struct{})
+	e := newJoinableEngine(t, 16, 3*200, func(inputs [][]int64) error {
+		groups = append(groups, len(inputs))
+		if len(groups) == 1 {
+			<-together
+		}
+		return nil
+	})
+	runWith(t, e)
+	long := e.submit(t.Context(), endless(200, 3), false)
+	short := e.submit(t.Context(), endless(10, 3, 3, 3, 3, 3, 3), false)
+	close(together)
+	assert.Len(t, ends(short, 6), 6)
+	assert.Len(t, ends(long, 1), 1)
+	assert.Equal(t, []int{3, 2, 2}, groups, "three rows of 200 positions have room, the long one among them")
+}
+
+// A batch that others keep joining may never end: those that went away make room in it,
+// and nothing stays of those that are done.
+func TestEngine_KeepsNothingOfWhatLeftABatch(t *testing.T) {
+	t.Parallel()
+	e := newJoinableEngine(t, 2, 100_000, nil)
+	e.submit(t.Context(), endless(4000, 3), false)
+	items := e.pick(load{}, false)
+	b := newBatch(t.Context(), e, items)
+	defer b.cancel()
+	b.orders(items)
+	gone, leave := context.WithCancel(t.Context())
+	e.submit(gone, endless(10, 3), false)
+	assert.Len(t, b.join(), 1)
+	e.submit(t.Context(), endless(10, 3), false)
+	assert.Empty(t, b.join(), "there is no room")
+	leave()
+	joined := b.join()
+	assert.Len(t, joined, 1, "who went away makes room")
+	joined[0].Done([][]int64{{1}})
+	assert.Len(t, b.under, 1)
+	assert.Equal(t, items, b.left())
+}
+
+// Beams multiply what an output takes up: more than the model was made for is refused.
+func TestEngine_RefusesBeamsWithoutBound(t *testing.T) {
+	t.Parallel()
+	e := newJoinableEngine(t, 4, 1000, nil)
+	runWith(t, e)
+	r := endless(4096, 3)
+	assert.NoError(t, e.Generate(t.Context(), r, false), "all positions of the model")
+	r[0].Settings.NumBeams = 2
+	f, _ := FailureOf(e.Generate(t.Context(), r, false))
+	assert.Equal(t, jobspec.CodeInvalidInput, f.Code)
+	r[0].Settings.MaxLength = 40
+	assert.NoError(t, e.Generate(t.Context(), r, false))
+}

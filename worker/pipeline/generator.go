@@ -23,10 +23,11 @@ type Decoder interface {
 	// inputs are read.
 	ReadOn(ctx context.Context) (done bool, err error)
 	// Join gives each input that was read a row behind those that there are, where its
-	// outputs don't differ yet. The logits of row r of the new ones start at r times the
-	// vocabulary's size and are valid until the next call; the caller may change them.
-	// ok is false when they must wait for another step of the rows.
-	Join() (logits []float32, ok bool, err error)
+	// outputs don't differ yet, and tells whose they are: a request that was dropped
+	// meanwhile may be left out. The logits of row r of the new ones start at r times
+	// the vocabulary's size and are valid until the next call; the caller may change
+	// them. ok is false when they must wait for another step of the rows.
+	Join() (joined []*Request, logits []float32, ok bool, err error)
 	// Forward takes a step: last holds the newest token of each row. The logits are as
 	// of Join, for all rows.
 	Forward(ctx context.Context, last []int64) ([]float32, error)
@@ -153,12 +154,12 @@ func (r *running) read(ctx context.Context, requests []*Request) error {
 }
 
 func (r *running) join() error {
-	logits, ok, err := r.decoder.Join()
+	requests, logits, ok, err := r.decoder.Join()
 	if err != nil || !ok {
 		return err
 	}
-	joined := make([]*unfinished, len(r.reading))
-	for i, q := range r.reading {
+	joined := make([]*unfinished, len(requests))
+	for i, q := range requests {
 		limit := q.Settings.Limit(len(r.size.origin(q)), r.size.Positions)
 		joined[i] = &unfinished{request: q, search: newSearch(q, r.size.origin(q), limit), rows: 1}
 	}

@@ -50,16 +50,17 @@ func (s *scripted) Read(requests []*Request) error {
 
 func (s *scripted) ReadOn(ctx context.Context) (bool, error) { return true, ctx.Err() }
 
-func (s *scripted) Join() ([]float32, bool, error) {
+func (s *scripted) Join() ([]*Request, []float32, bool, error) {
 	if len(s.rows) > 0 && s.steps%2 == 1 {
-		return nil, false, nil
+		return nil, nil, false, nil
 	}
 	first := len(s.rows)
 	for _, r := range s.reading {
 		s.rows = append(s.rows, scriptedRow{r, uint64(r.Input[0]), slices.Clone(s.size.origin(r))})
 	}
+	joined := s.reading
 	s.reading = nil
-	return s.logits(s.rows[first:]), true, nil
+	return joined, s.logits(s.rows[first:]), true, nil
 }
 
 func (s *scripted) Forward(ctx context.Context, last []int64) ([]float32, error) {
@@ -175,11 +176,38 @@ func TestGenerator_EndsWithItsContext(t *testing.T) {
 func TestGenerator_RefusesWhatTheModelCantTake(t *testing.T) {
 	t.Parallel()
 	g := NewGenerator(&scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 4, Threads: 1, Prompted: true}}, NewGate(1))
-	for name, input := range map[string][]int64{"nothing": {}, "no room": {1, 2, 3, 4}, "no such token": {24}} {
+	for name, change := range map[string]func(r *Request){
+		"nothing":            func(r *Request) { r.Input = nil },
+		"no room":            func(r *Request) { r.Input = []int64{1, 2, 3, 4} },
+		"no such token":      func(r *Request) { r.Input = []int64{24} },
+		"recorded otherwise": func(r *Request) { r.Recorded = []int64{1, 24} },
+		"a forced beginning": func(r *Request) { r.Settings.ForcedBOS = new(int64(-1)) },
+		"a forced end":       func(r *Request) { r.Settings.ForcedEOS = bundle.Tokens{1 << 40} },
+	} {
 		r := requestsOf(1)
-		r[0].Input = input
+		change(r[0])
 		err := g.Run(t.Context(), r, nil)
 		var e *Error
 		assert.ErrorAs(t, err, &e, name)
+	}
+	g = NewGenerator(&scripted{t: t, size: Dimensions{Vocabulary: 24, Threads: 1}}, NewGate(1))
+	r := requestsOf(1)
+	r[0].Settings.DecoderStart = -1
+	assert.ErrorContains(t, g.Run(t.Context(), r, nil), "begin with")
+}
+
+// A model that can't write outputs together is compared one by one.
+func TestComparison_RunsOneByOneWhatCantRunTogether(t *testing.T) {
+	t.Parallel()
+	d := &scripted{t: t, size: Dimensions{Vocabulary: 24, Positions: 16, Threads: 1, Prompted: true, Single: true}}
+	d.begun = func(inputs [][]int64) error {
+		assert.Len(t, inputs, 1)
+		return nil
+	}
+	c := comparison{settings: settingsOf(0, 2), generator: NewGenerator(d, NewGate(1))}
+	outputs, err := c.generate(t.Context(), nil, []int64{1}, []int64{2}, []int64{3})
+	require.NoError(t, err)
+	for i, o := range outputs {
+		assert.Equal(t, int64(i+1), o[0])
 	}
 }

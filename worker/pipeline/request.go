@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"slices"
 
 	"parley/internal/jobspec"
 	"parley/worker/bundle"
@@ -52,9 +53,22 @@ func (r *Request) check(d Dimensions) error {
 			Message: "The text is too long for the model.",
 		}
 	}
+	known := func(id int64) bool { return id >= 0 && id < int64(d.Vocabulary) }
 	for _, id := range r.Input {
-		if id < 0 || id >= int64(d.Vocabulary) && d.Prompted {
+		if id < 0 || d.Prompted && !known(id) {
 			return NewError(jobspec.CodeModelBroken, "The tokenizer gives a token that the model does not have.")
+		}
+	}
+	if !d.Prompted && !known(r.Settings.DecoderStart) {
+		return NewError(jobspec.CodeModelBroken, "The model does not tell the token that its outputs begin with.")
+	}
+	forced := slices.Concat(r.Recorded, r.Settings.ForcedEOS)
+	if r.Settings.ForcedBOS != nil {
+		forced = append(forced, *r.Settings.ForcedBOS)
+	}
+	for _, id := range forced {
+		if !known(id) {
+			return NewError(jobspec.CodeInvalidInput, "The output can't hold the token %d: the model does not have it.", id)
 		}
 	}
 	return nil

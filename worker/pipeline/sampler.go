@@ -51,17 +51,31 @@ func (s *sampler) draw(row []float32, place uint64) int64 {
 
 // collect takes the tokens that have a score, the most probable first, of equals the
 // lowest; with top_k set only those that it leaves, equals of the last one among them.
+// Scores are relative to the greatest, so that neither a tiny temperature nor a bias
+// without end makes them anything but numbers.
 func (s *sampler) collect(row []float32) {
 	s.tokens = s.tokens[:0]
 	floor := s.floor(row)
 	for i, x := range row {
 		if x >= floor && x > forbidden {
-			s.tokens = append(s.tokens, weighted{token: int64(i), logit: float64(x) / s.settings.Temperature})
+			s.tokens = append(s.tokens, weighted{token: int64(i), logit: float64(x)})
 		}
 	}
 	slices.SortFunc(s.tokens, func(a, b weighted) int {
 		return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.token, b.token))
 	})
+	top := 0.0
+	for i, t := range s.tokens {
+		switch {
+		case i == 0:
+			top = t.logit
+			fallthrough
+		case t.logit == top:
+			s.tokens[i].logit = 0
+		default:
+			s.tokens[i].logit = (t.logit - top) / s.settings.Temperature
+		}
+	}
 }
 
 // floor is the score of the last token that top_k leaves.

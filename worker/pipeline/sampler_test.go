@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"slices"
 	"testing"
@@ -101,4 +102,18 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 		assert.InDelta(t, share, got[token], 0.008, "token %d", token)
 	}
 	assert.Equal(t, int64(-1), s.draw([]float32{forbidden, forbidden}, 0), "no token has a score")
+}
+
+// Scores without end, which a bias or a temperature near 0 may make, are drawn from like
+// others.
+func TestDrawsSurviveScoresWithoutEnd(t *testing.T) {
+	t.Parallel()
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, temperature := range []float64{1, math.SmallestNonzeroFloat64} {
+		for want, row := range map[int64][]float32{1: {0, inf, -2, forbidden}, 2: {1, nan, 20, 3}, -1: {nan, nan}} {
+			g := plain(t)
+			g.Temperature, g.TopK, g.TopP, g.MinP, g.TypicalP, g.EpsilonCutoff, g.EtaCutoff = temperature, 0, 0.99, 1e-6, 0.5, 1e-6, 1e-6
+			assert.Equal(t, want, newSampler(&g, 1, 0).draw(row, 0), "%v at a temperature of %v", row, temperature)
+		}
+	}
 }

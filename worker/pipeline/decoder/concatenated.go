@@ -71,21 +71,25 @@ func (m *concatenated) Read(requests []*pipeline.Request) error {
 func (m *concatenated) ReadOn(ctx context.Context) (done bool, err error) { return m.reader.next(ctx) }
 
 // Join implements pipeline.Decoder.
-func (m *concatenated) Join() (logits []float32, ok bool, err error) {
+func (m *concatenated) Join() (joined []*pipeline.Request, logits []float32, ok bool, err error) {
 	if len(m.rows) > 0 && m.length%alignment != 0 {
-		return nil, false, nil
+		return nil, nil, false, nil
 	}
 	length := m.length
 	if len(m.rows) == 0 {
 		length = 0
 	}
 	joining := m.reader.take()
+	defer freeAll(joining)
+	if len(joining) == 0 {
+		return nil, nil, true, nil
+	}
 	for _, p := range joining {
 		length = max(length, m.pad(p.length))
 	}
 	before := len(m.rows)
 	if err := m.relay(before+len(joining), length); err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	for i, p := range joining {
 		m.rows = append(m.rows, row{real: p.length})
@@ -93,10 +97,9 @@ func (m *concatenated) Join() (logits []float32, ok bool, err error) {
 			at := (before + i) * s.heads
 			place(m.now[c].Float32(), at, length, length-p.length, p.caches[c].Float32(), p.length, s, p.length)
 		}
-		logits = append(logits, p.logits...)
-		p.free()
+		joined, logits = append(joined, p.request), append(logits, p.logits...)
 	}
-	return logits, true, nil
+	return joined, logits, true, nil
 }
 
 func (m *concatenated) pad(n int) int {

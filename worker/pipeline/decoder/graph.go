@@ -117,6 +117,14 @@ func roleOf(name string) (role, onnx.Type, error) {
 	return r, onnx.Float32, nil
 }
 
+// Bounds of what a file may say: far above any model, and so low that no product of
+// them with rows and positions overflows.
+const (
+	maxHeads      = 1 << 12
+	maxWidth      = 1 << 20
+	maxVocabulary = 1 << 24
+)
+
 // shape is what one cache holds for a row and position: heads times dim values.
 type shape struct{ heads, dim int }
 
@@ -150,8 +158,8 @@ func (g *graph) shapes(heads, dim int) ([]shape, error) {
 		return nil, fmt.Errorf("%w: the decoder has no key-value cache", bundle.ErrBroken)
 	}
 	for i, s := range all {
-		if s.heads <= 0 || s.dim <= 0 {
-			return nil, fmt.Errorf("%w: cache %d is missing or config.json lacks its sizes", bundle.ErrBroken, i)
+		if s.heads <= 0 || s.dim <= 0 || s.heads > maxHeads || s.dim > maxWidth {
+			return nil, fmt.Errorf("%w: cache %d is missing, or nothing tells sizes that can be (%d heads, %d wide)", bundle.ErrBroken, i, s.heads, s.dim)
 		}
 	}
 	return all, nil

@@ -58,8 +58,8 @@ func (l *language) open(b *bundle.Bundle, threads int) error {
 		return err
 	}
 	l.size.Vocabulary = l.graph.vocabulary(b.Config.VocabSize)
-	if l.size.Vocabulary <= 0 {
-		return fmt.Errorf("%w: config.json lacks the size of the vocabulary", bundle.ErrBroken)
+	if l.size.Vocabulary <= 0 || l.size.Vocabulary > maxVocabulary {
+		return fmt.Errorf("%w: nothing tells a size of the vocabulary that can be (%d)", bundle.ErrBroken, l.size.Vocabulary)
 	}
 	var pasts []string
 	for _, p := range l.graph.session.Inputs() {

@@ -2,6 +2,7 @@ package decoder
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,4 +65,72 @@ func writeAll(t *testing.T, m Model, settings bundle.Generation) [][]int64 {
 		assert.Len(t, o, lengths[i]+12)
 	}
 	return outputs
+}
+
+// Many short rows and later a long one never take the room of many long ones.
+func TestRoomIsForTheRowsThatThereAre(t *testing.T) {
+	t.Parallel()
+	m := newShared(&language{caches: []shape{{heads: 1, dim: 1}}})
+	defer m.buffers[0].Free()
+	m.rows = slices.Repeat([]int{9}, 16)
+	require.NoError(t, m.reserve(16, 10))
+	m.rows = []int{9}
+	require.NoError(t, m.reserve(1, 20_000))
+	assert.LessOrEqual(t, m.slots*m.room, 40_000)
+	require.NoError(t, m.reserve(16, 10))
+	assert.LessOrEqual(t, m.slots*m.room, 40_000)
+}
+
+// Sizes that no memory has are refused when a model is loaded.
+func TestImpossibleSizesAreRefused(t *testing.T) {
+	require.NoError(t, onnx.Start(testkit.ONNX(t)))
+	b, err := bundle.Open(testkit.Shared(t, "models", "random", "gpt2-random"))
+	require.NoError(t, err)
+	path, err := b.Graph("model")
+	require.NoError(t, err)
+	g, err := openGraph(path, 1)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, g.session.Close()) }()
+	for i := range g.session.Inputs() {
+		if g.inputs[i].part == partSelf {
+			g.session.Inputs()[i].Shape = []int64{-1, 1 << 40, -1, 1 << 40}
+		}
+	}
+	_, err = g.shapes(1, 1)
+	assert.ErrorIs(t, err, bundle.ErrBroken)
+}
+
+// A prompt that nobody waits for any more is not read to its end, and the others join
+// without it.
+func TestDroppedPromptsAreNotReadOn(t *testing.T) {
+	require.NoError(t, onnx.Start(testkit.ONNX(t)))
+	for _, dir := range []string{testkit.Shared(t, "models", "random", "gpt2-random"), filepath.Join("testdata", "shared-caches")} {
+		b, err := bundle.Open(dir)
+		require.NoError(t, err)
+		m, err := OpenCausal(b, 1)
+		require.NoError(t, err)
+		switch m := m.(type) {
+		case *concatenated:
+			m.part = 16
+		case *shared:
+			m.part = 16
+		}
+		gone := false
+		long := &pipeline.Request{Input: slices.Repeat([]int64{5}, 90), Settings: b.Generation, Dropped: func() bool { return gone }}
+		short := &pipeline.Request{Input: []int64{7, 8}, Settings: b.Generation}
+		require.NoError(t, m.Read([]*pipeline.Request{long, short}))
+		done, err := m.ReadOn(t.Context())
+		require.NoError(t, err)
+		assert.False(t, done)
+		gone = true
+		done, err = m.ReadOn(t.Context())
+		require.NoError(t, err)
+		assert.True(t, done, "%s: the short one is all that is left to read", dir)
+		joined, logits, ok, err := m.Join()
+		require.NoError(t, err)
+		assert.True(t, ok)
+		assert.Equal(t, []*pipeline.Request{short}, joined)
+		assert.Len(t, logits, m.Dimensions().Vocabulary)
+		assert.NoError(t, m.Close())
+	}
 }

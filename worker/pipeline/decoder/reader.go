@@ -22,14 +22,17 @@ type reader struct {
 
 // prompt is one that was read: its caches, and the logits behind its last token.
 type prompt struct {
-	length int
-	caches []onnx.Memory
-	logits []float32
+	request *pipeline.Request
+	length  int
+	caches  []onnx.Memory
+	logits  []float32
 }
 
-func (p *prompt) free() {
-	for i := range p.caches {
-		p.caches[i].Free()
+func freeAll(prompts []*prompt) {
+	for _, p := range prompts {
+		for i := range p.caches {
+			p.caches[i].Free()
+		}
 	}
 }
 
@@ -41,13 +44,26 @@ func (r *reader) busy() bool { return len(r.waiting) > 0 || r.current != nil || 
 
 func (r *reader) begin(requests []*pipeline.Request) { r.waiting = slices.Clone(requests) }
 
+// turn makes the next prompt the current one, where none is under way; false without
+// one. Nobody waits for those that were dropped, so that they don't hold up the others.
+func (r *reader) turn() bool {
+	dropped := func(q *pipeline.Request) bool { return q.Dropped != nil && q.Dropped() }
+	if r.current != nil && dropped(r.current) {
+		r.current = nil
+	}
+	for r.current == nil && len(r.waiting) > 0 {
+		if next := r.waiting[0]; !dropped(next) {
+			r.current, r.at = next, 0
+		}
+		r.waiting = r.waiting[1:]
+	}
+	return r.current != nil
+}
+
 // next reads one part; done tells that all prompts are read.
 func (r *reader) next(ctx context.Context) (done bool, err error) {
-	if r.current == nil {
-		if len(r.waiting) == 0 {
-			return true, nil
-		}
-		r.current, r.waiting, r.at = r.waiting[0], r.waiting[1:], 0
+	if !r.turn() {
+		return true, nil
 	}
 	ids := r.current.Input
 	end := min(r.at+r.part, len(ids))
@@ -78,7 +94,7 @@ func (r *reader) next(ctx context.Context) (done bool, err error) {
 // finish keeps what was read; the reader gets buffers of its own again.
 func (r *reader) finish(logits []float32) {
 	last := slices.Clone(logits[len(logits)-r.size.Vocabulary:])
-	r.done = append(r.done, &prompt{length: len(r.current.Input), caches: r.now, logits: last})
+	r.done = append(r.done, &prompt{request: r.current, length: len(r.current.Input), caches: r.now, logits: last})
 	r.now = make([]onnx.Memory, len(r.later))
 	r.current = nil
 }
@@ -91,9 +107,7 @@ func (r *reader) take() []*prompt {
 }
 
 func (r *reader) reset() {
-	for _, p := range r.take() {
-		p.free()
-	}
+	freeAll(r.take())
 	r.waiting, r.current = nil, nil
 }
 

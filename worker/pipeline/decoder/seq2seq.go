@@ -92,8 +92,8 @@ func (m *Seq2seq) measure(c *bundle.Config) (err error) {
 			m.width = int(p.Shape[2])
 		}
 	}
-	if m.size.Vocabulary <= 0 || m.width <= 0 {
-		return fmt.Errorf("%w: config.json lacks the sizes of the vocabulary or the states", bundle.ErrBroken)
+	if m.size.Vocabulary <= 0 || m.size.Vocabulary > maxVocabulary || m.width <= 0 || m.width > maxWidth {
+		return fmt.Errorf("%w: nothing tells sizes of the vocabulary and the states that can be (%d, %d)", bundle.ErrBroken, m.size.Vocabulary, m.width)
 	}
 	n := len(m.caches)
 	m.self, m.later, m.cross = make([]onnx.Memory, n), make([]onnx.Memory, n), make([]onnx.Memory, n)
@@ -160,9 +160,9 @@ func (m *Seq2seq) ReadOn(ctx context.Context) (done bool, err error) {
 }
 
 // Join implements pipeline.Decoder.
-func (m *Seq2seq) Join() (logits []float32, ok bool, err error) {
-	m.reading = nil
-	return m.answer, true, nil
+func (m *Seq2seq) Join() (joined []*pipeline.Request, logits []float32, ok bool, err error) {
+	joined, m.reading = m.reading, nil
+	return joined, m.answer, true, nil
 }
 
 // Forward implements pipeline.Decoder.

@@ -57,35 +57,40 @@ func (m *shared) Read(requests []*pipeline.Request) error {
 func (m *shared) ReadOn(ctx context.Context) (done bool, err error) { return m.reader.next(ctx) }
 
 // Join implements pipeline.Decoder.
-func (m *shared) Join() (logits []float32, ok bool, err error) {
+func (m *shared) Join() (joined []*pipeline.Request, logits []float32, ok bool, err error) {
 	joining := m.reader.take()
+	defer freeAll(joining)
 	longest := 0
 	for _, p := range joining {
 		longest = max(longest, p.length)
 	}
 	if err := m.reserve(len(m.rows)+len(joining), longest+1); err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	for _, p := range joining {
 		for c, s := range m.caches {
 			place(m.buffers[c].Float32(), len(m.rows)*s.heads, m.room, 0, p.caches[c].Float32(), p.length, s, p.length)
 		}
 		m.rows = append(m.rows, p.length)
-		logits = append(logits, p.logits...)
-		p.free()
+		joined, logits = append(joined, p.request), append(logits, p.logits...)
 	}
-	return logits, true, nil
+	return joined, logits, true, nil
 }
 
-// reserve makes room for rows of a length; what is there stays.
+// reserve makes room for rows of a length; what is there stays. What grows is made for
+// what there is now: many short rows earlier and a long one now are not as many long ones.
 func (m *shared) reserve(rows, length int) error {
 	if rows <= m.slots && length <= m.room {
 		return nil
 	}
-	slots, room := max(rows, m.slots), m.room
-	if length > room {
-		room = (max(length, room+room/2) + roomStep - 1) / roomStep * roomStep
+	for _, n := range m.rows {
+		length = max(length, n)
 	}
+	slots, room := max(rows, len(m.rows)), m.room
+	if length > room {
+		room += room / 2
+	}
+	room = (max(length, min(room, 2*length)) + roomStep - 1) / roomStep * roomStep
 	for c, s := range m.caches {
 		var larger onnx.Memory
 		if err := larger.Reserve(4 * slots * s.size() * room); err != nil {

@@ -168,11 +168,15 @@ func repeat(values []float32, times int) []float32 {
 
 func floatTensor(m *onnx.Memory, values []float32, shape ...int64) (*onnx.Tensor, error) {
 	x, err := onnx.NewTensor[float32](m, shape...)
-	if err == nil && copy(x.Float32(), values) != len(values) {
+	if err != nil {
+		return nil, err
+	}
+	if len(values) != len(x.Float32()) {
 		x.Close()
 		return nil, fmt.Errorf("%d values for a tensor of shape %v", len(values), shape)
 	}
-	return x, err
+	copy(x.Float32(), values)
+	return x, nil
 }
 
 func (d *denoiser) free() {

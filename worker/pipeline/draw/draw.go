@@ -102,10 +102,18 @@ func (p *Painter) complete(job *Job) error {
 	case p.config.consistent && job.Negative != "":
 		return pipeline.NewError(jobspec.CodeInvalidInput, "The model %s takes no negative prompt.", p.bundle.Name)
 	}
-	if r := job.Recorded; r != nil && (r.Step < 0 || r.Step > job.Steps || len(r.Values) != p.places(job)*p.config.channels) {
+	if job.Recorded != nil && !p.continues(job) {
 		return pipeline.NewError(jobspec.CodeInvalidInput, "What was recorded does not belong to this picture.")
 	}
 	return nil
+}
+
+// continues tells whether what a job recorded can be of the picture that it asks for.
+func (p *Painter) continues(job *Job) bool {
+	r, size := job.Recorded, p.places(job)*p.config.channels
+	// A model that jumps to the picture itself ends with that, not with the values.
+	headed := len(r.Denoised) == size || len(r.Denoised) == 0 && !(p.config.consistent && r.Step > 0)
+	return r.Step >= 0 && r.Step <= job.Steps && len(r.Values) == size && headed
 }
 
 // places is how many places the latents of a job have.

@@ -106,6 +106,12 @@ func TestPreviewsShowThePictureRoughly(t *testing.T) {
 	noise.Source{Seed: 99}.Normal(0, l.Values)
 	image, err := p.decode(t.Context(), l.Values, 32, 16)
 	require.NoError(t, err)
+	for _, width := range []int{1, -8, 24} {
+		_, err := p.Preview(l, width)
+		assert.ErrorContains(t, err, "no picture", "width %d", width)
+	}
+	_, err = p.Preview(&Latents{Values: make([]float32, 4*8*8)}, 0)
+	assert.NoError(t, err, "the model's own width")
 	last, err := p.Preview(l, 32)
 	require.NoError(t, err)
 	require.Equal(t, [2]int{16, 8}, [2]int{last.Width, last.Height})
@@ -154,6 +160,8 @@ func TestDrawRefusesWithACode(t *testing.T) {
 		"UTF-8":              {Prompt: "\xff"},
 		"no negative prompt": {Negative: "a cat"},
 		"was recorded":       {Recorded: &Latents{Step: 1, Values: make([]float32, 3)}},
+		"belong to this":     {Steps: 2, Recorded: &Latents{Step: 2, Values: make([]float32, 4*8*8), Denoised: make([]float32, 7)}},
+		"to this picture":    {Steps: 2, Recorded: &Latents{Step: 2, Values: make([]float32, 4*8*8)}},
 		"does not belong":    {Steps: 2, Recorded: &Latents{Step: 3, Values: make([]float32, 4*8*8)}},
 	} {
 		_, err := p.Draw(t.Context(), job, nil)
@@ -184,6 +192,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"DDIMScheduler":      {"scheduler/scheduler_config.json", `"LCMScheduler"`, `"DDIMScheduler"`},
 		"thresholding":       {"scheduler/scheduler_config.json", `"thresholding": false`, `"thresholding": true`},
 		"don't fit together": {"unet/config.json", `"in_channels": 4`, `"in_channels": 9`},
+		"fit together":       {"unet/config.json", `"in_channels": 4`, `"in_channels": 1000000000000`},
+		"up to 4096 tokens":  {"tokenizer/tokenizer_config.json", `"model_max_length": `, `"model_max_length": 10000`},
 		"how long a prompt":  {"tokenizer/tokenizer_config.json", `"model_max_length"`, `"no_max_length"`},
 	} {
 		dir := filepath.Join(t.TempDir(), "variant")

@@ -33,6 +33,13 @@ type Painter struct {
 // maxPictures is how many pictures are drawn at once; more wait.
 const maxPictures = 4
 
+// Bounds of what the files of a bundle may say: every prompt is padded to words, and
+// channels are squared when the previews are fitted.
+const (
+	maxWords    = 4096
+	maxChannels = 128
+)
+
 // config is what the files of a bundle say.
 type config struct {
 	// consistent tells a latent consistency model, which takes the guidance as an input,
@@ -70,8 +77,8 @@ func (p *Painter) load(o pipeline.Options) (err error) {
 	if p.tokenizer, err = tokenizer.Open(filepath.Join(p.bundle.Dir, "tokenizer")); err != nil {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
 	}
-	if p.config.words = p.tokenizer.MaxLength(); p.config.words <= 0 {
-		return fmt.Errorf("%w: nothing tells how long a prompt may be", bundle.ErrBroken)
+	if p.config.words = p.tokenizer.MaxLength(); p.config.words <= 0 || p.config.words > maxWords {
+		return fmt.Errorf("%w: nothing tells how long a prompt may be, up to %d tokens", bundle.ErrBroken, maxWords)
 	}
 	if p.scheduler, err = scheduler.Open(filepath.Join(p.bundle.Dir, "scheduler", "scheduler_config.json")); err != nil {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
@@ -111,6 +118,9 @@ func openPart(b *bundle.Bundle, name string, known []string, output string, thre
 			err = fmt.Errorf("%w: %s: the input %q is not known", bundle.ErrBroken, path, in.Name)
 		}
 	}
+	if len(s.Inputs()) == 0 {
+		err = fmt.Errorf("%w: %s takes no %q", bundle.ErrBroken, path, known[0])
+	}
 	if len(s.Outputs()) != 1 || s.Outputs()[0].Type != onnx.Float32 {
 		err = fmt.Errorf("%w: %s gives no %q of float32", bundle.ErrBroken, path, output)
 	}
@@ -147,7 +157,7 @@ func (c *config) read(b *bundle.Bundle) error {
 		return fmt.Errorf("%w: model_index.json: %q is not supported", bundle.ErrBroken, index.Class)
 	}
 	c.channels, c.size, c.guidance, c.factor, c.shift = unet.Channels, unet.Size, unet.Guidance, vae.Factor, vae.Shift
-	if c.channels <= 0 || c.channels != vae.Latents || c.size <= 0 || c.size > 1<<10 || len(vae.Blocks) < 1 || len(vae.Blocks) > 8 || !(c.factor > 0) || c.guidance < 0 || c.guidance > 1<<16 {
+	if c.channels <= 0 || c.channels > maxChannels || c.channels != vae.Latents || c.size <= 0 || c.size > 1<<10 || len(vae.Blocks) < 1 || len(vae.Blocks) > 8 || !(c.factor > 0) || c.guidance < 0 || c.guidance > 1<<16 {
 		return fmt.Errorf("%w: the configurations of unet and vae_decoder don't fit together", bundle.ErrBroken)
 	}
 	c.scale = 1 << (len(vae.Blocks) - 1)

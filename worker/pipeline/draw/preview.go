@@ -110,14 +110,20 @@ func solve(left [][]float64, right []float64) ([]float64, error) {
 func abs(x float64) float64 { return max(x, -x) }
 
 // Preview is the picture that latents of a picture width pixels wide show already, one
-// pixel for each of their places.
+// pixel for each of their places; a width of 0 is the model's own.
 func (p *Painter) Preview(l *Latents, width int) (*picture.Picture, error) {
 	values := l.Values
 	if l.Denoised != nil {
 		values = l.Denoised
 	}
 	places := len(values) / p.config.channels
+	if width == 0 {
+		width = p.Size()
+	}
 	columns := width / p.config.scale
+	if columns < 1 || places < 1 || places%columns != 0 || len(values) != places*p.config.channels {
+		return nil, fmt.Errorf("latents of %d numbers are no picture %d pixels wide", len(values), width)
+	}
 	planes := make([]float32, 3*places)
 	for c, w := range p.preview.weights {
 		for place := range places {

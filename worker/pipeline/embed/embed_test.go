@@ -267,3 +267,14 @@ func BenchmarkEmbed(b *testing.B) {
 		})
 	}
 }
+
+// A graph that gives other states than one for each token is refused, and so is a text
+// without tokens.
+func TestStatesOfAnotherShapeAreRefused(t *testing.T) {
+	t.Parallel()
+	e := &Texts{network: &network{}, sentence: sentence{pooling: pooling{[]poolingWay{poolMean}}}}
+	_, err := e.vectors(make([]float32, 4), []int64{1, 1, 4}, [][]int64{{5, 6, 7}}, 3)
+	assert.ErrorIs(t, err, bundle.ErrBroken)
+	_, err = e.work(t.Context(), [][]int64{{}})
+	assert.ErrorIs(t, err, errNothing)
+}

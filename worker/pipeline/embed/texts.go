@@ -18,6 +18,8 @@ import (
 // maxText is the longest text, in bytes: a longer one would be cut by any model.
 const maxText = 1 << 20
 
+var errNothing = pipeline.NewError(jobspec.CodeInvalidInput, "There is nothing in the text that the model can read.")
+
 // Texts turns texts into vectors with one bundle.
 type Texts struct {
 	bundle    *bundle.Bundle
@@ -114,7 +116,7 @@ func (t *Texts) Embed(ctx context.Context, texts []string) ([][]float32, error) 
 			return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The text is not valid UTF-8.")
 		}
 		if inputs[i] = t.Encode(text); len(inputs[i]) == 0 {
-			return nil, pipeline.NewError(jobspec.CodeInvalidInput, "There is nothing in the text that the model can read.")
+			return nil, errNothing
 		}
 	}
 	return t.Do(ctx, inputs)
@@ -152,6 +154,9 @@ func (t *Texts) size(ids []int64) int {
 func (t *Texts) work(ctx context.Context, inputs [][]int64) ([][]float32, error) {
 	length := 0
 	for _, ids := range inputs {
+		if len(ids) == 0 {
+			return nil, errNothing
+		}
 		length = max(length, t.size(ids))
 	}
 	if len(inputs) == 1 && t.pooled() && !t.single() {
@@ -169,7 +174,7 @@ func (t *Texts) work(ctx context.Context, inputs [][]int64) ([][]float32, error)
 	if err != nil {
 		return nil, err
 	}
-	return t.vectors(values, shape, inputs)
+	return t.vectors(values, shape, inputs, length)
 }
 
 func (t *Texts) fill(name string, values []int64, inputs [][]int64, length int) {
@@ -194,11 +199,11 @@ func (t *Texts) fill(name string, values []int64, inputs [][]int64, length int) 
 }
 
 // vectors cuts the output of a run into one vector for each input, pooled where it has
-// the states of all tokens.
-func (t *Texts) vectors(values []float32, shape []int64, inputs [][]int64) ([][]float32, error) {
+// the states of all length tokens.
+func (t *Texts) vectors(values []float32, shape []int64, inputs [][]int64, length int) ([][]float32, error) {
 	rows := len(inputs)
-	if len(shape) < 2 || len(shape) > 3 || shape[0] != int64(rows) || shape[len(shape)-1] < 1 {
-		return nil, fmt.Errorf("%w: %q has the shape %v for %d texts", bundle.ErrBroken, t.network.output.Name, shape, rows)
+	if len(shape) < 2 || len(shape) > 3 || shape[0] != int64(rows) || shape[len(shape)-1] < 1 || len(shape) == 3 && shape[1] != int64(length) {
+		return nil, fmt.Errorf("%w: %q has the shape %v for %d texts of %d tokens", bundle.ErrBroken, t.network.output.Name, shape, rows, length)
 	}
 	width := int(shape[len(shape)-1])
 	each := len(values) / rows

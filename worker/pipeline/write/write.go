@@ -63,6 +63,9 @@ func (w *Writer) Write(ctx context.Context, job Job, progress func(text string, 
 	if err != nil {
 		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The settings can't be used: %v.", err)
 	}
+	if len(job.Recorded) > 0 && settings.NumReturnSequences > 1 {
+		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "Only a single text can go on behind what was recorded, not %d.", settings.NumReturnSequences)
+	}
 	input, err := w.Tokens(job)
 	if err != nil {
 		return nil, err
@@ -175,7 +178,8 @@ func (c *composition) text(tokens []int64) string {
 	return text.String()
 }
 
-// streaming tells progress of each token that completes characters.
+// streaming tells progress of each token; the text grows with those that complete
+// characters.
 func (c *composition) streaming(recorded []int64, progress func(string, []int64)) func(int64) {
 	s := c.writer.tokenizer.Stream()
 	for _, id := range c.origin {

@@ -167,6 +167,9 @@ func TestWriteRefusesWithACode(t *testing.T) {
 		"far too long": {w, Job{Prompt: strings.Repeat("x", maxPrompt+1)}, "bytes"},
 		"unsupported":  {w, Job{Prompt: "a", Settings: json.RawMessage(`{"penalty_alpha": 0.5}`)}, "penalty_alpha"},
 		"no settings":  {w, Job{Prompt: "a", Settings: json.RawMessage(`{"top_p"`)}, "settings"},
+		"no tokens":    {w, Job{Prompt: "a", Settings: json.RawMessage(`{"max_new_tokens": 0}`)}, "max_new_tokens"},
+		"two go on":    {w, Job{Prompt: "a", Recorded: []int64{5}, Settings: json.RawMessage(`{"do_sample": true, "num_return_sequences": 2}`)}, "single text"},
+		"not a token":  {w, Job{Prompt: "a", Recorded: []int64{1 << 40}}, "does not have it"},
 		"no template":  {gpt, Job{Messages: []chat.Message{chat.Text("user", "a")}}, "no chats"},
 		"no messages":  {w, Job{Messages: []chat.Message{}}, "template"},
 	} {

@@ -27,7 +27,7 @@ type Options struct {
 	pipeline.Options
 	// BatchRows is the greatest number of texts that are written together, 16 when 0;
 	// BatchTokens bounds them times beams times their greatest length, 16384 when 0. A
-	// single text is always written.
+	// single text is always written, see pipeline.EngineConfig.
 	BatchRows, BatchTokens int
 }
 
