@@ -2,13 +2,20 @@ package onnx
 
 /*
 #include <stdlib.h>
+
+// C.malloc ends the process where there is no memory; this gives NULL.
+static void *reserve(size_t size) { return malloc(size); }
 */
 import "C"
 
 import (
 	"errors"
+	"fmt"
 	"unsafe"
 )
+
+// ErrMemory says that a block is larger than what can be had.
+var ErrMemory = errors.New("out of memory")
 
 // Memory is a block outside of the Go heap, which ONNX Runtime may keep
 // pointers to. Its content is undefined at first. It is not safe for
@@ -27,9 +34,9 @@ func (m *Memory) Reserve(size int) error {
 	}
 	size = max(size, m.size+m.size/2, 64)
 	m.Free()
-	start := C.malloc(C.size_t(size))
+	start := C.reserve(C.size_t(size))
 	if start == nil {
-		return errors.New("out of memory")
+		return fmt.Errorf("%w: %d bytes", ErrMemory, size)
 	}
 	m.start, m.size = start, size
 	return nil

@@ -169,3 +169,20 @@ func TestMemoryGrows(t *testing.T) {
 	m.Free()
 	assert.Zero(t, m.size, "not freed")
 }
+
+// A size that can't be had is an error; the process lives on.
+func TestMemoryThatThereIsNot(t *testing.T) {
+	require.NoError(t, Start(testkit.ONNX(t)))
+	var m Memory
+	defer m.Free()
+	require.NoError(t, m.Reserve(100))
+	assert.ErrorIs(t, m.Reserve(1<<56), ErrMemory)
+	for _, shape := range [][]int64{{1 << 40, 1 << 40}, {-1, 4}, {1 << 62}, {1 << 47}} {
+		_, err := NewTensor[float32](&m, shape...)
+		assert.ErrorIs(t, err, ErrMemory, "%v", shape)
+	}
+	x, err := NewTensor[float32](&m, 2, 0, 3)
+	require.NoError(t, err)
+	assert.Empty(t, x.Float32())
+	x.Close()
+}

@@ -44,13 +44,16 @@ type Tensor struct {
 	shape []int64
 }
 
+// maxElements is more than any memory holds, and small enough to be counted in bytes.
+const maxElements = 1 << 48
+
 // NewTensor makes a tensor of the given shape over the start of m, which is
 // reserved to be large enough and must outlive the tensor. The content stays.
 func NewTensor[T element](m *Memory, shape ...int64) (*Tensor, error) {
 	count := int64(1)
 	for _, d := range shape {
-		if d < 0 {
-			return nil, fmt.Errorf("tensor of shape %v", shape)
+		if d < 0 || d > 0 && count > maxElements/d {
+			return nil, fmt.Errorf("tensor of shape %v: %w", shape, ErrMemory)
 		}
 		count *= d
 	}

@@ -136,8 +136,13 @@ func (t *Texts) Encode(text string) []int64 {
 // alone, so that the length has to follow from the text and no row may be alone.
 func (t *Texts) pooled() bool { return len(t.network.output.Shape) == 2 }
 
-// step is what the lengths of texts are rounded up to where the graph pools.
-const step = 8
+// What the lengths of texts are rounded up to with padding: where the graph pools, and
+// elsewhere. In some graphs the sums over positions come out another way with another
+// length, but not where both lengths are a multiple of it; measured, see docs/models.md.
+const (
+	pooledStep = 8
+	stateStep  = 4
+)
 
 // size is how many tokens a text has with its padding, as far as the company of other
 // texts does not add to it.
@@ -145,10 +150,14 @@ func (t *Texts) size(ids []int64) int {
 	switch {
 	case t.padded:
 		return t.length
-	case t.pooled() && !t.single():
-		return min(t.length, (len(ids)+step-1)/step*step)
+	case t.single():
+		return len(ids)
 	}
-	return len(ids)
+	step := stateStep
+	if t.pooled() {
+		step = pooledStep
+	}
+	return min(t.length, (len(ids)+step-1)/step*step)
 }
 
 func (t *Texts) work(ctx context.Context, inputs [][]int64) ([][]float32, error) {
