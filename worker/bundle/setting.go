@@ -76,20 +76,23 @@ func (d *LengthDecay) UnmarshalJSON(data []byte) error {
 type Strings []string
 
 // UnmarshalJSON reads "a" and ["a", "b"] alike; null changes nothing.
-func (s *Strings) UnmarshalJSON(data []byte) error {
+func (s *Strings) UnmarshalJSON(data []byte) error { return oneOrMany(data, (*[]string)(s)) }
+
+// oneOrMany reads a value as a list of it, and a list; null changes nothing.
+func oneOrMany[T any](data []byte, into *[]T) error {
 	if string(data) == "null" {
 		return nil
 	}
-	var one string
+	var one T
 	if err := json.Unmarshal(data, &one); err == nil {
-		*s = Strings{one}
+		*into = []T{one}
 		return nil
 	}
-	var many []string
+	var many []T
 	if err := json.Unmarshal(data, &many); err != nil {
 		return err
 	}
-	*s = many
+	*into = many
 	return nil
 }
 
@@ -97,22 +100,7 @@ func (s *Strings) UnmarshalJSON(data []byte) error {
 type Tokens []int64
 
 // UnmarshalJSON reads 3 and [3, 4] alike; null changes nothing.
-func (t *Tokens) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
-		return nil
-	}
-	var one int64
-	if err := json.Unmarshal(data, &one); err == nil {
-		*t = Tokens{one}
-		return nil
-	}
-	var many []int64
-	if err := json.Unmarshal(data, &many); err != nil {
-		return err
-	}
-	*t = many
-	return nil
-}
+func (t *Tokens) UnmarshalJSON(data []byte) error { return oneOrMany(data, (*[]int64)(t)) }
 
 // EarlyStopping says when a beam search ends.
 type EarlyStopping string

@@ -3,9 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"parley/worker/bundle"
@@ -16,14 +14,10 @@ import (
 // what comes out equal: the tokenizer and the generation, alone and in a batch. The
 // error says that a case could not be run.
 func (f *Findings) Compare(ctx context.Context, b *bundle.Bundle, t *tokenizer.Tokenizer, g *Generator) error {
-	ref, err := ReadReference(b.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	var ref Reference
+	if err := f.ReadReference(b.Dir, &ref); err != nil {
 		return err
 	}
-	f.Reference = true
 	c := comparison{findings: f, settings: b.Generation, tokenizer: t, generator: g}
 	f.CompareTokens(t, ref.Tokens)
 	if err := c.cases(ctx, ref.Cases); err != nil {

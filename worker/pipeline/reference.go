@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -57,14 +59,32 @@ type ReferenceToken struct {
 // ReadReference reads the folder's reference.json. The error wraps fs.ErrNotExist
 // where there is none, and bundle.ErrBroken where it can't be understood.
 func ReadReference(dir string) (*Reference, error) {
+	var ref Reference
+	if err := readReference(dir, &ref); err != nil {
+		return nil, err
+	}
+	return &ref, nil
+}
+
+func readReference(dir string, into any) error {
 	path := filepath.Join(dir, "reference.json")
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var ref Reference
-	if err := json.Unmarshal(data, &ref); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", bundle.ErrBroken, path, err)
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%w: %s: %w", bundle.ErrBroken, path, err)
 	}
-	return &ref, nil
+	return nil
+}
+
+// ReadReference reads the folder's reference.json into a family's own form of it, where
+// there is one, and takes down whether there is.
+func (f *Findings) ReadReference(dir string, into any) error {
+	err := readReference(dir, into)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	f.Reference = err == nil
+	return err
 }

@@ -2,13 +2,8 @@ package draw
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"time"
 
 	"parley/worker/bundle"
@@ -44,18 +39,10 @@ func Verify(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeli
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	f.Loaded, f.LoadMillis = true, time.Since(begun).Milliseconds()
-	data, err := os.ReadFile(filepath.Join(b.Dir, "reference.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	var ref reference
+	if err := f.ReadReference(b.Dir, &ref); err != nil {
 		return err
 	}
-	var ref reference
-	if err := json.Unmarshal(data, &ref); err != nil {
-		return fmt.Errorf("%w: reference.json: %w", bundle.ErrBroken, err)
-	}
-	f.Reference = true
 	for _, k := range ref.Cases {
 		job := Job{Prompt: k.Prompt, Negative: k.Negative, Steps: k.Steps, Guidance: &k.Guidance, Width: k.Width, Height: k.Height}
 		if err := p.complete(&job); err != nil {

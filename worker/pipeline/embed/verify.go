@@ -2,10 +2,8 @@ package embed
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -52,18 +50,10 @@ func Verify(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeli
 		defer func() { err = errors.Join(err, pictures.Close()) }()
 	}
 	f.Loaded, f.LoadMillis = true, time.Since(begun).Milliseconds()
-	data, err := os.ReadFile(filepath.Join(b.Dir, "reference.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	var ref reference
+	if err := f.ReadReference(b.Dir, &ref); err != nil {
 		return err
 	}
-	var ref reference
-	if err := json.Unmarshal(data, &ref); err != nil {
-		return fmt.Errorf("%w: reference.json: %w", bundle.ErrBroken, err)
-	}
-	f.Reference = true
 	f.CompareTokens(texts.tokenizer, ref.Tokens)
 	if err := compareTexts(ctx, texts, append(ref.Cases, ref.Texts...), f); err != nil || pictures == nil {
 		return err
