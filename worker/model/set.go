@@ -16,9 +16,9 @@ import (
 // Set is the models of a folder, opened.
 type Set struct{ models []Model }
 
-// Open loads every bundle below root that a family runs. What can't be used is
+// Open loads every bundle below root that a kind of job needs. What can't be used is
 // logged with the reason; the others work without it. It fails when nothing is
-// left. One gate keeps all of them from running at once.
+// left. The models share their lanes and their memory.
 func Open(ctx context.Context, root string, o pipeline.Options) (*Set, error) {
 	return openFolder(ctx, families, root, o)
 }

@@ -1,5 +1,5 @@
-// Package pipeline is what the families of models share: options, the gate that
-// keeps them from running at once, failures and their codes, batching while busy,
+// Package pipeline is what the families of models share: options, the lanes in which
+// they run, the memory that they take, failures and their codes, batching while busy,
 // and the decoding rules and searches by which models write. What one family alone
 // needs is in a package of its own below.
 package pipeline
@@ -17,7 +17,7 @@ type Options struct {
 	Library string
 	// Threads is how many threads a run may use; 0 means one for each core.
 	Threads int
-	// Gate keeps several models from running at once; nil means one of its own.
+	// Gate bounds how many models run at once in each lane; nil means one of its own.
 	Gate *Gate
 	// Keeper bounds the memory that models take; nil means one without a limit.
 	Keeper *Keeper
