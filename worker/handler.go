@@ -37,6 +37,13 @@ type Task struct {
 	// Alone asks not to be batched with others: the attempt was handed out
 	// before and its worker did not live to report.
 	Alone bool
+	// Recorded is what an earlier attempt kept, nil to begin. A handler that can't use
+	// it begins anew.
+	Recorded json.RawMessage
+	// Keep takes what another attempt needs to go on from here, as a value that becomes
+	// JSON and is not changed any more. It is stored before the words of the next call
+	// of progress are told, now and then, not each time.
+	Keep func(record any)
 }
 
 // codedError is what pipelines' errors look like.

@@ -21,6 +21,8 @@ type task struct {
 	cancel  context.CancelCauseFunc
 	started time.Time
 	alone   bool
+	// keeps tells that something may be kept for another attempt.
+	keeps bool
 
 	mu       sync.Mutex
 	beat     *time.Timer
@@ -79,10 +81,13 @@ func (t *task) perform(h Handler) (reported bool) {
 		w.Logger.Debug("the start was not reported", "run", t.job.Run, "error", err)
 	}
 	p := &progress{task: t}
+	recorded := t.recorded()
 	output, err := handle(ctx, h, Task{
 		Run: t.job.Run, Attempt: t.job.Attempt, Kind: t.job.Kind, Payload: t.job.Payload, Alone: t.alone,
+		Recorded: recorded, Keep: p.keep,
 	}, p.update)
 	p.close()
+	t.keeps = p.keeps || recorded != nil
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
@@ -118,6 +123,9 @@ func (t *task) end(output json.RawMessage, err error) (reported bool) {
 	if cause := context.Cause(t.ctx); errors.Is(cause, errCancelled) || errors.Is(cause, errSuperseded) {
 		w.cancelled.Add(1)
 		t.settle(natsx.Delivery.Ack)
+		if t.keeps && errors.Is(cause, errCancelled) {
+			t.forget()
+		}
 		return false
 	}
 	if errors.Is(err, errStopping) {
@@ -142,6 +150,9 @@ func (t *task) end(output json.RawMessage, err error) (reported bool) {
 	}
 	// One that gets lost costs a second run at most, which the recorder drops.
 	t.settle(natsx.Delivery.Ack)
+	if t.keeps && (r.Failure == nil || r.Failure.Code.Final()) {
+		t.forget()
+	}
 	return true
 }
 

@@ -106,6 +106,16 @@ type Progress struct {
 	Partial  string  `json:"partial,omitempty"`
 }
 
+// Record is how far an attempt at a run has come, kept by its worker so that
+// another one goes on from there: the same bytes come out as if nothing had
+// happened. It counts for the same kind and pool only.
+type Record struct {
+	Kind string `json:"kind"`
+	Pool string `json:"pool"`
+	// Data is the kind's own: for a text the tokens so far, for a picture the latents.
+	Data json.RawMessage `json:"data"`
+}
+
 // MaxPartial is the largest partial text in bytes, and MinProgressInterval the
 // shortest time between two reports of one run.
 const (

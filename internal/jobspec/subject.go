@@ -19,6 +19,9 @@ const (
 	// Workers read it with every heartbeat, so that a lost control message
 	// delays a cancellation but never loses it.
 	BucketCancel = "cancelled"
+	// BucketRecords is the key-value bucket that holds a Record of each run whose
+	// attempt is under way, or was when its worker went.
+	BucketRecords = "records"
 )
 
 // Core NATS subjects.

@@ -26,6 +26,9 @@ type Limits struct {
 	// Workers whose results are refused hold them and try again.
 	MaxJobBytes    int64
 	MaxResultBytes int64
+	// MaxRecordBytes bounds what is kept of how far attempts have come; default 256
+	// MiB. What is refused is not kept: another attempt begins anew.
+	MaxRecordBytes int64
 	// JobWindow is how long JOBS remembers a message id; default 10 minutes.
 	// ResultWindow is the same for RESULTS; default 2 minutes.
 	JobWindow    time.Duration
@@ -39,6 +42,7 @@ func (l Limits) withDefaults() Limits {
 	l.MaxJobs = orDefault(l.MaxJobs, 1_000_000)
 	l.MaxJobBytes = orDefault(l.MaxJobBytes, 1<<30)
 	l.MaxResultBytes = orDefault(l.MaxResultBytes, 1<<30)
+	l.MaxRecordBytes = orDefault(l.MaxRecordBytes, 256<<20)
 	l.JobWindow = orDefault(l.JobWindow, 10*time.Minute)
 	l.ResultWindow = orDefault(l.ResultWindow, 2*time.Minute)
 	l.Replicas = orDefault(l.Replicas, 1)
@@ -72,7 +76,7 @@ type Bus struct {
 	address string
 
 	bucketMu sync.Mutex
-	bucket   jetstream.KeyValue
+	buckets  map[string]jetstream.KeyValue
 }
 
 // How long one call to JetStream may take, and how long a stored message's
@@ -155,7 +159,7 @@ func dial(address, shown string, o Options, more ...nats.Option) (*Bus, error) {
 		conn.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Bus{conn: conn, js: js, limits: o.Limits.withDefaults(), log: o.Logger, address: shown}, nil
+	return &Bus{conn: conn, js: js, limits: o.Limits.withDefaults(), log: o.Logger, address: shown, buckets: map[string]jetstream.KeyValue{}}, nil
 }
 
 // Redact hides the passwords and tokens of a NATS address for logs and errors.

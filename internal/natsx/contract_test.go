@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +150,31 @@ func TestCancelRun_ReachesWatchersReadersAndListeners(t *testing.T) {
 		is, err = b.RunCancelled(t.Context(), "late")
 		assert.NoError(t, err, "the restored run reads as cancelled")
 		assert.False(t, is, "the restored run reads as cancelled: %v", is)
+	})
+}
+
+func TestRecord_IsReplacedAndDroppedWithoutAMark(t *testing.T) {
+	t.Parallel()
+	eachServer(t, natsx.Limits{MaxRecordBytes: 4096}, func(t *testing.T, b *natsx.Bus) {
+		prepare(t, b)
+		_, ok, err := b.Record(t.Context(), "a")
+		require.NoError(t, err)
+		assert.False(t, ok, "there is a record of a run that has none")
+		for _, data := range []string{"1", "2"} {
+			want := jobspec.Record{Kind: "k", Pool: "p", Data: json.RawMessage(data)}
+			require.NoError(t, b.PutRecord(t.Context(), "a", want))
+			got, ok, err := b.Record(t.Context(), "a")
+			require.NoError(t, err)
+			assert.True(t, ok)
+			assert.Equal(t, want, got)
+		}
+		large := jobspec.Record{Data: json.RawMessage(`"` + strings.Repeat("x", 5000) + `"`)}
+		assert.Error(t, b.PutRecord(t.Context(), "b", large), "the bucket has no bound")
+		for range 2 {
+			require.NoError(t, b.DropRecord(t.Context(), "a"))
+		}
+		s, err := b.JetStream().Stream(t.Context(), "KV_"+jobspec.BucketRecords)
+		require.NoError(t, err)
+		assert.Zero(t, s.CachedInfo().State.Msgs)
 	})
 }

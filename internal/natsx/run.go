@@ -177,15 +177,20 @@ func (b *Bus) watchCancelled(ctx context.Context, flagged func(string, bool), al
 }
 
 func (b *Bus) cancelBucket(ctx context.Context) (jetstream.KeyValue, error) {
+	return b.bucket(ctx, jobspec.BucketCancel)
+}
+
+// bucket opens a bucket, once.
+func (b *Bus) bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
 	b.bucketMu.Lock()
 	defer b.bucketMu.Unlock()
-	if b.bucket != nil {
-		return b.bucket, nil
+	if bucket, open := b.buckets[name]; open {
+		return bucket, nil
 	}
-	bucket, err := b.js.KeyValue(ctx, jobspec.BucketCancel)
+	bucket, err := b.js.KeyValue(ctx, name)
 	if err != nil {
-		return nil, b.explain("open the bucket "+jobspec.BucketCancel, err)
+		return nil, b.explain("open the bucket "+name, err)
 	}
-	b.bucket = bucket
+	b.buckets[name] = bucket
 	return bucket, nil
 }

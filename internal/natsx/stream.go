@@ -13,10 +13,13 @@ import (
 )
 
 // cancelAge is how long a run's cancelled flag is kept: longer than any attempt.
-const cancelAge = 24 * time.Hour
+// recordAge is the same for how far its attempts have come.
+const (
+	cancelAge = 24 * time.Hour
+	recordAge = 24 * time.Hour
+)
 
-// EnsureStreams makes JOBS, RESULTS and the bucket of cancelled runs what they
-// must be. It creates what is missing, brings limits up to date and leaves
+// EnsureStreams makes JOBS, RESULTS and the buckets what they must be. It creates what is missing, brings limits up to date and leaves
 // everything else, the number of replicas for example, as it finds it.
 func (b *Bus) EnsureStreams(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -27,7 +30,7 @@ func (b *Bus) EnsureStreams(ctx context.Context) error {
 	if err := b.ensureStream(ctx, jobspec.StreamResults, b.resultsConfig); err != nil {
 		return err
 	}
-	return b.ensureBucket(ctx)
+	return b.ensureBuckets(ctx)
 }
 
 func (b *Bus) jobsConfig(c *jetstream.StreamConfig) {
@@ -81,19 +84,22 @@ func (b *Bus) ensureStream(ctx context.Context, name string, set func(*jetstream
 	return nil
 }
 
-func (b *Bus) ensureBucket(ctx context.Context) error {
-	_, err := b.js.KeyValue(ctx, jobspec.BucketCancel)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		_, err = b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket:      jobspec.BucketCancel,
-			Description: "runs whose result nobody wants any more",
-			History:     1,
-			TTL:         cancelAge,
-			Storage:     jetstream.FileStorage,
-			Replicas:    b.limits.Replicas,
-		})
+// ensureBuckets makes the buckets that are missing.
+func (b *Bus) ensureBuckets(ctx context.Context) error {
+	for _, c := range []jetstream.KeyValueConfig{
+		{Bucket: jobspec.BucketCancel, Description: "runs whose result nobody wants any more", TTL: cancelAge},
+		{Bucket: jobspec.BucketRecords, Description: "how far attempts have come", TTL: recordAge, MaxBytes: b.limits.MaxRecordBytes},
+	} {
+		_, err := b.js.KeyValue(ctx, c.Bucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			c.History, c.Storage, c.Replicas = 1, jetstream.FileStorage, b.limits.Replicas
+			_, err = b.js.CreateOrUpdateKeyValue(ctx, c)
+		}
+		if err != nil {
+			return b.explain("open the bucket "+c.Bucket, err)
+		}
 	}
-	return b.explain("open the bucket "+jobspec.BucketCancel, err)
+	return nil
 }
 
 // explain adds what was tried, and says in words what an operator can act on.

@@ -1,0 +1,60 @@
+package natsx
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"parley/internal/jobspec"
+)
+
+// PutRecord keeps how far an attempt at a run has come, in place of what was kept
+// before. An error means that it is not known whether it is kept.
+func (b *Bus) PutRecord(ctx context.Context, run string, r jobspec.Record) error {
+	bucket, err := b.bucket(ctx, jobspec.BucketRecords)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode the record of run %s: %w", run, err)
+	}
+	if _, err := bucket.Put(ctx, run, data); err != nil {
+		return fmt.Errorf("keep the record of run %s: %w", run, err)
+	}
+	return nil
+}
+
+// Record gives what was kept of a run; ok is false when nothing is.
+func (b *Bus) Record(ctx context.Context, run string) (r jobspec.Record, ok bool, err error) {
+	bucket, err := b.bucket(ctx, jobspec.BucketRecords)
+	if err != nil {
+		return r, false, err
+	}
+	entry, err := bucket.Get(ctx, run)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return r, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(entry.Value(), &r)
+	}
+	if err != nil {
+		return jobspec.Record{}, false, fmt.Errorf("read the record of run %s: %w", run, err)
+	}
+	return r, true, nil
+}
+
+// DropRecord forgets what was kept of a run, without leaving a marker.
+func (b *Bus) DropRecord(ctx context.Context, run string) error {
+	stream, err := b.js.Stream(ctx, "KV_"+jobspec.BucketRecords)
+	if err == nil {
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+jobspec.BucketRecords+"."+run))
+	}
+	if err != nil {
+		return fmt.Errorf("drop the record of run %s: %w", run, err)
+	}
+	return nil
+}
