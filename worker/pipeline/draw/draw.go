@@ -2,6 +2,7 @@ package draw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -61,13 +62,26 @@ func (p *Painter) Draw(ctx context.Context, job Job, progress func(total int, l 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	source := noise.Source{Seed: job.Seed}
-	c := canvas{Painter: p, job: job, progress: progress, noise: func(step int, into []float32) { source.Normal(uint32(step), into) }}
-	image, err := c.draw(ctx)
+	model, release, err := p.kept.Use(ctx)
 	if err != nil {
-		return nil, pipeline.ModelError(p.bundle.Name, err)
+		return nil, err
 	}
-	return image, nil
+	defer release()
+	ctx, done, err := model.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	source := noise.Source{Seed: job.Seed}
+	c := canvas{loaded: model, job: job, progress: progress, noise: func(step int, into []float32) { source.Normal(uint32(step), into) }}
+	image, err := c.draw(ctx)
+	switch {
+	case err == nil:
+		return image, nil
+	case errors.Is(context.Cause(ctx), errStopping):
+		return nil, errStopping
+	}
+	return nil, pipeline.ModelError(p.bundle.Name, err)
 }
 
 // complete fills in what a job leaves open, and refuses what can't be drawn.
@@ -123,7 +137,7 @@ func (p *Painter) places(job *Job) int {
 
 // canvas is one picture under way.
 type canvas struct {
-	*Painter
+	*loaded
 	job      Job
 	progress func(int, *Latents)
 	// noise gives the noise of a step; that before the first one has the number 0.
