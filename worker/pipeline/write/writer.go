@@ -94,6 +94,7 @@ func (w *Writer) open(o Options) (*loaded, error) {
 	}
 	return &loaded{model: m, Engine: pipeline.NewEngine(pipeline.EngineConfig{
 		Model: w.bundle.Name, Generator: pipeline.NewGenerator(m, o.Gate), Rows: o.BatchRows, Tokens: o.BatchTokens,
+		Bytes: o.RunBytes,
 	})}, nil
 }
 
