@@ -18,8 +18,12 @@ import (
 const (
 	maxPrompt = 16 << 10
 	maxSteps  = 150
-	// maxSide is the greatest width or height, in pixels.
-	maxSide = 2048
+	// largest is how many times the model's own area a picture may have, and smallArea
+	// an area in pixels that any model may draw.
+	largest   = 4
+	smallArea = 1 << 16
+	// ownArea is the greatest area of its own for which a model is trusted to fit.
+	ownArea = 1 << 20
 )
 
 // Job is a picture to draw.
@@ -100,11 +104,14 @@ func (p *Painter) complete(job *Job) error {
 		if *side == 0 {
 			*side = p.Size()
 		}
-		if *side < p.config.scale || *side > maxSide || *side%p.config.scale != 0 {
-			return pipeline.NewError(jobspec.CodeInvalidInput, "A side of %d pixels can't be drawn: it has to be a multiple of %d and at most %d.", *side, p.config.scale, maxSide)
+		if most := p.area() / p.config.scale; *side < p.config.scale || *side > most || *side%p.config.scale != 0 {
+			return pipeline.NewError(jobspec.CodeInvalidInput, "A side of %d pixels can't be drawn: it has to be a multiple of %d and at most %d.", *side, p.config.scale, most)
 		}
 	}
 	switch {
+	case job.Width > p.area()/job.Height:
+		return pipeline.NewError(jobspec.CodeInvalidInput, "A picture of %d by %d pixels is too large for the model: it can have %d pixels, such as %d by %d.",
+			job.Width, job.Height, p.area(), p.Size(), max(p.config.scale, p.area()/p.Size()/p.config.scale*p.config.scale))
 	case job.Steps < 1 || job.Steps > maxSteps:
 		return pipeline.NewError(jobspec.CodeInvalidInput, "%d steps can't be taken: 1 to %d can.", job.Steps, maxSteps)
 	case !(*job.Guidance >= 0 && *job.Guidance <= 100):
@@ -121,6 +128,20 @@ func (p *Painter) complete(job *Job) error {
 	}
 	return nil
 }
+
+// area is how many pixels a picture may have: a few times those that the model was made
+// for, as far as the decoder's work over them fits into memory. The model's own size may
+// be drawn in any case, up to ownArea.
+func (p *Painter) area() int {
+	own := p.Size() * p.Size()
+	fit := int(float64(p.bytes) / p.config.pixelBytes())
+	return max(min(own, ownArea), min(fit, max(largest*own, smallArea)))
+}
+
+// pixelBytes estimates what a pixel takes while latents are decoded: at full size the
+// last two blocks of the decoder have a tensor that is read, one that is written and one
+// between, each with the channels of the wider block. The latents are far smaller.
+func (c *config) pixelBytes() float64 { return 3 * 4 * float64(c.planes) }
 
 // continues tells whether what a job recorded can be of the picture that it asks for.
 func (p *Painter) continues(job *Job) bool {

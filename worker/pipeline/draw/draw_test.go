@@ -176,6 +176,28 @@ func TestDrawRefusesWithACode(t *testing.T) {
 	assert.NotNil(t, draw(t, p, Job{Prompt: strings.Repeat("many words ", 900)}, nil), "a long prompt is cut")
 }
 
+// A picture may have some times the area that the model was made for, or what fits into
+// memory where that is less, but always the model's own.
+func TestTheLargestPictureFollowsFromTheModel(t *testing.T) {
+	p := painter(t)
+	own := p.Size() * p.Size()
+	for _, test := range []struct {
+		size  int
+		bytes int64
+		want  int
+	}{{8, 1 << 30, smallArea}, {256, 1 << 30, 512 * 512 * p.config.scale * p.config.scale}, {8, 1, own}, {8, int64(1000 * p.config.pixelBytes()), 1000}} {
+		other := &Painter{config: p.config, bytes: test.bytes}
+		other.config.size = test.size
+		assert.Equal(t, test.want, other.area(), "%+v", test)
+	}
+	p.bytes = int64(1000 * p.config.pixelBytes())
+	assert.NotNil(t, draw(t, p, Job{Width: 40, Height: 24}, nil))
+	_, err := p.Draw(t.Context(), Job{Width: 40, Height: 26}, nil)
+	f, _ := pipeline.FailureOf(err)
+	assert.Equal(t, jobspec.CodeInvalidInput, f.Code)
+	assert.Contains(t, f.Message, "40 by 26 pixels is too large")
+}
+
 func TestCancelEndsAPictureBetweenItsSteps(t *testing.T) {
 	p := painter(t)
 	ctx, cancel := context.WithCancel(t.Context())

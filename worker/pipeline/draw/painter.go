@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"parley/worker/bundle"
@@ -27,6 +28,8 @@ type Painter struct {
 	preview atomic.Pointer[preview]
 	// slots bound how many pictures are drawn at once: each has latents of its own.
 	slots chan struct{}
+	// bytes bounds what a run may take.
+	bytes int64
 }
 
 // maxPictures is how many pictures are drawn at once; more wait.
@@ -47,6 +50,8 @@ type config struct {
 	// channels are those of the latents, scale how many pixels one of their places is
 	// wide, size the latents' own width and height.
 	channels, scale, size int
+	// planes are the most channels that the decoder has for each pixel.
+	planes int
 	// guidance is the width of the guidance's embedding, 0 for none.
 	guidance int
 	// factor is what latents are divided by before they are decoded, shift what is
@@ -66,7 +71,7 @@ func Open(ctx context.Context, b *bundle.Bundle, o pipeline.Options) (*Painter, 
 	if err := o.StartRuntime(); err != nil {
 		return nil, err
 	}
-	p := &Painter{bundle: b, gate: o.Gate, slots: make(chan struct{}, maxPictures)}
+	p := &Painter{bundle: b, gate: o.Gate, slots: make(chan struct{}, maxPictures), bytes: o.RunBytes}
 	if err := p.load(ctx, o); err != nil {
 		return nil, pipeline.ModelError(b.Name, errors.Join(err, p.Close()))
 	}
@@ -128,6 +133,9 @@ func (c *config) read(b *bundle.Bundle) error {
 		return fmt.Errorf("%w: the configurations of unet and vae_decoder don't fit together", bundle.ErrBroken)
 	}
 	c.scale = 1 << (len(vae.Blocks) - 1)
+	if c.planes = slices.Max(vae.Blocks[:min(2, len(vae.Blocks))]); c.planes <= 0 || c.planes > 1<<16 {
+		return fmt.Errorf("%w: vae_decoder/config.json: no decoder has %v channels", bundle.ErrBroken, vae.Blocks)
+	}
 	return nil
 }
 

@@ -43,8 +43,23 @@ func (p *Pictures) open(o pipeline.Options) (*pictureNetwork, error) {
 	}
 	m.Batcher = pipeline.NewBatcher(pipeline.BatcherConfig[[]float32, []float32]{
 		Model: p.bundle.Name, Gate: o.Gate, Rows: rows, Tokens: batchPictures, Size: func([]float32) int { return 1 }, Work: m.work,
+		Need: m.need, Bytes: o.RunBytes,
 	})
 	return m, nil
+}
+
+// need is what a run takes; a picture alone may have to run beside itself.
+func (p *pictureNetwork) need(rows, _ int) float64 {
+	height, width := p.preprocessor.Size()
+	v := p.bundle.Config.Vision
+	patch := max(v.Patch, 1)
+	if v.Patch <= 0 {
+		// A network of convolutions, or one that nothing tells of.
+		patch = 16
+	}
+	rows = max(rows, 2)
+	pixels := 4 * 3 * float64(rows) * float64(height) * float64(width)
+	return pixels + need(rows, height/patch*(width/patch)+1, v.Width, v.Heads)
 }
 
 // Run implements pipeline.Resident.

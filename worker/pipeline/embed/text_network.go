@@ -47,8 +47,19 @@ func (t *Texts) open(o pipeline.Options) (*textNetwork, error) {
 	}
 	m.Batcher = pipeline.NewBatcher(pipeline.BatcherConfig[[]int64, []float32]{
 		Model: t.bundle.Name, Gate: o.Gate, Rows: rows, Tokens: 8192, Size: m.size, Uniform: m.pooled(), Work: m.work,
+		Need: m.need, Bytes: o.RunBytes,
 	})
 	return m, nil
+}
+
+// need is what a run takes; a text alone may have to run beside itself.
+func (t *textNetwork) need(rows, length int) float64 {
+	c := &t.bundle.Config
+	width, heads := c.Width, c.AttentionHeads
+	if t.bundle.Kind == bundle.KindCLIP {
+		width, heads = c.Text.Width, c.Text.Heads
+	}
+	return need(max(rows, 2), length, width, heads)
 }
 
 // Run implements pipeline.Resident.
