@@ -56,7 +56,7 @@ func (b *Bundle) Summary() (*Summary, error) {
 func (b *Bundle) sizes() (map[string]int64, error) {
 	paths, err := files(b.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+		return nil, err
 	}
 	sizes := make(map[string]int64, len(paths))
 	for p := range paths {
