@@ -17,40 +17,22 @@ const (
 )
 
 // walk collects the files of a bundle.
-type walk struct {
-	found map[string]bool
-	// roots are the folders, without links in their names, that links may point into.
-	roots []string
-}
+type walk struct{ found map[string]bool }
 
 // files gives the files under dir but the manifest and hidden ones, by their paths with
-// forward slashes. Links are followed to what lies below the folder that the bundle lies
-// in, or below the repository in the layout of a hub's cache (snapshots/COMMIT with links
-// into blobs). One that points elsewhere is ErrBroken; one that points nowhere is listed.
-// Other errors are ErrMissing.
+// forward slashes. Links are followed, wherever they point: whoever may write into the
+// models folder put them there, and nothing that is pulled becomes one. Those that lead in
+// a circle are ErrBroken; one that points nowhere is listed. Other errors are ErrMissing.
 func files(dir string) (map[string]bool, error) {
-	found, err := follow(dir)
+	w := walk{found: map[string]bool{}}
+	real, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		err = w.folder(real, "", 0)
+	}
 	if err != nil && !errors.Is(err, ErrBroken) {
 		err = fmt.Errorf("%w: %w", ErrMissing, err)
 	}
-	return found, err
-}
-
-func follow(dir string) (map[string]bool, error) {
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return nil, err
-	}
-	w := walk{found: map[string]bool{}, roots: []string{real}}
-	for _, folder := range []string{dir, real} {
-		if parent, err := filepath.EvalSymlinks(filepath.Dir(folder)); err == nil && parent != filepath.Dir(parent) {
-			w.roots = append(w.roots, parent)
-		}
-	}
-	if parent := filepath.Dir(real); filepath.Base(parent) == "snapshots" {
-		w.roots = append(w.roots, filepath.Join(filepath.Dir(parent), "blobs"))
-	}
-	return w.found, w.folder(real, "", 0)
+	return w.found, err
 }
 
 // folder collects the files of a folder, whose path in the bundle is name; links tells how
@@ -94,9 +76,6 @@ func (w *walk) link(path, name string, links int) error {
 	if err != nil {
 		return w.add(name)
 	}
-	if !w.allows(target) {
-		return fmt.Errorf("%w: %s is a link that points out of the models folder", ErrBroken, name)
-	}
 	info, err := os.Stat(target)
 	switch {
 	case err != nil:
@@ -107,15 +86,6 @@ func (w *walk) link(path, name string, links int) error {
 		return fmt.Errorf("%w: %s is a link that leads in a circle, or through too many others", ErrBroken, name)
 	}
 	return w.folder(target, name, links+1)
-}
-
-func (w *walk) allows(target string) bool {
-	for _, root := range w.roots {
-		if below(target, root) {
-			return true
-		}
-	}
-	return false
 }
 
 // below tells whether a path is a folder or lies below it.
