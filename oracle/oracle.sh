@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 SHARED=$(realpath "${SHARED:-../shared}")
-CACHE=$PWD/.cache/oracle
+CACHE=${CACHE:-$PWD/.cache/oracle}
 PYTHON=${PYTHON:-python3.11}
 ALL=(chat pictures scheduler generation tokenizers exports rows)
 GOLDEN=(worker/chat/testdata worker/picture/testdata worker/scheduler/testdata worker/pipeline/testdata
