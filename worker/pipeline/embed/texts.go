@@ -80,12 +80,11 @@ func (t *Texts) file() string {
 	return "model"
 }
 
-// memoryOf estimates what a graph of a bundle takes; one that is not there takes nothing,
-// and loading it tells what is missing.
+// memoryOf estimates what a graph of a bundle takes.
 func memoryOf(b *bundle.Bundle, name string) (int64, error) {
 	path, err := b.Graph(name)
 	if err != nil {
-		return 0, nil
+		return 0, err
 	}
 	return bundle.MemoryOf(path)
 }
