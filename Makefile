@@ -108,6 +108,11 @@ fault: test-deps ## Kill and restart processes, NATS and sockets under real clie
 		PARLEY_STALLED_READERS=$(or $(PARLEY_STALLED_READERS),1000) \
 		.cache/bin/services go test -count 1 -v -parallel 1 -timeout 20m ./e2e/fault
 
+.PHONY: oracle
+oracle: tools-check ## Make the golden files again with the reference libraries and tell what differs (needs Python 3.11)
+	$(say) "Asking the reference libraries: $(or $(ONLY),all of oracle/). Their packages take some GB in .cache/oracle"
+	@oracle/oracle.sh $(ONLY)
+
 .PHONY: test-servers
 test-servers: .cache/bin/nats-server | tools-check
 	@scripts/servers.sh

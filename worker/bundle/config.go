@@ -20,11 +20,22 @@ type Config struct {
 	AttentionHeads int `json:"num_attention_heads"`
 	Text           struct {
 		Positions int `json:"max_position_embeddings"`
+		Tower
 	} `json:"text_config"`
+	// Vision is the picture tower of a model that has one.
+	Vision Tower `json:"vision_config"`
 	// Pad is the token that fills up, nil where the file does not say.
 	Pad *int `json:"pad_token_id"`
 	// Tasks are settings by the name of a task, such as "translation_en_to_de".
 	Tasks map[string]Task `json:"task_specific_params"`
+}
+
+// Tower is the size of one half of a model for texts and pictures.
+type Tower struct {
+	Width int `json:"hidden_size"`
+	Heads int `json:"num_attention_heads"`
+	// Patch is the side of the square of pixels that is a token.
+	Patch int `json:"patch_size"`
 }
 
 // Task is what config.json says of one task.

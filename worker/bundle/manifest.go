@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
@@ -105,7 +104,7 @@ func (b *Bundle) Check() ([]FileCheck, error) {
 	}
 	paths, err := files(b.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+		return nil, err
 	}
 	for path := range m.Files {
 		if !filepath.IsLocal(filepath.FromSlash(path)) {
@@ -151,28 +150,6 @@ func (b *Bundle) checkFile(path string, record FileRecord, recorded bool) (FileC
 	}
 	check.OK = false
 	return check, fmt.Errorf("%w: %s: digest %s", ErrBroken, b.path(path), check.Digest)
-}
-
-// files gives the regular files under dir but the manifest and hidden ones.
-func files(dir string) (map[string]bool, error) {
-	found := map[string]bool{}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if path != dir && strings.HasPrefix(entry.Name(), ".") {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		relative, err := filepath.Rel(dir, path)
-		if err == nil && !entry.IsDir() && relative != manifestFile {
-			found[filepath.ToSlash(relative)] = true
-		}
-		return err
-	})
-	return found, err
 }
 
 func digest(path string) (sum string, err error) {

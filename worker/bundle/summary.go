@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -55,7 +56,7 @@ func (b *Bundle) Summary() (*Summary, error) {
 func (b *Bundle) sizes() (map[string]int64, error) {
 	paths, err := files(b.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+		return nil, err
 	}
 	sizes := make(map[string]int64, len(paths))
 	for p := range paths {
@@ -107,6 +108,28 @@ func memory(sizes map[string]int64) int64 {
 		return 0
 	}
 	return graphs/100*graphShare + data/100*dataShare + loadedBase
+}
+
+// MemoryOf estimates the bytes of memory that a single graph takes once it is loaded, for
+// a part of a bundle that is loaded by itself. path is as Graph and Part give it.
+func MemoryOf(path string) (int64, error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrMissing, err)
+	}
+	sizes := map[string]int64{}
+	for _, e := range entries {
+		graph, isData := GraphOfData(e.Name())
+		if e.Name() != filepath.Base(path) && (!isData || graph != filepath.Base(path)) {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(filepath.Dir(path), e.Name()))
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrMissing, err)
+		}
+		sizes[e.Name()] = info.Size()
+	}
+	return memory(sizes), nil
 }
 
 // maxLanguages is how many languages a summary or a manifest names at most.

@@ -28,11 +28,11 @@ func BenchmarkQueryUnderLoad(b *testing.B) {
 		return one
 	}
 	o := pipeline.Options{}.WithDefaults()
-	texts, err := embed.OpenTexts(open("sticker-mini"), o)
+	texts, err := embed.OpenTexts(b.Context(), open("sticker-mini"), o)
 	require.NoError(b, err)
-	writer, err := write.Open(open("caption-mini"), write.Options{Options: o})
+	writer, err := write.Open(b.Context(), open("caption-mini"), write.Options{Options: o})
 	require.NoError(b, err)
-	painter, err := draw.Open(open("random", "lcm-random"), o)
+	painter, err := draw.Open(b.Context(), open("random", "lcm-random"), o)
 	require.NoError(b, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup

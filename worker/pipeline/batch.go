@@ -67,7 +67,7 @@ func (b *batch) join() []*Request {
 func (b *batch) orders(items []*item) []*Request {
 	orders := make([]*Request, len(items))
 	for i, it := range items {
-		orders[i] = it.order(func() { b.forget(it) })
+		orders[i] = it.order(b.engine.Model, func() { b.forget(it) })
 		b.under = append(b.under, &underway{item: it, stop: context.AfterFunc(it.call.ctx, b.cancelUnwanted)})
 	}
 	return orders

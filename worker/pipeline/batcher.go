@@ -21,6 +21,10 @@ type BatcherConfig[I, O any] struct {
 	// set only those of the same.
 	Size    func(I) int
 	Uniform bool
+	// Need estimates the bytes that a run of so many inputs of up to a size takes, and
+	// Bytes bounds it. A single input that takes more is refused.
+	Need  func(rows, size int) float64
+	Bytes int64
 	// Work runs a model over inputs once and gives an output for each. What it gives
 	// for one does not depend on the others.
 	Work func(ctx context.Context, inputs []I) ([]O, error)
@@ -60,6 +64,11 @@ func NewBatcher[I, O any](c BatcherConfig[I, O]) *Batcher[I, O] {
 // Do gives an output for each input, in their order. It may be called concurrently. It
 // fails with the error of ctx, or with an *Error.
 func (b *Batcher[I, O]) Do(ctx context.Context, inputs []I) ([]O, error) {
+	for _, in := range inputs {
+		if need := b.Need(1, b.Size(in)); need > float64(b.Bytes) {
+			return nil, NewError(jobspec.CodeInvalidInput, "The input takes about %.0f MiB of memory; it may take %d MiB.", need/(1<<20), b.Bytes>>20)
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answers := make(chan answer[O], len(inputs))
@@ -135,7 +144,7 @@ func (b *Batcher[I, O]) pick() []*asked[I, O] {
 		if len(picked) >= b.Rows || b.Uniform && b.Size(a.input) != longest {
 			break
 		}
-		if size*(len(picked)+1) > b.Tokens {
+		if size*(len(picked)+1) > b.Tokens || b.Need(len(picked)+1, size) > float64(b.Bytes) {
 			continue
 		}
 		longest = size

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"slices"
 
 	"parley/worker/bundle"
@@ -82,7 +81,7 @@ func (b *beams) advance(row func(int) []float32) error {
 	length := len(b.running[0].tokens)
 	b.collect(row, length)
 	if len(b.found.found) == 0 {
-		return fmt.Errorf("%w: %w", bundle.ErrBroken, errNoScores)
+		return b.rules.nothingLeft(row(0))
 	}
 	ends := make([]bool, len(b.found.found))
 	all := true

@@ -64,8 +64,8 @@ func (c *call) take() []news {
 	return told
 }
 
-// order is the item's request for a Generator: what it tells goes to the call.
-func (it *item) order(done func()) *Request {
+// order is the item's request for a Generator of a model: what it tells goes to the call.
+func (it *item) order(model string, done func()) *Request {
 	r := *it.request
 	r.Recorded = append(slices.Clip(r.Recorded), it.written...)
 	dropped := r.Dropped
@@ -75,6 +75,10 @@ func (it *item) order(done func()) *Request {
 			it.written = append(it.written, token)
 			it.call.tell(news{index: it.index, token: token})
 		}
+	}
+	r.Failed = func(err error) {
+		done()
+		it.call.tell(news{index: it.index, err: ModelError(model, err)})
 	}
 	r.Done = func(outputs [][]int64) {
 		done()

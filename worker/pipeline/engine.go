@@ -9,7 +9,7 @@ import (
 	"parley/internal/jobspec"
 )
 
-// EngineConfig describes an Engine; every field is needed.
+// EngineConfig describes an Engine; every field but Bytes is needed.
 type EngineConfig struct {
 	// Model is the name for the log and for failures.
 	Model     string
@@ -18,6 +18,9 @@ type EngineConfig struct {
 	// times rows. A single output always runs, beams only up to Tokens or
 	// the positions of the model, whichever is more.
 	Rows, Tokens int
+	// Bytes bounds what outputs that run together take, by the model's Footprint; 0
+	// means 1 GiB. A single output that takes more is refused.
+	Bytes int64
 }
 
 // Engine batches while busy: what all callers queued during one run forms the
@@ -35,6 +38,10 @@ type Engine struct {
 
 // NewEngine makes an Engine, which works while Run runs.
 func NewEngine(c EngineConfig) *Engine {
+	if c.Bytes <= 0 {
+		c.Bytes = defaultRunBytes
+	}
+	c.Generator.bytes = c.Bytes
 	return &Engine{EngineConfig: c, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
@@ -43,11 +50,16 @@ func NewEngine(c EngineConfig) *Engine {
 // run together, but for those of a call that is to be alone. It fails with the error
 // of ctx, or with an *Error.
 func (e *Engine) Generate(ctx context.Context, requests []*Request, alone bool) error {
-	for _, r := range requests {
-		if err := e.check(r); err != nil {
+	bounded := make([]*Request, len(requests))
+	for i, r := range requests {
+		if bounded[i] = e.bound(r); bounded[i] == nil {
+			bounded[i] = r
+		}
+		if err := e.check(bounded[i]); err != nil {
 			return err
 		}
 	}
+	requests = bounded
 	// What is left of a call that fails is not wanted any more.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -90,7 +102,33 @@ func (e *Engine) check(r *Request) error {
 	if length := e.length(&item{request: r}); size.Prompted && length > most/max(1, r.Settings.NumBeams) {
 		return NewError(jobspec.CodeInvalidInput, "An output of up to %d tokens with %d beams is too large: together they may have %d.", length, r.Settings.NumBeams, most)
 	}
+	alone := e.add(load{}, &item{request: r})
+	alone.written = r.Settings.Limit(len(size.origin(r)), size.Positions)
+	if need := e.bytes(alone); need > float64(e.Bytes) {
+		return NewError(jobspec.CodeInvalidInput, "An output of up to %d tokens with %d beams takes about %.0f MiB of memory; it may take %d MiB.",
+			alone.written, r.Settings.NumBeams, need/(1<<20), e.Bytes>>20)
+	}
 	return nil
+}
+
+// bound gives an output whose settings don't tell how long it may get the greatest length
+// that fits into memory, where that is less than the model's positions; nil where there
+// is nothing to change.
+func (e *Engine) bound(r *Request) *Request {
+	size := e.Generator.Dimensions()
+	alone := e.add(load{}, &item{request: r})
+	alone.written = 0
+	per := float64(alone.rows) * size.Footprint.Written
+	if r.Settings.MaxLength > 0 || r.Settings.MaxNewTokens != nil || per <= 0 {
+		return nil
+	}
+	most := (float64(e.Bytes) - e.bytes(alone)) / per
+	if most >= float64(r.Settings.Limit(len(size.origin(r)), size.Positions)) {
+		return nil
+	}
+	shorter := *r
+	shorter.Settings.MaxLength = max(1, int(most))
+	return &shorter
 }
 
 // submit queues requests.
@@ -138,14 +176,33 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // load is what runs together: how many outputs, with how many rows in all, and the
 // length of the longest, to which all of them are padded.
-type load struct{ outputs, rows, length int }
+//
+// read and written are the most tokens that an encoder reads for one of them, and that
+// one has in the end.
+type load struct{ outputs, rows, length, read, written int }
 
 // add is a load with one more output.
 func (e *Engine) add(l load, it *item) load {
-	return load{outputs: l.outputs + 1, rows: l.rows + it.request.Settings.NumBeams, length: max(l.length, e.length(it))}
+	length := e.length(it)
+	sum := load{outputs: l.outputs + 1, rows: l.rows + max(1, it.request.Settings.NumBeams), length: max(l.length, length)}
+	if e.Generator.Dimensions().Prompted {
+		sum.written = sum.length
+		return sum
+	}
+	// What an encoder-decoder writes is about as long as what it reads, and its greatest
+	// length far off. Where the outputs get longer, the Generator ends the batch.
+	expected := min(2*length+32, it.request.Settings.Limit(1, e.Generator.Dimensions().Positions))
+	sum.read, sum.written = max(l.read, length), max(l.written, expected)
+	return sum
 }
 
-func (e *Engine) fits(l load) bool { return l.outputs <= e.Rows && l.rows*l.length <= e.Tokens }
+func (e *Engine) bytes(l load) float64 {
+	return e.Generator.Dimensions().Footprint.of(l.outputs, l.rows, l.read, l.written)
+}
+
+func (e *Engine) fits(l load) bool {
+	return l.outputs <= e.Rows && l.rows*l.length <= e.Tokens && e.bytes(l) <= float64(e.Bytes)
+}
 
 // pick takes work out of the queue: the first output of the call whose turn it is, and
 // of all calls those nearest to it in length. So every call moves on, and little is
@@ -228,7 +285,7 @@ func (e *Engine) work(ctx context.Context, items []*item) {
 		return
 	}
 	left := b.left()
-	if len(left) > 1 && !errors.Is(err, context.Canceled) {
+	if len(left) > 1 && !errors.Is(err, context.Canceled) && !errors.Is(err, errOverBudget) {
 		slog.Warn("batch failed, its outputs are written one by one", "model", e.Model, "outputs", len(left), "error", err)
 	}
 	for _, it := range left {

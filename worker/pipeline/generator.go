@@ -52,6 +52,8 @@ type Dimensions struct {
 	// Single tells that outputs of different inputs can't be written together, because
 	// rows can't be told from their padding or would change each other's numbers.
 	Single bool
+	// Footprint is what rows take.
+	Footprint Footprint
 }
 
 // origin is what an output begins with.
@@ -67,6 +69,8 @@ type Generator struct {
 	decoder Decoder
 	size    Dimensions
 	gate    *Gate
+	// bytes bounds what outputs that are written together take; 0 for no bound.
+	bytes int64
 }
 
 // NewGenerator makes a Generator that runs its model within the gate; the decoder
@@ -113,6 +117,10 @@ type unfinished struct {
 	request *Request
 	search  search
 	rows    int
+	// steps are how many were taken.
+	steps int
+	// failed is why the output can't be written.
+	failed error
 	// settled tells that its rows are where its beams are.
 	settled bool
 }
@@ -176,6 +184,9 @@ func (r *running) step(ctx context.Context) error {
 	if len(r.live) == 0 {
 		return nil
 	}
+	if err := r.fits(); err != nil {
+		return err
+	}
 	return r.gate.Within(ctx, LaneText, func() error {
 		var last []int64
 		for _, u := range r.live {
@@ -195,6 +206,29 @@ func (r *running) step(ctx context.Context) error {
 	})
 }
 
+// errOverBudget says that outputs which are written together got longer than was to be
+// expected, and take more memory than they may. Each by itself was found to fit.
+var errOverBudget = errors.New("the outputs of a batch take too much memory together")
+
+// fits tells whether the outputs under way may take another step.
+func (r *running) fits() error {
+	if r.bytes <= 0 || len(r.live) < 2 {
+		return nil
+	}
+	rows, read, written := 0, 0, 0
+	for _, u := range r.live {
+		rows += u.rows
+		written = max(written, len(r.size.origin(u.request))+u.steps+1)
+		if !r.size.Prompted {
+			read = max(read, len(u.request.Input))
+		}
+	}
+	if r.size.Footprint.of(len(r.live), rows, read, written) > float64(r.bytes) {
+		return errOverBudget
+	}
+	return nil
+}
+
 // advance takes a step with every search; the work over the vocabulary is
 // shared by as many goroutines as the model has threads, which idle now.
 func (r *running) advance(live []*unfinished, logits []float32) error {
@@ -207,12 +241,16 @@ func (r *running) advance(live []*unfinished, logits []float32) error {
 	}
 	size := r.size.Vocabulary
 	spread(len(live), r.size.Threads, func(i int) {
-		errs[i] = live[i].search.advance(func(beam int) []float32 {
+		live[i].failed = live[i].search.advance(func(beam int) []float32 {
 			// In the first step all beams share a row.
 			at := (first[i] + min(beam, live[i].rows-1)) * size
 			return logits[at : at+size : at+size]
 		})
 		live[i].settled = false
+		live[i].steps++
+		if live[i].request.Failed == nil {
+			errs[i] = live[i].failed
+		}
 	})
 	return errors.Join(errs...)
 }
@@ -234,6 +272,20 @@ func spread(n, threads int, do func(i int)) {
 	wait.Wait()
 }
 
+// over tells whether an output is complete, can't be written or is not wanted any more,
+// and tells whoever asked for it.
+func (r *running) over(u *unfinished) bool {
+	if u.failed != nil {
+		u.request.Failed(u.failed)
+		return true
+	}
+	outputs := u.search.outputs()
+	if outputs != nil && u.request.Done != nil {
+		u.request.Done(outputs)
+	}
+	return outputs != nil || u.request.dropped()
+}
+
 // arrange hands out what is complete, closes the gaps and moves the rows of the
 // caches to where the beams are now.
 func (r *running) arrange() error {
@@ -248,13 +300,9 @@ func (r *running) arrange() error {
 	}
 	for i := 0; i < len(r.live); {
 		u := r.live[i]
-		outputs := u.search.outputs()
-		if outputs == nil && !u.request.dropped() {
+		if !r.over(u) {
 			i++
 			continue
-		}
-		if outputs != nil && u.request.Done != nil {
-			u.request.Done(outputs)
 		}
 		// The last one fills the gap, so that few rows move.
 		end := len(r.live) - 1

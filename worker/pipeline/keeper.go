@@ -245,6 +245,16 @@ func (m *Kept[T]) unload() error {
 	return nil
 }
 
+// Load loads the model where it is not, so that a broken one is found. It fails as Use
+// does.
+func (m *Kept[T]) Load(ctx context.Context) error {
+	_, release, err := m.Use(ctx)
+	if err == nil {
+		release()
+	}
+	return err
+}
+
 // Loaded tells whether the model is in memory.
 func (m *Kept[T]) Loaded() bool {
 	m.keeper.mu.Lock()

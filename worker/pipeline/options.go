@@ -24,6 +24,9 @@ type Options struct {
 	// OnUse loads a model when it is first needed; otherwise it is loaded when it is
 	// opened, so that a broken one is found then.
 	OnUse bool
+	// RunBytes bounds what one run of a model may take beside the model, by an estimate
+	// of its caches, logits and activations; 0 means 1 GiB.
+	RunBytes int64
 }
 
 // WithDefaults fills in what is not set.
@@ -33,6 +36,9 @@ func (o Options) WithDefaults() Options {
 	}
 	if o.Gate == nil {
 		o.Gate = NewGate(1)
+	}
+	if o.RunBytes <= 0 {
+		o.RunBytes = defaultRunBytes
 	}
 	if o.Keeper == nil {
 		o.Keeper = NewKeeper(0)

@@ -30,8 +30,10 @@ type Request struct {
 	// Dropped tells, between two steps, that the output is no longer wanted; Wrote is
 	// told each token of an output that is not searched with beams, but not those
 	// that are recorded; Done receives the outputs, the best first, each with what it
-	// begins with. All may be nil. They are called on the Generator's goroutine, but
-	// Wrote and Stop on any, for one request never at once.
+	// begins with; Failed is told why this output alone can't be written, which ends the
+	// whole run where it is nil. All may be nil. They are called on the Generator's
+	// goroutine, but Wrote and Stop on any, for one request never at once.
+	Failed  func(err error)
 	Dropped func() bool
 	Wrote   func(token int64)
 	Done    func(outputs [][]int64)

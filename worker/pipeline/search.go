@@ -2,11 +2,8 @@ package pipeline
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
-
-	"parley/worker/bundle"
 )
 
 var errNoScores = errors.New("the model gave no numbers")
@@ -95,7 +92,7 @@ func (c *chain) choose(row func(int) []float32, at uint64) (int64, error) {
 		}
 	}
 	if token < 0 {
-		return 0, fmt.Errorf("%w: %w", bundle.ErrBroken, errNoScores)
+		return 0, c.rules.nothingLeft(logits)
 	}
 	return token, nil
 }

@@ -87,17 +87,17 @@ func (m *concatenated) Join() (joined []*pipeline.Request, logits []float32, ok 
 	for _, p := range joining {
 		length = max(length, m.pad(p.length))
 	}
-	before := len(m.rows)
-	if err := m.relay(before+len(joining), length); err != nil {
+	if err := m.relay(len(m.rows)+rows(joining), length); err != nil {
 		return nil, nil, false, err
 	}
-	for i, p := range joining {
-		m.rows = append(m.rows, row{real: p.length})
-		for c, s := range m.caches {
-			at := (before + i) * s.heads
-			place(m.now[c].Float32(), at, length, length-p.length, p.caches[c].Float32(), p.length, s, p.length)
+	for _, p := range joining {
+		for _, request := range p.requests {
+			for c, s := range m.caches {
+				place(m.now[c].Float32(), len(m.rows)*s.heads, length, length-p.length, p.caches[c].Float32(), p.length, s, p.length)
+			}
+			m.rows = append(m.rows, row{real: p.length})
+			joined, logits = append(joined, request), append(logits, p.logits...)
 		}
-		joined, logits = append(joined, p.request), append(logits, p.logits...)
 	}
 	return joined, logits, true, nil
 }

@@ -73,7 +73,32 @@ func (l *language) open(b *bundle.Bundle, threads int) error {
 	// masked ones in front.
 	l.size.Single = l.graph.session.Graph().Dynamic() || !l.shares && (!l.graph.has(partPositions) || !l.graph.has(partMask))
 	l.part = partOf(l.size.Vocabulary, l.keep)
+	l.size.Footprint = l.footprint(&b.Config)
 	return nil
+}
+
+// footprint estimates what rows take: the caches before and after a step, those of their
+// prompts until they join, the mask, logits, and activations of about 16 times the width
+// for each token that a step reads.
+func (l *language) footprint(c *bundle.Config) pipeline.Footprint {
+	activations := 4 * 16 * float64(max(c.Width, 0))
+	logits := 4 * float64(l.size.Vocabulary)
+	given := float64(l.part)
+	if l.keep {
+		given = 1
+	}
+	return pipeline.Footprint{
+		Fixed: given*logits + float64(l.part)*activations, Row: 2*logits + activations, Written: 3*4*floats(l.caches) + 8,
+	}
+}
+
+// floats is how many numbers all caches hold for a row and position.
+func floats(caches []shape) float64 {
+	sum := 0.0
+	for _, s := range caches {
+		sum += float64(s.heads) * float64(s.dim)
+	}
+	return sum
 }
 
 // partOf is how many positions of a prompt are read at once: a multiple of 16, with

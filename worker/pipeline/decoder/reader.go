@@ -9,23 +9,32 @@ import (
 )
 
 // reader reads prompts for a causal model, each alone and in parts of the same places
-// whatever else goes on.
+// whatever else goes on. Requests with the same prompt share its reading.
 type reader struct {
 	*language
-	waiting []*pipeline.Request
+	waiting [][]*pipeline.Request
 	done    []*prompt
-	// current is the one under way, at is how much of it was read into now.
-	current    *pipeline.Request
+	// current are those of the prompt under way, at is how much of it was read into now.
+	current    []*pipeline.Request
 	at         int
 	now, later []onnx.Memory
 }
 
 // prompt is one that was read: its caches, and the logits behind its last token.
 type prompt struct {
-	request *pipeline.Request
-	length  int
-	caches  []onnx.Memory
-	logits  []float32
+	requests []*pipeline.Request
+	length   int
+	caches   []onnx.Memory
+	logits   []float32
+}
+
+// rows is how many rows prompts become.
+func rows(prompts []*prompt) int {
+	n := 0
+	for _, p := range prompts {
+		n += len(p.requests)
+	}
+	return n
 }
 
 func freeAll(prompts []*prompt) {
@@ -40,24 +49,30 @@ func newReader(l *language) reader {
 	return reader{language: l, now: make([]onnx.Memory, len(l.caches)), later: make([]onnx.Memory, len(l.caches))}
 }
 
-func (r *reader) busy() bool { return len(r.waiting) > 0 || r.current != nil || len(r.done) > 0 }
+func (r *reader) busy() bool { return len(r.waiting) > 0 || len(r.current) > 0 || len(r.done) > 0 }
 
-func (r *reader) begin(requests []*pipeline.Request) { r.waiting = slices.Clone(requests) }
+func (r *reader) begin(requests []*pipeline.Request) {
+	r.waiting = nil
+	for _, q := range requests {
+		same := func(group []*pipeline.Request) bool { return slices.Equal(group[0].Input, q.Input) }
+		if i := slices.IndexFunc(r.waiting, same); i >= 0 {
+			r.waiting[i] = append(r.waiting[i], q)
+			continue
+		}
+		r.waiting = append(r.waiting, []*pipeline.Request{q})
+	}
+}
 
 // turn makes the next prompt the current one, where none is under way; false without
 // one. Nobody waits for those that were dropped, so that they don't hold up the others.
 func (r *reader) turn() bool {
 	dropped := func(q *pipeline.Request) bool { return q.Dropped != nil && q.Dropped() }
-	if r.current != nil && dropped(r.current) {
-		r.current = nil
-	}
-	for r.current == nil && len(r.waiting) > 0 {
-		if next := r.waiting[0]; !dropped(next) {
-			r.current, r.at = next, 0
-		}
+	r.current = slices.DeleteFunc(r.current, dropped)
+	for len(r.current) == 0 && len(r.waiting) > 0 {
+		r.current, r.at = slices.DeleteFunc(r.waiting[0], dropped), 0
 		r.waiting = r.waiting[1:]
 	}
-	return r.current != nil
+	return len(r.current) > 0
 }
 
 // next reads one part; done tells that all prompts are read.
@@ -65,7 +80,7 @@ func (r *reader) next(ctx context.Context) (done bool, err error) {
 	if !r.turn() {
 		return true, nil
 	}
-	ids := r.current.Input
+	ids := r.current[0].Input
 	end := min(r.at+r.part, len(ids))
 	mask, positions := slices.Repeat([]int64{1}, end), make([]int64, end-r.at)
 	for i := range positions {
@@ -88,13 +103,13 @@ func (r *reader) next(ctx context.Context) (done bool, err error) {
 	if r.at = end; end == len(ids) {
 		r.finish(logits)
 	}
-	return r.current == nil && len(r.waiting) == 0, nil
+	return len(r.current) == 0 && len(r.waiting) == 0, nil
 }
 
 // finish keeps what was read; the reader gets buffers of its own again.
 func (r *reader) finish(logits []float32) {
 	last := slices.Clone(logits[len(logits)-r.size.Vocabulary:])
-	r.done = append(r.done, &prompt{request: r.current, length: len(r.current.Input), caches: r.now, logits: last})
+	r.done = append(r.done, &prompt{requests: r.current, length: len(r.current[0].Input), caches: r.now, logits: last})
 	r.now = make([]onnx.Memory, len(r.later))
 	r.current = nil
 }

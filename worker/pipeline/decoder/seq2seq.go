@@ -95,9 +95,21 @@ func (m *Seq2seq) measure(c *bundle.Config) (err error) {
 	if m.size.Vocabulary <= 0 || m.size.Vocabulary > maxVocabulary || m.width <= 0 || m.width > maxWidth {
 		return fmt.Errorf("%w: nothing tells sizes of the vocabulary and the states that can be (%d, %d)", bundle.ErrBroken, m.size.Vocabulary, m.width)
 	}
+	m.size.Footprint = m.footprint(c.DecoderHeads)
 	n := len(m.caches)
 	m.self, m.later, m.cross = make([]onnx.Memory, n), make([]onnx.Memory, n), make([]onnx.Memory, n)
 	return nil
+}
+
+// footprint estimates what rows take: the decoder's own caches before and after a step,
+// those of the attention to the encoder, its states, mask and attention scores, logits,
+// and activations of about 16 times the width for each token.
+func (m *Seq2seq) footprint(heads int) pipeline.Footprint {
+	caches, activations := 4*floats(m.caches), 4*16*float64(m.width)
+	return pipeline.Footprint{
+		Row: 2*4*float64(m.size.Vocabulary) + activations, Written: 2 * caches,
+		Read: caches + activations + 4*float64(m.width) + 8, Scores: 2 * 4 * float64(max(heads, 1)),
+	}
 }
 
 // Close releases the model.

@@ -64,15 +64,17 @@ func (m *shared) Join() (joined []*pipeline.Request, logits []float32, ok bool, 
 	for _, p := range joining {
 		longest = max(longest, p.length)
 	}
-	if err := m.reserve(len(m.rows)+len(joining), longest+1); err != nil {
+	if err := m.reserve(len(m.rows)+rows(joining), longest+1); err != nil {
 		return nil, nil, false, err
 	}
 	for _, p := range joining {
-		for c, s := range m.caches {
-			place(m.buffers[c].Float32(), len(m.rows)*s.heads, m.room, 0, p.caches[c].Float32(), p.length, s, p.length)
+		for _, request := range p.requests {
+			for c, s := range m.caches {
+				place(m.buffers[c].Float32(), len(m.rows)*s.heads, m.room, 0, p.caches[c].Float32(), p.length, s, p.length)
+			}
+			m.rows = append(m.rows, p.length)
+			joined, logits = append(joined, request), append(logits, p.logits...)
 		}
-		m.rows = append(m.rows, p.length)
-		joined, logits = append(joined, p.request), append(logits, p.logits...)
 	}
 	return joined, logits, true, nil
 }

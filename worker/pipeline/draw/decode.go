@@ -10,7 +10,7 @@ import (
 )
 
 // decode makes a picture of latents.
-func (p *Painter) decode(ctx context.Context, latents []float32, width, height int) (*picture.Picture, error) {
+func (p *loaded) decode(ctx context.Context, latents []float32, width, height int) (*picture.Picture, error) {
 	planes, err := p.planes(ctx, latents, width/p.config.scale, height/p.config.scale)
 	if err != nil {
 		return nil, fmt.Errorf("vae decoder: %w", err)
@@ -27,7 +27,7 @@ func (p *Painter) decode(ctx context.Context, latents []float32, width, height i
 
 // planes gives the three planes of a picture, about -1 to 1, of latents with columns
 // times rows places.
-func (p *Painter) planes(ctx context.Context, latents []float32, columns, rows int) ([]float32, error) {
+func (p *loaded) planes(ctx context.Context, latents []float32, columns, rows int) ([]float32, error) {
 	scaled := make([]float32, len(latents))
 	for i, v := range latents {
 		scaled[i] = v/float32(p.config.factor) + float32(p.config.shift)

@@ -45,7 +45,7 @@ func (c *canvas) newDenoiser(ctx context.Context) (*denoiser, error) {
 }
 
 // encode gives the states of a prompt, padded to the greatest length.
-func (p *Painter) encode(ctx context.Context, prompt string) (states []float32, width int, err error) {
+func (p *loaded) encode(ctx context.Context, prompt string) (states []float32, width int, err error) {
 	ids := p.tokenizer.EncodeWithin(prompt, p.config.words)
 	for pad := max(0, p.tokenizer.Pad()); len(ids) < p.config.words; {
 		ids = append(ids, pad)
@@ -70,7 +70,7 @@ func (p *Painter) encode(ctx context.Context, prompt string) (states []float32, 
 }
 
 // run runs a part of the model within the lane of pictures.
-func (p *Painter) run(ctx context.Context, s *onnx.Session, in, out []*onnx.Tensor) error {
+func (p *loaded) run(ctx context.Context, s *onnx.Session, in, out []*onnx.Tensor) error {
 	return p.gate.Within(ctx, pipeline.LanePicture, func() error { return s.Run(ctx, in, out) })
 }
 

@@ -2,6 +2,7 @@ package draw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -17,8 +18,12 @@ import (
 const (
 	maxPrompt = 16 << 10
 	maxSteps  = 150
-	// maxSide is the greatest width or height, in pixels.
-	maxSide = 2048
+	// largest is how many times the model's own area a picture may have, and smallArea
+	// an area in pixels that any model may draw.
+	largest   = 4
+	smallArea = 1 << 16
+	// ownArea is the greatest area of its own for which a model is trusted to fit.
+	ownArea = 1 << 20
 )
 
 // Job is a picture to draw.
@@ -61,13 +66,26 @@ func (p *Painter) Draw(ctx context.Context, job Job, progress func(total int, l 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	source := noise.Source{Seed: job.Seed}
-	c := canvas{Painter: p, job: job, progress: progress, noise: func(step int, into []float32) { source.Normal(uint32(step), into) }}
-	image, err := c.draw(ctx)
+	model, release, err := p.kept.Use(ctx)
 	if err != nil {
-		return nil, pipeline.ModelError(p.bundle.Name, err)
+		return nil, err
 	}
-	return image, nil
+	defer release()
+	ctx, done, err := model.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	source := noise.Source{Seed: job.Seed}
+	c := canvas{loaded: model, job: job, progress: progress, noise: func(step int, into []float32) { source.Normal(uint32(step), into) }}
+	image, err := c.draw(ctx)
+	switch {
+	case err == nil:
+		return image, nil
+	case errors.Is(context.Cause(ctx), errStopping):
+		return nil, errStopping
+	}
+	return nil, pipeline.ModelError(p.bundle.Name, err)
 }
 
 // complete fills in what a job leaves open, and refuses what can't be drawn.
@@ -86,11 +104,14 @@ func (p *Painter) complete(job *Job) error {
 		if *side == 0 {
 			*side = p.Size()
 		}
-		if *side < p.config.scale || *side > maxSide || *side%p.config.scale != 0 {
-			return pipeline.NewError(jobspec.CodeInvalidInput, "A side of %d pixels can't be drawn: it has to be a multiple of %d and at most %d.", *side, p.config.scale, maxSide)
+		if most := p.area() / p.config.scale; *side < p.config.scale || *side > most || *side%p.config.scale != 0 {
+			return pipeline.NewError(jobspec.CodeInvalidInput, "A side of %d pixels can't be drawn: it has to be a multiple of %d and at most %d.", *side, p.config.scale, most)
 		}
 	}
 	switch {
+	case job.Width > p.area()/job.Height:
+		return pipeline.NewError(jobspec.CodeInvalidInput, "A picture of %d by %d pixels is too large for the model: it can have %d pixels, such as %d by %d.",
+			job.Width, job.Height, p.area(), p.Size(), max(p.config.scale, p.area()/p.Size()/p.config.scale*p.config.scale))
 	case job.Steps < 1 || job.Steps > maxSteps:
 		return pipeline.NewError(jobspec.CodeInvalidInput, "%d steps can't be taken: 1 to %d can.", job.Steps, maxSteps)
 	case !(*job.Guidance >= 0 && *job.Guidance <= 100):
@@ -108,6 +129,20 @@ func (p *Painter) complete(job *Job) error {
 	return nil
 }
 
+// area is how many pixels a picture may have: a few times those that the model was made
+// for, as far as the decoder's work over them fits into memory. The model's own size may
+// be drawn in any case, up to ownArea.
+func (p *Painter) area() int {
+	own := p.Size() * p.Size()
+	fit := int(float64(p.bytes) / p.config.pixelBytes())
+	return max(min(own, ownArea), min(fit, max(largest*own, smallArea)))
+}
+
+// pixelBytes estimates what a pixel takes while latents are decoded: at full size the
+// last two blocks of the decoder have a tensor that is read, one that is written and one
+// between, each with the channels of the wider block. The latents are far smaller.
+func (c *config) pixelBytes() float64 { return 3 * 4 * float64(c.planes) }
+
 // continues tells whether what a job recorded can be of the picture that it asks for.
 func (p *Painter) continues(job *Job) bool {
 	r, size := job.Recorded, p.places(job)*p.config.channels
@@ -123,7 +158,7 @@ func (p *Painter) places(job *Job) int {
 
 // canvas is one picture under way.
 type canvas struct {
-	*Painter
+	*loaded
 	job      Job
 	progress func(int, *Latents)
 	// noise gives the noise of a step; that before the first one has the number 0.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image/png"
 	"os"
@@ -34,7 +35,7 @@ func opened(t testing.TB, dir string) *bundle.Bundle {
 
 func painter(t testing.TB) *Painter {
 	t.Helper()
-	p, err := Open(opened(t, testkit.Shared(t, "models", "random", "lcm-random")), pipeline.Options{})
+	p, err := Open(t.Context(), opened(t, testkit.Shared(t, "models", "random", "lcm-random")), pipeline.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, p.Close()) })
 	return p
@@ -104,7 +105,10 @@ func TestPreviewsShowThePictureRoughly(t *testing.T) {
 	p := painter(t)
 	l := &Latents{Values: make([]float32, 4*16*8)}
 	noise.Source{Seed: 99}.Normal(0, l.Values)
-	image, err := p.decode(t.Context(), l.Values, 32, 16)
+	model, release, err := p.kept.Use(t.Context())
+	require.NoError(t, err)
+	defer release()
+	image, err := model.decode(t.Context(), l.Values, 32, 16)
 	require.NoError(t, err)
 	for _, width := range []int{1, -8, 24} {
 		_, err := p.Preview(l, width)
@@ -172,6 +176,28 @@ func TestDrawRefusesWithACode(t *testing.T) {
 	assert.NotNil(t, draw(t, p, Job{Prompt: strings.Repeat("many words ", 900)}, nil), "a long prompt is cut")
 }
 
+// A picture may have some times the area that the model was made for, or what fits into
+// memory where that is less, but always the model's own.
+func TestTheLargestPictureFollowsFromTheModel(t *testing.T) {
+	p := painter(t)
+	own := p.Size() * p.Size()
+	for _, test := range []struct {
+		size  int
+		bytes int64
+		want  int
+	}{{8, 1 << 30, smallArea}, {256, 1 << 30, 512 * 512 * p.config.scale * p.config.scale}, {8, 1, own}, {8, int64(1000 * p.config.pixelBytes()), 1000}} {
+		other := &Painter{config: p.config, bytes: test.bytes}
+		other.config.size = test.size
+		assert.Equal(t, test.want, other.area(), "%+v", test)
+	}
+	p.bytes = int64(1000 * p.config.pixelBytes())
+	assert.NotNil(t, draw(t, p, Job{Width: 40, Height: 24}, nil))
+	_, err := p.Draw(t.Context(), Job{Width: 40, Height: 26}, nil)
+	f, _ := pipeline.FailureOf(err)
+	assert.Equal(t, jobspec.CodeInvalidInput, f.Code)
+	assert.Contains(t, f.Message, "40 by 26 pixels is too large")
+}
+
 func TestCancelEndsAPictureBetweenItsSteps(t *testing.T) {
 	p := painter(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -203,15 +229,103 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, string(data), change.from)
 		require.NoError(t, os.WriteFile(path, []byte(strings.ReplaceAll(string(data), change.from, change.to)), 0o600))
-		_, err = Open(opened(t, dir), pipeline.Options{})
+		_, err = Open(t.Context(), opened(t, dir), pipeline.Options{})
 		assert.ErrorContains(t, err, want)
 	}
 	dir := filepath.Join(t.TempDir(), "missing")
 	require.NoError(t, os.CopyFS(dir, os.DirFS(testkit.Shared(t, "models", "random", "lcm-random"))))
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "unet", "model.onnx")))
-	_, err := Open(opened(t, dir), pipeline.Options{})
+	_, err := Open(t.Context(), opened(t, dir), pipeline.Options{})
 	f, _ := pipeline.FailureOf(err)
 	assert.Equal(t, jobspec.CodeModelMissing, f.Code)
+}
+
+// Two painters with memory for one of them draw in turns what each draws alone, and a
+// model that is not in memory is loaded when it is asked.
+func TestModelsTakeTurnsUnderALimit(t *testing.T) {
+	b := opened(t, testkit.Shared(t, "models", "random", "lcm-random"))
+	want := draw(t, painter(t), Job{Prompt: "snow", Seed: 3}, nil)
+	summary, err := b.Summary()
+	require.NoError(t, err)
+	o := pipeline.Options{Gate: pipeline.NewGate(1), Keeper: pipeline.NewKeeper(summary.Memory * 3 / 2), OnUse: true}
+	var both [2]*Painter
+	for i := range both {
+		both[i], err = Open(t.Context(), b, o)
+		require.NoError(t, err)
+		assert.False(t, both[i].kept.Loaded(), "it was loaded before it was needed")
+		_, err = both[i].Preview(&Latents{Values: make([]float32, 4*8*8)}, 0)
+		assert.ErrorContains(t, err, "not loaded")
+	}
+	var wait sync.WaitGroup
+	for i := range 6 {
+		wait.Go(func() {
+			image, err := both[i%2].Draw(t.Context(), Job{Prompt: "snow", Seed: 3}, nil)
+			assert.NoError(t, err)
+			assert.Equal(t, want, image)
+		})
+	}
+	wait.Wait()
+	assert.False(t, both[0].kept.Loaded() && both[1].kept.Loaded(), "both are in memory")
+	for _, p := range both {
+		_, err := p.Preview(&Latents{Values: make([]float32, 4*8*8)}, 0)
+		assert.NoError(t, err, "it lives on without the model")
+		assert.NoError(t, errors.Join(p.Close(), p.Close()))
+	}
+}
+
+// A failed loading is told with its reason, and again without another try.
+func TestFailedLoadsAreRemembered(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "broken")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(testkit.Shared(t, "models", "random", "lcm-random"))))
+	unet := filepath.Join(dir, "unet", "model.onnx")
+	data, err := os.ReadFile(unet)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(unet, []byte("no model"), 0o600))
+	p, err := Open(t.Context(), opened(t, dir), pipeline.Options{OnUse: true})
+	require.NoError(t, err)
+	for range 2 {
+		_, err = p.Draw(t.Context(), Job{Prompt: "snow"}, nil)
+		f, _ := pipeline.FailureOf(err)
+		assert.Equal(t, jobspec.CodeModelBroken, f.Code)
+		assert.ErrorContains(t, err, "unet")
+		// What lies there by now is for a later try.
+		require.NoError(t, os.WriteFile(unet, data, 0o600))
+	}
+	require.NoError(t, p.Close())
+}
+
+// Pictures under way and those that wait learn that the painter stopped, whenever that
+// is, and it is closed after them.
+func TestStartAndStop(t *testing.T) {
+	b := opened(t, testkit.Shared(t, "models", "random", "lcm-random"))
+	for i := range 6 {
+		p, err := Open(t.Context(), b, pipeline.Options{OnUse: i%3 == 0})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		for range 2 * maxPictures {
+			wait.Go(func() {
+				var err error
+				for err == nil {
+					_, err = p.Draw(context.Background(), Job{Prompt: "snow", Steps: 40}, func(int, *Latents) {
+						if i%2 == 0 {
+							cancel()
+						}
+					})
+				}
+				f, ok := pipeline.FailureOf(err)
+				assert.True(t, ok, "got %v", err)
+				assert.Equal(t, jobspec.CodeInternal, f.Code, "got %v", err)
+			})
+		}
+		if i%2 == 1 {
+			cancel()
+		}
+		assert.NoError(t, p.Run(ctx))
+		wait.Wait()
+		cancel()
+		assert.NoError(t, p.Close())
+	}
 }
 
 func TestSolve(t *testing.T) {

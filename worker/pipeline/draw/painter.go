@@ -3,13 +3,14 @@
 package draw
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"parley/worker/bundle"
-	"parley/worker/onnx"
 	"parley/worker/pipeline"
 	"parley/worker/scheduler"
 	"parley/worker/tokenizer"
@@ -20,14 +21,15 @@ type Painter struct {
 	bundle    *bundle.Bundle
 	gate      *pipeline.Gate
 	tokenizer *tokenizer.Tokenizer
-	text      *onnx.Session
-	unet      *onnx.Session
-	decoder   *onnx.Session
 	scheduler *scheduler.Scheduler
 	config    config
-	preview   preview
+	kept      *pipeline.Kept[*loaded]
+	// preview is fitted when the model is loaded first, nil before.
+	preview atomic.Pointer[preview]
 	// slots bound how many pictures are drawn at once: each has latents of its own.
 	slots chan struct{}
+	// bytes bounds what a run may take.
+	bytes int64
 }
 
 // maxPictures is how many pictures are drawn at once; more wait.
@@ -48,6 +50,8 @@ type config struct {
 	// channels are those of the latents, scale how many pixels one of their places is
 	// wide, size the latents' own width and height.
 	channels, scale, size int
+	// planes are the most channels that the decoder has for each pixel.
+	planes int
 	// guidance is the width of the guidance's embedding, 0 for none.
 	guidance int
 	// factor is what latents are divided by before they are decoded, shift what is
@@ -57,20 +61,28 @@ type config struct {
 	words int
 }
 
-// Open loads a bundle. Errors are of type *pipeline.Error.
-func Open(b *bundle.Bundle, o pipeline.Options) (*Painter, error) {
+// Open reads a bundle, and loads its model unless that is to wait for its use. The painter
+// works while Run runs. Errors are of type *pipeline.Error, but for that of ctx.
+func Open(ctx context.Context, b *bundle.Bundle, o pipeline.Options) (*Painter, error) {
 	o = o.WithDefaults()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if err := o.StartRuntime(); err != nil {
 		return nil, err
 	}
-	p := &Painter{bundle: b, gate: o.Gate, slots: make(chan struct{}, maxPictures)}
-	if err := p.load(o); err != nil {
+	p := &Painter{bundle: b, gate: o.Gate, slots: make(chan struct{}, maxPictures), bytes: o.RunBytes}
+	if err := p.load(ctx, o); err != nil {
 		return nil, pipeline.ModelError(b.Name, errors.Join(err, p.Close()))
 	}
 	return p, nil
 }
 
-func (p *Painter) load(o pipeline.Options) (err error) {
+func (p *Painter) load(ctx context.Context, o pipeline.Options) error {
+	summary, err := p.bundle.Summary()
+	if err != nil {
+		return err
+	}
 	if err := p.config.read(p.bundle); err != nil {
 		return err
 	}
@@ -83,51 +95,11 @@ func (p *Painter) load(o pipeline.Options) (err error) {
 	if p.scheduler, err = scheduler.Open(filepath.Join(p.bundle.Dir, "scheduler", "scheduler_config.json")); err != nil {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
 	}
-	for _, part := range []struct {
-		session **onnx.Session
-		name    string
-		inputs  []string
-		taken   string
-	}{
-		{&p.text, "text_encoder", []string{"input_ids"}, "last_hidden_state"},
-		{&p.unet, "unet", []string{"sample", "timestep", "encoder_hidden_states", "timestep_cond"}, "out_sample"},
-		{&p.decoder, "vae_decoder", []string{"latent_sample"}, "sample"},
-	} {
-		if *part.session, err = openPart(p.bundle, part.name, part.inputs, part.taken, o.Threads); err != nil {
-			return err
-		}
+	p.kept = pipeline.Keep(o.Keeper, p.bundle.Name, summary.Memory, func() (*loaded, error) { return p.open(o) })
+	if o.OnUse {
+		return nil
 	}
-	return p.preview.fit(p)
-}
-
-// openPart loads the model of a folder, which may have the inputs that are known and
-// gives one output.
-func openPart(b *bundle.Bundle, name string, known []string, output string, threads int) (*onnx.Session, error) {
-	path, err := b.Part(name)
-	if err != nil {
-		return nil, err
-	}
-	s, err := onnx.Open(path, onnx.Options{Threads: threads, Outputs: func(all []onnx.Port) []onnx.Port {
-		return slices.DeleteFunc(all, func(p onnx.Port) bool { return p.Name != output })
-	}})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", bundle.ErrBroken, err)
-	}
-	for _, in := range s.Inputs() {
-		if !slices.Contains(known, in.Name) {
-			err = fmt.Errorf("%w: %s: the input %q is not known", bundle.ErrBroken, path, in.Name)
-		}
-	}
-	if len(s.Inputs()) == 0 {
-		err = fmt.Errorf("%w: %s takes no %q", bundle.ErrBroken, path, known[0])
-	}
-	if len(s.Outputs()) != 1 || s.Outputs()[0].Type != onnx.Float32 {
-		err = fmt.Errorf("%w: %s gives no %q of float32", bundle.ErrBroken, path, output)
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return p.kept.Load(ctx)
 }
 
 // read takes the files of the parts.
@@ -161,19 +133,24 @@ func (c *config) read(b *bundle.Bundle) error {
 		return fmt.Errorf("%w: the configurations of unet and vae_decoder don't fit together", bundle.ErrBroken)
 	}
 	c.scale = 1 << (len(vae.Blocks) - 1)
+	if c.planes = slices.Max(vae.Blocks[:min(2, len(vae.Blocks))]); c.planes <= 0 || c.planes > 1<<16 {
+		return fmt.Errorf("%w: vae_decoder/config.json: no decoder has %v channels", bundle.ErrBroken, vae.Blocks)
+	}
 	return nil
 }
 
 // Size is the width and height that the model was made for, in pixels.
 func (p *Painter) Size() int { return p.config.size * p.config.scale }
 
-// Close releases the model. No Draw may be under way.
+// Run works until ctx ends and then returns nil, after the pictures under way have
+// stopped. Calls of Draw that are not done fail. It may be called once.
+func (p *Painter) Run(ctx context.Context) error { return p.kept.Run(ctx) }
+
+// Close releases the model. Run must have returned, or never have been called, and no
+// Draw may be under way.
 func (p *Painter) Close() error {
-	var errs []error
-	for _, s := range []*onnx.Session{p.text, p.unet, p.decoder} {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
+	if p.kept == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return p.kept.Close()
 }

@@ -19,13 +19,13 @@ type preview struct{ weights [3][]float64 }
 const fitted = 16
 
 // fit finds the weights by least squares.
-func (v *preview) fit(p *Painter) error {
+func (p *loaded) fit() (*preview, error) {
 	channels, places := p.config.channels, fitted*fitted
 	latents := make([]float32, channels*places)
 	noise.Source{}.Normal(0, latents)
 	planes, err := p.planes(context.Background(), latents, fitted, fitted)
 	if err != nil {
-		return fmt.Errorf("vae decoder: %w", err)
+		return nil, fmt.Errorf("vae decoder: %w", err)
 	}
 	n := channels + 1
 	var right [3][]float64
@@ -51,12 +51,13 @@ func (v *preview) fit(p *Painter) error {
 			}
 		}
 	}
+	v := &preview{}
 	for c := range right {
 		if v.weights[c], err = solve(left, right[c]); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return v, nil
 }
 
 // mean is the mean of a plane's pixels over one place.
@@ -110,7 +111,8 @@ func solve(left [][]float64, right []float64) ([]float64, error) {
 func abs(x float64) float64 { return max(x, -x) }
 
 // Preview is the picture that latents of a picture width pixels wide show already, one
-// pixel for each of their places; a width of 0 is the model's own.
+// pixel for each of their places; a width of 0 is the model's own. It fails before the
+// model was loaded once, as Draw does.
 func (p *Painter) Preview(l *Latents, width int) (*picture.Picture, error) {
 	values := l.Values
 	if l.Denoised != nil {
@@ -125,7 +127,11 @@ func (p *Painter) Preview(l *Latents, width int) (*picture.Picture, error) {
 		return nil, fmt.Errorf("latents of %d numbers are no picture %d pixels wide", len(values), width)
 	}
 	planes := make([]float32, 3*places)
-	for c, w := range p.preview.weights {
+	fit := p.preview.Load()
+	if fit == nil {
+		return nil, errors.New("the model was not loaded yet")
+	}
+	for c, w := range fit.weights {
 		for place := range places {
 			sum := w[p.config.channels]
 			for channel := range p.config.channels {

@@ -33,11 +33,17 @@ type reference struct {
 // not be run.
 func Verify(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeline.Findings) (err error) {
 	begun := time.Now()
-	p, err := Open(b, o)
+	o.OnUse = false
+	p, err := Open(ctx, b, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	model, release, err := p.kept.Use(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	f.Loaded, f.LoadMillis = true, time.Since(begun).Milliseconds()
 	var ref reference
 	if err := f.ReadReference(b.Dir, &ref); err != nil {
@@ -49,7 +55,7 @@ func Verify(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeli
 			return err
 		}
 		noises := append([][]float32{k.Latents}, k.Noise...)
-		c := canvas{Painter: p, job: job, noise: func(step int, into []float32) {
+		c := canvas{loaded: model, job: job, noise: func(step int, into []float32) {
 			if step < len(noises) {
 				copy(into, noises[step])
 			}

@@ -51,7 +51,7 @@ func run(t testing.TB, s service) {
 
 func texts(t testing.TB, name string) *Texts {
 	t.Helper()
-	e, err := OpenTexts(opened(t, testkit.Shared(t, "models", name)), pipeline.Options{})
+	e, err := OpenTexts(t.Context(), opened(t, testkit.Shared(t, "models", name)), pipeline.Options{})
 	require.NoError(t, err)
 	run(t, e)
 	return e
@@ -128,7 +128,7 @@ func TestTextsAreCutOrRefused(t *testing.T) {
 func TestStartAndStop(t *testing.T) {
 	b := opened(t, testkit.Shared(t, "models", "random", "bert-random"))
 	for range 4 {
-		e, err := OpenTexts(b, pipeline.Options{})
+		e, err := OpenTexts(t.Context(), b, pipeline.Options{})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wait sync.WaitGroup
@@ -148,6 +148,44 @@ func TestStartAndStop(t *testing.T) {
 		require.NoError(t, e.Close())
 		cancel()
 	}
+}
+
+// The towers of two bundles, with memory for a part of them, take turns and give what
+// they give alone.
+func TestModelsTakeTurnsUnderALimit(t *testing.T) {
+	b := opened(t, testkit.Shared(t, "models", "random", "clip-random"))
+	want, err := texts(t, "random/clip-random").Embed(t.Context(), []string{"a cat"})
+	require.NoError(t, err)
+	need, err := memoryOf(b, visionFile)
+	require.NoError(t, err)
+	require.NotZero(t, need)
+	o := pipeline.Options{Keeper: pipeline.NewKeeper(need * 3 / 2), OnUse: true}
+	e, err := OpenTexts(t.Context(), b, o)
+	require.NoError(t, err)
+	run(t, e)
+	p, err := OpenPictures(t.Context(), b, o)
+	require.NoError(t, err)
+	run(t, p)
+	assert.False(t, e.kept.Loaded() || p.kept.Loaded(), "loaded before it was needed")
+	one := &picture.Picture{Width: 20, Height: 30, RGB: make([]uint8, 3*20*30)}
+	seen, err := p.Embed(t.Context(), []*picture.Picture{one})
+	require.NoError(t, err)
+	assert.True(t, p.kept.Loaded())
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			got, err := e.Embed(t.Context(), []string{"a cat"})
+			assert.NoError(t, err)
+			assert.Equal(t, want, got)
+		})
+		wait.Go(func() {
+			got, err := p.Embed(t.Context(), []*picture.Picture{one})
+			assert.NoError(t, err)
+			assert.Equal(t, seen, got)
+		})
+	}
+	wait.Wait()
+	assert.False(t, e.kept.Loaded() && p.kept.Loaded(), "both are in memory")
 }
 
 // variant copies a bundle with files changed; nil takes one away.
@@ -178,12 +216,12 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"tokenizer":                     {"tokenizer.json": nil, "vocab.txt": nil},
 		"cannot unmarshal":              {"sentence_bert_config.json": []int{1}},
 	} {
-		_, err := OpenTexts(variant(t, "random/bert-random", files), pipeline.Options{})
+		_, err := OpenTexts(t.Context(), variant(t, "random/bert-random", files), pipeline.Options{})
 		assert.ErrorContains(t, err, want)
 		var e *pipeline.Error
 		assert.ErrorAs(t, err, &e)
 	}
-	_, err := OpenPictures(variant(t, "random/clip-random", map[string]any{"preprocessor_config.json": map[string]any{"image_processor_type": "FancyImageProcessor"}}), pipeline.Options{})
+	_, err := OpenPictures(t.Context(), variant(t, "random/clip-random", map[string]any{"preprocessor_config.json": map[string]any{"image_processor_type": "FancyImageProcessor"}}), pipeline.Options{})
 	assert.ErrorContains(t, err, "FancyImageProcessor")
 }
 
@@ -209,7 +247,7 @@ func TestPromptsAndLastTokens(t *testing.T) {
 		"1_Pooling/config.json":             map[string]bool{"pooling_mode_lasttoken": true},
 		"config_sentence_transformers.json": map[string]any{"prompts": map[string]string{"query": "query: "}, "default_prompt_name": "query"},
 	})
-	e, err := OpenTexts(b, pipeline.Options{})
+	e, err := OpenTexts(t.Context(), b, pipeline.Options{})
 	require.NoError(t, err)
 	run(t, e)
 	plain := texts(t, "random/bert-random")
@@ -225,7 +263,7 @@ func TestPromptsAndLastTokens(t *testing.T) {
 }
 
 func TestPicturesAreDecodedAndEmbedded(t *testing.T) {
-	p, err := OpenPictures(opened(t, testkit.Shared(t, "models", "sticker-mini")), pipeline.Options{})
+	p, err := OpenPictures(t.Context(), opened(t, testkit.Shared(t, "models", "sticker-mini")), pipeline.Options{})
 	require.NoError(t, err)
 	run(t, p)
 	e := texts(t, "sticker-mini")
@@ -272,7 +310,7 @@ func BenchmarkEmbed(b *testing.B) {
 // without tokens.
 func TestStatesOfAnotherShapeAreRefused(t *testing.T) {
 	t.Parallel()
-	e := &Texts{network: &network{}, sentence: sentence{pooling: pooling{[]poolingWay{poolMean}}}}
+	e := &textNetwork{network: &network{}, Texts: &Texts{sentence: sentence{pooling: pooling{[]poolingWay{poolMean}}}}}
 	_, err := e.vectors(make([]float32, 4), []int64{1, 1, 4}, [][]int64{{5, 6, 7}}, 3)
 	assert.ErrorIs(t, err, bundle.ErrBroken)
 	_, err = e.work(t.Context(), [][]int64{{}})

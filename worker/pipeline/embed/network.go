@@ -21,6 +21,13 @@ type network struct {
 	answer onnx.Memory
 }
 
+// need estimates the bytes that a run of rows with length tokens each takes: activations
+// of about 16 times the width and the scores of the attention of one layer, and inputs.
+func need(rows, length, width, heads int) float64 {
+	r, l := float64(rows), float64(length)
+	return 4 * r * l * (16*float64(max(width, 1)) + 2*float64(max(heads, 1))*l + 8)
+}
+
 // openNetwork loads the file name of a bundle. Of its outputs the first of wanted that
 // is there is taken; inputs of another name than known are refused.
 func openNetwork(b *bundle.Bundle, name string, threads int, known map[string]onnx.Type, wanted []string) (*network, error) {

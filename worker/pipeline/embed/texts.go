@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"parley/internal/jobspec"
 	"parley/worker/bundle"
-	"parley/worker/onnx"
 	"parley/worker/pipeline"
 	"parley/worker/tokenizer"
 )
@@ -24,71 +22,71 @@ var errNothing = pipeline.NewError(jobspec.CodeInvalidInput, "There is nothing i
 type Texts struct {
 	bundle    *bundle.Bundle
 	tokenizer *tokenizer.Tokenizer
-	network   *network
 	sentence  sentence
-	// length is the greatest number of tokens; padded tells that all texts are padded
-	// to it, because the model was trained so and has no mask.
+	// length is the greatest number of tokens, pad what fills up.
 	length int
-	padded bool
 	pad    int64
-	*pipeline.Batcher[[]int64, []float32]
+	kept   *pipeline.Kept[*textNetwork]
 }
 
-var textInputs = map[string]onnx.Type{
-	"input_ids": onnx.Int64, "attention_mask": onnx.Int64, "token_type_ids": onnx.Int64, "position_ids": onnx.Int64,
-}
-
-// textOutputs are the outputs that may be the vector or what it is pooled of, the best
-// first.
-var textOutputs = []string{"text_embeds", "sentence_embedding", "last_hidden_state", "token_embeddings"}
-
-// OpenTexts loads a sentence embedder or the text tower of a bundle. It works while Run
-// runs. Errors are of type *pipeline.Error.
-func OpenTexts(b *bundle.Bundle, o pipeline.Options) (*Texts, error) {
+// OpenTexts reads a sentence embedder or the text tower of a bundle, and loads it unless
+// that is to wait for its use. It works while Run runs. Errors are of type
+// *pipeline.Error, but for that of ctx.
+func OpenTexts(ctx context.Context, b *bundle.Bundle, o pipeline.Options) (*Texts, error) {
 	o = o.WithDefaults()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if err := o.StartRuntime(); err != nil {
 		return nil, err
 	}
 	t := &Texts{bundle: b}
-	if err := t.load(o); err != nil {
+	if err := t.load(ctx, o); err != nil {
 		return nil, pipeline.ModelError(b.Name, errors.Join(err, t.Close()))
 	}
-	rows := 64
-	if t.single() {
-		rows = 1
-	}
-	t.Batcher = pipeline.NewBatcher(pipeline.BatcherConfig[[]int64, []float32]{
-		Model: b.Name, Gate: o.Gate, Rows: rows, Tokens: 8192, Size: t.size, Uniform: t.pooled(), Work: t.work,
-	})
 	return t, nil
 }
 
-func (t *Texts) load(o pipeline.Options) (err error) {
+func (t *Texts) load(ctx context.Context, o pipeline.Options) (err error) {
 	if t.tokenizer, err = tokenizer.Open(t.bundle.Dir); err != nil {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
 	}
-	file, outputs := "model", textOutputs
-	if t.bundle.Kind == bundle.KindCLIP {
-		file, outputs = "text_model", []string{"text_embeds", "pooler_output"}
-	} else if t.sentence, err = readSentence(t.bundle); err != nil {
-		return err
-	}
-	if t.network, err = openNetwork(t.bundle, file, o.Threads, textInputs, outputs); err != nil {
-		return err
+	if t.bundle.Kind != bundle.KindCLIP {
+		if t.sentence, err = readSentence(t.bundle); err != nil {
+			return err
+		}
 	}
 	t.length = shortest(t.sentence.length, t.tokenizer.MaxLength(), t.bundle.Config.TextPositions())
 	if t.length == 0 {
 		return fmt.Errorf("%w: nothing tells how long a text may be", bundle.ErrBroken)
 	}
-	t.padded = strings.HasPrefix(t.bundle.Config.ModelType, "siglip") && !t.network.has("attention_mask")
 	t.pad = max(0, t.tokenizer.Pad())
-	return nil
+	need, err := memoryOf(t.bundle, t.file())
+	if err != nil {
+		return err
+	}
+	t.kept = pipeline.Keep(o.Keeper, t.bundle.Name+" (texts)", need, func() (*textNetwork, error) { return t.open(o) })
+	if o.OnUse {
+		return nil
+	}
+	return t.kept.Load(ctx)
 }
 
-// single tells that texts can't run together: their numbers would depend on each
-// other, or nothing tells the model what is padding and it looks at all of a text.
-func (t *Texts) single() bool {
-	return t.network.session.Graph().Dynamic() || !t.padded && !t.network.has("attention_mask") && t.bundle.Config.ModelType != "clip"
+// file is the name of the graph.
+func (t *Texts) file() string {
+	if t.bundle.Kind == bundle.KindCLIP {
+		return "text_model"
+	}
+	return "model"
+}
+
+// memoryOf estimates what a graph of a bundle takes.
+func memoryOf(b *bundle.Bundle, name string) (int64, error) {
+	path, err := b.Graph(name)
+	if err != nil {
+		return 0, err
+	}
+	return bundle.MemoryOf(path)
 }
 
 // shortest gives the least number above 0.
@@ -119,7 +117,12 @@ func (t *Texts) Embed(ctx context.Context, texts []string) ([][]float32, error) 
 			return nil, errNothing
 		}
 	}
-	return t.Do(ctx, inputs)
+	model, release, err := t.kept.Use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return model.Do(ctx, inputs)
 }
 
 // Encode gives the tokens that the model reads of a text.
@@ -131,110 +134,14 @@ func (t *Texts) Encode(text string) []int64 {
 	return t.tokenizer.EncodeWithin(text, t.length)
 }
 
-// pooled tells that the graph itself makes one vector of the states of a text. Its sums
-// go over the padding too and come out another way with another length, and for a row
-// alone, so that the length has to follow from the text and no row may be alone.
-func (t *Texts) pooled() bool { return len(t.network.output.Shape) == 2 }
-
-// What the lengths of texts are rounded up to with padding: where the graph pools, and
-// elsewhere. In some graphs the sums over positions come out another way with another
-// length, but not where both lengths are a multiple of it; measured, see docs/models.md.
-const (
-	pooledStep = 8
-	stateStep  = 4
-)
-
-// size is how many tokens a text has with its padding, as far as the company of other
-// texts does not add to it.
-func (t *Texts) size(ids []int64) int {
-	switch {
-	case t.padded:
-		return t.length
-	case t.single():
-		return len(ids)
-	}
-	step := stateStep
-	if t.pooled() {
-		step = pooledStep
-	}
-	return min(t.length, (len(ids)+step-1)/step*step)
-}
-
-func (t *Texts) work(ctx context.Context, inputs [][]int64) ([][]float32, error) {
-	length := 0
-	for _, ids := range inputs {
-		if len(ids) == 0 {
-			return nil, errNothing
-		}
-		length = max(length, t.size(ids))
-	}
-	if len(inputs) == 1 && t.pooled() && !t.single() {
-		vectors, err := t.work(ctx, slices.Concat(inputs, inputs))
-		return vectors[:min(1, len(vectors))], err
-	}
-	rows := len(inputs)
-	values, shape, err := t.network.run(ctx, func(name string, m *onnx.Memory) (*onnx.Tensor, error) {
-		x, err := onnx.NewTensor[int64](m, int64(rows), int64(length))
-		if err == nil {
-			t.fill(name, x.Int64(), inputs, length)
-		}
-		return x, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return t.vectors(values, shape, inputs, length)
-}
-
-func (t *Texts) fill(name string, values []int64, inputs [][]int64, length int) {
-	clear(values)
-	for r, ids := range inputs {
-		row := values[r*length : (r+1)*length]
-		switch name {
-		case "input_ids":
-			for i := copy(row, ids); i < length; i++ {
-				row[i] = t.pad
-			}
-		case "attention_mask":
-			for i := range ids {
-				row[i] = 1
-			}
-		case "position_ids":
-			for i := range row {
-				row[i] = int64(i)
-			}
-		}
-	}
-}
-
-// vectors cuts the output of a run into one vector for each input, pooled where it has
-// the states of all length tokens.
-func (t *Texts) vectors(values []float32, shape []int64, inputs [][]int64, length int) ([][]float32, error) {
-	rows := len(inputs)
-	if len(shape) < 2 || len(shape) > 3 || shape[0] != int64(rows) || shape[len(shape)-1] < 1 || len(shape) == 3 && shape[1] != int64(length) {
-		return nil, fmt.Errorf("%w: %q has the shape %v for %d texts of %d tokens", bundle.ErrBroken, t.network.output.Name, shape, rows, length)
-	}
-	width := int(shape[len(shape)-1])
-	each := len(values) / rows
-	all := make([][]float32, rows)
-	for r, ids := range inputs {
-		row := values[r*each : (r+1)*each]
-		if len(shape) == 3 {
-			all[r] = t.sentence.pooling.of(row[:len(ids)*width], width)
-		} else {
-			all[r] = append([]float32(nil), row...)
-		}
-		if t.sentence.normalize {
-			normalize(all[r])
-		}
-	}
-	return all, nil
-}
+// Run works until ctx ends and then returns nil, after the model's run under way has
+// stopped. Calls of Embed that still wait fail. It may be called once.
+func (t *Texts) Run(ctx context.Context) error { return t.kept.Run(ctx) }
 
 // Close releases the model. Run must have returned, or never have been called.
 func (t *Texts) Close() error {
-	if t.network == nil {
+	if t.kept == nil {
 		return nil
 	}
-	return t.network.close()
+	return t.kept.Close()
 }

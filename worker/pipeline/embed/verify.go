@@ -37,14 +37,15 @@ type vector struct {
 // that it does not load or that a case could not be run.
 func Verify(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeline.Findings) (err error) {
 	begun := time.Now()
-	texts, err := OpenTexts(b, o)
+	o.OnUse = false
+	texts, err := OpenTexts(ctx, b, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, texts.Close()) }()
 	var pictures *Pictures
 	if b.Kind == bundle.KindCLIP {
-		if pictures, err = OpenPictures(b, o); err != nil {
+		if pictures, err = OpenPictures(ctx, b, o); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, pictures.Close()) }()
@@ -63,7 +64,12 @@ func Verify(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeli
 
 // compareTexts runs each text alone and then all of them together, which has to give
 // the same to the last bit.
-func compareTexts(ctx context.Context, t *Texts, cases []vector, f *pipeline.Findings) error {
+func compareTexts(ctx context.Context, texts *Texts, cases []vector, f *pipeline.Findings) error {
+	t, release, err := texts.kept.Use(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	all := make([][]int64, len(cases))
 	alone := make([][]float32, len(cases))
 	for i, c := range cases {
@@ -76,12 +82,8 @@ func compareTexts(ctx context.Context, t *Texts, cases []vector, f *pipeline.Fin
 		f.Count(&f.Cases, slices.Equal(all[i], c.IDs) && cosine(alone[i], c.Embedding) >= agreement,
 			"%q: tokens %v, reference %v, cosine %.5f", c.Input, all[i], c.IDs, cosine(alone[i], c.Embedding))
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- t.Run(ctx) }()
 	vectors, err := t.Do(ctx, all)
-	cancel()
-	if err := errors.Join(err, <-ended); err != nil {
+	if err != nil {
 		return err
 	}
 	for i, v := range vectors {
@@ -91,7 +93,12 @@ func compareTexts(ctx context.Context, t *Texts, cases []vector, f *pipeline.Fin
 }
 
 // comparePictures runs each picture alone and then all of them together.
-func comparePictures(ctx context.Context, b *bundle.Bundle, p *Pictures, cases []vector, f *pipeline.Findings) error {
+func comparePictures(ctx context.Context, b *bundle.Bundle, pictures *Pictures, cases []vector, f *pipeline.Findings) error {
+	p, release, err := pictures.kept.Use(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	var all, alone [][]float32
 	for _, c := range cases {
 		one, err := readPicture(b, c.Input)

@@ -17,13 +17,20 @@ import (
 // that it does not load or that a case could not be run.
 func Verify(ctx context.Context, b *bundle.Bundle, o Options, f *pipeline.Findings) (err error) {
 	begun := time.Now()
-	w, err := Open(b, o)
+	o.OnUse = false
+	w, err := Open(ctx, b, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	model, release, err := w.kept.Use(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	f.Loaded, f.LoadMillis = true, time.Since(begun).Milliseconds()
-	if err := f.Compare(ctx, b, w.tokenizer, w.Generator); err != nil || !f.Reference {
+	// Nobody else asks, so that the generator is not in use.
+	if err := f.Compare(ctx, b, w.tokenizer, model.Generator); err != nil || !f.Reference {
 		return err
 	}
 	ref, err := pipeline.ReadReference(b.Dir)
@@ -31,7 +38,7 @@ func Verify(ctx context.Context, b *bundle.Bundle, o Options, f *pipeline.Findin
 		return err
 	}
 	for _, c := range ref.Chats {
-		if err := w.compare(ctx, c, f); err != nil {
+		if err := w.compare(ctx, model.Generator, c, f); err != nil {
 			return err
 		}
 	}
@@ -39,7 +46,7 @@ func Verify(ctx context.Context, b *bundle.Bundle, o Options, f *pipeline.Findin
 }
 
 // compare runs a chat of the reference: the prompt, its tokens and how it goes on.
-func (w *Writer) compare(ctx context.Context, c pipeline.ReferenceChat, f *pipeline.Findings) error {
+func (w *Writer) compare(ctx context.Context, g *pipeline.Generator, c pipeline.ReferenceChat, f *pipeline.Findings) error {
 	var messages []chat.Message
 	if err := json.Unmarshal(c.Messages, &messages); err != nil {
 		return fmt.Errorf("%w: reference.json: %w", bundle.ErrBroken, err)
@@ -55,7 +62,7 @@ func (w *Writer) compare(ctx context.Context, c pipeline.ReferenceChat, f *pipel
 	ids := w.tokenizer.EncodePrompt(prompt)
 	var output []int64
 	r := &pipeline.Request{Input: ids, Settings: settings, Done: func(outputs [][]int64) { output = outputs[0] }}
-	if err := w.Generator.Run(ctx, []*pipeline.Request{r}, nil); err != nil {
+	if err := g.Run(ctx, []*pipeline.Request{r}, nil); err != nil {
 		return err
 	}
 	f.Count(&f.Chats, prompt == c.Prompt && slices.Equal(ids, c.InputIDs) && slices.Equal(output, c.Output),

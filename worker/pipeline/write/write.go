@@ -71,7 +71,12 @@ func (w *Writer) Write(ctx context.Context, job Job, progress func(text string, 
 		return nil, err
 	}
 	c := w.compose(job, settings, input, progress)
-	if err := w.Generate(ctx, c.requests, false); err != nil {
+	model, release, err := w.kept.Use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := model.Generate(ctx, c.requests, false); err != nil {
 		return nil, err
 	}
 	return c.written, nil

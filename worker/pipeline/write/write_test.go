@@ -26,7 +26,7 @@ func start(t testing.TB, name string) *Writer {
 	require.NoError(t, onnx.Start(testkit.ONNX(t)))
 	b, err := bundle.Open(testkit.Shared(t, "models", name))
 	require.NoError(t, err)
-	w, err := Open(b, Options{})
+	w, err := Open(t.Context(), b, Options{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -2,6 +2,7 @@
 package write
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -12,15 +13,23 @@ import (
 	"parley/worker/tokenizer"
 )
 
-// Writer writes with one bundle. It works while Run runs.
+// Writer writes with one bundle.
 type Writer struct {
 	bundle    *bundle.Bundle
 	tokenizer *tokenizer.Tokenizer
 	// template makes a prompt of a chat, nil where the bundle has none.
 	template *chat.Template
-	model    decoder.Model
+	kept     *pipeline.Kept[*loaded]
+}
+
+// loaded is the model in memory.
+type loaded struct {
+	model decoder.Model
 	*pipeline.Engine
 }
+
+// Close releases the model.
+func (l *loaded) Close() error { return l.model.Close() }
 
 // Options are the settings of a Writer. The zero value is usable.
 type Options struct {
@@ -42,20 +51,28 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Open loads a bundle. Errors are of type *pipeline.Error.
-func Open(b *bundle.Bundle, o Options) (*Writer, error) {
+// Open reads a bundle, and loads its model unless that is to wait for its use. The writer
+// works while Run runs. Errors are of type *pipeline.Error, but for that of ctx.
+func Open(ctx context.Context, b *bundle.Bundle, o Options) (*Writer, error) {
 	o = o.withDefaults()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if err := o.StartRuntime(); err != nil {
 		return nil, err
 	}
 	w := &Writer{bundle: b}
-	if err := w.load(o); err != nil {
+	if err := w.load(ctx, o); err != nil {
 		return nil, pipeline.ModelError(b.Name, errors.Join(err, w.Close()))
 	}
 	return w, nil
 }
 
-func (w *Writer) load(o Options) (err error) {
+func (w *Writer) load(ctx context.Context, o Options) error {
+	summary, err := w.bundle.Summary()
+	if err != nil {
+		return err
+	}
 	if w.tokenizer, err = tokenizer.Open(w.bundle.Dir); err != nil {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
 	}
@@ -63,19 +80,32 @@ func (w *Writer) load(o Options) (err error) {
 	if err != nil && !errors.Is(err, chat.ErrNone) {
 		return fmt.Errorf("%w: %w", bundle.ErrBroken, err)
 	}
-	if w.model, err = decoder.OpenCausal(w.bundle, o.Threads); err != nil {
-		return err
+	w.kept = pipeline.Keep(o.Keeper, w.bundle.Name, summary.Memory, func() (*loaded, error) { return w.open(o) })
+	if o.OnUse {
+		return nil
 	}
-	w.Engine = pipeline.NewEngine(pipeline.EngineConfig{
-		Model: w.bundle.Name, Generator: pipeline.NewGenerator(w.model, o.Gate), Rows: o.BatchRows, Tokens: o.BatchTokens,
-	})
-	return nil
+	return w.kept.Load(ctx)
 }
+
+func (w *Writer) open(o Options) (*loaded, error) {
+	m, err := decoder.OpenCausal(w.bundle, o.Threads)
+	if err != nil {
+		return nil, pipeline.ModelError(w.bundle.Name, err)
+	}
+	return &loaded{model: m, Engine: pipeline.NewEngine(pipeline.EngineConfig{
+		Model: w.bundle.Name, Generator: pipeline.NewGenerator(m, o.Gate), Rows: o.BatchRows, Tokens: o.BatchTokens,
+		Bytes: o.RunBytes,
+	})}, nil
+}
+
+// Run works until ctx ends and then returns nil, after the model's run under way has
+// stopped. Calls of Write that still wait fail. It may be called once.
+func (w *Writer) Run(ctx context.Context) error { return w.kept.Run(ctx) }
 
 // Close releases the model. Run must have returned, or never have been called.
 func (w *Writer) Close() error {
-	if w.model == nil {
+	if w.kept == nil {
 		return nil
 	}
-	return w.model.Close()
+	return w.kept.Close()
 }
