@@ -169,10 +169,14 @@ func embedWith(ctx context.Context, o options, r *report, model, dir string, thr
 		}
 		fmt.Printf("%s: %d of %d vectors right, worst cosine %.4f\n", a.system, a.right, a.total, a.worst)
 	}
-	texts := embeddingTexts(model, reference, pick(o, 2, 1))
+	texts := embeddingTexts(model, reference)
 	for _, way := range []struct{ batch, callers int }{{1, 1}, {8, 1}, {32, 1}, {1, 32}} {
 		row := &embeddingRow{model: model, threads: threads, batch: way.batch, callers: way.callers}
-		if err := row.measure(ctx, systems, texts, pick(o, 5, 3)); err != nil {
+		rounds := 3
+		if !o.quick && (threads == 2 || model == "bert-random") {
+			rounds = 5
+		}
+		if err := row.measure(ctx, systems, texts, rounds); err != nil {
 			return err
 		}
 		r.embedding = append(r.embedding, row)
@@ -267,11 +271,11 @@ func cosine(a, b []float32) float64 {
 // embeddingTexts are of mixed length and in no order. Those of the small model are its
 // reference's that every system takes whole, those of the real one have some 8 to 200
 // tokens.
-func embeddingTexts(model string, reference []vectorCase, times int) []string {
+func embeddingTexts(model string, reference []vectorCase) []string {
 	draw := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // no secret
 	var texts []string
 	if model == "bert-random" {
-		for len(texts) < 512*times {
+		for len(texts) < 512 {
 			if c := reference[draw.IntN(len(reference))]; len(c.IDs) < 64 {
 				texts = append(texts, c.Input)
 			}
@@ -279,7 +283,7 @@ func embeddingTexts(model string, reference []vectorCase, times int) []string {
 		return texts
 	}
 	list := strings.Fields(prose)
-	for len(texts) < 32*times {
+	for len(texts) < 32 {
 		words := make([]string, 6+draw.IntN(190))
 		for i := range words {
 			words[i] = list[draw.IntN(len(list))]

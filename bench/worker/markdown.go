@@ -67,7 +67,7 @@ func (r *report) writeWriting(b *strings.Builder) {
 	}
 }
 
-const aboutWriting = `Llama's layout with random weights: 15 layers of width 768, 12 heads with 4 of keys, feed-forward 2,048, a vocabulary of 4,000, written by ` + "`bench/worker/llama`" + `.
+const aboutWriting = `Llama's layout with random weights: 27 layers of the size of SmolLM2-135M's (width 576, 9 heads with 3 of keys, feed-forward 1,536), a vocabulary of 4,000, written by ` + "`bench/worker/llama`" + `.
 *Shared* is a graph of GroupQueryAttention, which may write its caches in place, *concatenated* Optimum's, whose caches grow by a copy. q4 keeps weights in 4 bits
 (MatMulNBits), fp32 in 32. Greedy, always the same number of new tokens; prompts of a batch are of one length. *Behind the first* is the rate after the first
 token, without what the prompt takes; for one text at a time, because transformers.js tells of tokens only then.`

@@ -54,7 +54,7 @@ func measureMixed(ctx context.Context, o options, r *report) (err error) {
 				row.what = p.what + ", beside the others"
 				halt = s.busy(ctx, p)
 			}
-			err := row.measure(ctx, p, pick(o, 60, 12))
+			err := row.measure(ctx, p, pick(o, 40, 12))
 			halt()
 			if err != nil {
 				return fmt.Errorf("%s: %w", row.what, err)

@@ -35,11 +35,11 @@ func measurePictures(ctx context.Context, o options, r *report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, painter.Close()) }()
-	for _, side := range pick(o, []int{128, 256, 512}, []int{128, 256}) {
+	for _, side := range []int{128, 256} {
 		row := &pictureRow{side: side, steps: 4, series: series{system: parley}}
 		for round := -1; round < pick(o, 5, 3); round++ {
 			begun, cpu := time.Now(), paper.OwnCPU()
-			got := run{units: pick(o, 8, 4)}
+			got := run{units: pick(o, 4, 2)}
 			for i := range got.units {
 				if _, err := painter.Draw(ctx, draw.Job{Prompt: "a cat", Width: side, Height: side, Steps: row.steps, Seed: uint64(i)}, nil); err != nil { //nolint:gosec // a small number
 					return err

@@ -19,8 +19,9 @@ type Size struct {
 	Vocabulary, Width, Heads, KeyHeads, Inner, Layers, Positions int
 }
 
-// Hundred has a hundred million parameters, with the vocabulary of caption-mini.
-var Hundred = Size{Vocabulary: 4000, Width: 768, Heads: 12, KeyHeads: 4, Inner: 2048, Layers: 15, Positions: 1024}
+// Hundred has a hundred million parameters: 27 layers of the size of SmolLM2-135M's, which is as
+// deep and narrow as small language models are, with the vocabulary of caption-mini.
+var Hundred = Size{Vocabulary: 4000, Width: 576, Heads: 9, KeyHeads: 3, Inner: 1536, Layers: 27, Positions: 1024}
 
 func (s Size) head() int { return s.Width / s.Heads }
 
