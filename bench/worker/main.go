@@ -1,7 +1,7 @@
 // Command worker measures the models of parley against other systems that run the same
 // files: transformers.js, hugot and the Rust tokenizers.
 //
-//	worker [-quick] [-only NAMES] [-threads N] [-write FILE]
+//	worker [-quick] [-only NAMES] [-threads N] [-write FILE] [-profile DIR]
 //
 // In every round each system does the same work, one after the other, and the others
 // idle; a figure is the median over the rounds, a ratio the median of the rounds' ratios.
@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,9 +28,11 @@ import (
 
 // options are the command line, and where things are.
 type options struct {
-	quick   bool
-	only    string
-	write   string
+	quick bool
+	only  string
+	write string
+	// profile is a folder for CPU profiles of parley's part, "" for none.
+	profile string
 	threads int
 	// root is the repository, cache holds what is made for the measurement, node the
 	// scripts of transformers.js.
@@ -79,6 +82,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.quick, "quick", false, "fewer rounds and sizes, about six minutes in all; the figures are rough")
 	flags.StringVar(&o.only, "only", "", "some measurements, joined by commas: "+strings.Join(names(), ", "))
 	flags.StringVar(&o.write, "write", "", "write the results into this Markdown file, as a section of it; without it they are only printed")
+	flags.StringVar(&o.profile, "profile", "", "keep a CPU profile of parley's part of each measurement in this folder")
 	flags.IntVar(&o.threads, "threads", 2, "how many threads a run of a model may use")
 	flags.StringVar(&o.binary, "parley", filepath.Join(root, "bin", "parley"), "the parley whose memory is measured")
 	if err := flags.Parse(args); err != nil {
@@ -138,7 +142,7 @@ func measure(ctx context.Context, args []string) error {
 		}
 		begun := time.Now()
 		fmt.Printf("\n==> %s\n", m.title)
-		if err := m.measure(ctx, o, r); err != nil {
+		if err := profiled(o, m.name, func() error { return m.measure(ctx, o, r) }); err != nil {
 			if ctx.Err() != nil {
 				return errors.New("interrupted")
 			}
@@ -157,4 +161,25 @@ func measure(ctx context.Context, args []string) error {
 		fmt.Println("\n" + r.markdown())
 	}
 	return errors.Join(failures...)
+}
+
+// profiled keeps a profile of this process, which has parley's part alone: other systems
+// run in processes of their own.
+func profiled(o options, name string, work func() error) error {
+	if o.profile == "" {
+		return work()
+	}
+	if err := os.MkdirAll(o.profile, 0o750); err != nil {
+		return err
+	}
+	out, err := os.Create(filepath.Join(o.profile, name+".cpu.pb.gz")) //nolint:gosec // the command line names the folder
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	err = work()
+	pprof.StopCPUProfile()
+	return errors.Join(err, out.Close())
 }

@@ -27,13 +27,12 @@ func writingCases(o options, l llama.Layout, p llama.Precision) []writingCase {
 		}
 		return cases
 	}
-	cases := []writingCase{{32, 1, 64, 5}, {512, 1, 64, 5}}
 	if p == llama.Full {
-		return cases
+		return []writingCase{{32, 1, 64, 3}, {512, 1, 64, 3}}
 	}
-	cases = append(cases, writingCase{32, 8, 32, 3}, writingCase{32, 32, 16, 3})
+	cases := []writingCase{{32, 1, 64, 5}, {512, 1, 64, 5}, {32, 8, 32, 3}, {32, 32, 16, 3}}
 	if l == llama.Concatenated {
-		return append(cases, writingCase{512, 8, 16, 1})
+		return cases
 	}
 	return append(cases, writingCase{512, 8, 32, 3}, writingCase{512, 32, 16, 1})
 }
@@ -156,7 +155,10 @@ func (w *writingRow) measure(ctx context.Context, systems []named, words *tokeni
 		for i, s := range systems {
 			tokens, texts := w.tokens, texts
 			if round < 0 { // the warm-up
-				tokens, texts = 2, texts[:min(w.batch, 8)]
+				tokens = 2
+				if w.prompt > 32 {
+					texts = texts[:1]
+				}
 			}
 			out, err := s.generate(ctx, texts, fixed(tokens))
 			if err != nil {
