@@ -30,7 +30,11 @@ func (r *report) goals() []goal {
 			continue
 		}
 		want := map[int]float64{32: 1.5, 512: 2.5}[w.prompt]
-		least(fmt.Sprintf("tokens behind the first, caches shared, %s, prompt of %d: to transformers.js", w.precision, w.prompt), ratio(w.series[0], w.series[1], run.later), want)
+		got := ratio(w.series[0], w.series[1], run.later)
+		for _, calm := range w.series[2:] { // the faster of its two settings counts
+			got = min(got, ratio(w.series[0], calm, run.later))
+		}
+		least(fmt.Sprintf("tokens behind the first, caches shared, %s, prompt of %d: to transformers.js", w.precision, w.prompt), got, want)
 	}
 	for _, t := range r.translation {
 		if t.batch == 32 {

@@ -70,7 +70,8 @@ func (r *report) writeWriting(b *strings.Builder) {
 const aboutWriting = `Llama's layout with random weights: 27 layers of the size of SmolLM2-135M's (width 576, 9 heads with 3 of keys, feed-forward 1,536), a vocabulary of 4,000, written by ` + "`bench/worker/llama`" + `.
 *Shared* is a graph of GroupQueryAttention, which may write its caches in place, *concatenated* Optimum's, whose caches grow by a copy. q4 keeps weights in 4 bits
 (MatMulNBits), fp32 in 32. Greedy, always the same number of new tokens; prompts of a batch are of one length. *Behind the first* is the rate after the first
-token, without what the prompt takes; for one text at a time, because transformers.js tells of tokens only then.`
+token, without what the prompt takes; for one text at a time, because transformers.js tells of tokens only then. The goals are about this rate, and about the
+faster setting of transformers.js, with threads that spin or without.`
 
 func (r *report) writeTranslation(b *strings.Builder) {
 	if len(r.translation) == 0 {

@@ -109,17 +109,17 @@ func TestTheSectionHoldsWhatWasMeasured(t *testing.T) {
 	at := func(units int) run { return run{units: units, took: 2 * time.Second, first: time.Second} }
 	r.writing = []*writingRow{{
 		writingCase: writingCase{prompt: 32, batch: 1, tokens: 31, rounds: 1}, layout: llama.Shared, precision: llama.Four, equal: 1, total: 1,
-		series: []series{{parley, []run{at(31)}}, {transformers, []run{at(16)}}},
+		series: []series{{parley, []run{at(31)}}, {transformers, []run{at(16)}}, {transformersCalm, []run{at(26)}}},
 	}}
 	r.memory = []*memoryRow{{ready: map[string]int64{total: 90 << 20}, after: map[string]int64{total: 200 << 20}}}
 	r.translation = []*translationRow{
 		{beams: 1, batch: 1, series: []series{{parley, []run{at(100)}}}}, {beams: 1, batch: 32, series: []series{{parley, []run{at(390)}}}},
 	}
 	text := r.markdown()
-	assert.Contains(t, text, "| tokens behind the first, caches shared, q4, prompt of 32: to transformers.js, 1.5 times | 2.00 | yes |")
+	assert.Contains(t, text, "| tokens behind the first, caches shared, q4, prompt of 32: to transformers.js, 1.5 times | 1.20 | **no** |")
 	assert.Contains(t, text, "| translations, 1 beams, batch 32: to one by one, 4.0 times | 3.90 | **no** |")
 	assert.Contains(t, text, "at most | 200 MiB | **no** |")
-	assert.Contains(t, text, "| shared, q4 | 32 | 1 | 31 | 15.5 | 8.0 | 1.94 |")
+	assert.Contains(t, text, "| shared, q4 | 32 | 1 | 31 | 15.5 | 8.0 | 1.94 | 13.0 | 1.19 | 30.0 | 15.0 | 2.00 |")
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "| --- |") {
 			assert.NotContains(t, line, "||")
