@@ -130,6 +130,14 @@ bench: test-deps build ## Measure speed; results go to docs/benchmarks.md
 	$(say) "Measuring. Close other programs: the load tool shares the cores."
 	@.cache/bin/services go run ./bench $(or $(ARGS),-write docs/benchmarks.md)
 
+.PHONY: bench-worker
+bench-worker: build bench/worker/js/node_modules/.stamp ## Measure models beside transformers.js and hugot; goes to docs/benchmarks.md
+	$(say) "Building what is measured beside parley (once; some minutes)"
+	@mkdir -p .cache/bench-worker
+	@bench/worker/hugot/build.sh .cache/bench-worker
+	$(say) "Measuring, about twenty minutes, with ARGS=-quick about six. Close other programs."
+	@go run ./bench/worker $(or $(ARGS),-write docs/benchmarks.md)
+
 # --- keeping it clean ----------------------------------------------------------
 
 .PHONY: lint

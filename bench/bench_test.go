@@ -54,10 +54,3 @@ func TestARowIsTheMedianOfItsRuns(t *testing.T) {
 	assert.True(t, w.rate() == 4 && w.p99() == 8 && w.reached() == "yes", "got %v/s, p99 %v, reached %q", w.rate(), w.p99(), w.reached())
 	assert.Equal(t, time.Duration(4), quantile([]time.Duration{1, 2, 3, 4}, 0.99), "p99 of 1 to 4")
 }
-
-func TestNumbersAreWrittenForReaders(t *testing.T) {
-	t.Parallel()
-	for v, want := range map[float64]string{3.14159: "3.1", 999.6: "1,000", 15000: "15,000", 1234567: "1,234,567"} {
-		assert.Equal(t, want, thousands(v), "%v", v)
-	}
-}

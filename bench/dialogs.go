@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"parley/bench/paper"
 	"parley/internal/store"
 )
 
@@ -54,7 +55,7 @@ func measureDialogs(ctx context.Context, b bed) error {
 		if err != nil {
 			return err
 		}
-		what := row{name: fmt.Sprintf("dialogs, pages of %d", page.size), unit: "pages", goal: thousands(page.goal) + "/s", least: page.goal}
+		what := row{name: fmt.Sprintf("dialogs, pages of %d", page.size), unit: "pages", goal: paper.Thousands(page.goal) + "/s", least: page.goal}
 		if err := b.load(ctx, readers, what, next); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/bench/paper"
 	"parley/internal/testkit"
 )
 
@@ -99,6 +100,6 @@ func (b bed) load(ctx context.Context, conns []*httpConn, what row, next func(co
 		}
 		added.half = append(added.half, s)
 	}
-	fmt.Printf("  at half load, %s/s: p50 %s ms, p99 %s ms\n", thousands(calls*float64(max(added.each, 1))), ms(added.halfP50()), ms(added.halfP99()))
+	fmt.Printf("  at half load, %s/s: p50 %s ms, p99 %s ms\n", paper.Thousands(calls*float64(max(added.each, 1))), paper.Millis(added.halfP50()), paper.Millis(added.halfP99()))
 	return nil
 }

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	"parley/bench/paper"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -38,7 +37,7 @@ type gauge struct {
 }
 
 func newGauge(p *process) gauge {
-	return gauge{p: p, server: p.cpu(), client: ownCPU(), machine: machineCPU(), began: time.Now(), load: loadAverage()}
+	return gauge{p: p, server: p.cpu(), client: paper.OwnCPU(), machine: machineCPU(), began: time.Now(), load: paper.LoadAverage()}
 }
 
 // sample ends the run.
@@ -48,7 +47,7 @@ func (g gauge) sample(latencies []time.Duration) sample {
 		return s
 	}
 	s.server = (g.p.cpu() - g.server) / time.Duration(s.ops)
-	s.client = (ownCPU() - g.client) / time.Duration(s.ops)
+	s.client = (paper.OwnCPU() - g.client) / time.Duration(s.ops)
 	s.others = max((machineCPU()-g.machine)/time.Duration(s.ops)-s.server-s.client, 0)
 	slices.Sort(latencies)
 	s.p50, s.p99 = quantile(latencies, 0.5), quantile(latencies, 0.99)
@@ -74,17 +73,6 @@ func median[T int64 | float64 | time.Duration](runs []sample, field func(sample)
 		return 0
 	}
 	return values[len(values)/2]
-}
-
-// loadAverage is that of the last minute, 0 where the system tells none.
-func loadAverage() float64 {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0
-	}
-	first, _, _ := strings.Cut(string(data), " ")
-	value, _ := strconv.ParseFloat(first, 64)
-	return value
 }
 
 // closedLoop lets every connection send its next operation once the last was

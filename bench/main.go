@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"parley/bench/paper"
 	"parley/internal/testkit"
 )
 
@@ -118,8 +119,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	r.took = time.Since(r.started)
 	if o.write != "" && len(failures) == 0 {
-		if err := os.WriteFile(o.write, []byte(r.markdown()), 0o644); err != nil { //nolint:gosec // a document for everybody
-			return fmt.Errorf("write the results: %w", err)
+		// What `make bench-worker` wrote there stays.
+		if err := paper.WriteAround(o.write, "make bench-worker", r.markdown()); err != nil {
+			return err
 		}
 		fmt.Println("\nwritten to", o.write)
 	} else {

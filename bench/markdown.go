@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"parley/bench/paper"
 )
 
 // markdown is the whole report.
@@ -68,8 +70,8 @@ func (r *report) writeRows(b *strings.Builder) {
 				b.WriteString("| load | per second | p50 ms | p99 ms | CPU ms/op | tool ms/op | goal | reached | load average |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 			}
 			any = true
-			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.name, thousands(w.rate()), ms(w.p50()), ms(w.p99()),
-				ms(w.server()), ms(w.client()), w.goal, w.reached(), loads(w.runs))
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.name, paper.Thousands(w.rate()), paper.Millis(w.p50()), paper.Millis(w.p99()),
+				paper.Millis(w.server()), paper.Millis(w.client()), w.goal, w.reached(), loads(w.runs))
 		}
 	}
 }
@@ -85,8 +87,8 @@ func (r *report) writeDomains(b *strings.Builder) {
 			b.WriteString("| load | per second | p50 ms | p99 ms | at half load: p50 ms | p99 ms | CPU ms/call | tool ms/call | others ms/call | goal | reached | load average |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 		}
 		any = true
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.name, thousands(w.rate()), ms(w.p50()), ms(w.p99()),
-			ms(w.halfP50()), ms(w.halfP99()), ms(w.server()), ms(w.client()), ms(w.others()), w.goal, w.reached(), loads(w.runs))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.name, paper.Thousands(w.rate()), paper.Millis(w.p50()), paper.Millis(w.p99()),
+			paper.Millis(w.halfP50()), paper.Millis(w.halfP99()), paper.Millis(w.server()), paper.Millis(w.client()), paper.Millis(w.others()), w.goal, w.reached(), loads(w.runs))
 	}
 }
 
@@ -103,8 +105,8 @@ func (r *report) writeStart(b *strings.Builder) {
 		}
 		return "**no**"
 	}
-	fmt.Fprintf(b, "| ready, fresh data folder (schema and signing key are made) | %s ms | < 2 s | %s |\n", ms(r.startFresh[middle]), reached(r.startFresh[middle] < 2*time.Second))
-	fmt.Fprintf(b, "| ready, used data folder | %s ms | < 2 s | %s |\n", ms(r.startAgain[middle]), reached(r.startAgain[middle] < 2*time.Second))
+	fmt.Fprintf(b, "| ready, fresh data folder (schema and signing key are made) | %s ms | < 2 s | %s |\n", paper.Millis(r.startFresh[middle]), reached(r.startFresh[middle] < 2*time.Second))
+	fmt.Fprintf(b, "| ready, used data folder | %s ms | < 2 s | %s |\n", paper.Millis(r.startAgain[middle]), reached(r.startAgain[middle] < 2*time.Second))
 	fmt.Fprintf(b, "| memory when ready, model loaded | %.0f MiB | | |\n", mib(r.startMemory[middle]))
 	fmt.Fprintf(b, "| size of the binary (without ONNX Runtime's library and models) | %.1f MiB | | |\n", mib(r.binary))
 }
@@ -131,8 +133,8 @@ func (r *report) writeTokens(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## Translated tokens\n\nThe pipeline of the worker with %s and its own settings, sentences of its reference, batches always full; target tokens.\n\n", r.tokens[0].model)
 	b.WriteString("| sentences a batch | tokens per second | CPU ms a token | load average |\n| --- | --- | --- | --- |\n")
 	for _, t := range r.tokens {
-		fmt.Fprintf(b, "| %d | %s | %s | %s |\n", t.batch, thousands(median(t.runs, sample.rate)),
-			ms(median(t.runs, func(s sample) time.Duration { return s.server })), loads(t.runs))
+		fmt.Fprintf(b, "| %d | %s | %s | %s |\n", t.batch, paper.Thousands(median(t.runs, sample.rate)),
+			paper.Millis(median(t.runs, func(s sample) time.Duration { return s.server })), loads(t.runs))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"parley/bench/paper"
 )
 
 // row is one measured rate.
@@ -55,7 +57,7 @@ type report struct {
 }
 
 func newReport(o options, args []string) *report {
-	return &report{o: o, args: args, machine: describeMachine(), commit: commit(o.root), version: version(o.binary), started: time.Now()}
+	return &report{o: o, args: args, machine: paper.Machine(), commit: paper.Commit(o.root), version: paper.Version(o.binary), started: time.Now()}
 }
 
 // rate is of operations, or of items where they are counted.
@@ -96,7 +98,7 @@ func (w row) reached() string {
 func (r *report) add(w row) {
 	r.rows = append(r.rows, w)
 	fmt.Printf("%s (%s): %s/s, p50 %s ms, p99 %s ms; CPU per operation: server %s ms, load tool %s ms, others %s ms; load average %s\n", w.name, w.stack,
-		thousands(w.rate()), ms(w.p50()), ms(w.p99()), ms(w.server()), ms(w.client()), ms(w.others()), loads(w.runs))
+		paper.Thousands(w.rate()), paper.Millis(w.p50()), paper.Millis(w.p99()), paper.Millis(w.server()), paper.Millis(w.client()), paper.Millis(w.others()), loads(w.runs))
 }
 
 func (r *report) addIdle(i idleRow) {
@@ -107,8 +109,8 @@ func (r *report) addIdle(i idleRow) {
 
 func (r *report) addTokens(t tokenRow) {
 	r.tokens = append(r.tokens, t)
-	fmt.Printf("batch %d: %s tokens/s, CPU %s ms a token\n", t.batch, thousands(median(t.runs, sample.rate)),
-		ms(median(t.runs, func(s sample) time.Duration { return s.server })))
+	fmt.Printf("batch %d: %s tokens/s, CPU %s ms a token\n", t.batch, paper.Thousands(median(t.runs, sample.rate)),
+		paper.Millis(median(t.runs, func(s sample) time.Duration { return s.server })))
 }
 
 func loads(runs []sample) string {
@@ -117,27 +119,4 @@ func loads(runs []sample) string {
 		all[i] = fmt.Sprintf("%.1f", s.load)
 	}
 	return strings.Join(all, " ")
-}
-
-func ms(d time.Duration) string {
-	v := float64(d) / float64(time.Millisecond)
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 1:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.3f", v)
-}
-
-// thousands writes a rate with commas and without needless digits.
-func thousands(v float64) string {
-	if v < 100 {
-		return fmt.Sprintf("%.1f", v)
-	}
-	digits := fmt.Sprintf("%.0f", v)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }

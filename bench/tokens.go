@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"parley/bench/paper"
 	"parley/internal/jobspec"
 	"parley/worker/bundle"
 	"parley/worker/pipeline/translate"
@@ -105,7 +106,7 @@ func tokenRun(ctx context.Context, t *translate.Translator, words *tokenizer.Tok
 	defer cancel()
 	var next, written atomic.Int64
 	failed := make(chan error, 2*batch)
-	load, cpu, began := loadAverage(), ownCPU(), time.Now()
+	load, cpu, began := paper.LoadAverage(), paper.OwnCPU(), time.Now()
 	var wg sync.WaitGroup
 	for range 2 * batch {
 		wg.Add(1)
@@ -130,7 +131,7 @@ func tokenRun(ctx context.Context, t *translate.Translator, words *tokenizer.Tok
 	}
 	s := sample{ops: int(written.Load()), took: time.Since(began), load: load}
 	if s.ops > 0 {
-		s.server = (ownCPU() - cpu) / time.Duration(s.ops)
+		s.server = (paper.OwnCPU() - cpu) / time.Duration(s.ops)
 	}
 	return s, nil
 }

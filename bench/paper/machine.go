@@ -1,4 +1,6 @@
-package main
+// Package paper is what the load tools put on paper alike: what was measured on, numbers
+// for readers, and sections of a document.
+package paper
 
 import (
 	"context"
@@ -6,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// describeMachine says what the figures were measured on.
-func describeMachine() string {
+// Machine says what figures were measured on.
+func Machine() string {
 	parts := []string{fmt.Sprintf("%d cores", runtime.NumCPU())}
 	if model := lineOf("/proc/cpuinfo", "model name"); model != "" {
 		parts = append(parts, model)
@@ -42,13 +46,13 @@ func lineOf(file, name string) string {
 	return ""
 }
 
-// commit names the source tree.
-func commit(root string) string {
+// Commit names the source tree.
+func Commit(root string) string {
 	return output("git", "-C", root, "describe", "--always", "--dirty", "--abbrev=12")
 }
 
-// version is what the binary says of itself.
-func version(binary string) string { return output(binary, "version") }
+// Version is what a parley says of itself.
+func Version(binary string) string { return output(binary, "version") }
 
 // output gives what a command prints, "unknown" where it fails.
 func output(name string, args ...string) string {
@@ -59,4 +63,24 @@ func output(name string, args ...string) string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// LoadAverage is that of the last minute, 0 where the system tells none.
+func LoadAverage() float64 {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(data), " ")
+	value, _ := strconv.ParseFloat(first, 64)
+	return value
+}
+
+// OwnCPU is the time that this process has spent on all cores, user and system.
+func OwnCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

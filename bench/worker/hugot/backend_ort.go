@@ -1,0 +1,16 @@
+//go:build ORT
+
+package main
+
+import (
+	"context"
+
+	hugot "github.com/knights-analytics/hugot"
+	"github.com/knights-analytics/hugot/options"
+)
+
+const backend = "ORT"
+
+func newSession(ctx context.Context, o ...options.WithOption) (*hugot.Session, error) {
+	return hugot.NewORTSession(ctx, o...)
+}
