@@ -36,9 +36,10 @@ func describe(b *bundle.Bundle, m jobspec.Model) jobspec.Model {
 	return m
 }
 
-// clip cuts words of others to so many bytes, between two characters.
+// clip cuts words of others to so many bytes, between two characters, and leaves out
+// what no database keeps.
 func clip(text string, most int) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "")
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "")
 	}
