@@ -65,9 +65,6 @@ func newSet(all []family, root string, o pipeline.Options) *Set {
 func (s *Set) Usable() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unread != nil {
-		return fmt.Errorf("look for models: %w", s.unread)
-	}
 	reasons := []error{fmt.Errorf("there is no model in %s that can be used", s.root)}
 	for _, e := range s.entries {
 		if len(e.models) > 0 {
@@ -76,6 +73,9 @@ func (s *Set) Usable() error {
 		if e.refused != nil {
 			reasons = append(reasons, fmt.Errorf("%s: %w", filepath.Base(e.dir), e.refused))
 		}
+	}
+	if s.unread != nil {
+		return fmt.Errorf("look for models: %w", s.unread)
 	}
 	return errors.Join(reasons...)
 }
@@ -92,12 +92,19 @@ type Change struct {
 }
 
 // Refresh looks at the folder: it opens what is new, and gives up what is gone or not
-// what it was. Models that stay are not disturbed. Calls wait for each other.
+// what it was. Models that stay are not disturbed; nor are any while the folder can't be
+// read, as a disk that is away for a moment. Calls wait for each other.
 func (s *Set) Refresh(ctx context.Context) (c Change) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
-	dirs, err := bundle.List(s.root)
 	before := s.present()
+	dirs, err := bundle.List(s.root)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unread = err
+		return Change{}
+	}
 	var now []*entry
 	for _, dir := range dirs {
 		stamp := stampOf(dir)
@@ -119,7 +126,7 @@ func (s *Set) Refresh(ctx context.Context) (c Change) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entries, s.unread = now, err
+	s.entries, s.unread = now, nil
 	return c
 }
 
