@@ -41,7 +41,8 @@ func identify(models string) (id string, writable bool, err error) {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random)
 	_, err = probe.WriteString(hex.EncodeToString(random) + "\n")
-	if err = errors.Join(err, probe.Sync(), probe.Close()); err != nil {
+	// Others that share the folder read it too.
+	if err = errors.Join(err, probe.Chmod(0o644), probe.Sync(), probe.Close()); err != nil {
 		return placeID(models), false, err
 	}
 	// A link is made whole or not at all, and never in the place of another.

@@ -1,9 +1,11 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -36,8 +38,9 @@ type entry struct {
 	kind       bundle.Kind
 	about      jobspec.Model
 	models     []Model
-	// refused is why the bundle can't be used.
+	// refused is why the bundle can't be used; clashed, that it is because of another one.
 	refused error
+	clashed bool
 }
 
 // Open loads every bundle below root that a kind of job needs. What can't be used is
@@ -105,22 +108,18 @@ func (s *Set) Refresh(ctx context.Context) (c Change) {
 		s.unread = err
 		return Change{}
 	}
-	var now []*entry
-	for _, dir := range dirs {
-		stamp := stampOf(dir)
-		i := slices.IndexFunc(before, func(e *entry) bool { return e.dir == dir })
-		if i >= 0 && before[i].stamp == stamp {
-			now = append(now, before[i])
-			continue
-		}
-		e := s.open(ctx, dir, stamp, now)
-		now, c.Opened, c.Any = append(now, e), append(c.Opened, e.models...), true
-	}
+	stay, fresh := sortOut(before, dirs)
 	for _, e := range before {
-		if !slices.Contains(now, e) {
+		if !slices.Contains(stay, e) {
 			c.Gone, c.Any = append(c.Gone, e.models...), true
 		}
 	}
+	now := stay
+	for dir, stamp := range fresh {
+		e := s.open(ctx, dir, stamp, now)
+		now, c.Opened, c.Any = append(now, e), append(c.Opened, e.models...), true
+	}
+	slices.SortFunc(now, func(a, b *entry) int { return cmp.Compare(a.dir, b.dir) })
 	if c.Any {
 		s.join(now)
 	}
@@ -128,6 +127,30 @@ func (s *Set) Refresh(ctx context.Context) (c Change) {
 	defer s.mu.Unlock()
 	s.entries, s.unread = now, nil
 	return c
+}
+
+// sortOut gives the entries that are as they were, and the folders to open with their
+// stamps. One that had to stand back behind another is opened again when any has gone.
+func sortOut(before []*entry, dirs []string) (stay []*entry, fresh iter.Seq2[string, string]) {
+	stamps := make(map[string]string, len(dirs))
+	for _, dir := range dirs {
+		stamps[dir] = stampOf(dir)
+	}
+	same := func(e *entry) bool { return stamps[e.dir] == e.stamp }
+	gone := slices.ContainsFunc(before, func(e *entry) bool { return !same(e) })
+	for _, e := range before {
+		if same(e) && !(e.clashed && gone) {
+			stay = append(stay, e)
+			delete(stamps, e.dir)
+		}
+	}
+	return stay, func(yield func(dir, stamp string) bool) {
+		for _, dir := range dirs {
+			if stamp, ok := stamps[dir]; ok && !yield(dir, stamp) {
+				return
+			}
+		}
+	}
 }
 
 func (s *Set) present() []*entry {
@@ -180,7 +203,7 @@ func (s *Set) open(ctx context.Context, dir, stamp string, others []*entry) *ent
 			for _, m := range e.models {
 				err = errors.Join(err, m.Close())
 			}
-			e.models = nil
+			e.models, e.clashed = nil, true
 			refuse(errors.Join(fmt.Errorf("the bundle in %s has the same name; give one of them another in parley.json", other), err))
 		}
 		if len(e.models) > 0 {

@@ -175,6 +175,17 @@ func TestRefresh_TwoOfOneNameAreNotServed(t *testing.T) {
 	assert.Equal(t, jobspec.ModelBroken, models[1].State)
 	assert.Contains(t, models[1].Reason, "same name")
 	assert.Equal(t, 1, closed)
+	// One that comes in front of it in the alphabet stands back too, and takes over once
+	// the other has gone.
+	require.NoError(t, os.Rename(filepath.Join(root, "b"), filepath.Join(root, "A")))
+	assert.Empty(t, s.Refresh(t.Context()).Opened)
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "a")))
+	c := s.Refresh(t.Context())
+	assert.Len(t, c.Gone, 1)
+	assert.Len(t, c.Opened, 1)
+	models, _ = s.Describe()
+	require.Len(t, models, 1)
+	assert.Equal(t, jobspec.ModelServed, models[0].State)
 }
 
 func TestDescribe_IsBounded(t *testing.T) {
