@@ -41,15 +41,15 @@ func (a *actor) changeModels(t *testing.T, mutation string, vars gqlclient.Vars)
 type shownModel struct {
 	ID, Name, State, Repository, Commit, Licence string
 	Workers                                      []struct {
-		ID, State string
-		Alive     bool
+		Worker, State string
+		Alive         bool
 	}
 }
 
 func (a *actor) models(t *testing.T) []shownModel {
 	t.Helper()
 	var got struct{ Models struct{ Nodes []shownModel } }
-	a.Must(t, `{ models { nodes { id name state repository commit licence workers { id alive state } } } }`, nil, &got)
+	a.Must(t, `{ models { nodes { id name state repository commit licence workers { worker alive state } } } }`, nil, &got)
 	return got.Models.Nodes
 }
 
@@ -115,7 +115,7 @@ func TestAnAdminPullsAModelAndRemovesIt(t *testing.T) {
 		Events struct{ Worker, Change string }
 	}
 	require.True(t, events.Read(t, &changed))
-	assert.Equal(t, m.Workers[0].ID, changed.Events.Worker)
+	assert.Equal(t, m.Workers[0].Worker, changed.Events.Worker)
 	assert.Equal(t, "CHANGED", changed.Events.Change)
 
 	succeeded(t, waiting)

@@ -558,13 +558,13 @@ func (ec *executionContext) fieldContext_ModelEdge_node(_ context.Context, field
 	return fc, nil
 }
 
-func (ec *executionContext) _ModelFolder_id(ctx context.Context, field graphql.CollectedField, obj *catalog.Folder) (ret graphql.Marshaler) {
+func (ec *executionContext) _ModelFolder_folder(ctx context.Context, field graphql.CollectedField, obj *catalog.Folder) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ModelFolder_id(ctx, field)
+			return ec.fieldContext_ModelFolder_folder(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ID, nil
@@ -577,7 +577,7 @@ func (ec *executionContext) _ModelFolder_id(ctx context.Context, field graphql.C
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_ModelFolder_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_ModelFolder_folder(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ModelFolder", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -673,13 +673,13 @@ func (ec *executionContext) fieldContext_ModelFolder_more(_ context.Context, fie
 	return graphql.NewScalarFieldContext("ModelFolder", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _ModelWorker_id(ctx context.Context, field graphql.CollectedField, obj *catalog.Holder) (ret graphql.Marshaler) {
+func (ec *executionContext) _ModelWorker_worker(ctx context.Context, field graphql.CollectedField, obj *catalog.Holder) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ModelWorker_id(ctx, field)
+			return ec.fieldContext_ModelWorker_worker(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ID, nil
@@ -692,7 +692,7 @@ func (ec *executionContext) _ModelWorker_id(ctx context.Context, field graphql.C
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_ModelWorker_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_ModelWorker_worker(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ModelWorker", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
@@ -1315,8 +1315,8 @@ func (ec *executionContext) _ModelFolder(ctx context.Context, sel ast.SelectionS
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ModelFolder")
-		case "id":
-			out.Values[i] = ec._ModelFolder_id(ctx, field, obj)
+		case "folder":
+			out.Values[i] = ec._ModelFolder_folder(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -1373,8 +1373,8 @@ func (ec *executionContext) _ModelWorker(ctx context.Context, sel ast.SelectionS
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ModelWorker")
-		case "id":
-			out.Values[i] = ec._ModelWorker_id(ctx, field, obj)
+		case "worker":
+			out.Values[i] = ec._ModelWorker_worker(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

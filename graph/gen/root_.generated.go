@@ -1733,7 +1733,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ModelFolder.Alive(childComplexity), true
-	case "ModelFolder.id":
+	case "ModelFolder.folder":
 		if e.ComplexityRoot.ModelFolder.ID == nil {
 			break
 		}
@@ -1764,7 +1764,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ModelWorker.Alive(childComplexity), true
-	case "ModelWorker.id":
+	case "ModelWorker.worker":
 		if e.ComplexityRoot.ModelWorker.ID == nil {
 			break
 		}
@@ -4216,7 +4216,7 @@ enum ModelState {
 """A worker that has a model."""
 type ModelWorker {
   """The worker's name."""
-  id: String!
+  worker: String!
   """Whether it announced itself in the last 30 seconds."""
   alive: Boolean!
   """What it does with the model."""
@@ -4282,7 +4282,7 @@ type ModelEdge {
 """A models folder. Workers that share it are one place."""
 type ModelFolder {
   """The folder's id, which is kept in it."""
-  id: String!
+  folder: String!
   """Whether a worker pulls models into it and removes them."""
   writable: Boolean!
   """Whether such a worker is there now; one that only reads it, when it is not writable."""
@@ -5710,8 +5710,8 @@ func (ec *executionContext) childFields_ModelEdge(ctx context.Context, field gra
 
 func (ec *executionContext) childFields_ModelFolder(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "id":
-		return ec.fieldContext_ModelFolder_id(ctx, field)
+	case "folder":
+		return ec.fieldContext_ModelFolder_folder(ctx, field)
 	case "writable":
 		return ec.fieldContext_ModelFolder_writable(ctx, field)
 	case "alive":
@@ -5726,8 +5726,8 @@ func (ec *executionContext) childFields_ModelFolder(ctx context.Context, field g
 
 func (ec *executionContext) childFields_ModelWorker(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "id":
-		return ec.fieldContext_ModelWorker_id(ctx, field)
+	case "worker":
+		return ec.fieldContext_ModelWorker_worker(ctx, field)
 	case "alive":
 		return ec.fieldContext_ModelWorker_alive(ctx, field)
 	case "state":

@@ -192,11 +192,11 @@ var matrix = map[string]row{
 		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
 	},
 	"Query.models": {
-		query: `{ models { totalCount nodes { id name folder state languages size workers { id alive state } } } }`,
+		query: `{ models { totalCount nodes { id name folder state languages size workers { worker alive state } } } }`,
 		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
 	},
 	"Query.modelFolders": {
-		query: `{ modelFolders { id writable alive workers more } }`,
+		query: `{ modelFolders { folder writable alive workers more } }`,
 		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
 	},
 	"Mutation.pullModel": {
