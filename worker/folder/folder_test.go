@@ -177,7 +177,7 @@ func TestOpen_ABundleIsNoPlaceForOthers(t *testing.T) {
 	require.NoError(t, os.CopyFS(dir, os.DirFS(original())))
 	f, err := folder.Open(t.Context(), folder.Config{Models: dir, Options: pipeline.Options{Library: testkit.ONNX(t)}})
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { assert.NoError(t, f.Close()) }()
 	d := f.Describe()
 	assert.False(t, d.Writable)
 	require.Len(t, d.Models, 1)

@@ -78,12 +78,10 @@ func stampOf(dir string) string {
 			return nil
 		}
 		// A link counts as the file that it leads to.
-		info, err := os.Stat(path)
-		if err != nil || info.IsDir() {
-			return nil
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			_, _ = h.Write([]byte(path))
+			_ = binary.Write(h, binary.LittleEndian, [2]int64{info.Size(), info.ModTime().UnixNano()})
 		}
-		_, _ = h.Write([]byte(path))
-		_ = binary.Write(h, binary.LittleEndian, [2]int64{info.Size(), info.ModTime().UnixNano()})
 		return nil
 	})
 	return strconv.FormatUint(h.Sum64(), 16)
