@@ -5,6 +5,7 @@ package graph
 import (
 	"parley/internal/account"
 	"parley/internal/audit"
+	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/domain"
 	"parley/internal/job"
@@ -22,6 +23,7 @@ type Resolver struct {
 	PracticeService *practice.Service
 	DialogService   *dialog.Service
 	AuditLog        *audit.Log
+	CatalogService  *catalog.Service
 	// Domains says how objects, and what jobs made, are found.
 	Domains *domain.Set
 	Hub     *live.Hub

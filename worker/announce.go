@@ -25,11 +25,14 @@ func (w *Worker) announce(ctx context.Context) {
 	}
 }
 
+// Announce tells what the worker can do, at once: something has changed.
+func (w *Worker) Announce() { w.announceNow(nil) }
+
 // announceNow publishes the announcement, and answers ask if that is a request.
 func (w *Worker) announceNow(ask *nats.Msg) {
-	a := jobspec.Announcement{Worker: w.ID, At: time.Now().UTC()}
-	for _, h := range w.Handlers {
-		a.Bundles = append(a.Bundles, h.Bundle())
+	a := jobspec.Announcement{Worker: w.ID, At: time.Now().UTC(), Bundles: w.bundles()}
+	if w.Folder != nil {
+		a.Folder = w.Folder()
 	}
 	data, err := json.Marshal(a)
 	if err == nil {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"parley/internal/jobspec"
 )
@@ -16,7 +15,7 @@ import (
 // goroutines at once, as many as the worker has slots. A Handler that is also a
 // lifecycle.Service is run by the worker for as long as there may be tasks.
 type Handler interface {
-	// Bundle says what the handler serves. It never changes.
+	// Bundle says what the handler serves. Its kind and pool never change.
 	Bundle() jobspec.Bundle
 	// Handle does one task and returns the kind's own output as JSON. It stops
 	// when ctx ends. progress may be called any number of times with the share that
@@ -65,26 +64,4 @@ func failureOf(err error) jobspec.Failure {
 		return jobspec.Failure{Code: coded.JobCode(), Message: coded.Error()}
 	}
 	return jobspec.Failure{Code: jobspec.CodeInternal, Message: internalMessage}
-}
-
-// checkHandlers refuses bundles that no subject or consumer can be made of.
-func checkHandlers(handlers []Handler) error {
-	if len(handlers) == 0 {
-		return errors.New("worker: no handlers")
-	}
-	seen := map[string]string{}
-	for _, h := range handlers {
-		b := h.Bundle()
-		for _, word := range []string{b.Kind, b.Pool} {
-			if word == "" || word != jobspec.Token(word) {
-				return fmt.Errorf("worker: bundle %q: %q is no name for a kind or pool", b.Name, word)
-			}
-		}
-		key := b.Kind + "." + b.Pool
-		if other, twice := seen[key]; twice {
-			return fmt.Errorf("worker: bundles %q and %q both serve %s", other, b.Name, key)
-		}
-		seen[key] = b.Name
-	}
-	return nil
 }

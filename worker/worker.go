@@ -14,12 +14,11 @@ import (
 	"github.com/nats-io/nuid"
 
 	"parley/internal/jobspec"
-	"parley/internal/lifecycle"
 	"parley/internal/natsx"
 	"parley/worker/intake"
 )
 
-// Config describes a Worker. Bus and Handlers are required.
+// Config describes a Worker. Bus is required.
 type Config struct {
 	// ID names the worker in announcements and reports; default host name and a
 	// random part.
@@ -27,8 +26,11 @@ type Config struct {
 	// Slots is how many tasks run at once, over all handlers; default 16.
 	Slots int
 	// Bus must outlive Run.
-	Bus      *natsx.Bus
+	Bus *natsx.Bus
+	// Handlers are served from the beginning; see Serve.
 	Handlers []Handler
+	// Folder describes the models folder for announcements; nil where there is none.
+	Folder func() *jobspec.Folder
 	// AckWait is how long the server waits for a sign of life before it gives a
 	// task to another worker; default jobspec.AckWait. All workers of one NATS
 	// must agree on it.
@@ -57,6 +59,11 @@ type Worker struct {
 	runs   *registry
 	flags  *flags
 
+	mu sync.Mutex
+	// served are in the order in which they came; now is nil while Run does not run.
+	served []*served
+	now    *running
+
 	tasks sync.WaitGroup
 	beats sync.WaitGroup
 
@@ -80,9 +87,6 @@ func New(c Config) (*Worker, error) {
 	if c.Bus == nil {
 		return nil, errors.New("worker: no bus")
 	}
-	if err := checkHandlers(c.Handlers); err != nil {
-		return nil, err
-	}
 	if c.ID == "" {
 		host, err := os.Hostname()
 		if err != nil {
@@ -104,6 +108,11 @@ func New(c Config) (*Worker, error) {
 	}
 	c.Logger = c.Logger.With("worker", c.ID)
 	w := &Worker{Config: c, runs: newRegistry(), flags: newFlags()}
+	for _, h := range c.Handlers {
+		if err := w.Serve(h); err != nil {
+			return nil, err
+		}
+	}
 	return w, nil
 }
 
@@ -129,7 +138,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer helping.Wait()
 	defer endHelpers()
 
-	w.intake = w.newIntake(work)
+	w.intake = intake.New(intake.Config{Bus: w.Bus, Slots: w.Slots, AckWait: w.AckWait, Logger: w.Logger, Refuse: w.giveBack})
 	unsubscribe, err := w.subscribe()
 	if err != nil {
 		return err
@@ -137,12 +146,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer unsubscribe()
 	defer w.Bus.Reconnects(w.intake.Reconnected)()
 
-	broken := make(chan error, len(w.Handlers))
-	for _, h := range w.Handlers {
-		if s, ok := h.(lifecycle.Service); ok {
-			helping.Go(func() { broken <- serve(helpers, h.Bundle().Name, s) })
-		}
-	}
+	now := &running{work: work, helpers: helpers, helping: &helping, broken: make(chan error, 1)}
+	w.begin(now)
 	helping.Go(func() { _ = w.intake.Run(helpers) })
 	helping.Go(func() { w.announce(helpers) })
 	helping.Go(func() { _ = w.Bus.WatchCancelled(helpers, w.flagged) })
@@ -150,38 +155,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	var failure error
 	select {
 	case <-ctx.Done():
-	case failure = <-broken:
+	case failure = <-now.broken:
 	}
+	w.end()
 	w.stop(endWork)
 	return failure
-}
-
-// newIntake makes the intake, whose messages become tasks within work.
-func (w *Worker) newIntake(work context.Context) *intake.Intake {
-	queues := make([]intake.Queue, len(w.Handlers))
-	for i, h := range w.Handlers {
-		b := h.Bundle()
-		queues[i] = intake.Queue{Kind: b.Kind, Pool: b.Pool}
-	}
-	return intake.New(intake.Config{
-		Bus: w.Bus, Queues: queues, Slots: w.Slots, AckWait: w.AckWait, Logger: w.Logger,
-		Start: func(queue int, d natsx.Delivery) {
-			w.tasks.Go(func() { w.process(work, w.Handlers[queue], queues[queue].Kind, d) })
-		},
-		Refuse: w.giveBack,
-	})
-}
-
-// serve runs a handler's own service, whose end is a fault until it was told.
-func serve(ctx context.Context, bundle string, s lifecycle.Service) error {
-	err := s.Run(ctx)
-	if err == nil && ctx.Err() == nil {
-		err = errors.New("ended although nobody stopped it")
-	}
-	if err != nil {
-		return fmt.Errorf("worker: bundle %s: %w", bundle, err)
-	}
-	return nil
 }
 
 // subscribe listens for cancellations and for requests to announce.

@@ -24,7 +24,6 @@ func TestNew_RefusesWhatCanNotWork(t *testing.T) {
 	noop := worker.NewNoop("test", nil)
 	for name, c := range map[string]worker.Config{
 		"no bus":               {Handlers: []worker.Handler{noop}},
-		"no handlers":          {Bus: b.bus},
 		"two of one pool":      {Bus: b.bus, Handlers: []worker.Handler{noop, worker.NewNoop("test", nil)}},
 		"a pool with a dot":    {Bus: b.bus, Handlers: []worker.Handler{worker.NewNoop("a.b", nil)}},
 		"a pool without name ": {Bus: b.bus, Handlers: []worker.Handler{worker.NewNoop("", nil)}},

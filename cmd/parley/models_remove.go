@@ -17,8 +17,8 @@ func modelsRemoveCommand() *cobra.Command {
 	remove := &cobra.Command{
 		Use: "rm NAME…", Short: "Remove bundles from the models folder", Args: cobra.MinimumNArgs(1),
 		Long: `rm deletes bundles by the names of their folders. It asks before, unless --yes is given,
-and refuses what is no bundle, a link, or outside of the models folder. A worker that has
-the model loaded goes on with it until it ends.`,
+and refuses what is no bundle, a link, or outside of the models folder. A worker of
+the folder gives the model up within 10 seconds, once the tasks that it has are done.`,
 		Example: `  parley models rm translate-mini
   parley models rm opus-mt-en-de qwen --yes`,
 		RunE: func(cmd *cobra.Command, names []string) error {

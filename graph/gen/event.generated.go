@@ -10,6 +10,7 @@ import (
 	"parley/ent/gen"
 	"parley/graph/model"
 	"parley/graph/node"
+	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/job"
@@ -743,6 +744,13 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._NoteChanged(ctx, sel, obj)
+	case catalog.ModelsChanged:
+		return ec._ModelsChanged(ctx, sel, &obj)
+	case *catalog.ModelsChanged:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ModelsChanged(ctx, sel, obj)
 	case job.JobChanged:
 		return ec._JobChanged(ctx, sel, &obj)
 	case *job.JobChanged:

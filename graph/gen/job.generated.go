@@ -13,6 +13,7 @@ import (
 	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/graph/node"
+	"parley/internal/catalog"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/live"
@@ -1006,6 +1007,13 @@ func (ec *executionContext) _JobResult(ctx context.Context, sel ast.SelectionSet
 			return graphql.Null
 		}
 		return ec._Translation(ctx, sel, obj)
+	case catalog.Model:
+		return ec._Model(ctx, sel, &obj)
+	case *catalog.Model:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Model(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj

@@ -9,6 +9,7 @@ import (
 	"parley/graph/model"
 	"parley/internal/account"
 	"parley/internal/audit"
+	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/note"
@@ -315,6 +316,58 @@ type ComplexityRoot struct {
 		UtteranceID func(childComplexity int) int
 	}
 
+	Model struct {
+		Commit     func(childComplexity int) int
+		Folder     func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		Languages  func(childComplexity int) int
+		Licence    func(childComplexity int) int
+		Memory     func(childComplexity int) int
+		Name       func(childComplexity int) int
+		Precision  func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		Repository func(childComplexity int) int
+		Size       func(childComplexity int) int
+		State      func(childComplexity int) int
+		Work       func(childComplexity int) int
+		Workers    func(childComplexity int) int
+	}
+
+	ModelConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ModelEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	ModelFolder struct {
+		Alive    func(childComplexity int) int
+		ID       func(childComplexity int) int
+		More     func(childComplexity int) int
+		Workers  func(childComplexity int) int
+		Writable func(childComplexity int) int
+	}
+
+	ModelWorker struct {
+		Alive  func(childComplexity int) int
+		ID     func(childComplexity int) int
+		Reason func(childComplexity int) int
+		State  func(childComplexity int) int
+	}
+
+	ModelsChanged struct {
+		At     func(childComplexity int) int
+		Change func(childComplexity int) int
+		Cursor func(childComplexity int) int
+		Worker func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AckEvents         func(childComplexity int, input resume.AckInput) int
 		AddDialogMessage  func(childComplexity int, input dialog.MessageInput) int
@@ -326,11 +379,13 @@ type ComplexityRoot struct {
 		DeleteNote        func(childComplexity int, input model.DeleteNoteInput) int
 		EraseCustomer     func(childComplexity int, input dialog.EraseInput) int
 		ImportNote        func(childComplexity int, input model.ImportNoteInput) int
+		PullModel         func(childComplexity int, input catalog.PullModelInput) int
 		PushDialog        func(childComplexity int, input dialog.PushInput) int
 		PushDialogs       func(childComplexity int, input model.PushDialogsInput) int
 		Reauthenticate    func(childComplexity int, input model.ReauthenticateInput) int
 		RecordErrors      func(childComplexity int, input model.RecordErrorsInput) int
 		Refresh           func(childComplexity int, input account.RefreshInput) int
+		RemoveModel       func(childComplexity int, input catalog.RemoveModelInput) int
 		RetryJob          func(childComplexity int, input model.RetryJobInput) int
 		RevokeAPIKey      func(childComplexity int, input model.RevokeAPIKeyInput) int
 		SetConsent        func(childComplexity int, input dialog.ConsentInput) int
@@ -389,6 +444,11 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	PullModelPayload struct {
+		Cursor func(childComplexity int) int
+		Jobs   func(childComplexity int) int
+	}
+
 	PushDialogPayload struct {
 		Dialog func(childComplexity int) int
 	}
@@ -415,6 +475,8 @@ type ComplexityRoot struct {
 		Job              func(childComplexity int, id string) int
 		Jobs             func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
 		Languages        func(childComplexity int) int
+		ModelFolders     func(childComplexity int) int
+		Models           func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Node             func(childComplexity int, id string) int
 		Nodes            func(childComplexity int, ids []string) int
 		Note             func(childComplexity int, id string) int
@@ -443,6 +505,11 @@ type ComplexityRoot struct {
 		ExpiresAt    func(childComplexity int) int
 		RefreshToken func(childComplexity int) int
 		Viewer       func(childComplexity int) int
+	}
+
+	RemoveModelPayload struct {
+		Cursor func(childComplexity int) int
+		Jobs   func(childComplexity int) int
 	}
 
 	RetryJobPayload struct {
@@ -1531,6 +1598,216 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LearnerError.UtteranceID(childComplexity), true
 
+	case "Model.commit":
+		if e.ComplexityRoot.Model.Commit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Commit(childComplexity), true
+	case "Model.folder":
+		if e.ComplexityRoot.Model.Folder == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Folder(childComplexity), true
+	case "Model.id":
+		if e.ComplexityRoot.Model.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.ID(childComplexity), true
+	case "Model.kind":
+		if e.ComplexityRoot.Model.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Kind(childComplexity), true
+	case "Model.languages":
+		if e.ComplexityRoot.Model.Languages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Languages(childComplexity), true
+	case "Model.licence":
+		if e.ComplexityRoot.Model.Licence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Licence(childComplexity), true
+	case "Model.memory":
+		if e.ComplexityRoot.Model.Memory == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Memory(childComplexity), true
+	case "Model.name":
+		if e.ComplexityRoot.Model.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Name(childComplexity), true
+	case "Model.precision":
+		if e.ComplexityRoot.Model.Precision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Precision(childComplexity), true
+	case "Model.reason":
+		if e.ComplexityRoot.Model.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Reason(childComplexity), true
+	case "Model.repository":
+		if e.ComplexityRoot.Model.Repository == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Repository(childComplexity), true
+	case "Model.size":
+		if e.ComplexityRoot.Model.Size == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Size(childComplexity), true
+	case "Model.state":
+		if e.ComplexityRoot.Model.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.State(childComplexity), true
+	case "Model.work":
+		if e.ComplexityRoot.Model.Work == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Work(childComplexity), true
+	case "Model.workers":
+		if e.ComplexityRoot.Model.Workers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Model.Workers(childComplexity), true
+
+	case "ModelConnection.edges":
+		if e.ComplexityRoot.ModelConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelConnection.Edges(childComplexity), true
+	case "ModelConnection.nodes":
+		if e.ComplexityRoot.ModelConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelConnection.Nodes(childComplexity), true
+	case "ModelConnection.pageInfo":
+		if e.ComplexityRoot.ModelConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelConnection.PageInfo(childComplexity), true
+	case "ModelConnection.totalCount":
+		if e.ComplexityRoot.ModelConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelConnection.TotalCount(childComplexity), true
+
+	case "ModelEdge.cursor":
+		if e.ComplexityRoot.ModelEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelEdge.Cursor(childComplexity), true
+	case "ModelEdge.node":
+		if e.ComplexityRoot.ModelEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelEdge.Node(childComplexity), true
+
+	case "ModelFolder.alive":
+		if e.ComplexityRoot.ModelFolder.Alive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelFolder.Alive(childComplexity), true
+	case "ModelFolder.folder":
+		if e.ComplexityRoot.ModelFolder.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelFolder.ID(childComplexity), true
+	case "ModelFolder.more":
+		if e.ComplexityRoot.ModelFolder.More == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelFolder.More(childComplexity), true
+	case "ModelFolder.workers":
+		if e.ComplexityRoot.ModelFolder.Workers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelFolder.Workers(childComplexity), true
+	case "ModelFolder.writable":
+		if e.ComplexityRoot.ModelFolder.Writable == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelFolder.Writable(childComplexity), true
+
+	case "ModelWorker.alive":
+		if e.ComplexityRoot.ModelWorker.Alive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelWorker.Alive(childComplexity), true
+	case "ModelWorker.worker":
+		if e.ComplexityRoot.ModelWorker.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelWorker.ID(childComplexity), true
+	case "ModelWorker.reason":
+		if e.ComplexityRoot.ModelWorker.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelWorker.Reason(childComplexity), true
+	case "ModelWorker.state":
+		if e.ComplexityRoot.ModelWorker.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelWorker.State(childComplexity), true
+
+	case "ModelsChanged.at":
+		if e.ComplexityRoot.ModelsChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelsChanged.At(childComplexity), true
+	case "ModelsChanged.change":
+		if e.ComplexityRoot.ModelsChanged.Change == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelsChanged.Change(childComplexity), true
+	case "ModelsChanged.cursor":
+		if e.ComplexityRoot.ModelsChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelsChanged.Cursor(childComplexity), true
+	case "ModelsChanged.worker":
+		if e.ComplexityRoot.ModelsChanged.Worker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ModelsChanged.Worker(childComplexity), true
+
 	case "Mutation.ackEvents":
 		if e.ComplexityRoot.Mutation.AckEvents == nil {
 			break
@@ -1641,6 +1918,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ImportNote(childComplexity, args["input"].(model.ImportNoteInput)), true
+	case "Mutation.pullModel":
+		if e.ComplexityRoot.Mutation.PullModel == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_pullModel_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PullModel(childComplexity, args["input"].(catalog.PullModelInput)), true
 	case "Mutation.pushDialog":
 		if e.ComplexityRoot.Mutation.PushDialog == nil {
 			break
@@ -1696,6 +1984,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Refresh(childComplexity, args["input"].(account.RefreshInput)), true
+	case "Mutation.removeModel":
+		if e.ComplexityRoot.Mutation.RemoveModel == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeModel_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveModel(childComplexity, args["input"].(catalog.RemoveModelInput)), true
 	case "Mutation.retryJob":
 		if e.ComplexityRoot.Mutation.RetryJob == nil {
 			break
@@ -1991,6 +2290,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "PullModelPayload.cursor":
+		if e.ComplexityRoot.PullModelPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PullModelPayload.Cursor(childComplexity), true
+	case "PullModelPayload.jobs":
+		if e.ComplexityRoot.PullModelPayload.Jobs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PullModelPayload.Jobs(childComplexity), true
+
 	case "PushDialogPayload.dialog":
 		if e.ComplexityRoot.PushDialogPayload.Dialog == nil {
 			break
@@ -2146,6 +2458,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Languages(childComplexity), true
+	case "Query.modelFolders":
+		if e.ComplexityRoot.Query.ModelFolders == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.ModelFolders(childComplexity), true
+	case "Query.models":
+		if e.ComplexityRoot.Query.Models == nil {
+			break
+		}
+
+		args, err := ec.field_Query_models_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Models(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -2266,6 +2595,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RefreshPayload.Viewer(childComplexity), true
+
+	case "RemoveModelPayload.cursor":
+		if e.ComplexityRoot.RemoveModelPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveModelPayload.Cursor(childComplexity), true
+	case "RemoveModelPayload.jobs":
+		if e.ComplexityRoot.RemoveModelPayload.Jobs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveModelPayload.Jobs(childComplexity), true
 
 	case "RetryJobPayload.job":
 		if e.ComplexityRoot.RetryJobPayload.Job == nil {
@@ -2742,11 +3084,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputJobFilter,
 		ec.unmarshalInputNoteFilter,
 		ec.unmarshalInputNoteOrder,
+		ec.unmarshalInputPullModelInput,
 		ec.unmarshalInputPushDialogInput,
 		ec.unmarshalInputPushDialogsInput,
 		ec.unmarshalInputReauthenticateInput,
 		ec.unmarshalInputRecordErrorsInput,
 		ec.unmarshalInputRefreshInput,
+		ec.unmarshalInputRemoveModelInput,
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
 		ec.unmarshalInputSetConsentInput,
@@ -3451,6 +3795,8 @@ enum Topic {
   NOTES
   """The consent to dialogs."""
   DIALOGS
+  """The workers and their models. For ADMIN."""
+  MODELS
 }
 
 """One committed change."""
@@ -3660,6 +4006,20 @@ enum JobErrorCode {
   WORKER_LOST
   """It took too long."""
   DEADLINE
+  """There is a model of that name."""
+  MODEL_EXISTS
+  """The model is being pulled or removed by somebody else."""
+  MODEL_BUSY
+  """There is no such repository, revision or file."""
+  SOURCE_MISSING
+  """The hub wants a token, or another one."""
+  SOURCE_DENIED
+  """What came is not what it should be."""
+  SOURCE_UNTRUSTED
+  """The hub did not answer as it should, time after time."""
+  SOURCE_UNREACHABLE
+  """The worker's disk is too full."""
+  NO_SPACE
   """Something else went wrong."""
   INTERNAL
 }
@@ -3701,7 +4061,7 @@ type Attempt {
 }
 
 """What a job makes."""
-union JobResult = Translation
+union JobResult = Translation | Model
 
 """A user's request for work that outlives its call."""
 type Job implements Node {
@@ -3841,6 +4201,191 @@ extend type Subscription {
     """The job's id."""
     id: ID!
   ): JobUpdate! @delivery(conflate: LATEST, pending: 64)
+}
+`, BuiltIn: false},
+	{Name: "../../schema/model.graphql", Input: `"""What the workers of a folder do with a model."""
+enum ModelState {
+  """A worker takes work for it."""
+  SERVED
+  """No kind of job needs it, or no worker can run its kind yet."""
+  CLOSED
+  """It can't be used."""
+  BROKEN
+}
+
+"""A worker that has a model."""
+type ModelWorker {
+  """The worker's name."""
+  worker: String!
+  """Whether it announced itself in the last 30 seconds."""
+  alive: Boolean!
+  """What it does with the model."""
+  state: ModelState!
+  """Why it does not serve the model; null when it does."""
+  reason: String
+}
+
+"""A bundle in a models folder. Workers tell of it; the server keeps no models itself."""
+type Model implements Node {
+  """The model's id. The same bundle of the same folder always has the same."""
+  id: ID!
+  """The name of the bundle's folder."""
+  name: String!
+  """The models folder that it is in."""
+  folder: String!
+  """The family of the model, for example ` + "`" + `marian` + "`" + `; null when it can't be read."""
+  kind: String
+  """The kind of job that it does; null for none."""
+  work: String
+  """The precision of its graphs; several are joined by ` + "`" + `+` + "`" + `."""
+  precision: String
+  """An SPDX expression, or the hub's word; null when nothing tells."""
+  licence: String
+  """The languages that it knows, at most 250."""
+  languages: [Language!]!
+  """The bytes on disk; 0 when not known."""
+  size: BigInt!
+  """An estimate of the bytes of memory that it takes once it is loaded; 0 when not known."""
+  memory: BigInt!
+  """The repository that it was pulled from, OWNER/NAME; null when nothing tells."""
+  repository: String
+  """The commit that it was pulled at; null when nothing tells."""
+  commit: String
+  """SERVED when a worker that is there serves it; else what the worker says that was seen last."""
+  state: ModelState!
+  """Why it is not served; null when it is."""
+  reason: String
+  """The workers that have it, those that were seen last first."""
+  workers: [ModelWorker!]!
+}
+
+"""A list of models."""
+type ModelConnection {
+  """The models with their places."""
+  edges: [ModelEdge]
+  """The models alone."""
+  nodes: [Model!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of models in the whole list."""
+  totalCount: Int!
+}
+
+"""A model in a list."""
+type ModelEdge {
+  """The model's place in the list."""
+  cursor: Cursor!
+  """The model."""
+  node: Model
+}
+
+"""A models folder. Workers that share it are one place."""
+type ModelFolder {
+  """The folder's id, which is kept in it."""
+  folder: String!
+  """Whether a worker pulls models into it and removes them."""
+  writable: Boolean!
+  """Whether such a worker is there now; one that only reads it, when it is not writable."""
+  alive: Boolean!
+  """The workers that share it, those that were seen last first."""
+  workers: [String!]!
+  """How many models it has beyond those that are listed."""
+  more: Int!
+}
+
+extend type Query {
+  """The models of all folders, by name: one entry for each bundle and folder. For ADMIN."""
+  models(
+    """At most so many from the front, 20 when no number is given, at most 100."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): ModelConnection!
+  """The models folders that workers announced, by id. For ADMIN."""
+  modelFolders: [ModelFolder!]!
+}
+
+"""Which model to pull. Where from is the setting of the workers, never of a call."""
+input PullModelInput {
+  """The repository, OWNER/NAME."""
+  repository: String!
+  """A branch, a tag or a commit; the main branch when left out."""
+  revision: String
+  """What the bundle is to be called; the repository's NAME when left out."""
+  name: String
+  """The precision of the graphs, for example ` + "`" + `q8` + "`" + `; the exactest that there is when left out."""
+  precision: String
+  """Put it in the place of a bundle of the same name, in one step."""
+  replace: Boolean = false
+  """The id of one models folder; every one that lacks a bundle of the name when left out."""
+  folder: String
+  """Makes a repeated call safe: it gives the first one's jobs and cursor. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The jobs that pull the model."""
+type PullModelPayload {
+  """One for each folder; none when every folder has a bundle of the name and ` + "`" + `replace` + "`" + ` is not set."""
+  jobs: [Job!]!
+  """The place in the event log before this call: subscribing after it misses nothing."""
+  cursor: EventCursor!
+}
+
+"""Which model to remove."""
+input RemoveModelInput {
+  """The name of the bundle."""
+  name: String!
+  """The id of one models folder; every one that has the model when left out."""
+  folder: String
+  """Makes a repeated call safe: it gives the first one's jobs and cursor. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The jobs that remove the model."""
+type RemoveModelPayload {
+  """One for each folder that has the model."""
+  jobs: [Job!]!
+  """The place in the event log before this call: subscribing after it misses nothing."""
+  cursor: EventCursor!
+}
+
+extend type Mutation {
+  """Have a model pulled into the models folders; each folder becomes a job. CONFLICT while the model is pulled otherwise or removed. For ADMIN."""
+  pullModel(
+    """Which model."""
+    input: PullModelInput!
+  ): PullModelPayload!
+  """Have a model removed from the models folders; each folder becomes a job. Tasks that run with the model go on. For ADMIN."""
+  removeModel(
+    """Which model."""
+    input: RemoveModelInput!
+  ): RemoveModelPayload!
+}
+
+"""What became of a worker."""
+enum WorkerChange {
+  """It is new, or back."""
+  CAME
+  """It announces something else than before: its models, what they can do, or what is in its folder."""
+  CHANGED
+  """It has announced nothing for 30 seconds."""
+  GONE
+}
+
+"""What the workers have changed: read ` + "`" + `models` + "`" + ` again. For ADMIN."""
+type ModelsChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The worker's name."""
+  worker: String!
+  """What became of it."""
+  change: WorkerChange!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/note.graphql", Input: `"""A text of a user."""
@@ -5103,6 +5648,96 @@ func (ec *executionContext) childFields_LearnerError(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type LearnerError", field.Name)
 }
 
+func (ec *executionContext) childFields_Model(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Model_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Model_name(ctx, field)
+	case "folder":
+		return ec.fieldContext_Model_folder(ctx, field)
+	case "kind":
+		return ec.fieldContext_Model_kind(ctx, field)
+	case "work":
+		return ec.fieldContext_Model_work(ctx, field)
+	case "precision":
+		return ec.fieldContext_Model_precision(ctx, field)
+	case "licence":
+		return ec.fieldContext_Model_licence(ctx, field)
+	case "languages":
+		return ec.fieldContext_Model_languages(ctx, field)
+	case "size":
+		return ec.fieldContext_Model_size(ctx, field)
+	case "memory":
+		return ec.fieldContext_Model_memory(ctx, field)
+	case "repository":
+		return ec.fieldContext_Model_repository(ctx, field)
+	case "commit":
+		return ec.fieldContext_Model_commit(ctx, field)
+	case "state":
+		return ec.fieldContext_Model_state(ctx, field)
+	case "reason":
+		return ec.fieldContext_Model_reason(ctx, field)
+	case "workers":
+		return ec.fieldContext_Model_workers(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Model", field.Name)
+}
+
+func (ec *executionContext) childFields_ModelConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ModelConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ModelConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ModelConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ModelConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ModelConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ModelEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ModelEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ModelEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ModelEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ModelFolder(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "folder":
+		return ec.fieldContext_ModelFolder_folder(ctx, field)
+	case "writable":
+		return ec.fieldContext_ModelFolder_writable(ctx, field)
+	case "alive":
+		return ec.fieldContext_ModelFolder_alive(ctx, field)
+	case "workers":
+		return ec.fieldContext_ModelFolder_workers(ctx, field)
+	case "more":
+		return ec.fieldContext_ModelFolder_more(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ModelFolder", field.Name)
+}
+
+func (ec *executionContext) childFields_ModelWorker(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "worker":
+		return ec.fieldContext_ModelWorker_worker(ctx, field)
+	case "alive":
+		return ec.fieldContext_ModelWorker_alive(ctx, field)
+	case "state":
+		return ec.fieldContext_ModelWorker_state(ctx, field)
+	case "reason":
+		return ec.fieldContext_ModelWorker_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ModelWorker", field.Name)
+}
+
 func (ec *executionContext) childFields_Note(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5177,6 +5812,16 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PullModelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jobs":
+		return ec.fieldContext_PullModelPayload_jobs(ctx, field)
+	case "cursor":
+		return ec.fieldContext_PullModelPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PullModelPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_PushDialogPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "dialog":
@@ -5245,6 +5890,16 @@ func (ec *executionContext) childFields_RefreshPayload(ctx context.Context, fiel
 		return ec.fieldContext_RefreshPayload_viewer(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RefreshPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RemoveModelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jobs":
+		return ec.fieldContext_RemoveModelPayload_jobs(ctx, field)
+	case "cursor":
+		return ec.fieldContext_RemoveModelPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveModelPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RetryJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

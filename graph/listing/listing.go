@@ -4,6 +4,7 @@ package listing
 import (
 	"parley/ent/gen"
 	"parley/internal/audit"
+	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/page"
 	"parley/internal/practice"
@@ -110,6 +111,14 @@ type AuditEntries struct {
 
 // AuditEntryEdge is an entry with its place.
 type AuditEntryEdge struct{ page.Edge[*audit.Entry] }
+
+// Models is a ModelConnection.
+type Models struct {
+	List[*catalog.Model, ModelEdge]
+}
+
+// ModelEdge is a model with its place.
+type ModelEdge struct{ page.Edge[*catalog.Model] }
 
 // Of makes the connection C of a page, and passes an error on.
 func Of[C, T any, P interface {

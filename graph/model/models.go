@@ -179,6 +179,14 @@ type NoteOrder struct {
 	Direction OrderDirection `json:"direction"`
 }
 
+// The jobs that pull the model.
+type PullModelPayload struct {
+	// One for each folder; none when every folder has a bundle of the name and `replace` is not set.
+	Jobs []*gen.Job `json:"jobs"`
+	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // A pushed dialog.
 type PushDialogPayload struct {
 	// The dialog.
@@ -255,6 +263,14 @@ type RefreshPayload struct {
 	RefreshToken string `json:"refreshToken"`
 	// The account.
 	Viewer *gen.User `json:"viewer"`
+}
+
+// The jobs that remove the model.
+type RemoveModelPayload struct {
+	// One for each folder that has the model.
+	Jobs []*gen.Job `json:"jobs"`
+	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // Which job to try again.
@@ -556,6 +572,20 @@ const (
 	JobErrorCodeWorkerLost JobErrorCode = "WORKER_LOST"
 	// It took too long.
 	JobErrorCodeDeadline JobErrorCode = "DEADLINE"
+	// There is a model of that name.
+	JobErrorCodeModelExists JobErrorCode = "MODEL_EXISTS"
+	// The model is being pulled or removed by somebody else.
+	JobErrorCodeModelBusy JobErrorCode = "MODEL_BUSY"
+	// There is no such repository, revision or file.
+	JobErrorCodeSourceMissing JobErrorCode = "SOURCE_MISSING"
+	// The hub wants a token, or another one.
+	JobErrorCodeSourceDenied JobErrorCode = "SOURCE_DENIED"
+	// What came is not what it should be.
+	JobErrorCodeSourceUntrusted JobErrorCode = "SOURCE_UNTRUSTED"
+	// The hub did not answer as it should, time after time.
+	JobErrorCodeSourceUnreachable JobErrorCode = "SOURCE_UNREACHABLE"
+	// The worker's disk is too full.
+	JobErrorCodeNoSpace JobErrorCode = "NO_SPACE"
 	// Something else went wrong.
 	JobErrorCodeInternal JobErrorCode = "INTERNAL"
 )
@@ -567,12 +597,19 @@ var AllJobErrorCode = []JobErrorCode{
 	JobErrorCodeModelBroken,
 	JobErrorCodeWorkerLost,
 	JobErrorCodeDeadline,
+	JobErrorCodeModelExists,
+	JobErrorCodeModelBusy,
+	JobErrorCodeSourceMissing,
+	JobErrorCodeSourceDenied,
+	JobErrorCodeSourceUntrusted,
+	JobErrorCodeSourceUnreachable,
+	JobErrorCodeNoSpace,
 	JobErrorCodeInternal,
 }
 
 func (e JobErrorCode) IsValid() bool {
 	switch e {
-	case JobErrorCodeInvalidInput, JobErrorCodeUnsupportedLanguage, JobErrorCodeModelMissing, JobErrorCodeModelBroken, JobErrorCodeWorkerLost, JobErrorCodeDeadline, JobErrorCodeInternal:
+	case JobErrorCodeInvalidInput, JobErrorCodeUnsupportedLanguage, JobErrorCodeModelMissing, JobErrorCodeModelBroken, JobErrorCodeWorkerLost, JobErrorCodeDeadline, JobErrorCodeModelExists, JobErrorCodeModelBusy, JobErrorCodeSourceMissing, JobErrorCodeSourceDenied, JobErrorCodeSourceUntrusted, JobErrorCodeSourceUnreachable, JobErrorCodeNoSpace, JobErrorCodeInternal:
 		return true
 	}
 	return false
@@ -794,17 +831,20 @@ const (
 	TopicNotes Topic = "NOTES"
 	// The consent to dialogs.
 	TopicDialogs Topic = "DIALOGS"
+	// The workers and their models. For ADMIN.
+	TopicModels Topic = "MODELS"
 )
 
 var AllTopic = []Topic{
 	TopicJobs,
 	TopicNotes,
 	TopicDialogs,
+	TopicModels,
 }
 
 func (e Topic) IsValid() bool {
 	switch e {
-	case TopicJobs, TopicNotes, TopicDialogs:
+	case TopicJobs, TopicNotes, TopicDialogs, TopicModels:
 		return true
 	}
 	return false

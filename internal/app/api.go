@@ -90,29 +90,27 @@ func (p *parts) run(ctx context.Context, o Options) error {
 	return group.Run(ctx)
 }
 
-// addWorker puts the worker into the process. Without a usable model the API
-// works and jobs wait.
+// addWorker puts the worker into the process. Without a usable model, and without a
+// folder that one could be pulled into, the API works alone and jobs wait.
 func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, handlers []worker.Handler) (stop func(), err error) {
 	if handlers != nil {
-		w, err := newWorker(p.cfg, p.bus, handlers)
+		w, err := newWorker(p.cfg, p.bus, worker.Config{Handlers: handlers})
 		if err != nil {
 			return nil, err
 		}
 		group.Add("worker", w)
 		return func() {}, nil
 	}
-	models, err := openModels(ctx, p.cfg)
+	f, err := openFolder(ctx, p.cfg)
 	if err != nil {
 		slog.Error("there is no worker in this process, jobs wait for another one", "reason", err)
 		return func() {}, nil
 	}
-	w, err := newWorker(p.cfg, p.bus, models.Handlers())
-	if err != nil {
-		closeModels(models)
+	if err := addFolder(p.cfg, p.bus, f, group); err != nil {
+		closeFolder(f)
 		return nil, err
 	}
-	group.Add("worker", w)
-	return func() { closeModels(models) }, nil
+	return func() { closeFolder(f) }, nil
 }
 
 func (p *parts) relay() *outbox.Relay {
@@ -129,7 +127,7 @@ func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
 		Listen: p.cfg.Listen, Origins: p.cfg.AllowedOrigins(p.mode == Serve), Introspection: p.cfg.Introspection == "on",
 		Resolver: &graph.Resolver{
 			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, PracticeService: p.practice,
-			DialogService: p.dialogs, AuditLog: p.audits, Domains: p.domains, Hub: p.hub, Streams: p.streams, Readers: p.readers,
+			DialogService: p.dialogs, AuditLog: p.audits, CatalogService: p.catalog, Domains: p.domains, Hub: p.hub, Streams: p.streams, Readers: p.readers,
 		},
 		Verify: p.accounts.Verify, Confirm: p.accounts.Confirm, DraftStatus: p.cfg.HTTPStatus == "draft", Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(),
 		StreamHooks: p.metrics.live.hooks(), Bus: p.sharedBus(), MaxConnections: p.cfg.MaxConnections, Grace: p.cfg.Grace, MaxTime: o.MaxTime,

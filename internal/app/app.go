@@ -13,6 +13,7 @@ import (
 	"parley/internal/audit"
 	"parley/internal/auth"
 	"parley/internal/cache"
+	"parley/internal/catalog"
 	"parley/internal/config"
 	"parley/internal/dialog"
 	"parley/internal/directory"
@@ -58,6 +59,7 @@ type parts struct {
 	practice *practice.Service
 	dialogs  *dialog.Service
 	audits   *audit.Log
+	catalog  *catalog.Service
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -199,6 +201,7 @@ func (p *parts) openDomains(ctx context.Context) error {
 		MaxAttempts: p.cfg.MaxAttempts, MaxPerUser: p.cfg.JobsPerUser, RetryBase: p.cfg.RetryBase, Lost: 3 * p.cfg.AckWait,
 	})
 	p.notes = note.New(p.store, p.log, p.jobs, p.workers, p.noteCache())
+	p.catalog = catalog.New(p.store, p.log, p.jobs, p.workers)
 	p.practice = practice.New(p.store, p.log, observe)
 	p.audits = audit.New(p.store, p.cfg.AuditKeep, observe)
 	p.dialogs = dialog.New(p.store, p.log, p.audits, dialog.Config{Expiry: p.cfg.DialogExpiry, Observe: observe})

@@ -134,6 +134,21 @@ func allowedKey(who string, r row) row {
 
 func allowed(also string, r row) row { r.as[also] = fine; return r }
 
+// unpulled is the name of a model that no folder has, in a world with a folder.
+func unpulled(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	w.shelve(t, "tiny")
+	return gqlclient.Vars{"name": fmt.Sprint("model-", lastModel.Add(1))}
+}
+
+// present is the name of a model that a folder has and nobody removes.
+func present(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	name := fmt.Sprint("model-", lastModel.Add(1))
+	w.shelve(t, name)
+	return gqlclient.Vars{"name": name}
+}
+
 var matrix = map[string]row{
 	"Query.apiKeys": read(`{ apiKeys { totalCount nodes { id name hint scopes createdAt expiresAt lastUsedAt revokedAt } } }`),
 	"Mutation.createApiKey": {
@@ -176,6 +191,23 @@ var matrix = map[string]row{
 		query: `{ auditEntries { totalCount nodes { id at readerId keyId action dialogIds } } }`,
 		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
 	},
+	"Query.models": {
+		query: `{ models { totalCount nodes { id name folder state languages size workers { worker alive state } } } }`,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Query.modelFolders": {
+		query: `{ modelFolders { folder writable alive workers more } }`,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.pullModel": {
+		query: `mutation($name: String!) { pullModel(input: {repository: "acme/tiny", name: $name}) { cursor jobs { id state } } }`, vars: unpulled,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.removeModel": {
+		query: `mutation($name: String!) { removeModel(input: {name: $name}) { cursor jobs { id state } } }`, vars: present,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+
 	"Mutation.pushDialog": machinery(fresh, `mutation($dialog: BigInt!) { pushDialog(input: {customerId: "1", dialogId: $dialog, text: "x", language: "en"}) { dialog { id } } }`),
 	"Mutation.pushDialogs": machinery(fresh, `mutation($dialog: BigInt!) { pushDialogs(input: {items: [{customerId: "1", dialogId: $dialog, text: "x", language: "en"}]}) {
 		results { dialog { id } error { code } } } }`),

@@ -31,7 +31,8 @@ func TestNodeFindsEveryTypeForItsOwnerAndAdminsOnly(t *testing.T) {
 		w.Analyst.Must(t, `{ dialogs { nodes { id } } }`, nil, nil)
 		w.Admin.Must(t, `{ auditEntries { nodes { id } } }`, nil, &audited)
 		ids["AuditEntry"] = audited.AuditEntries.Nodes[0].ID
-		finders := map[string][]string{"AuditEntry": {"admin"}, "ApiKey": {"service", "admin"}, "Dialog": {"analyst", "service", "machine", "admin"}}
+		ids["Model"] = w.shelve(t, "tiny")
+		finders := map[string][]string{"AuditEntry": {"admin"}, "Model": {"admin"}, "ApiKey": {"service", "admin"}, "Dialog": {"analyst", "service", "machine", "admin"}}
 		schema := gen.NewExecutableSchema(gen.Config{}).Schema()
 		for _, kind := range schema.PossibleTypes["Node"] {
 			if kind.Kind == ast.Object && ids[kind.Name] == "" {

@@ -3,32 +3,57 @@ package app
 import (
 	"context"
 	"log/slog"
+	"os"
+	"strings"
 
 	"parley/internal/config"
 	"parley/internal/lifecycle"
 	"parley/internal/natsx"
 	"parley/worker"
-	"parley/worker/model"
+	"parley/worker/folder"
 	"parley/worker/pipeline"
 )
 
-// openModels loads what the models folder has.
-func openModels(ctx context.Context, cfg *config.Config) (*model.Set, error) {
-	return model.Open(ctx, cfg.Models, pipeline.Options{
-		Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads,
-		Keeper: pipeline.NewKeeper(int64(cfg.ModelsMB) << 20), OnUse: cfg.ModelsLoad == "use",
-	})
+// openFolder opens the models folder with what is in it.
+func openFolder(ctx context.Context, cfg *config.Config) (*folder.Folder, error) {
+	c := folder.Config{
+		Models: cfg.Models, From: cfg.ModelsFrom,
+		Options: pipeline.Options{
+			Library: cfg.ONNXLibrary, Threads: cfg.WorkerThreads,
+			Keeper: pipeline.NewKeeper(int64(cfg.ModelsMB) << 20), OnUse: cfg.ModelsLoad == "use",
+		},
+	}
+	if c.From == "" {
+		// The token of HF_TOKEN is for the usual hub alone, as `parley models pull` has it.
+		c.From, c.Token = os.Getenv("HF_ENDPOINT"), strings.TrimSpace(os.Getenv("HF_TOKEN"))
+	}
+	return folder.Open(ctx, c)
 }
 
-func closeModels(s *model.Set) {
-	if err := s.Close(); err != nil {
+func closeFolder(f *folder.Folder) {
+	if err := f.Close(); err != nil {
 		slog.Warn("close the models", "error", err)
 	}
 }
 
 // newWorker makes the worker of a process on its bus.
-func newWorker(cfg *config.Config, bus *natsx.Bus, handlers []worker.Handler) (*worker.Worker, error) {
-	return worker.New(worker.Config{Slots: cfg.WorkerSlots, Bus: bus, Handlers: handlers, AckWait: cfg.AckWait, Grace: cfg.Grace / 2})
+func newWorker(cfg *config.Config, bus *natsx.Bus, c worker.Config) (*worker.Worker, error) {
+	c.Slots, c.Bus, c.AckWait, c.Grace = cfg.WorkerSlots, bus, cfg.AckWait, cfg.Grace/2
+	return worker.New(c)
+}
+
+// addFolder puts a worker that serves the models folder into a group.
+func addFolder(cfg *config.Config, bus *natsx.Bus, f *folder.Folder, group *lifecycle.Group) error {
+	w, err := newWorker(cfg, bus, worker.Config{Folder: f.Describe})
+	if err != nil {
+		return err
+	}
+	if err := f.Attach(w); err != nil {
+		return err
+	}
+	group.Add("models folder", f)
+	group.Add("worker", w)
+	return nil
 }
 
 // RunWorker runs a worker until ctx ends.
@@ -38,20 +63,18 @@ func RunWorker(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	defer bus.Close()
-	models, err := openModels(ctx, cfg)
+	f, err := openFolder(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer closeModels(models)
+	defer closeFolder(f)
 	if err := bus.EnsureStreams(ctx); err != nil {
 		return err
 	}
-	w, err := newWorker(cfg, bus, models.Handlers())
-	if err != nil {
+	group := lifecycle.Group{Grace: cfg.Grace}
+	if err := addFolder(cfg, bus, f, &group); err != nil {
 		return err
 	}
-	slog.Info("worker ready", "models", models.Names(), "nats", natsx.Redact(cfg.NATSURL))
-	group := lifecycle.Group{Grace: cfg.Grace}
-	group.Add("worker", w)
+	slog.Info("worker ready", "models", f.Names(), "nats", natsx.Redact(cfg.NATSURL))
 	return group.Run(ctx)
 }

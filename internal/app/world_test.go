@@ -17,6 +17,7 @@ import (
 	"parley/internal/account"
 	"parley/internal/auth"
 	"parley/internal/config"
+	"parley/internal/jobspec"
 	"parley/internal/store"
 	"parley/internal/testkit"
 	"parley/internal/testkit/dbtest"
@@ -143,6 +144,33 @@ func (w *world) speak(t *testing.T, c *gqlclient.Client, learner *string) (said 
 		gqlclient.Vars{"u": said.utterance}, &recorded)
 	said.mistake = recorded.RecordErrors.Results[0].ErrorID
 	return said
+}
+
+// lastModel numbers the models of all tests.
+var lastModel atomic.Int64
+
+// shelve announces a worker whose models folder has a model, and gives the model's id.
+func (w *world) shelve(t *testing.T, name string) string {
+	t.Helper()
+	const folder = "0123456789abcdef"
+	pool := jobspec.FolderPool(folder)
+	require.NoError(t, w.workers.Announce(t.Context(), jobspec.Announcement{
+		Worker: "shelf", At: time.Now(), Bundles: []jobspec.Bundle{{Name: "f", Kind: jobspec.KindPullModel, Pool: pool}, {Name: "f", Kind: jobspec.KindRemoveModel, Pool: pool}},
+		Folder: &jobspec.Folder{ID: folder, Writable: true, Models: []jobspec.Model{{Name: name, Languages: []string{"en"}, State: jobspec.ModelClosed}}},
+	}))
+	var got struct {
+		Models struct {
+			Nodes []struct{ ID, Name, Folder string }
+		}
+	}
+	w.Admin.Must(t, `{ models(first: 100) { nodes { id name folder } } }`, nil, &got)
+	for _, m := range got.Models.Nodes {
+		if m.Name == name && m.Folder == folder {
+			return m.ID
+		}
+	}
+	t.Fatalf("the model %s is not among %+v", name, got.Models.Nodes)
+	return ""
 }
 
 // lastDialog numbers the dialogs of all tests.

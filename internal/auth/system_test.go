@@ -32,7 +32,9 @@ internal/account/service.go account.signOut
 internal/account/service.go account.signUp
 internal/app/api.go app.status
 internal/app/export.go app.export
-internal/directory/directory.go directory.announce
+internal/directory/announce.go directory.announce
+internal/directory/announce.go directory.learn
+internal/directory/announce.go directory.sweep
 internal/directory/directory.go directory.workers
 internal/dispatch/dispatch.go dispatch.done
 internal/dispatch/dispatch.go dispatch.prepare
@@ -47,6 +49,8 @@ internal/job/rescue.go job.rescue
 internal/job/retry.go job.retry
 internal/job/route.go job.waiting
 internal/job/run.go job.hasten
+internal/job/underway.go job.payload
+internal/job/underway.go job.underWay
 internal/live/streams.go live.load
 `
 

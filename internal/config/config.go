@@ -45,6 +45,7 @@ type Config struct {
 
 	WorkerSlots   int
 	WorkerThreads int
+	ModelsFrom    string
 	ModelsMB      int
 	ModelsLoad    string
 	ONNXLibrary   string

@@ -110,6 +110,7 @@ func Settings() []Setting {
 		setting("audit-keep", "PARLEY_AUDIT_KEEP", "8760h0m0s", "how long it is kept who read which dialogs", func(c *Config) *time.Duration { return &c.AuditKeep }),
 		setting("worker-slots", "PARLEY_WORKER_SLOTS", "32", "jobs that a worker holds at once; their sentences share batches", func(c *Config) *int { return &c.WorkerSlots }),
 		setting("worker-threads", "PARLEY_WORKER_THREADS", "0", "threads of one model run; 0 for one per core", func(c *Config) *int { return &c.WorkerThreads }),
+		setting("models-from", "PARLEY_MODELS_FROM", "", "where pullModel takes models from: the address of a mirror with the hub's paths, or a folder; HF_ENDPOINT or the public hub without it, with the token of HF_TOKEN", func(c *Config) *string { return &c.ModelsFrom }),
 		setting("models-mb", "PARLEY_MODELS_MB", "0", "memory in MiB that loaded models may take by an estimate; those that were used longest ago leave it for others; 0 for no limit", func(c *Config) *int { return &c.ModelsMB }),
 		setting("models-load", "PARLEY_MODELS_LOAD", "start", "when models are loaded: start, so that a broken one shows at once, or use, when work for them comes", func(c *Config) *string { return &c.ModelsLoad }),
 		setting("onnxruntime-lib", "ONNXRUNTIME_LIB", "", "path of ONNX Runtime's shared library; looked for when empty", func(c *Config) *string { return &c.ONNXLibrary }),

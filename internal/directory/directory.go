@@ -29,10 +29,14 @@ type Directory struct {
 	known   atomic.Pointer[known]
 	// news counts what made known old.
 	news atomic.Int64
+	// tell is told what became of workers; see OnNews.
+	tell func(ctx context.Context, n News) error
 }
 
 // New makes the directory of a database.
-func New(s *store.Store) *Directory { return &Directory{store: s} }
+func New(s *store.Store) *Directory {
+	return &Directory{store: s, tell: func(context.Context, News) error { return nil }}
+}
 
 type known struct {
 	read    time.Time
@@ -45,55 +49,36 @@ type Worker struct {
 	ID      string
 	SeenAt  time.Time
 	Bundles []jobspec.Bundle
+	// Folder is its models folder, nil where it told of none.
+	Folder *jobspec.Folder
 }
 
 // Alive tells whether the worker announced itself lately.
 func (w Worker) Alive() bool { return time.Since(w.SeenAt) < alive }
 
-// Announce keeps a worker's announcement. Those of workers that have been gone
-// for an hour are forgotten unless they are the last there is.
-func (d *Directory) Announce(ctx context.Context, a jobspec.Announcement) error {
-	ctx = auth.System(ctx, "directory.announce")
-	data, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("keep an announcement: %w", err)
-	}
-	now := store.Now()
-	err = d.store.Tx(ctx, func(ctx context.Context) error {
-		client := d.store.Client(ctx)
-		store.AfterCommit(ctx, d.forget)
-		if err := client.WorkerAnnouncement.Create().SetID(a.Worker).SetSeenAt(now).SetAnnouncement(data).
-			OnConflictColumns(workerannouncement.FieldID).UpdateNewValues().Exec(ctx); err != nil {
-			return err
-		}
-		_, err := client.WorkerAnnouncement.Delete().Where(workerannouncement.SeenAtLT(now.Add(-time.Hour))).Exec(ctx)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("keep an announcement: %w", err)
-	}
-	return nil
-}
-
 // Workers gives what the workers last announced, at most a second old.
 func (d *Directory) Workers(ctx context.Context) ([]Worker, error) {
-	return d.get(func() ([]Worker, error) {
-		ctx := auth.System(ctx, "directory.workers")
-		rows, err := d.store.Client(ctx).WorkerAnnouncement.Query().
-			Order(gen.Desc(workerannouncement.FieldSeenAt)).Limit(1000).All(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read the announcements: %w", err)
+	return d.get(func() ([]Worker, error) { return d.Read(ctx) })
+}
+
+// Read gives what the workers last announced as it stands in the table, those that were
+// seen last first.
+func (d *Directory) Read(ctx context.Context) ([]Worker, error) {
+	ctx = auth.System(ctx, "directory.workers")
+	rows, err := d.store.Client(ctx).WorkerAnnouncement.Query().
+		Order(gen.Desc(workerannouncement.FieldSeenAt)).Limit(1000).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the announcements: %w", err)
+	}
+	workers := make([]Worker, 0, len(rows))
+	for _, row := range rows {
+		var a jobspec.Announcement
+		if err := json.Unmarshal(row.Announcement, &a); err != nil {
+			return nil, fmt.Errorf("read the announcement of %s: %w", row.ID, err)
 		}
-		workers := make([]Worker, 0, len(rows))
-		for _, row := range rows {
-			var a jobspec.Announcement
-			if err := json.Unmarshal(row.Announcement, &a); err != nil {
-				return nil, fmt.Errorf("read the announcement of %s: %w", row.ID, err)
-			}
-			workers = append(workers, Worker{ID: row.ID, SeenAt: row.SeenAt, Bundles: a.Bundles})
-		}
-		return workers, nil
-	})
+		workers = append(workers, Worker{ID: row.ID, SeenAt: row.SeenAt, Bundles: a.Bundles, Folder: a.Folder})
+	}
+	return workers, nil
 }
 
 func (d *Directory) get(load func() ([]Worker, error)) ([]Worker, error) {

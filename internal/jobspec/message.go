@@ -79,8 +79,8 @@ type Failure struct {
 // Code is a stable word for why an attempt failed.
 type Code string
 
-// The codes. CodeInvalidInput, CodeUnsupportedLanguage and CodeDeadline end a
-// run at once; the others are tried again until the attempts are used up.
+// The codes. Those for which Final holds end a run at once; the others are tried
+// again until the attempts are used up.
 const (
 	CodeInvalidInput        Code = "INVALID_INPUT"
 	CodeUnsupportedLanguage Code = "UNSUPPORTED_LANGUAGE"
@@ -89,11 +89,31 @@ const (
 	CodeWorkerLost          Code = "WORKER_LOST"
 	CodeDeadline            Code = "DEADLINE"
 	CodeInternal            Code = "INTERNAL"
+	// The rest are those of pulling and removing models.
+
+	// CodeModelExists says that there is a bundle of that name.
+	CodeModelExists Code = "MODEL_EXISTS"
+	// CodeModelBusy says that another process pulls or removes the bundle.
+	CodeModelBusy Code = "MODEL_BUSY"
+	// CodeSourceMissing says that there is no such repository, revision or bundle.
+	CodeSourceMissing Code = "SOURCE_MISSING"
+	// CodeSourceDenied says that the hub wants a token, or another one.
+	CodeSourceDenied Code = "SOURCE_DENIED"
+	// CodeSourceUntrusted says that what came is not what it should be.
+	CodeSourceUntrusted Code = "SOURCE_UNTRUSTED"
+	// CodeSourceUnreachable says that the hub did not answer as it should.
+	CodeSourceUnreachable Code = "SOURCE_UNREACHABLE"
+	// CodeNoSpace says that the disk is too full.
+	CodeNoSpace Code = "NO_SPACE"
 )
 
 // Final tells whether a failure with this code is not worth another attempt.
 func (c Code) Final() bool {
-	return c == CodeInvalidInput || c == CodeUnsupportedLanguage || c == CodeDeadline
+	switch c {
+	case CodeInvalidInput, CodeUnsupportedLanguage, CodeDeadline, CodeModelExists, CodeSourceMissing, CodeSourceDenied, CodeSourceUntrusted, CodeNoSpace:
+		return true
+	}
+	return false
 }
 
 // Progress is the lossy report of a running attempt on core NATS. Partial is
@@ -139,6 +159,8 @@ type Announcement struct {
 	Worker  string    `json:"worker"`
 	At      time.Time `json:"at"`
 	Bundles []Bundle  `json:"bundles"`
+	// Folder is the worker's models folder, nil where it has none.
+	Folder *Folder `json:"folder,omitempty"`
 }
 
 // Bundle is one loaded model with the work that it serves.

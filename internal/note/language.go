@@ -190,8 +190,8 @@ func checkTargets(bundles []jobspec.Bundle, source string, targets []string) err
 		if target == Undetermined {
 			return apperr.Input("languages", "%q is no language to translate into.", target)
 		}
-		if len(bundles) == 0 {
-			continue
+		if !slices.ContainsFunc(bundles, func(b jobspec.Bundle) bool { return b.Kind == jobspec.KindTranslate }) {
+			continue // nobody said what can be translated: that may still come
 		}
 		if _, _, ok := match(bundles, source, target); !ok {
 			e := apperr.New(apperr.UnsupportedLanguage, "No worker can translate from %s into %s.", source, target)

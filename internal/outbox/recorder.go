@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -55,11 +56,18 @@ func (r *Recorder) Run(ctx context.Context) error {
 	return r.Bus.ConsumeResults(ctx, r.Jobs.Record)
 }
 
+// keepAnnouncements keeps what workers say, and tells of those that say nothing any more.
 func (r *Recorder) keepAnnouncements(ctx context.Context, announced <-chan jobspec.Announcement) {
+	tick := time.NewTicker(jobspec.AnnounceInterval)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-tick.C:
+			if err := r.Workers.Sweep(ctx); err != nil && ctx.Err() == nil {
+				slog.Error("workers that are gone could not be told", "error", err)
+			}
 		case a := <-announced:
 			err := r.Workers.Announce(ctx, a)
 			if err == nil {

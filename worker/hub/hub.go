@@ -1,7 +1,7 @@
 // Package hub fetches model bundles: from a Hugging Face hub or a mirror with the same
 // paths, or from a local folder. Pull is the only thing in parley that ever downloads
-// a model, and it is called by `parley models pull` alone: no worker, job or start of a
-// server fetches anything by itself.
+// a model, and it is called by `parley models pull` and by the job of pullModel alone: no
+// start of a server or a worker and no other job fetches anything.
 //
 // A hub is asked for a commit (/api/models/REPO/revision/REV) and for its files with their
 // sizes and digests (/api/models/REPO/tree/COMMIT); all that is not known, bounded and

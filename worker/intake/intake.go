@@ -17,20 +17,21 @@ import (
 var weights = map[jobspec.Lane]float64{jobspec.LaneInteractive: 6, jobspec.LaneBulk: 1}
 
 // Queue is the work of one kind and pool.
-type Queue struct{ Kind, Pool string }
+type Queue struct {
+	Kind, Pool string
+	// Start is handed a message, which holds a slot until Done is called. It must
+	// not block, and not call the intake.
+	Start func(d natsx.Delivery)
+}
 
 // Config describes an Intake; every field is needed.
 type Config struct {
-	Bus    *natsx.Bus
-	Queues []Queue
+	Bus *natsx.Bus
 	// Slots is how many messages may be held at once, over all queues.
 	Slots int
 	// AckWait is how long the server waits for a sign of life of a message.
 	AckWait time.Duration
 	Logger  *slog.Logger
-	// Start is handed a message of Queues[queue], which holds a slot until Done is
-	// called. It must not block, and not call the intake.
-	Start func(queue int, d natsx.Delivery)
 	// Refuse is handed a message that there is no slot for, to give it back.
 	Refuse func(d natsx.Delivery)
 }
@@ -39,37 +40,80 @@ type Config struct {
 // lane is its planner's decision.
 type Intake struct {
 	Config
-	lanes  []*lane
 	faulty chan struct{}
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// lanes have the places that the planner gave them; nil where one was removed.
+	lanes   []*lane
 	planner *planner
 	// giveUp ends the calls of the repair under way.
 	giveUp context.CancelFunc
 }
 
-// New makes an intake with an interactive and a bulk lane for each queue. It asks
-// for nothing before Run.
+// New makes an intake without queues. It asks for nothing before Run.
 func New(c Config) *Intake {
-	in := &Intake{Config: c, faulty: make(chan struct{}, 1)}
-	var shares []float64
-	for i, q := range c.Queues {
-		for _, name := range []jobspec.Lane{jobspec.LaneInteractive, jobspec.LaneBulk} {
-			in.lanes = append(in.lanes, newLane(in, i, q, name))
-			shares = append(shares, weights[name])
+	return &Intake{Config: c, faulty: make(chan struct{}, 1), planner: newPlanner(c.Slots, nil)}
+}
+
+// Add takes messages of another queue too, with an interactive and a bulk lane.
+func (in *Intake) Add(q Queue) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, name := range []jobspec.Lane{jobspec.LaneInteractive, jobspec.LaneBulk} {
+		l := newLane(in, q, name)
+		l.index = in.planner.add(weights[name])
+		if l.index == len(in.lanes) {
+			in.lanes = append(in.lanes, nil)
+		}
+		in.lanes[l.index] = l
+		in.fail(l, errUnopened)
+	}
+}
+
+// Remove takes nothing of a queue any more: no message of it is started after Remove
+// returned, and what still comes is refused. Its consumers stay, for other workers and
+// for what waits in them.
+func (in *Intake) Remove(kind, pool string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i, l := range in.lanes {
+		if l == nil || l.queue.Kind != kind || l.queue.Pool != pool {
+			continue
+		}
+		l.removed = true
+		l.puller.Cancel()
+		in.lanes[i] = nil
+		in.planner.remove(i)
+	}
+	// What the lanes had asked for is free for others.
+	in.ask()
+}
+
+// all gives the lanes.
+func (in *Intake) all() []*lane {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	list := make([]*lane, 0, len(in.lanes))
+	for _, l := range in.lanes {
+		if l != nil {
+			list = append(list, l)
 		}
 	}
-	in.planner = newPlanner(c.Slots, shares)
-	return in
+	return list
 }
 
 // Message implements natsx.PullHandler.
 func (l *lane) Message(d natsx.Delivery, last bool) {
 	in := l.intake
 	in.mu.Lock()
+	if l.removed {
+		in.mu.Unlock()
+		in.Refuse(d)
+		return
+	}
 	admitted, planNow := in.planner.message(l.index, d.Pending, last)
 	if admitted {
-		in.Start(l.queue, d)
+		l.queue.Start(d)
 	}
 	if planNow {
 		in.ask()
@@ -85,6 +129,9 @@ func (l *lane) Ended(_ int, err error) {
 	in := l.intake
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if l.removed {
+		return
+	}
 	in.planner.ended(l.index)
 	if err != nil {
 		in.Logger.Warn("a queue can't be read, opening it again", "consumer", l.consumer, "error", err)
@@ -108,7 +155,9 @@ func (in *Intake) Stop() {
 	defer in.mu.Unlock()
 	in.planner.close()
 	for _, l := range in.lanes {
-		l.puller.Cancel()
+		if l != nil {
+			l.puller.Cancel()
+		}
 	}
 }
 
@@ -119,7 +168,7 @@ func (in *Intake) Reconnected() {
 		in.giveUp()
 	}
 	in.mu.Unlock()
-	for _, l := range in.lanes {
+	for _, l := range in.all() {
 		l.puller.Fail(errors.New("the connection was lost"))
 	}
 }

@@ -21,20 +21,23 @@ const (
 // lane is one durable consumer: what waits of a queue with one urgency.
 type lane struct {
 	intake *Intake
-	// index is its place in the intake and the planner, queue that of its Queue.
-	index, queue     int
+	queue  Queue
+	// index is its place in the intake and the planner.
+	index            int
 	consumer, filter string
 	puller           *natsx.Puller
-	// fault is why the consumer must be opened (again) before it is asked. Guarded
+	// fault is why the consumer must be opened (again) before it is asked, and
+	// removed says that the intake has nothing to do with the lane any more. Guarded
 	// by intake.mu.
-	fault error
+	fault   error
+	removed bool
 }
 
 var errUnopened = errors.New("not opened yet")
 
-func newLane(in *Intake, queue int, q Queue, name jobspec.Lane) *lane {
+func newLane(in *Intake, q Queue, name jobspec.Lane) *lane {
 	l := &lane{
-		intake: in, index: len(in.lanes), queue: queue, fault: errUnopened,
+		intake: in, queue: q,
 		consumer: jobspec.JobConsumer(q.Kind, q.Pool, name), filter: jobspec.JobFilter(q.Kind, q.Pool, name),
 	}
 	l.puller = in.Bus.NewPuller(jobspec.StreamJobs, l.consumer, l)

@@ -41,6 +41,8 @@ type planner struct {
 	slots, running int
 	closed         bool
 	lanes          []laneState
+	// free are the places of lanes that were removed.
+	free []int
 	// requests is what plan gave last; its room is used again.
 	requests []request
 }
@@ -96,6 +98,26 @@ func newPlanner(slots int, weights []float64) *planner {
 		p.lanes[i] = laneState{weight: w, broken: true}
 	}
 	return p
+}
+
+// add makes another lane, which is not opened yet, and gives its place: that of one
+// that was removed, if there is one.
+func (p *planner) add(weight float64) int {
+	fresh := laneState{weight: weight, broken: true}
+	if n := len(p.free); n > 0 {
+		i := p.free[n-1]
+		p.free, p.lanes[i] = p.free[:n-1], fresh
+		return i
+	}
+	p.lanes = append(p.lanes, fresh)
+	return len(p.lanes) - 1
+}
+
+// remove says that nothing may be asked of lane i any more, and that nothing of it
+// will be told. Messages that it brought keep their slots.
+func (p *planner) remove(i int) {
+	p.lanes[i] = laneState{weight: 1, broken: true}
+	p.free = append(p.free, i)
 }
 
 // opened says that lane i can be asked.

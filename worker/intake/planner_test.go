@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -257,4 +258,28 @@ func TestPlanner(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Lanes come and go; the place of one that went is given again, with nothing of its past.
+func TestPlanner_LanesComeAndGo(t *testing.T) {
+	t.Parallel()
+	p := newPlanner(2, nil)
+	assert.Empty(t, p.plan(time.Now()), "without lanes there is nothing to ask")
+	first, second := p.add(6), p.add(1)
+	p.opened(first)
+	p.opened(second)
+	assert.Len(t, p.plan(time.Now()), 2)
+	admitted, _ := p.message(first, 5, true)
+	assert.True(t, admitted)
+	p.remove(first)
+	for _, r := range p.plan(time.Now()) {
+		assert.NotEqual(t, first, r.lane, "a lane that is gone is asked for %v", r.action)
+	}
+	third := p.add(1)
+	assert.Equal(t, first, third)
+	assert.True(t, p.lanes[third].broken, "it is not opened yet")
+	assert.Zero(t, p.lanes[third].pending)
+	assert.Equal(t, 1, p.running, "the message of the lane that went has its slot")
+	p.done()
+	assert.Zero(t, p.running)
 }

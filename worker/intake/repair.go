@@ -20,7 +20,7 @@ func (in *Intake) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			for _, l := range in.lanes {
+			for _, l := range in.all() {
 				l.puller.Check(now)
 			}
 			if len(in.broken()) == 0 {
@@ -39,7 +39,7 @@ func (in *Intake) broken() []*lane {
 	defer in.mu.Unlock()
 	var list []*lane
 	for _, l := range in.lanes {
-		if l.fault != nil {
+		if l != nil && l.fault != nil {
 			list = append(list, l)
 		}
 	}
@@ -68,9 +68,11 @@ func (in *Intake) repair(ctx context.Context) {
 			in.Logger.Warn("a queue can't be opened, trying again", "consumer", l.consumer, "error", fault)
 		}
 		in.mu.Lock()
-		if fault != nil {
+		switch {
+		case l.removed:
+		case fault != nil:
 			in.fail(l, fault)
-		} else {
+		default:
 			l.fault = nil
 			in.planner.opened(l.index)
 			in.ask()

@@ -23,9 +23,12 @@ type family struct {
 	work string
 	// kinds are the bundles that it runs.
 	kinds []bundle.Kind
-	// open loads bundles of these kinds, all that there are at once, so that they may
-	// join. What can't be loaded is told to refuse; the others work without it.
+	// open loads bundles of these kinds. What can't be loaded is told to refuse; the
+	// others work without it.
 	open func(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, refuse func(*bundle.Bundle, error)) []Model
+	// join lets the family's models work together, again whenever one has come or gone;
+	// it may be called while they run. Nil where each works alone.
+	join func(all []Model)
 	// verify loads a bundle of these kinds and compares it with its reference. The
 	// error is a problem of the bundle's.
 	verify func(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeline.Findings) error

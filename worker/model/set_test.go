@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -121,4 +122,83 @@ func TestOpen_LeavesWhatNoJobNeeds(t *testing.T) {
 	assert.ErrorContains(t, err, "odd is of a kind that can't run yet (unknown)")
 	_, err = Open(t.Context(), testkit.Shared(t, "models", "random", "gpt2-random"), pipeline.Options{})
 	assert.ErrorContains(t, err, "there is no model")
+}
+
+// A set follows its folder: what stays is not disturbed.
+func TestRefresh_FollowsTheFolder(t *testing.T) {
+	t.Parallel()
+	root := folder(t, map[string]string{"one": "gpt2", "two": "llama"})
+	closed := 0
+	s, err := openFolder(t.Context(), []family{echoes(&closed)}, root, pipeline.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, Change{}, s.Refresh(t.Context()), "nothing has changed")
+	before := s.present()[0]
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "two")))
+	require.NoError(t, os.Mkdir(filepath.Join(root, "three"), 0o750))
+	overwrite(t, filepath.Join(root, "three", "config.json"), []byte(`{"model_type": "gpt2", "num_beams": 1}`))
+	c := s.Refresh(t.Context())
+	assert.True(t, c.Any)
+	assert.Len(t, c.Opened, 1)
+	assert.Len(t, c.Gone, 1)
+	assert.Equal(t, []string{"one", "three"}, s.Names())
+	assert.Same(t, before, s.present()[0], "the one that stayed")
+	// One that is written anew is another one; one that breaks is given up with a reason.
+	overwrite(t, filepath.Join(root, "one", "config.json"), []byte(`{"model_type": "gpt2", "num_beams": 12}`))
+	overwrite(t, filepath.Join(root, "three", "config.json"), []byte(`{`))
+	c = s.Refresh(t.Context())
+	assert.Len(t, c.Opened, 1)
+	assert.Len(t, c.Gone, 2)
+	models, more := s.Describe()
+	assert.Zero(t, more)
+	require.Len(t, models, 2)
+	assert.Equal(t, jobspec.ModelServed, models[0].State)
+	assert.Equal(t, jobspec.ModelBroken, models[1].State)
+	assert.NotEmpty(t, models[1].Reason)
+	require.NoError(t, os.RemoveAll(root))
+	assert.Equal(t, Change{}, s.Refresh(t.Context()), "a folder that can't be read says nothing")
+	assert.NoError(t, s.Usable())
+	assert.Zero(t, closed, "the set closes nothing by itself")
+}
+
+// Two folders with the same name in parley.json would be one queue.
+func TestRefresh_TwoOfOneNameAreNotServed(t *testing.T) {
+	t.Parallel()
+	root := folder(t, map[string]string{"a": "gpt2", "b": "gpt2"})
+	for _, name := range []string{"a", "b"} {
+		overwrite(t, filepath.Join(root, name, "parley.json"), []byte(`{"name": "same"}`))
+	}
+	closed := 0
+	s, err := openFolder(t.Context(), []family{echoes(&closed)}, root, pipeline.Options{})
+	require.NoError(t, err)
+	models, _ := s.Describe()
+	assert.Equal(t, jobspec.ModelServed, models[0].State)
+	assert.Equal(t, jobspec.ModelBroken, models[1].State)
+	assert.Contains(t, models[1].Reason, "same name")
+	assert.Equal(t, 1, closed)
+	// One that comes in front of it in the alphabet stands back too, and takes over once
+	// the other has gone.
+	require.NoError(t, os.Rename(filepath.Join(root, "b"), filepath.Join(root, "A")))
+	assert.Empty(t, s.Refresh(t.Context()).Opened)
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "a")))
+	c := s.Refresh(t.Context())
+	assert.Len(t, c.Gone, 1)
+	assert.Len(t, c.Opened, 1)
+	models, _ = s.Describe()
+	require.Len(t, models, 1)
+	assert.Equal(t, jobspec.ModelServed, models[0].State)
+}
+
+func TestDescribe_IsBounded(t *testing.T) {
+	t.Parallel()
+	types := map[string]string{}
+	for i := range jobspec.MaxModels + 3 {
+		types["model-"+strconv.Itoa(1000+i)] = "gpt2"
+	}
+	s, err := openFolder(t.Context(), []family{echoes(new(int))}, folder(t, types), pipeline.Options{})
+	require.NoError(t, err)
+	models, more := s.Describe()
+	data, err := json.Marshal(models)
+	require.NoError(t, err)
+	assert.Less(t, len(data), jobspec.MaxFolder+1000)
+	assert.Equal(t, jobspec.MaxModels+3, len(models)+more)
 }

@@ -16,12 +16,11 @@ var translation = family{
 	work:   jobspec.KindTranslate,
 	kinds:  []bundle.Kind{bundle.KindMarian, bundle.KindNLLB, bundle.KindT5},
 	open:   openTranslators,
+	join:   linkTranslators,
 	verify: verifyTranslator,
 }
 
-// openTranslators links all translators, so that one goes on where another ends.
 func openTranslators(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, refuse func(*bundle.Bundle, error)) []Model {
-	var linked []*translate.Translator
 	var models []Model
 	for _, b := range all {
 		t, err := translate.Open(ctx, b, translate.Options{Options: o})
@@ -29,11 +28,22 @@ func openTranslators(ctx context.Context, all []*bundle.Bundle, o pipeline.Optio
 			refuse(b, err)
 			continue
 		}
-		linked = append(linked, t)
 		models = append(models, Model{Handlers: []worker.Handler{translator{t}}, Close: t.Close})
 	}
-	translate.Link(linked...)
 	return models
+}
+
+// linkTranslators links all translators, so that one goes on where another ends.
+func linkTranslators(all []Model) {
+	var linked []*translate.Translator
+	for _, m := range all {
+		for _, h := range m.Handlers {
+			if t, ok := h.(translator); ok {
+				linked = append(linked, t.Translator)
+			}
+		}
+	}
+	translate.Link(linked...)
 }
 
 func verifyTranslator(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeline.Findings) error {

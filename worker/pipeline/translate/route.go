@@ -32,18 +32,21 @@ const maxPivots = 2000
 // Link lets each translator go on through any of the others where that joins
 // two languages by way of English that none of them joins directly. The
 // translator that knows the source announces the pivot, and the other one must
-// run too. Link must be called before the translators run.
+// run too. Link may be called again while the translators run, when others have come or
+// gone: calls under way keep the way that they found, and fail where it leads through a
+// translator that has been closed.
 func Link(all ...*Translator) {
 	for _, t := range all {
-		t.pivots = map[pair][]hop{}
+		pivots := map[pair][]hop{}
 		for _, first := range t.pairs() {
 			if first.target != pivotLanguage {
 				continue
 			}
 			for _, u := range append([]*Translator{t}, all...) {
-				t.addPivots(first, u, all)
+				t.addPivots(pivots, first, u, all)
 			}
 		}
+		t.pivots.Store(&pivots)
 	}
 }
 
@@ -59,14 +62,14 @@ func (t *Translator) pairs() []pair {
 	return all
 }
 
-func (t *Translator) addPivots(first pair, u *Translator, all []*Translator) {
+func (t *Translator) addPivots(pivots map[pair][]hop, first pair, u *Translator, all []*Translator) {
 	if t == u && t.bundle.Kind == bundle.KindNLLB {
 		// It goes from every language to every other by itself: its card says which.
 		return
 	}
 	for _, second := range u.pairs() {
 		whole := pair{first.source, second.target}
-		if second.source != pivotLanguage || whole.source == whole.target || t.pivots[whole] != nil || len(t.pivots) >= maxPivots {
+		if second.source != pivotLanguage || whole.source == whole.target || pivots[whole] != nil || len(pivots) >= maxPivots {
 			continue
 		}
 		known := slices.ContainsFunc(all, func(other *Translator) bool {
@@ -74,7 +77,7 @@ func (t *Translator) addPivots(first pair, u *Translator, all []*Translator) {
 			return ok
 		})
 		if !known {
-			t.pivots[whole] = []hop{t.direct[first], u.direct[second]}
+			pivots[whole] = []hop{t.direct[first], u.direct[second]}
 		}
 	}
 }
@@ -89,9 +92,10 @@ func (t *Translator) route(source, target string) ([]hop, error) {
 			}
 		}
 	}
+	pivots := *t.pivots.Load()
 	for _, s := range widening(source) {
 		for _, g := range widening(target) {
-			if hops, ok := t.pivots[pair{s, g}]; ok {
+			if hops, ok := pivots[pair{s, g}]; ok {
 				return hops, nil
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"sync/atomic"
 
 	"parley/internal/jobspec"
 	"parley/worker/bundle"
@@ -50,8 +51,9 @@ type Translator struct {
 	carrier   *carrier
 	kept      *pipeline.Kept[*loaded]
 	direct    map[pair]hop
-	pivots    map[pair][]hop
-	slots     chan struct{}
+	// pivots are exchanged as a whole by Link.
+	pivots atomic.Pointer[map[pair][]hop]
+	slots  chan struct{}
 }
 
 // Open loads a bundle, which takes well under a second for a small model. The
@@ -167,7 +169,7 @@ func (t *Translator) Bundle() jobspec.Bundle {
 	for p := range t.direct {
 		b.Directions = append(b.Directions, jobspec.Direction{Source: p.source, Target: p.target})
 	}
-	for p := range t.pivots {
+	for p := range *t.pivots.Load() {
 		b.Directions = append(b.Directions, jobspec.Direction{Source: p.source, Target: p.target, Pivot: true})
 	}
 	sort.Slice(b.Directions, func(i, j int) bool {
