@@ -11,14 +11,14 @@ import (
 	"parley/internal/job"
 )
 
-// progress is what the hub last heard of a running job.
+// progress is what the hub last heard of a job under way.
 func (r *Resolver) progress(j *gen.Job) *float64 {
 	switch j.State {
 	case job.Succeeded:
 		whole := 1.0
 		return &whole
-	case job.Running:
-		if p, ok := r.Hub.Progress(j.RunID); ok && p.Attempt == j.Attempt-j.AttemptBase {
+	case job.Queued, job.Running:
+		if p, ok := r.Hub.Progress(j.RunID); ok && p.Attempt <= j.Attempt-j.AttemptBase {
 			return &p.Progress
 		}
 	}

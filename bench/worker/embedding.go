@@ -39,7 +39,7 @@ func openTexts(ctx context.Context, dir string, threads int) (*ourTexts, error) 
 		return nil, err
 	}
 	o := &ourTexts{ended: make(chan error, 1)}
-	if o.texts, err = embed.OpenTexts(b, pipeline.Options{Threads: threads}); err != nil {
+	if o.texts, err = embed.OpenTexts(ctx, b, pipeline.Options{Threads: threads}); err != nil {
 		return nil, err
 	}
 	ctx, o.stop = context.WithCancel(ctx)

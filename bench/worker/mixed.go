@@ -86,7 +86,7 @@ func openStudio(ctx context.Context, o options, r *report) (s *studio, err error
 	all := pipeline.Options{Threads: o.threads}.WithDefaults()
 	written, err := bundle.Open(dir)
 	if err == nil {
-		s.writer, err = write.Open(written, write.Options{Options: all})
+		s.writer, err = write.Open(ctx, written, write.Options{Options: all})
 	}
 	if err != nil {
 		return nil, err
@@ -102,12 +102,15 @@ func openStudio(ctx context.Context, o options, r *report) (s *studio, err error
 		r.lacks("drawing under mixed load: the shared test models are not here")
 	} else if drawn, err := bundle.Open(path); err != nil {
 		return nil, err
-	} else if s.painter, err = draw.Open(drawn, all); err != nil {
+	} else if s.painter, err = draw.Open(ctx, drawn, all); err != nil {
 		return nil, err
 	}
 	ctx, s.stop = context.WithCancel(ctx)
 	s.wait.Go(func() { _ = s.writer.Run(ctx) })
 	s.wait.Go(func() { _ = s.translator.Run(ctx) })
+	if s.painter != nil {
+		s.wait.Go(func() { _ = s.painter.Run(ctx) })
+	}
 	return s, nil
 }
 

@@ -30,11 +30,17 @@ func measurePictures(ctx context.Context, o options, r *report) (err error) {
 	if err != nil {
 		return err
 	}
-	painter, err := draw.Open(b, pipeline.Options{Threads: o.threads})
+	painter, err := draw.Open(ctx, b, pipeline.Options{Threads: o.threads})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, painter.Close()) }()
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- painter.Run(running) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-ended, painter.Close())
+	}()
 	for _, side := range []int{128, 256} {
 		row := &pictureRow{side: side, steps: 4, series: series{system: parley}}
 		for round := -1; round < pick(o, 5, 3); round++ {

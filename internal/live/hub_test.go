@@ -270,7 +270,7 @@ func TestWatchIsBoundedAndSaysSo(t *testing.T) {
 	})
 }
 
-func TestProgressOnlyGrowsWithinAnAttempt(t *testing.T) {
+func TestProgressOnlyGrows(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.runHub()
 		h.ready()
@@ -286,8 +286,14 @@ func TestProgressOnlyGrowsWithinAnAttempt(t *testing.T) {
 		}
 		h.progress("run_x", 1, 0.4, "half of it and")
 		require.InDelta(t, 0.5, h.hears(w, "run_x", "half of it and").Progress, 1e-9, "the share does not fall back")
-		h.progress("run_x", 2, 0.1, "a")
-		require.Equal(t, 2, h.hears(w, "run_x", "a").Attempt)
+		h.progress("run_x", 2, 0.1, "half of")
+		p := h.hears(w, "run_x", "half of it and")
+		require.Equal(t, 2, p.Attempt, "a later attempt that makes the same text")
+		require.InDelta(t, 0.5, p.Progress, 1e-9)
+		h.progress("run_x", 3, 0.1, "a")
+		p = h.hears(w, "run_x", "a")
+		require.Equal(t, 3, p.Attempt, "one that makes another begins anew")
+		require.InDelta(t, 0.1, p.Progress, 1e-9)
 	})
 }
 

@@ -15,7 +15,7 @@ type JobUpdate struct {
 	Cursor  event.Cursor
 	Version int64
 	Job     *gen.Job
-	// PartialText is the whole text so far while the job runs.
+	// PartialText is the whole text so far until the job ends.
 	PartialText *string
 }
 
@@ -89,10 +89,11 @@ func (r *jobReader) move() bool {
 	return true
 }
 
-// progress is the last report of the attempt that the job is known to be at.
+// progress is the last report of the attempt that the job is known to be at, or, until
+// there is one, of those before it.
 func (r *jobReader) progress() *jobspec.Progress {
 	p, ok := r.hub.Progress(r.job.RunID)
-	if !ok || r.job.State != job.Running || p.Attempt != r.job.Attempt-r.job.AttemptBase {
+	if !ok || job.Final(r.job.State) || p.Attempt > r.job.Attempt-r.job.AttemptBase {
 		return nil
 	}
 	return &p

@@ -122,6 +122,39 @@ func TestJobStreamShowsProgressOfItsAttemptOnly(t *testing.T) {
 	})
 }
 
+func TestJobStreamKeepsTheTextBetweenAttempts(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		h.run()
+		h.ready()
+		j := h.ask("one")
+		h.start(j)
+		run := h.runOf(j).ID
+		w := h.watch(run)
+		h.progress(run, 1, 0.4, "so far")
+		h.hears(w, run, "so far")
+		updates := h.follow(as(t, owner), j)
+		require.Equal(t, "so far", *next(t, updates).PartialText)
+		h.report(j, jobspec.ResultFailed, jobspec.CodeInternal)
+		u := next(t, updates)
+		for u.Job.State == job.Running {
+			u = next(t, updates)
+		}
+		require.Equal(t, job.Queued, u.Job.State)
+		require.Equal(t, "so far", *u.PartialText)
+		h.start(j)
+		for u.Job.State == job.Queued {
+			u = next(t, updates)
+		}
+		require.Equal(t, "so far", *u.PartialText)
+		h.progress(run, 2, 0.2, "so")
+		h.progress(run, 2, 0.6, "so far so good")
+		for *u.PartialText != "so far so good" {
+			require.Equal(t, "so far", *u.PartialText, "nothing is said twice")
+			u = next(t, updates)
+		}
+	})
+}
+
 func TestJobStreamBeginsWithTheProgressSoFar(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.run()

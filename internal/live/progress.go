@@ -2,6 +2,7 @@ package live
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 
@@ -27,10 +28,11 @@ func (h *Hub) hear(m *nats.Msg) {
 			if p.Progress <= old.Progress && len(p.Partial) <= len(old.Partial) {
 				return
 			}
-			p.Progress = max(p.Progress, old.Progress)
-			if len(p.Partial) < len(old.Partial) {
-				p.Partial = old.Partial
-			}
+			grow(&p, old)
+		case strings.HasPrefix(old.Partial, p.Partial):
+			// A later attempt goes on, or makes the same again: readers don't see less of
+			// it either. One with another text begins anew before their eyes.
+			grow(&p, old)
 		}
 	}
 	h.keep(p, old)
@@ -38,6 +40,14 @@ func (h *Hub) hear(m *nats.Msg) {
 	defer h.mu.RUnlock()
 	for s := range h.subscribers[p.Run] {
 		s.progress(p)
+	}
+}
+
+// grow makes a report no less than the one before it.
+func grow(p *jobspec.Progress, old jobspec.Progress) {
+	p.Progress = max(p.Progress, old.Progress)
+	if len(p.Partial) < len(old.Partial) {
+		p.Partial = old.Partial
 	}
 }
 

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"parley/internal/jobspec"
 	"parley/worker"
 	"parley/worker/pipeline"
 )
@@ -12,4 +13,11 @@ func withCode(err error) error {
 		return &worker.Error{Code: f.Code, Message: f.Message, Cause: err}
 	}
 	return err
+}
+
+// isRefused tells whether an input can't be used. What an attempt before kept is a part of
+// it, which a model that was exchanged meanwhile may not know.
+func isRefused(err error) bool {
+	f, ok := pipeline.FailureOf(err)
+	return ok && f.Code == jobspec.CodeInvalidInput
 }
