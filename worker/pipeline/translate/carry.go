@@ -48,12 +48,12 @@ type carrier struct {
 	runes sync.Map
 }
 
-// carried is a stretch that was taken out: the text, how many words of the rest
-// stand before it, whether space touched it on either side, and the punctuation
+// carried is a stretch that was taken out: the text, how many words and characters of
+// the rest stand before it, whether space touched it on either side, and the punctuation
 // behind it.
 type carried struct {
 	text                    string
-	words                   int
+	words, runes            int
 	spaceBefore, spaceAfter bool
 	following               string
 	// joined tells that it stood right behind the one before it.
@@ -92,7 +92,7 @@ func (c *carrier) prepare(sentence string) (rest string, out []carried) {
 		}
 		after := sentence[at:next]
 		out = append(out, carried{
-			text: sentence[s.start:s.end], words: kept.words,
+			text: sentence[s.start:s.end], words: kept.words, runes: utf8.RuneCount(kept.text),
 			spaceBefore: s.start > 0 && endsWithSpace(sentence[:s.start]),
 			spaceAfter:  after != strings.TrimLeftFunc(after, unicode.IsSpace),
 			following:   document.LeadingPunctuation(after),

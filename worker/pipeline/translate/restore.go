@@ -12,6 +12,7 @@ import (
 // restore puts what was taken out of rest into its translation, in its order.
 func restore(translation, rest string, out []carried) string {
 	words := len(strings.Fields(rest))
+	size := extent{words: words, runes: utf8.RuneCountInString(rest)}
 	w := woven{translation: translation}
 	places := &tagPlaces{words: words, translated: wordSpans(translation)}
 	for i, c := range out {
@@ -22,12 +23,12 @@ func restore(translation, rest string, out []carried) string {
 				at = w.done
 			case c.beside:
 				next := slices.IndexFunc(out[i:], func(c carried) bool { return !c.tag })
-				at = insertAt(translation, out[i+next], words)
+				at = insertAt(translation, out[i+next], size)
 			}
 			w.tag(c, max(w.done, at))
 			continue
 		}
-		w.object(c, max(w.done, insertAt(translation, c, words)), c.words > 0 && c.words < words, i > 0)
+		w.object(c, max(w.done, insertAt(translation, c, size)), c.words > 0 && c.words < words, i > 0)
 	}
 	w.space(translation[w.done:])
 	w.whole.WriteString(translation[w.done:])
@@ -92,18 +93,21 @@ func startsWithSpace(s string) bool {
 	return unicode.IsSpace(r)
 }
 
+// extent is how many words and characters the model read.
+type extent struct{ words, runes int }
+
 // insertAt finds the offset for one stretch in a translation.
-func insertAt(translation string, c carried, words int) int {
+func insertAt(translation string, c carried, read extent) int {
 	if c.words == 0 {
 		return 0
 	}
-	if c.words >= words {
+	if c.words >= read.words {
 		if c.following == "" {
 			return len(translation)
 		}
 		return len(document.TrimPunctuation(translation))
 	}
-	target := c.words * utf8.RuneCountInString(translation) / words
+	target := c.runes * utf8.RuneCountInString(translation) / max(read.runes, 1)
 	offset, nearest := len(translation), 1<<30
 	count := 0
 	for i, r := range translation {

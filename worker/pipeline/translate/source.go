@@ -16,6 +16,9 @@ type source struct {
 
 // read prepares the text of a job in a language.
 func read(job jobspec.Translate, language string) *source {
+	if job.Format == jobspec.FormatHTML {
+		return readHTML(job.Text, language)
+	}
 	var s source
 	s.segments = document.Split(s.hide(job.Text), language)
 	return &s
