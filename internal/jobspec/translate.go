@@ -9,7 +9,15 @@ type Translate struct {
 	Text   string `json:"text"`
 	Source string `json:"source"`
 	Target string `json:"target"`
+	// Format is what the text is written in: plain text when it is empty.
+	Format Format `json:"format,omitempty"`
 }
+
+// Format is what a text is written in.
+type Format string
+
+// FormatHTML is HTML, a document or a part of one: tags and comments stay as they are.
+const FormatHTML Format = "html"
 
 // Translated is the result of KindTranslate.
 type Translated struct {

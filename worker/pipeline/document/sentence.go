@@ -45,15 +45,14 @@ func TrimPunctuation(text string) string {
 func sentenceEnd(text, language string) int {
 	for i, r := range text {
 		if strings.ContainsRune(wideTerminators, r) {
-			end := skip(text, i+utf8.RuneLen(r), wideTerminators+terminators+closers)
-			return end
+			return skip(text, i+utf8.RuneLen(r), wideTerminators+terminators+closers)
 		}
 		if !strings.ContainsRune(terminators, r) {
 			continue
 		}
 		end := skip(text, i+utf8.RuneLen(r), terminators)
 		stop := text[i:end] == "."
-		end = skip(text, end, closers)
+		end = skipClosers(text, end)
 		after := strings.TrimLeftFunc(text[end:], unicode.IsSpace)
 		if after == "" {
 			return len(text)
@@ -64,6 +63,19 @@ func sentenceEnd(text, language string) int {
 		return end
 	}
 	return len(text)
+}
+
+// skipClosers skips what may stand between a full stop and the next sentence: quotes,
+// brackets, and characters for private use, which stand for something outside of it.
+func skipClosers(text string, at int) int {
+	for at < len(text) {
+		r, size := utf8.DecodeRuneInString(text[at:])
+		if !strings.ContainsRune(closers, r) && !unicode.Is(unicode.Co, r) {
+			break
+		}
+		at += size
+	}
+	return at
 }
 
 func skip(text string, at int, set string) int {
@@ -80,7 +92,7 @@ func skip(text string, at int, set string) int {
 // startsSentence tells whether a sentence may begin so: not with a small letter
 // and not with punctuation that goes on with the last one.
 func startsSentence(text string) bool {
-	text = text[skip(text, 0, openers):]
+	text = strings.TrimLeftFunc(text, func(r rune) bool { return unicode.Is(unicode.Co, r) || strings.ContainsRune(openers, r) })
 	r, _ := utf8.DecodeRuneInString(text)
 	return !unicode.IsLower(r) && !strings.ContainsRune(",;:)]}", r)
 }

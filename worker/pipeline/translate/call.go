@@ -24,7 +24,8 @@ type callOptions struct{ alone bool }
 func Alone() CallOption { return func(o *callOptions) { o.alone = true } }
 
 // Translate translates a text, sentence by sentence; line breaks, lists,
-// indentation and the space between sentences stay. It may be called
+// indentation and the space between sentences stay, and so do addresses and
+// placeholders. It may be called
 // concurrently, and sentences of all calls run together. progress, which may be
 // nil, is called on this goroutine with the share of the text that is done (0
 // to 1) and the text so far, up to the first sentence that is not; both only
@@ -48,7 +49,8 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 	case <-ctx.Done():
 		return jobspec.Translated{}, ctx.Err()
 	}
-	segments := document.Split(job.Text, hops[0].pair.source)
+	source := read(job, hops[0].pair.source)
+	segments, shown := source.segments, shown{standIns: &source.standIns}
 	for i, h := range hops {
 		p := &passage{hop: h, alone: o.alone}
 		last := i == len(hops)-1
@@ -58,7 +60,7 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 			}
 			partial := ""
 			if last {
-				partial = p.soFar()
+				partial = shown.of(p.soFar())
 			}
 			progress((float64(i)+share)/float64(len(hops)), partial)
 		}
@@ -66,7 +68,7 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 			return jobspec.Translated{}, err
 		}
 	}
-	return jobspec.Translated{Text: document.Join(segments), Model: modelName(hops)}, nil
+	return jobspec.Translated{Text: source.show(document.Join(segments)), Model: modelName(hops)}, nil
 }
 
 func checkText(text string) error {

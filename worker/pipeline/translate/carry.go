@@ -1,7 +1,7 @@
 package translate
 
 import (
-	"regexp"
+	"bytes"
 	"strings"
 	"sync"
 	"unicode"
@@ -29,19 +29,18 @@ var partner = map[rune]rune{
 	'\u00ab': '\u00bb', '\u00bb': '\u00ab', '\u2039': '\u203a', '\u203a': '\u2039',
 }
 
-// address is an URL or mail address, which is the same in every language.
-var address = regexp.MustCompile(`(?:https?://|ftp://|www\.)[^\s<>"]*[^\s<>"'.,;:!?)\]}]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+`)
-
 // carrier prepares sentences for a vocabulary. What can't be written with it is
 // taken out and put back into the translation:
 //
 //   - typographic characters become plain ones, letters with an unknown accent
 //     lose it;
-//   - an emoji or other picture goes alone, any other unknown character takes
-//     the word that it stands in along, and so do addresses;
+//   - an emoji, another picture or a stand-in goes alone, any other unknown
+//     character takes the word that it stands in along;
 //   - at the start, at the end, or before closing punctuation it comes back
 //     there; elsewhere between the words at the same share of the way, before
 //     the same punctuation if that follows it;
+//   - a tag comes back at the word that is as large a share of the words behind
+//     the start as its own was: the model does not tell which words it moved;
 //   - a sentence of which no letter is left stays as it is.
 type carrier struct {
 	knows func(string) bool
@@ -49,31 +48,43 @@ type carrier struct {
 	runes sync.Map
 }
 
-// carried is a stretch that was taken out: the text, how many words of the rest
-// stand before it, whether space touched it on either side, and the punctuation
+// carried is a stretch that was taken out: the text, how many words and characters of
+// the rest stand before it, whether space touched it on either side, and the punctuation
 // behind it.
 type carried struct {
 	text                    string
-	words                   int
+	words, runes            int
 	spaceBefore, spaceAfter bool
 	following               string
+	// joined tells that it stood right behind the one before it.
+	joined bool
+	// tag is set for a stand-in that takes no place, closing for one that belongs to
+	// what stands before it, and beside for one whose neighbour there was taken out too.
+	tag, closing, beside bool
 }
 
 // prepare gives what the model shall read and what was taken out of it. An
 // empty rest means that there is nothing to translate.
 func (c *carrier) prepare(sentence string) (rest string, out []carried) {
-	if c.knows(sentence) && !address.MatchString(sentence) {
+	if c.knows(sentence) && !strings.ContainsFunc(sentence, isStandIn) {
 		return sentence, nil
 	}
-	sentence = c.plain(sentence)
-	spans := c.spans(sentence)
-	if len(spans) == 0 {
+	sentence, tags := takeTags(c.plain(sentence))
+	spans := splitAt(sentence, c.spans(sentence), tags)
+	markBeside(tags, spans)
+	if len(spans) == 0 && len(tags) == 0 {
 		return sentence, nil
 	}
-	var kept strings.Builder
+	var kept remainder
 	at := 0
 	for i, s := range spans {
-		kept.WriteString(sentence[at:s.start])
+		for len(tags) > 0 && tags[0].at <= s.start {
+			kept.write(sentence[at:tags[0].at])
+			at = tags[0].at
+			out = append(out, tags[0].carried(sentence, kept.words))
+			tags = tags[1:]
+		}
+		kept.write(sentence[at:s.start])
 		at = s.end
 		next := len(sentence)
 		if i+1 < len(spans) {
@@ -81,31 +92,58 @@ func (c *carrier) prepare(sentence string) (rest string, out []carried) {
 		}
 		after := sentence[at:next]
 		out = append(out, carried{
-			text: sentence[s.start:s.end], words: len(strings.Fields(kept.String())),
+			text: sentence[s.start:s.end], words: kept.words, runes: utf8.RuneCount(kept.text),
 			spaceBefore: s.start > 0 && endsWithSpace(sentence[:s.start]),
 			spaceAfter:  after != strings.TrimLeftFunc(after, unicode.IsSpace),
 			following:   document.LeadingPunctuation(after),
+			joined:      i > 0 && spans[i-1].end == s.start,
 		})
 		// The gap closes as if nothing had stood there.
-		at += closeGap(&kept, after)
+		used := kept.closeGap(after)
+		for len(tags) > 0 && tags[0].at < at+used {
+			out = append(out, tags[0].carried(sentence, kept.words))
+			tags = tags[1:]
+		}
+		at += used
 	}
-	kept.WriteString(sentence[at:])
-	rest = strings.TrimFunc(kept.String(), unicode.IsSpace)
+	for _, t := range tags {
+		kept.write(sentence[at:t.at])
+		at = t.at
+		out = append(out, t.carried(sentence, kept.words))
+	}
+	kept.write(sentence[at:])
+	rest = strings.TrimFunc(string(kept.text), unicode.IsSpace)
 	if !strings.ContainsFunc(rest, unicode.IsLetter) {
 		return "", nil
 	}
 	return rest, out
 }
 
+// remainder is what is left of a sentence, with the number of its words.
+type remainder struct {
+	text  []byte
+	words int
+}
+
+func (k *remainder) write(s string) {
+	if s == "" {
+		return
+	}
+	k.words += len(strings.Fields(s))
+	if len(k.text) > 0 && !endsWithSpace(string(k.text[max(0, len(k.text)-utf8.UTFMax):])) && !startsWithSpace(s) {
+		// It goes on with the last word.
+		k.words--
+	}
+	k.text = append(k.text, s...)
+}
+
 // closeGap leaves one space between words and none before punctuation; it gives
 // how many bytes of after it used up.
-func closeGap(kept *strings.Builder, after string) int {
+func (k *remainder) closeGap(after string) int {
 	trimmed := strings.TrimLeftFunc(after, unicode.IsSpace)
-	words := strings.TrimRightFunc(kept.String(), unicode.IsSpace)
-	kept.Reset()
-	kept.WriteString(words)
-	if words != "" && trimmed != "" && document.LeadingPunctuation(trimmed) == "" {
-		kept.WriteByte(' ')
+	k.text = bytes.TrimRightFunc(k.text, unicode.IsSpace)
+	if len(k.text) > 0 && trimmed != "" && document.LeadingPunctuation(trimmed) == "" {
+		k.text = append(k.text, ' ')
 	}
 	return len(after) - len(trimmed)
 }
@@ -167,11 +205,17 @@ func (c *carrier) unaccented(r rune) string {
 	return string(r)
 }
 
+// known tells whether a word can be written and holds nothing that stands for
+// something else.
+func (c *carrier) known(word string) bool {
+	return !strings.ContainsFunc(word, isStandIn) && c.knows(word)
+}
+
 func (c *carrier) knowsRune(r rune) bool {
 	if known, ok := c.runes.Load(r); ok {
 		return known.(bool)
 	}
-	known := c.knows(string(r))
+	known := c.known(string(r))
 	c.runes.Store(r, known)
 	return known
 }
@@ -196,11 +240,7 @@ func (c *carrier) spans(s string) []span {
 		}
 		at = start + length
 		word := s[start:at]
-		if m := address.FindStringIndex(word); m != nil {
-			add(start+m[0], start+m[1])
-			continue
-		}
-		if word == "" || c.knows(word) {
+		if word == "" || c.known(word) {
 			continue
 		}
 		for _, w := range c.wordSpans(word) {
@@ -254,64 +294,4 @@ func isPicture(r rune) bool {
 // tones, tags and enclosing marks.
 func isJoiner(r rune) bool {
 	return r == 0x200d || r == 0x20e3 || r >= 0xfe00 && r <= 0xfe0f || r >= 0x1f3fb && r <= 0x1f3ff || r >= 0xe0020 && r <= 0xe007f
-}
-
-// restore puts what was taken out of rest into its translation, in its order.
-func restore(translation, rest string, out []carried) string {
-	words := len(strings.Fields(rest))
-	var whole strings.Builder
-	done := 0
-	for i, c := range out {
-		at := max(done, insertAt(translation, c, words))
-		whole.WriteString(translation[done:at])
-		done = at
-		inside := c.words > 0 && c.words < words
-		before := whole.String()
-		if before != "" && !endsWithSpace(before) && (c.spaceBefore || inside || i > 0 && at == 0) {
-			whole.WriteByte(' ')
-		}
-		whole.WriteString(c.text)
-		after := translation[at:]
-		if after != "" && document.LeadingPunctuation(after) == "" && !startsWithSpace(after) && (c.spaceAfter || c.words > 0) {
-			whole.WriteByte(' ')
-		}
-	}
-	whole.WriteString(translation[done:])
-	return whole.String()
-}
-
-func startsWithSpace(s string) bool {
-	r, _ := utf8.DecodeRuneInString(s)
-	return unicode.IsSpace(r)
-}
-
-// insertAt finds the offset for one stretch in a translation.
-func insertAt(translation string, c carried, words int) int {
-	if c.words == 0 {
-		return 0
-	}
-	if c.words >= words {
-		if c.following == "" {
-			return len(translation)
-		}
-		return len(document.TrimPunctuation(translation))
-	}
-	target := c.words * utf8.RuneCountInString(translation) / words
-	offset, nearest := len(translation), 1<<30
-	count := 0
-	for i, r := range translation {
-		distance := max(count-target, target-count)
-		count++
-		switch {
-		case c.following != "" && strings.HasPrefix(c.following, string(r)):
-			// The same punctuation is worth a detour.
-			distance /= 3
-		case !unicode.IsSpace(r):
-			continue
-		}
-		if distance < nearest {
-			offset, nearest = i, distance
-		}
-	}
-	return offset
 }
