@@ -88,7 +88,7 @@ func hire(t *testing.T, nats, models string) *doomed {
 	t.Helper()
 	c := exec.Command(os.Args[0]) //nolint:gosec // the test's own binary
 	c.Env = append(os.Environ(), envWorkerNATS+"="+nats, envWorkerModels+"="+models, "ONNXRUNTIME_LIB="+testkit.ONNX(t))
-	c.Stderr = os.Stderr
+	c.Stderr = t.Output()
 	out, err := c.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, c.Start())

@@ -60,7 +60,9 @@ func (h translator) Handle(ctx context.Context, t worker.Task, progress func(flo
 	if err != nil {
 		return nil, err
 	}
-	var options []translate.CallOption
+	var before []translate.Sentence
+	_ = json.Unmarshal(t.Recorded, &before) // what can't be read is translated anew
+	options := []translate.CallOption{translate.Keeping(before, func(all []translate.Sentence) { t.Keep(all) })}
 	if t.Alone {
 		options = append(options, translate.Alone())
 	}

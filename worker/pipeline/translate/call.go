@@ -17,7 +17,10 @@ const maxText = 64 << 10
 // CallOption changes one call of Translate.
 type CallOption func(*callOptions)
 
-type callOptions struct{ alone bool }
+type callOptions struct {
+	alone  bool
+	record *record
+}
 
 // Alone keeps the call's sentences from sharing a batch with any other: for
 // work that may have brought a worker down before.
@@ -52,7 +55,7 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 	source := read(job, hops[0].pair.source)
 	segments, shown := source.segments, shown{standIns: &source.standIns}
 	for i, h := range hops {
-		p := &passage{hop: h, alone: o.alone}
+		p := &passage{hop: h, number: i, alone: o.alone, record: o.record}
 		last := i == len(hops)-1
 		p.progress = func(share float64) {
 			if progress == nil {

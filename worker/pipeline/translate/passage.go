@@ -11,8 +11,11 @@ import (
 
 // passage is one text on one hop.
 type passage struct {
-	hop   hop
-	alone bool
+	hop hop
+	// number is the hop's place on the way.
+	number int
+	alone  bool
+	record *record
 	// progress is told the share of the hop that is done.
 	progress func(share float64)
 
@@ -46,14 +49,22 @@ func (p *passage) translate(ctx context.Context, segments []document.Segment) ([
 		return p.segments, nil
 	}
 	by := p.hop.by
-	requests := make([]*pipeline.Request, len(inputs))
+	finish := func(i int, text string) {
+		s := sentences[i]
+		p.finish(s, text)
+		finished += len(s.rest)
+		p.record.add(p.number, i, text)
+		p.progress(float64(finished) / float64(total))
+	}
+	var requests []*pipeline.Request
 	for i, ids := range inputs {
-		requests[i] = &pipeline.Request{Input: ids, Settings: p.hop.settings, Done: func(outputs [][]int64) {
-			s := sentences[i]
-			p.finish(s, by.tokenizer.Decode(outputs[0]))
-			finished += len(s.rest)
-			p.progress(float64(finished) / float64(total))
-		}}
+		if text, ok := p.record.recall(p.number, i); ok {
+			finish(i, text)
+			continue
+		}
+		requests = append(requests, &pipeline.Request{Input: ids, Settings: p.hop.settings, Done: func(outputs [][]int64) {
+			finish(i, by.tokenizer.Decode(outputs[0]))
+		}})
 	}
 	model, release, err := by.kept.Use(ctx)
 	if err != nil {
