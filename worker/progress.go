@@ -153,7 +153,7 @@ func (t *task) store(record any) {
 // recorded gives what an attempt before this one kept, nil when there was none or
 // nothing is left of it.
 func (t *task) recorded() json.RawMessage {
-	if !t.alone && t.job.Attempt == 1 {
+	if !t.again && t.job.Attempt == 1 {
 		return nil
 	}
 	ctx, end := context.WithTimeout(t.ctx, recordLimit)

@@ -20,7 +20,9 @@ type task struct {
 	ctx     context.Context //nolint:containedctx // the task is the scope that the context describes
 	cancel  context.CancelCauseFunc
 	started time.Time
-	alone   bool
+	// again tells that the message was handed out before, alone that its worker then was
+	// lost.
+	again, alone bool
 	// keeps tells that something may be kept for another attempt.
 	keeps bool
 
@@ -44,7 +46,7 @@ func (w *Worker) process(ctx context.Context, h Handler, kind string, d natsx.De
 	if d.Delivered > 1 {
 		w.redelivered.Add(1)
 	}
-	t := &task{worker: w, job: job, delivery: d, started: time.Now().UTC(), alone: d.Delivered > 1}
+	t := &task{worker: w, job: job, delivery: d, started: time.Now().UTC(), again: d.Delivered > 1}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	defer t.cancel(nil)
 	switch w.runs.admit(t) {
@@ -58,7 +60,12 @@ func (w *Worker) process(ctx context.Context, h Handler, kind string, d natsx.De
 	t.beat = time.AfterFunc(w.AckWait/3, func() { t.later(t.heartbeat) })
 	t.mu.Unlock()
 	defer t.beat.Stop()
-	w.runs.remove(t, t.perform(h))
+	do := func() bool { return t.perform(h) }
+	if t.isKnown() {
+		w.runs.remove(t, t.goOn(do))
+		return
+	}
+	w.runs.remove(t, do())
 }
 
 // perform does the work and reports; it returns whether RESULTS knows the end.
@@ -130,7 +137,7 @@ func (t *task) end(output json.RawMessage, err error) (reported bool) {
 	}
 	if errors.Is(err, errStopping) {
 		w.givenBack.Add(1)
-		t.settle(func(d natsx.Delivery) error { return d.Nak(0) })
+		t.handBack()
 		return false
 	}
 	r := t.result(jobspec.ResultDone)
@@ -140,7 +147,7 @@ func (t *task) end(output json.RawMessage, err error) (reported bool) {
 	}
 	typ, stored := t.report(r)
 	if !stored {
-		t.settle(func(d natsx.Delivery) error { return d.Nak(0) })
+		t.handBack()
 		return false
 	}
 	if typ == jobspec.ResultDone {
@@ -211,7 +218,15 @@ func (t *task) settle(answer func(natsx.Delivery) error) {
 // says later goes nowhere.
 func (t *task) abandon() {
 	t.worker.givenBack.Add(1)
-	t.settle(func(d natsx.Delivery) error { return d.Nak(0) })
+	t.handBack()
+}
+
+// handBack gives the message to another worker.
+func (t *task) handBack() {
+	t.settle(func(d natsx.Delivery) error {
+		t.worker.returned(t.ctx, d)
+		return d.Nak(0)
+	})
 }
 
 // adopt goes on under a later delivery of the same message.
@@ -230,6 +245,7 @@ func (t *task) isOver() bool {
 // giveBack returns a message that has no slot.
 func (w *Worker) giveBack(d natsx.Delivery) {
 	w.givenBack.Add(1)
+	w.returned(context.Background(), d)
 	_ = d.Nak(0)
 }
 

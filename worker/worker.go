@@ -58,6 +58,8 @@ type Worker struct {
 	intake *intake.Intake
 	runs   *registry
 	flags  *flags
+	// turn is held by the one task under suspicion that runs.
+	turn chan struct{}
 
 	mu sync.Mutex
 	// served are in the order in which they came; now is nil while Run does not run.
@@ -107,7 +109,7 @@ func New(c Config) (*Worker, error) {
 		c.Logger = slog.Default()
 	}
 	c.Logger = c.Logger.With("worker", c.ID)
-	w := &Worker{Config: c, runs: newRegistry(), flags: newFlags()}
+	w := &Worker{Config: c, runs: newRegistry(), flags: newFlags(), turn: make(chan struct{}, 1)}
 	for _, h := range c.Handlers {
 		if err := w.Serve(h); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@
 package gen
 
 import (
+	"encoding/json"
 	"fmt"
 	"parley/ent/gen/attempt"
 	"strings"
@@ -23,6 +24,8 @@ type Attempt struct {
 	Number int `json:"number,omitempty"`
 	// Worker holds the value of the "worker" field.
 	Worker string `json:"worker,omitempty"`
+	// who had the attempt before its worker, the first one first
+	EarlierWorkers []string `json:"earlier_workers,omitempty"`
 	// StartedAt holds the value of the "started_at" field.
 	StartedAt time.Time `json:"started_at,omitempty"`
 	// EndedAt holds the value of the "ended_at" field.
@@ -41,6 +44,8 @@ func (*Attempt) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
+		case attempt.FieldEarlierWorkers:
+			values[i] = new([]byte)
 		case attempt.FieldNumber:
 			values[i] = new(sql.NullInt64)
 		case attempt.FieldID, attempt.FieldRunID, attempt.FieldWorker, attempt.FieldOutcome, attempt.FieldErrorCode, attempt.FieldReason:
@@ -85,6 +90,14 @@ func (_m *Attempt) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field worker", values[i])
 			} else if value.Valid {
 				_m.Worker = value.String
+			}
+		case attempt.FieldEarlierWorkers:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field earlier_workers", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.EarlierWorkers); err != nil {
+					return fmt.Errorf("unmarshal field earlier_workers: %w", err)
+				}
 			}
 		case attempt.FieldStartedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -163,6 +176,9 @@ func (_m *Attempt) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("worker=")
 	builder.WriteString(_m.Worker)
+	builder.WriteString(", ")
+	builder.WriteString("earlier_workers=")
+	builder.WriteString(fmt.Sprintf("%v", _m.EarlierWorkers))
 	builder.WriteString(", ")
 	builder.WriteString("started_at=")
 	builder.WriteString(_m.StartedAt.Format(time.ANSIC))

@@ -41,6 +41,12 @@ func (_c *AttemptCreate) SetWorker(v string) *AttemptCreate {
 	return _c
 }
 
+// SetEarlierWorkers sets the "earlier_workers" field.
+func (_c *AttemptCreate) SetEarlierWorkers(v []string) *AttemptCreate {
+	_c.mutation.SetEarlierWorkers(v)
+	return _c
+}
+
 // SetStartedAt sets the "started_at" field.
 func (_c *AttemptCreate) SetStartedAt(v time.Time) *AttemptCreate {
 	_c.mutation.SetStartedAt(v)
@@ -228,6 +234,10 @@ func (_c *AttemptCreate) createSpec() (*Attempt, *sqlgraph.CreateSpec) {
 		_spec.SetField(attempt.FieldWorker, field.TypeString, value)
 		_node.Worker = value
 	}
+	if value, ok := _c.mutation.EarlierWorkers(); ok {
+		_spec.SetField(attempt.FieldEarlierWorkers, field.TypeJSON, value)
+		_node.EarlierWorkers = value
+	}
 	if value, ok := _c.mutation.StartedAt(); ok {
 		_spec.SetField(attempt.FieldStartedAt, field.TypeTime, value)
 		_node.StartedAt = value
@@ -299,6 +309,36 @@ type (
 		*sql.UpdateSet
 	}
 )
+
+// SetWorker sets the "worker" field.
+func (u *AttemptUpsert) SetWorker(v string) *AttemptUpsert {
+	u.Set(attempt.FieldWorker, v)
+	return u
+}
+
+// UpdateWorker sets the "worker" field to the value that was provided on create.
+func (u *AttemptUpsert) UpdateWorker() *AttemptUpsert {
+	u.SetExcluded(attempt.FieldWorker)
+	return u
+}
+
+// SetEarlierWorkers sets the "earlier_workers" field.
+func (u *AttemptUpsert) SetEarlierWorkers(v []string) *AttemptUpsert {
+	u.Set(attempt.FieldEarlierWorkers, v)
+	return u
+}
+
+// UpdateEarlierWorkers sets the "earlier_workers" field to the value that was provided on create.
+func (u *AttemptUpsert) UpdateEarlierWorkers() *AttemptUpsert {
+	u.SetExcluded(attempt.FieldEarlierWorkers)
+	return u
+}
+
+// ClearEarlierWorkers clears the value of the "earlier_workers" field.
+func (u *AttemptUpsert) ClearEarlierWorkers() *AttemptUpsert {
+	u.SetNull(attempt.FieldEarlierWorkers)
+	return u
+}
 
 // SetEndedAt sets the "ended_at" field.
 func (u *AttemptUpsert) SetEndedAt(v time.Time) *AttemptUpsert {
@@ -389,9 +429,6 @@ func (u *AttemptUpsertOne) UpdateNewValues() *AttemptUpsertOne {
 		if _, exists := u.create.mutation.Number(); exists {
 			s.SetIgnore(attempt.FieldNumber)
 		}
-		if _, exists := u.create.mutation.Worker(); exists {
-			s.SetIgnore(attempt.FieldWorker)
-		}
 		if _, exists := u.create.mutation.StartedAt(); exists {
 			s.SetIgnore(attempt.FieldStartedAt)
 		}
@@ -424,6 +461,41 @@ func (u *AttemptUpsertOne) Update(set func(*AttemptUpsert)) *AttemptUpsertOne {
 		set(&AttemptUpsert{UpdateSet: update})
 	}))
 	return u
+}
+
+// SetWorker sets the "worker" field.
+func (u *AttemptUpsertOne) SetWorker(v string) *AttemptUpsertOne {
+	return u.Update(func(s *AttemptUpsert) {
+		s.SetWorker(v)
+	})
+}
+
+// UpdateWorker sets the "worker" field to the value that was provided on create.
+func (u *AttemptUpsertOne) UpdateWorker() *AttemptUpsertOne {
+	return u.Update(func(s *AttemptUpsert) {
+		s.UpdateWorker()
+	})
+}
+
+// SetEarlierWorkers sets the "earlier_workers" field.
+func (u *AttemptUpsertOne) SetEarlierWorkers(v []string) *AttemptUpsertOne {
+	return u.Update(func(s *AttemptUpsert) {
+		s.SetEarlierWorkers(v)
+	})
+}
+
+// UpdateEarlierWorkers sets the "earlier_workers" field to the value that was provided on create.
+func (u *AttemptUpsertOne) UpdateEarlierWorkers() *AttemptUpsertOne {
+	return u.Update(func(s *AttemptUpsert) {
+		s.UpdateEarlierWorkers()
+	})
+}
+
+// ClearEarlierWorkers clears the value of the "earlier_workers" field.
+func (u *AttemptUpsertOne) ClearEarlierWorkers() *AttemptUpsertOne {
+	return u.Update(func(s *AttemptUpsert) {
+		s.ClearEarlierWorkers()
+	})
 }
 
 // SetEndedAt sets the "ended_at" field.
@@ -692,9 +764,6 @@ func (u *AttemptUpsertBulk) UpdateNewValues() *AttemptUpsertBulk {
 			if _, exists := b.mutation.Number(); exists {
 				s.SetIgnore(attempt.FieldNumber)
 			}
-			if _, exists := b.mutation.Worker(); exists {
-				s.SetIgnore(attempt.FieldWorker)
-			}
 			if _, exists := b.mutation.StartedAt(); exists {
 				s.SetIgnore(attempt.FieldStartedAt)
 			}
@@ -728,6 +797,41 @@ func (u *AttemptUpsertBulk) Update(set func(*AttemptUpsert)) *AttemptUpsertBulk 
 		set(&AttemptUpsert{UpdateSet: update})
 	}))
 	return u
+}
+
+// SetWorker sets the "worker" field.
+func (u *AttemptUpsertBulk) SetWorker(v string) *AttemptUpsertBulk {
+	return u.Update(func(s *AttemptUpsert) {
+		s.SetWorker(v)
+	})
+}
+
+// UpdateWorker sets the "worker" field to the value that was provided on create.
+func (u *AttemptUpsertBulk) UpdateWorker() *AttemptUpsertBulk {
+	return u.Update(func(s *AttemptUpsert) {
+		s.UpdateWorker()
+	})
+}
+
+// SetEarlierWorkers sets the "earlier_workers" field.
+func (u *AttemptUpsertBulk) SetEarlierWorkers(v []string) *AttemptUpsertBulk {
+	return u.Update(func(s *AttemptUpsert) {
+		s.SetEarlierWorkers(v)
+	})
+}
+
+// UpdateEarlierWorkers sets the "earlier_workers" field to the value that was provided on create.
+func (u *AttemptUpsertBulk) UpdateEarlierWorkers() *AttemptUpsertBulk {
+	return u.Update(func(s *AttemptUpsert) {
+		s.UpdateEarlierWorkers()
+	})
+}
+
+// ClearEarlierWorkers clears the value of the "earlier_workers" field.
+func (u *AttemptUpsertBulk) ClearEarlierWorkers() *AttemptUpsertBulk {
+	return u.Update(func(s *AttemptUpsert) {
+		s.ClearEarlierWorkers()
+	})
 }
 
 // SetEndedAt sets the "ended_at" field.

@@ -12,6 +12,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
+	"entgo.io/ent/dialect/sql/sqljson"
 	"entgo.io/ent/schema/field"
 )
 
@@ -26,6 +27,38 @@ type AttemptUpdate struct {
 // Where appends a list predicates to the AttemptUpdate builder.
 func (_u *AttemptUpdate) Where(ps ...predicate.Attempt) *AttemptUpdate {
 	_u.mutation.Where(ps...)
+	return _u
+}
+
+// SetWorker sets the "worker" field.
+func (_u *AttemptUpdate) SetWorker(v string) *AttemptUpdate {
+	_u.mutation.SetWorker(v)
+	return _u
+}
+
+// SetNillableWorker sets the "worker" field if the given value is not nil.
+func (_u *AttemptUpdate) SetNillableWorker(v *string) *AttemptUpdate {
+	if v != nil {
+		_u.SetWorker(*v)
+	}
+	return _u
+}
+
+// SetEarlierWorkers sets the "earlier_workers" field.
+func (_u *AttemptUpdate) SetEarlierWorkers(v []string) *AttemptUpdate {
+	_u.mutation.SetEarlierWorkers(v)
+	return _u
+}
+
+// AppendEarlierWorkers appends value to the "earlier_workers" field.
+func (_u *AttemptUpdate) AppendEarlierWorkers(v []string) *AttemptUpdate {
+	_u.mutation.AppendEarlierWorkers(v)
+	return _u
+}
+
+// ClearEarlierWorkers clears the value of the "earlier_workers" field.
+func (_u *AttemptUpdate) ClearEarlierWorkers() *AttemptUpdate {
+	_u.mutation.ClearEarlierWorkers()
 	return _u
 }
 
@@ -163,6 +196,20 @@ func (_u *AttemptUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			}
 		}
 	}
+	if value, ok := _u.mutation.Worker(); ok {
+		_spec.SetField(attempt.FieldWorker, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.EarlierWorkers(); ok {
+		_spec.SetField(attempt.FieldEarlierWorkers, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedEarlierWorkers(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, attempt.FieldEarlierWorkers, value)
+		})
+	}
+	if _u.mutation.EarlierWorkersCleared() {
+		_spec.ClearField(attempt.FieldEarlierWorkers, field.TypeJSON)
+	}
 	if value, ok := _u.mutation.EndedAt(); ok {
 		_spec.SetField(attempt.FieldEndedAt, field.TypeTime, value)
 	}
@@ -204,6 +251,38 @@ type AttemptUpdateOne struct {
 	hooks     []Hook
 	mutation  *AttemptMutation
 	modifiers []func(*sql.UpdateBuilder)
+}
+
+// SetWorker sets the "worker" field.
+func (_u *AttemptUpdateOne) SetWorker(v string) *AttemptUpdateOne {
+	_u.mutation.SetWorker(v)
+	return _u
+}
+
+// SetNillableWorker sets the "worker" field if the given value is not nil.
+func (_u *AttemptUpdateOne) SetNillableWorker(v *string) *AttemptUpdateOne {
+	if v != nil {
+		_u.SetWorker(*v)
+	}
+	return _u
+}
+
+// SetEarlierWorkers sets the "earlier_workers" field.
+func (_u *AttemptUpdateOne) SetEarlierWorkers(v []string) *AttemptUpdateOne {
+	_u.mutation.SetEarlierWorkers(v)
+	return _u
+}
+
+// AppendEarlierWorkers appends value to the "earlier_workers" field.
+func (_u *AttemptUpdateOne) AppendEarlierWorkers(v []string) *AttemptUpdateOne {
+	_u.mutation.AppendEarlierWorkers(v)
+	return _u
+}
+
+// ClearEarlierWorkers clears the value of the "earlier_workers" field.
+func (_u *AttemptUpdateOne) ClearEarlierWorkers() *AttemptUpdateOne {
+	_u.mutation.ClearEarlierWorkers()
+	return _u
 }
 
 // SetEndedAt sets the "ended_at" field.
@@ -369,6 +448,20 @@ func (_u *AttemptUpdateOne) sqlSave(ctx context.Context) (_node *Attempt, err er
 				ps[i](selector)
 			}
 		}
+	}
+	if value, ok := _u.mutation.Worker(); ok {
+		_spec.SetField(attempt.FieldWorker, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.EarlierWorkers(); ok {
+		_spec.SetField(attempt.FieldEarlierWorkers, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedEarlierWorkers(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, attempt.FieldEarlierWorkers, value)
+		})
+	}
+	if _u.mutation.EarlierWorkersCleared() {
+		_spec.ClearField(attempt.FieldEarlierWorkers, field.TypeJSON)
 	}
 	if value, ok := _u.mutation.EndedAt(); ok {
 		_spec.SetField(attempt.FieldEndedAt, field.TypeTime, value)

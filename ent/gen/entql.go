@@ -71,14 +71,15 @@ var schemaGraph = func() *sqlgraph.Schema {
 		},
 		Type: "Attempt",
 		Fields: map[string]*sqlgraph.FieldSpec{
-			attempt.FieldRunID:     {Type: field.TypeString, Column: attempt.FieldRunID},
-			attempt.FieldNumber:    {Type: field.TypeInt, Column: attempt.FieldNumber},
-			attempt.FieldWorker:    {Type: field.TypeString, Column: attempt.FieldWorker},
-			attempt.FieldStartedAt: {Type: field.TypeTime, Column: attempt.FieldStartedAt},
-			attempt.FieldEndedAt:   {Type: field.TypeTime, Column: attempt.FieldEndedAt},
-			attempt.FieldOutcome:   {Type: field.TypeEnum, Column: attempt.FieldOutcome},
-			attempt.FieldErrorCode: {Type: field.TypeString, Column: attempt.FieldErrorCode},
-			attempt.FieldReason:    {Type: field.TypeString, Column: attempt.FieldReason},
+			attempt.FieldRunID:          {Type: field.TypeString, Column: attempt.FieldRunID},
+			attempt.FieldNumber:         {Type: field.TypeInt, Column: attempt.FieldNumber},
+			attempt.FieldWorker:         {Type: field.TypeString, Column: attempt.FieldWorker},
+			attempt.FieldEarlierWorkers: {Type: field.TypeJSON, Column: attempt.FieldEarlierWorkers},
+			attempt.FieldStartedAt:      {Type: field.TypeTime, Column: attempt.FieldStartedAt},
+			attempt.FieldEndedAt:        {Type: field.TypeTime, Column: attempt.FieldEndedAt},
+			attempt.FieldOutcome:        {Type: field.TypeEnum, Column: attempt.FieldOutcome},
+			attempt.FieldErrorCode:      {Type: field.TypeString, Column: attempt.FieldErrorCode},
+			attempt.FieldReason:         {Type: field.TypeString, Column: attempt.FieldReason},
 		},
 	}
 	graph.Nodes[2] = &sqlgraph.Node{
@@ -734,6 +735,11 @@ func (f *AttemptFilter) WhereNumber(p entql.IntP) {
 // WhereWorker applies the entql string predicate on the worker field.
 func (f *AttemptFilter) WhereWorker(p entql.StringP) {
 	f.Where(p.Field(attempt.FieldWorker))
+}
+
+// WhereEarlierWorkers applies the entql json.RawMessage predicate on the earlier_workers field.
+func (f *AttemptFilter) WhereEarlierWorkers(p entql.BytesP) {
+	f.Where(p.Field(attempt.FieldEarlierWorkers))
 }
 
 // WhereStartedAt applies the entql time.Time predicate on the started_at field.

@@ -918,22 +918,24 @@ func (m *ApiKeyMutation) ResetEdge(name string) error {
 // AttemptMutation represents an operation that mutates the Attempt nodes in the graph.
 type AttemptMutation struct {
 	config
-	op            Op
-	typ           string
-	id            *string
-	run_id        *string
-	number        *int
-	addnumber     *int
-	worker        *string
-	started_at    *time.Time
-	ended_at      *time.Time
-	outcome       *attempt.Outcome
-	error_code    *string
-	reason        *string
-	clearedFields map[string]struct{}
-	done          bool
-	oldValue      func(context.Context) (*Attempt, error)
-	predicates    []predicate.Attempt
+	op                    Op
+	typ                   string
+	id                    *string
+	run_id                *string
+	number                *int
+	addnumber             *int
+	worker                *string
+	earlier_workers       *[]string
+	appendearlier_workers []string
+	started_at            *time.Time
+	ended_at              *time.Time
+	outcome               *attempt.Outcome
+	error_code            *string
+	reason                *string
+	clearedFields         map[string]struct{}
+	done                  bool
+	oldValue              func(context.Context) (*Attempt, error)
+	predicates            []predicate.Attempt
 }
 
 var _ ent.Mutation = (*AttemptMutation)(nil)
@@ -1166,6 +1168,71 @@ func (m *AttemptMutation) OldWorker(ctx context.Context) (v string, err error) {
 // ResetWorker resets all changes to the "worker" field.
 func (m *AttemptMutation) ResetWorker() {
 	m.worker = nil
+}
+
+// SetEarlierWorkers sets the "earlier_workers" field.
+func (m *AttemptMutation) SetEarlierWorkers(s []string) {
+	m.earlier_workers = &s
+	m.appendearlier_workers = nil
+}
+
+// EarlierWorkers returns the value of the "earlier_workers" field in the mutation.
+func (m *AttemptMutation) EarlierWorkers() (r []string, exists bool) {
+	v := m.earlier_workers
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEarlierWorkers returns the old "earlier_workers" field's value of the Attempt entity.
+// If the Attempt object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AttemptMutation) OldEarlierWorkers(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEarlierWorkers is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEarlierWorkers requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEarlierWorkers: %w", err)
+	}
+	return oldValue.EarlierWorkers, nil
+}
+
+// AppendEarlierWorkers adds s to the "earlier_workers" field.
+func (m *AttemptMutation) AppendEarlierWorkers(s []string) {
+	m.appendearlier_workers = append(m.appendearlier_workers, s...)
+}
+
+// AppendedEarlierWorkers returns the list of values that were appended to the "earlier_workers" field in this mutation.
+func (m *AttemptMutation) AppendedEarlierWorkers() ([]string, bool) {
+	if len(m.appendearlier_workers) == 0 {
+		return nil, false
+	}
+	return m.appendearlier_workers, true
+}
+
+// ClearEarlierWorkers clears the value of the "earlier_workers" field.
+func (m *AttemptMutation) ClearEarlierWorkers() {
+	m.earlier_workers = nil
+	m.appendearlier_workers = nil
+	m.clearedFields[attempt.FieldEarlierWorkers] = struct{}{}
+}
+
+// EarlierWorkersCleared returns if the "earlier_workers" field was cleared in this mutation.
+func (m *AttemptMutation) EarlierWorkersCleared() bool {
+	_, ok := m.clearedFields[attempt.FieldEarlierWorkers]
+	return ok
+}
+
+// ResetEarlierWorkers resets all changes to the "earlier_workers" field.
+func (m *AttemptMutation) ResetEarlierWorkers() {
+	m.earlier_workers = nil
+	m.appendearlier_workers = nil
+	delete(m.clearedFields, attempt.FieldEarlierWorkers)
 }
 
 // SetStartedAt sets the "started_at" field.
@@ -1421,7 +1488,7 @@ func (m *AttemptMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AttemptMutation) Fields() []string {
-	fields := make([]string, 0, 8)
+	fields := make([]string, 0, 9)
 	if m.run_id != nil {
 		fields = append(fields, attempt.FieldRunID)
 	}
@@ -1430,6 +1497,9 @@ func (m *AttemptMutation) Fields() []string {
 	}
 	if m.worker != nil {
 		fields = append(fields, attempt.FieldWorker)
+	}
+	if m.earlier_workers != nil {
+		fields = append(fields, attempt.FieldEarlierWorkers)
 	}
 	if m.started_at != nil {
 		fields = append(fields, attempt.FieldStartedAt)
@@ -1460,6 +1530,8 @@ func (m *AttemptMutation) Field(name string) (ent.Value, bool) {
 		return m.Number()
 	case attempt.FieldWorker:
 		return m.Worker()
+	case attempt.FieldEarlierWorkers:
+		return m.EarlierWorkers()
 	case attempt.FieldStartedAt:
 		return m.StartedAt()
 	case attempt.FieldEndedAt:
@@ -1485,6 +1557,8 @@ func (m *AttemptMutation) OldField(ctx context.Context, name string) (ent.Value,
 		return m.OldNumber(ctx)
 	case attempt.FieldWorker:
 		return m.OldWorker(ctx)
+	case attempt.FieldEarlierWorkers:
+		return m.OldEarlierWorkers(ctx)
 	case attempt.FieldStartedAt:
 		return m.OldStartedAt(ctx)
 	case attempt.FieldEndedAt:
@@ -1524,6 +1598,13 @@ func (m *AttemptMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetWorker(v)
+		return nil
+	case attempt.FieldEarlierWorkers:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEarlierWorkers(v)
 		return nil
 	case attempt.FieldStartedAt:
 		v, ok := value.(time.Time)
@@ -1605,6 +1686,9 @@ func (m *AttemptMutation) AddField(name string, value ent.Value) error {
 // mutation.
 func (m *AttemptMutation) ClearedFields() []string {
 	var fields []string
+	if m.FieldCleared(attempt.FieldEarlierWorkers) {
+		fields = append(fields, attempt.FieldEarlierWorkers)
+	}
 	if m.FieldCleared(attempt.FieldEndedAt) {
 		fields = append(fields, attempt.FieldEndedAt)
 	}
@@ -1628,6 +1712,9 @@ func (m *AttemptMutation) FieldCleared(name string) bool {
 // error if the field is not defined in the schema.
 func (m *AttemptMutation) ClearField(name string) error {
 	switch name {
+	case attempt.FieldEarlierWorkers:
+		m.ClearEarlierWorkers()
+		return nil
 	case attempt.FieldEndedAt:
 		m.ClearEndedAt()
 		return nil
@@ -1653,6 +1740,9 @@ func (m *AttemptMutation) ResetField(name string) error {
 		return nil
 	case attempt.FieldWorker:
 		m.ResetWorker()
+		return nil
+	case attempt.FieldEarlierWorkers:
+		m.ResetEarlierWorkers()
 		return nil
 	case attempt.FieldStartedAt:
 		m.ResetStartedAt()

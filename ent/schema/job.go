@@ -106,7 +106,8 @@ func (Attempt) Fields() []ent.Field {
 	return []ent.Field{
 		field.String("run_id").Immutable(),
 		field.Int("number").Immutable(),
-		field.String("worker").Immutable(),
+		field.String("worker"),
+		field.Strings("earlier_workers").Optional().Comment("who had the attempt before its worker, the first one first"),
 		field.Time("started_at").Immutable(),
 		field.Time("ended_at").Optional().Nillable(),
 		field.Enum("outcome").Values("RUNNING", "SUCCEEDED", "FAILED", "LOST", "CANCELLED").Default("RUNNING"),

@@ -94,6 +94,7 @@ type ComplexityRoot struct {
 
 	Attempt struct {
 		EndedAt   func(childComplexity int) int
+		Handovers func(childComplexity int) int
 		Number    func(childComplexity int) int
 		Outcome   func(childComplexity int) int
 		Reason    func(childComplexity int) int
@@ -799,6 +800,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Attempt.EndedAt(childComplexity), true
+	case "Attempt.handovers":
+		if e.ComplexityRoot.Attempt.Handovers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Attempt.Handovers(childComplexity), true
 	case "Attempt.number":
 		if e.ComplexityRoot.Attempt.Number == nil {
 			break
@@ -4056,6 +4063,8 @@ type Attempt {
   reason: String
   """When a worker began it."""
   startedAt: Time!
+  """How often another worker took it over, because the one before was gone."""
+  handovers: Int!
   """When it ended."""
   endedAt: Time
 }
@@ -4191,7 +4200,7 @@ type JobUpdate {
   version: Int!
   """The job as it is now."""
   job: Job!
-  """The whole text so far, while the job runs."""
+  """The whole text so far, until the job ends. It only grows, over attempts as well: a later one goes on from what is known of those before. One that makes another text begins anew, with a new ` + "`" + `job.attempt` + "`" + `."""
   partialText: String
 }
 
@@ -5244,6 +5253,8 @@ func (ec *executionContext) childFields_Attempt(ctx context.Context, field graph
 		return ec.fieldContext_Attempt_reason(ctx, field)
 	case "startedAt":
 		return ec.fieldContext_Attempt_startedAt(ctx, field)
+	case "handovers":
+		return ec.fieldContext_Attempt_handovers(ctx, field)
 	case "endedAt":
 		return ec.fieldContext_Attempt_endedAt(ctx, field)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"parley/ent/gen"
+	"parley/ent/gen/attempt"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/run"
 	"parley/internal/auth"
@@ -80,7 +81,39 @@ func (o *Outbox) Prepare(ctx context.Context, limit int) ([]Item, time.Time, err
 	if err != nil {
 		return nil, now, err
 	}
-	return append(due, routed...), now, nil
+	due = append(due, routed...)
+	return due, now, o.countLost(ctx, due)
+}
+
+// countLost tells items how many workers their runs took down before.
+func (o *Outbox) countLost(ctx context.Context, items []Item) error {
+	var again []string
+	for _, i := range items {
+		if !i.Cancel && i.Job.Attempt > 1 {
+			again = append(again, i.Job.Run)
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	var counts []struct {
+		RunID string `json:"run_id"`
+		Count int    `json:"count"`
+	}
+	err := o.store.Client(ctx).Attempt.Query().
+		Where(attempt.RunIDIn(again...), attempt.OutcomeEQ(attempt.OutcomeLOST), attempt.WorkerNEQ("")).
+		GroupBy(attempt.FieldRunID).Aggregate(gen.Count()).Scan(ctx, &counts)
+	if err != nil {
+		return fmt.Errorf("count lost workers: %w", err)
+	}
+	lost := make(map[string]int, len(counts))
+	for _, c := range counts {
+		lost[c.RunID] = c.Count
+	}
+	for i := range items {
+		items[i].Job.Lost = lost[items[i].Job.Run]
+	}
+	return nil
 }
 
 // sortOut tells rows that are due from those that no longer matter and those of

@@ -18,6 +18,9 @@ type Try struct {
 	*gen.Attempt
 }
 
+// Handovers is how often another worker took the attempt over.
+func (t *Try) Handovers() int { return len(t.EarlierWorkers) }
+
 // tenure is the time that a job hung on a run before a retry: the run, and how
 // many of its attempts were begun until the job left it. Job.EarlierRuns holds
 // them as "run:attempts".

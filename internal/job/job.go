@@ -110,10 +110,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// maxLost is how many of its workers a run may take down before it is dead:
-// more would let one poisonous input stop a whole pool again and again.
-const maxLost = 2
-
 // Service is the engine over one database.
 type Service struct {
 	store *store.Store

@@ -31,12 +31,20 @@ type ledger struct {
 	moved    map[string]bool
 	rerouted map[string]bool
 	begun    []*gen.Attempt
+	handed   []handover
 	closed   []closing
 	ended    []*Ended
 	messages []message
 	// freed are runs that were cancelled with their last job.
 	freed   []*gen.Run
 	changes []event.Change
+}
+
+// handover is that another worker goes on with an attempt.
+type handover struct {
+	run           string
+	number        int
+	before, after string
 }
 
 // closing is the end of an attempt that an earlier transaction began.
@@ -101,6 +109,16 @@ func (l *ledger) start(r *gen.Run, worker string, at time.Time) {
 		j.ErrorCode, j.ErrorMessage = nil, nil
 		l.change(j)
 	}
+}
+
+// handOver notes that a worker goes on with an attempt that another one had.
+func (l *ledger) handOver(r *gen.Run, worker string) {
+	if r.Worker == nil || *r.Worker == worker {
+		return
+	}
+	l.handed = append(l.handed, handover{r.ID, r.Attempt, *r.Worker, worker})
+	r.Worker = &worker
+	l.changedRuns[r.ID] = r
 }
 
 func (l *ledger) begin(r *gen.Run, worker string, at time.Time) {

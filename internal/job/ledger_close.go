@@ -185,6 +185,19 @@ func (l *ledger) writeAttempts(ctx context.Context) error {
 			return fmt.Errorf("write attempts: %w", err)
 		}
 	}
+	for _, h := range l.handed {
+		err := client.Attempt.Update().Where(attempt.RunID(h.run), attempt.Number(h.number)).
+			SetWorker(h.after).AppendEarlierWorkers([]string{h.before}).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("write who has attempts now: %w", err)
+		}
+	}
+	return l.closeAttempts(ctx)
+}
+
+// closeAttempts ends the attempts that earlier transactions began.
+func (l *ledger) closeAttempts(ctx context.Context) error {
+	client := l.store.Client(ctx)
 	type values struct {
 		number  int
 		outcome attempt.Outcome

@@ -9,6 +9,7 @@ import (
 
 	"parley/ent/gen"
 	"parley/ent/gen/attempt"
+	"parley/ent/gen/run"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/jobspec"
@@ -20,6 +21,8 @@ type report struct {
 	attempt int
 	worker  string
 	started time.Time
+	// begun tells that the worker says that it begins.
+	begun bool
 	// end is the final result of the attempt, if the batch has it.
 	end *jobspec.Result
 }
@@ -80,9 +83,11 @@ func fold(results []jobspec.Result) []report {
 		if ends && (rep.end == nil || rep.end.Type == jobspec.ResultFailed) {
 			rep.end = r
 		}
-		if rep.worker == "" || rep.end == r {
+		begins := r.Type == jobspec.ResultStarted
+		if rep.worker == "" || rep.end == r || begins && rep.end == nil {
 			rep.worker, rep.started = r.Worker, r.StartedAt
 		}
+		rep.begun = rep.begun || begins
 	}
 	slices.SortFunc(reports, func(a, b report) int {
 		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.attempt, b.attempt))
@@ -121,6 +126,9 @@ func (s *Service) recordAll(ctx context.Context, reports []report) error {
 
 // apply records one report of the run's present attempt.
 func (l *ledger) apply(r *gen.Run, rep report) {
+	if r.State == run.StateRUNNING && (rep.begun || rep.end != nil) {
+		l.handOver(r, rep.worker)
+	}
 	if rep.end == nil {
 		l.start(r, rep.worker, rep.started)
 		return
@@ -132,6 +140,12 @@ func (l *ledger) apply(r *gen.Run, rep report) {
 		return
 	}
 	out := Outcome{State: Failed, Code: failure.Code, Message: failure.Message}
+	if failure.Code == jobspec.CodeWorkerLost {
+		out.State = Dead
+		l.endAttempt(r, rep, attempt.OutcomeLOST, out)
+		l.endRun(r, out)
+		return
+	}
 	l.endAttempt(r, rep, attempt.OutcomeFAILED, out)
 	switch {
 	case failure.Code.Final():

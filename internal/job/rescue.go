@@ -63,34 +63,56 @@ func (s *Service) Rescue(ctx context.Context, queue Queue) (int, error) {
 	silent := []predicate.Run{literally("state = 'RUNNING'"), run.HeartbeatAtLT(before)}
 	waiting := []predicate.Run{literally("state = 'QUEUED'"), run.PublishedAtLT(before)}
 	for _, where := range [][]predicate.Run{silent, waiting} {
-		err := s.eachRun(ctx, where, func(r *gen.Run) error {
-			if held.Reports[r.ID] {
-				return nil
-			}
-			reason, err := s.whyLost(ctx, r, held.Work[r.ID], pools)
-			if err != nil || reason == "" {
-				return err
-			}
-			done, err := s.rescue(ctx, lost{r, reason})
-			if !done {
-				return err
-			}
-			rescued++
-			if !held.Work[r.ID] {
-				return nil
-			}
-			// Only the old attempt's message: the new one may be out already. If nobody
-			// takes it back, what its worker does is stale.
-			if err := queue.Purge(ctx, r.ID, held.Last); err != nil {
-				return fmt.Errorf("take run %s back: %w", r.ID, err)
-			}
-			return nil
+		n, err := s.rescueAll(ctx, queue, held, where, func(r *gen.Run) (string, error) {
+			return s.whyLost(ctx, r, held.Work[r.ID], pools)
 		})
+		rescued += n
 		if err != nil {
 			return rescued, err
 		}
 	}
 	return rescued, nil
+}
+
+// RescueFrom gives the runs of a worker that is known to be dead a new attempt, or ends
+// those that took down too many, and tells how many there were.
+func (s *Service) RescueFrom(ctx context.Context, queue Queue, worker string) (int, error) {
+	ctx = auth.System(ctx, "job.rescue")
+	held, err := queue.Held(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask the broker what it holds: %w", err)
+	}
+	where := []predicate.Run{literally("state = 'RUNNING'"), run.Worker(worker)}
+	return s.rescueAll(ctx, queue, held, where, func(*gen.Run) (string, error) { return "Its worker died.", nil })
+}
+
+// rescueAll rescues the runs that match for which there is a reason and whose reports
+// are not on their way.
+func (s *Service) rescueAll(ctx context.Context, queue Queue, held Held, where []predicate.Run, why func(*gen.Run) (string, error)) (rescued int, err error) {
+	err = s.eachRun(ctx, where, func(r *gen.Run) error {
+		if held.Reports[r.ID] {
+			return nil
+		}
+		reason, err := why(r)
+		if err != nil || reason == "" {
+			return err
+		}
+		done, err := s.rescue(ctx, lost{r, reason})
+		if !done {
+			return err
+		}
+		rescued++
+		if !held.Work[r.ID] {
+			return nil
+		}
+		// Only the old attempt's message: the new one may be out already. If nobody
+		// takes it back, what its worker does is stale.
+		if err := queue.Purge(ctx, r.ID, held.Last); err != nil {
+			return fmt.Errorf("take run %s back: %w", r.ID, err)
+		}
+		return nil
+	})
+	return rescued, err
 }
 
 func (s *Service) whyLost(ctx context.Context, r *gen.Run, held bool, pools map[string]bool) (string, error) {
@@ -203,7 +225,7 @@ func (l *ledger) rescue(ctx context.Context, r *gen.Run, reason string) error {
 	if err != nil {
 		return fmt.Errorf("count lost workers: %w", err)
 	}
-	if before+1 >= maxLost || r.Attempt >= r.MaxAttempts {
+	if before+1 >= jobspec.MaxLost || r.Attempt >= r.MaxAttempts {
 		l.endRun(r, out)
 		return nil
 	}

@@ -16,6 +16,8 @@ type Job struct {
 	Lane    Lane   `json:"lane"`
 	// Deadline is when the result is no longer wanted; zero means never.
 	Deadline time.Time `json:"deadline,omitzero"`
+	// Lost is how many workers the run took down in earlier attempts.
+	Lost int `json:"lost,omitempty"`
 	// Moved is set when the attempt was published before in another lane.
 	Moved bool `json:"-"`
 	// Payload is the kind's own input, for example Translate.
@@ -134,6 +136,19 @@ type Record struct {
 	Pool string `json:"pool"`
 	// Data is the kind's own: for a text the tokens so far, for a picture the latents.
 	Data json.RawMessage `json:"data"`
+}
+
+// MaxLost is how many of its workers a run may take down before it is dead: more would
+// let one poisonous input stop a whole pool again and again.
+const MaxLost = 2
+
+// Custody is kept of a run whose message had to be handed out more than once, until its
+// attempt ends: who had it.
+type Custody struct {
+	// Workers began the attempt and have not said how it ended.
+	Workers []string `json:"workers,omitempty"`
+	// Returned tells that the first who was handed the message gave it back.
+	Returned bool `json:"returned,omitempty"`
 }
 
 // MaxPartial is the largest partial text in bytes, and MinProgressInterval the

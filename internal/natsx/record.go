@@ -58,3 +58,44 @@ func (b *Bus) DropRecord(ctx context.Context, run string) error {
 	}
 	return nil
 }
+
+// custodyKey is where a run's custody lies beside its record.
+func custodyKey(run string) string { return run + ".custody" }
+
+// PutCustody keeps who has a run's attempt, and returns when that is stored.
+func (b *Bus) PutCustody(ctx context.Context, run string, c jobspec.Custody) error {
+	bucket, err := b.bucket(ctx, jobspec.BucketRecords)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(c)
+	if err == nil {
+		_, err = bucket.Put(ctx, custodyKey(run), data)
+	}
+	if err != nil {
+		return fmt.Errorf("keep who has run %s: %w", run, err)
+	}
+	return nil
+}
+
+// Custody gives what is known of who has a run's attempt, the zero value for nothing.
+func (b *Bus) Custody(ctx context.Context, run string) (c jobspec.Custody, err error) {
+	bucket, err := b.bucket(ctx, jobspec.BucketRecords)
+	if err != nil {
+		return c, err
+	}
+	entry, err := bucket.Get(ctx, custodyKey(run))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return c, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(entry.Value(), &c)
+	}
+	if err != nil {
+		return jobspec.Custody{}, fmt.Errorf("read who has run %s: %w", run, err)
+	}
+	return c, nil
+}
+
+// DropCustody forgets who had a run's attempts.
+func (b *Bus) DropCustody(ctx context.Context, run string) error { return b.DropRecord(ctx, custodyKey(run)) }

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// maxDeliver is how often a message is handed out before it stays on the
-	// stream for the rescuer: it may be what kills the workers.
-	maxDeliver = 5
+	// maxDeliver is how often a message is handed out at most. What kills workers is
+	// found out long before; what waits beside it for its turn is handed out as often.
+	maxDeliver = 20
 	// maxAckPending bounds what all workers together hold of one lane.
 	maxAckPending = 16384
 )

@@ -20,6 +20,8 @@ const (
 	FieldNumber = "number"
 	// FieldWorker holds the string denoting the worker field in the database.
 	FieldWorker = "worker"
+	// FieldEarlierWorkers holds the string denoting the earlier_workers field in the database.
+	FieldEarlierWorkers = "earlier_workers"
 	// FieldStartedAt holds the string denoting the started_at field in the database.
 	FieldStartedAt = "started_at"
 	// FieldEndedAt holds the string denoting the ended_at field in the database.
@@ -40,6 +42,7 @@ var Columns = []string{
 	FieldRunID,
 	FieldNumber,
 	FieldWorker,
+	FieldEarlierWorkers,
 	FieldStartedAt,
 	FieldEndedAt,
 	FieldOutcome,

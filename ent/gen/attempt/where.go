@@ -269,6 +269,16 @@ func WorkerContainsFold(v string) predicate.Attempt {
 	return predicate.Attempt(sql.FieldContainsFold(FieldWorker, v))
 }
 
+// EarlierWorkersIsNil applies the IsNil predicate on the "earlier_workers" field.
+func EarlierWorkersIsNil() predicate.Attempt {
+	return predicate.Attempt(sql.FieldIsNull(FieldEarlierWorkers))
+}
+
+// EarlierWorkersNotNil applies the NotNil predicate on the "earlier_workers" field.
+func EarlierWorkersNotNil() predicate.Attempt {
+	return predicate.Attempt(sql.FieldNotNull(FieldEarlierWorkers))
+}
+
 // StartedAtEQ applies the EQ predicate on the "started_at" field.
 func StartedAtEQ(v time.Time) predicate.Attempt {
 	return predicate.Attempt(sql.FieldEQ(FieldStartedAt, v))

@@ -41,6 +41,7 @@ var (
 		{Name: "run_id", Type: field.TypeString},
 		{Name: "number", Type: field.TypeInt},
 		{Name: "worker", Type: field.TypeString},
+		{Name: "earlier_workers", Type: field.TypeJSON, Nullable: true},
 		{Name: "started_at", Type: field.TypeTime},
 		{Name: "ended_at", Type: field.TypeTime, Nullable: true},
 		{Name: "outcome", Type: field.TypeEnum, Enums: []string{"RUNNING", "SUCCEEDED", "FAILED", "LOST", "CANCELLED"}, Default: "RUNNING"},

@@ -1,0 +1,2 @@
+-- Modify "attempts" table
+ALTER TABLE "attempts" ADD COLUMN "earlier_workers" jsonb NULL;
