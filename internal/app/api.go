@@ -60,11 +60,12 @@ func (p *parts) run(ctx context.Context, o Options) error {
 		}))
 	}
 	group.Add("recorder", &outbox.Recorder{Jobs: p.jobs, Workers: p.workers, Outbox: p.outbox, Bus: p.bus})
-	group.Add("relay", p.relay())
+	relay := p.relay()
+	group.Add("relay", relay)
 	group.Add("live hub", p.hub)
 	group.Add("janitor", &store.Janitor{Store: p.store})
 	if p.mode == Serve {
-		stop, err := p.addWorker(ctx, &group, o.Handlers)
+		stop, err := p.addWorker(ctx, &group, relay, o.Handlers)
 		if err != nil {
 			return err
 		}
@@ -90,15 +91,24 @@ func (p *parts) run(ctx context.Context, o Options) error {
 	return group.Run(ctx)
 }
 
-// addWorker puts the worker into the process. Without a usable model, and without a
-// folder that one could be pulled into, the API works alone and jobs wait.
-func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, handlers []worker.Handler) (stop func(), err error) {
+// addWorker puts the worker into the process, or into one of its own. Without a usable
+// model, and without a folder that one could be pulled into, the API works alone and jobs
+// wait.
+func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, relay *outbox.Relay, handlers []worker.Handler) (stop func(), err error) {
 	if handlers != nil {
 		w, err := newWorker(p.cfg, p.bus, worker.Config{Handlers: handlers})
 		if err != nil {
 			return nil, err
 		}
 		group.Add("worker", w)
+		return func() {}, nil
+	}
+	if p.cfg.Worker == "child" {
+		c, err := newChild(p.cfg, p.natsURL(), relay.Lost)
+		if err != nil {
+			return nil, err
+		}
+		group.Add("worker's process", c)
 		return func() {}, nil
 	}
 	f, err := openFolder(ctx, p.cfg)
@@ -111,6 +121,14 @@ func (p *parts) addWorker(ctx context.Context, group *lifecycle.Group, handlers 
 		return nil, err
 	}
 	return func() { closeFolder(f) }, nil
+}
+
+// natsURL is where another process of this machine reaches NATS.
+func (p *parts) natsURL() string {
+	if p.embedded != nil {
+		return p.embedded.URL()
+	}
+	return p.cfg.NATSURL
 }
 
 func (p *parts) relay() *outbox.Relay {

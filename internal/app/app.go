@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -222,7 +223,12 @@ func openBus(ctx context.Context, cfg *config.Config, mode Mode) (*natsx.Bus, *n
 	if mode != Serve {
 		return nil, nil, fmt.Errorf("%s needs a NATS that all processes share: set NATS_URL to a nats:// URL, or run `parley serve`", mode)
 	}
-	embedded, err := natsx.StartEmbedded(natsx.EmbeddedConfig{Dir: cfg.Data + "/nats"})
+	server := natsx.EmbeddedConfig{Dir: cfg.Data + "/nats"}
+	if cfg.Worker == "child" {
+		// Only this machine, and only who knows the token, which the child is told.
+		server.Listen, server.Token = "127.0.0.1:0", rand.Text()
+	}
+	embedded, err := natsx.StartEmbedded(server)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -38,7 +39,7 @@ func closeFolder(f *folder.Folder) {
 
 // newWorker makes the worker of a process on its bus.
 func newWorker(cfg *config.Config, bus *natsx.Bus, c worker.Config) (*worker.Worker, error) {
-	c.Slots, c.Bus, c.AckWait, c.Grace = cfg.WorkerSlots, bus, cfg.AckWait, cfg.Grace/2
+	c.ID, c.Slots, c.Bus, c.AckWait, c.Grace = cfg.WorkerID, cfg.WorkerSlots, bus, cfg.AckWait, cfg.Grace/2
 	return worker.New(c)
 }
 
@@ -56,8 +57,17 @@ func addFolder(cfg *config.Config, bus *natsx.Bus, f *folder.Folder, group *life
 	return nil
 }
 
-// RunWorker runs a worker until ctx ends.
+// RunWorker runs a worker until ctx ends, or standard input where that is wanted.
 func RunWorker(ctx context.Context, cfg *config.Config) error {
+	if cfg.StopWithStdin == "1" {
+		var stop context.CancelFunc
+		ctx, stop = context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			stop()
+		}()
+	}
 	bus, _, err := openBus(ctx, cfg, "worker")
 	if err != nil {
 		return err

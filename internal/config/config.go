@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"parley/internal/jobspec"
 )
 
 // Config is all settings of a process.
@@ -43,6 +45,10 @@ type Config struct {
 	DialogExpiry time.Duration
 	AuditKeep    time.Duration
 
+	// Worker is where serve's worker runs: inline or child.
+	Worker        string
+	WorkerID      string
+	StopWithStdin string
 	WorkerSlots   int
 	WorkerThreads int
 	ModelsFrom    string
@@ -145,6 +151,11 @@ func (c *Config) checkWords(p *problems) {
 	}
 	oneOf("auto-migrate", c.AutoMigrate, "", "0", "1", "true", "false")
 	oneOf("sqlite-sync", c.SQLiteSync, "normal", "full")
+	oneOf("worker", c.Worker, "inline", "child")
+	oneOf("stop-with-stdin", c.StopWithStdin, "", "0", "1")
+	if c.WorkerID != "" && (len(c.WorkerID) > 64 || c.WorkerID != jobspec.Token(c.WorkerID)) {
+		p.add("worker-id", "%q has more than 64 characters, or others than letters, digits, - and _", c.WorkerID)
+	}
 	oneOf("models-load", c.ModelsLoad, "start", "use")
 	oneOf("introspection", c.Introspection, "on", "off")
 	oneOf("http-status", c.HTTPStatus, "compatible", "draft")

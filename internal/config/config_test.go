@@ -26,7 +26,7 @@ func file(t *testing.T, text string) string {
 // other gives a valid value that is not the default.
 func other(s Setting) []string {
 	words := map[string][]string{
-		"listen": {":1", ":2", ":3"}, "auto-migrate": {"0", "1", "true"}, "sqlite-sync": {"full", "full", "full"}, "models-load": {"use", "use", "use"},
+		"listen": {":1", ":2", ":3"}, "auto-migrate": {"0", "1", "true"}, "sqlite-sync": {"full", "full", "full"}, "models-load": {"use", "use", "use"}, "worker": {"child", "child", "child"}, "stop-with-stdin": {"0", "1", "1"},
 		"introspection": {"off", "off", "off"}, "log-level": {"debug", "warn", "error"}, "http-status": {"draft", "draft", "draft"}, "log-format": {"json", "json", "json"},
 		"origins":      {"http://a:1", "http://b:2", "http://c:3"},
 		"database-url": {"sqlite:a", "sqlite:b", "sqlite:c"}, "nats-url": {"nats://a", "nats://b", "nats://c"}, "redis-url": {"redis://a", "redis://b", "redis://c"},
@@ -180,4 +180,19 @@ func TestDerivedSettings(t *testing.T) {
 		c.AutoMigrate = word
 		assert.Equal(t, want, fmt.Sprint(c.Migrates(true), " ", c.Migrates(false)), "AUTO_MIGRATE=%s", word)
 	}
+}
+
+func TestEnvironMakesTheSameConfig(t *testing.T) {
+	t.Parallel()
+	flags := map[string]string{"models": "/m", "worker-slots": "7", "signing-key": strings.Repeat("k", 40), "origins": "http://a:1,http://b:2"}
+	c, err := Load(flags, none, "")
+	require.NoError(t, err)
+	variables := map[string]string{}
+	for _, v := range c.Environ() {
+		name, value, _ := strings.Cut(v, "=")
+		variables[name] = value
+	}
+	again, err := Load(nil, func(name string) string { return variables[name] }, "")
+	require.NoError(t, err)
+	require.Equal(t, c, again)
 }

@@ -108,6 +108,9 @@ func Settings() []Setting {
 		setting("ack-wait", "PARLEY_ACK_WAIT", "30s", "silence after which a worker's work goes to another one; the same for all processes", func(c *Config) *time.Duration { return &c.AckWait }),
 		setting("dialog-expiry", "PARLEY_DIALOG_EXPIRY", "720h0m0s", "how long a dialog waits for its customer's consent before it is erased", func(c *Config) *time.Duration { return &c.DialogExpiry }),
 		setting("audit-keep", "PARLEY_AUDIT_KEEP", "8760h0m0s", "how long it is kept who read which dialogs", func(c *Config) *time.Duration { return &c.AuditKeep }),
+		setting("worker", "PARLEY_WORKER", "inline", "where serve's worker runs: inline, in its own process, or child, in another one, so that a crash of a model's native code does not take the API down", func(c *Config) *string { return &c.Worker }),
+		setting("worker-id", "PARLEY_WORKER_ID", "", "name of a worker in announcements and logs; its host's and a random part when empty; no two workers may share one", func(c *Config) *string { return &c.WorkerID }),
+		setting("stop-with-stdin", "PARLEY_STOP_WITH_STDIN", "", "1 stops a worker when its standard input ends, as that of serve's child does", func(c *Config) *string { return &c.StopWithStdin }),
 		setting("worker-slots", "PARLEY_WORKER_SLOTS", "32", "jobs that a worker holds at once; their sentences share batches", func(c *Config) *int { return &c.WorkerSlots }),
 		setting("worker-threads", "PARLEY_WORKER_THREADS", "0", "threads of one model run; 0 for one per core", func(c *Config) *int { return &c.WorkerThreads }),
 		setting("models-from", "PARLEY_MODELS_FROM", "", "where pullModel takes models from: the address of a mirror with the hub's paths, or a folder; HF_ENDPOINT or the public hub without it, with the token of HF_TOKEN", func(c *Config) *string { return &c.ModelsFrom }),
@@ -125,6 +128,16 @@ func Settings() []Setting {
 		case "signing-key", "database-url", "nats-url", "redis-url", "media-url":
 			all[i].Secret = true
 		}
+	}
+	return all
+}
+
+// Environ gives the settings as environment variables, for another process of this
+// machine that shall have the same.
+func (c *Config) Environ() []string {
+	var all []string
+	for _, s := range Settings() {
+		all = append(all, s.Env+"="+s.get(c))
 	}
 	return all
 }

@@ -98,4 +98,6 @@ func (b *Bus) Custody(ctx context.Context, run string) (c jobspec.Custody, err e
 }
 
 // DropCustody forgets who had a run's attempts.
-func (b *Bus) DropCustody(ctx context.Context, run string) error { return b.DropRecord(ctx, custodyKey(run)) }
+func (b *Bus) DropCustody(ctx context.Context, run string) error {
+	return b.DropRecord(ctx, custodyKey(run))
+}

@@ -103,6 +103,12 @@ func (r *Relay) keep(ctx context.Context, cfg Config) error {
 	}
 }
 
+// Lost gives the work of a worker that is known to be dead to others.
+func (r *Relay) Lost(ctx context.Context, worker string) error {
+	_, err := r.Jobs.RescueFrom(ctx, queue{r.Bus}, worker)
+	return err
+}
+
 func (r *Relay) expire(ctx context.Context, cfg Config) {
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { _, err := r.Log.Trim(ctx, cfg.KeepAge, cfg.KeepRows); return err },
