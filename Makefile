@@ -107,6 +107,8 @@ fault: test-deps ## Kill and restart processes, NATS and sockets under real clie
 	@PARLEY_TEST_REQUIRE=1 PARLEY_FAULTS=$(or $(PARLEY_FAULTS),200) PARLEY_RACE_RUNS=$(or $(PARLEY_RACE_RUNS),10000) \
 		PARLEY_STALLED_READERS=$(or $(PARLEY_STALLED_READERS),1000) \
 		.cache/bin/services go test -count 1 -v -parallel 1 -timeout 20m ./e2e/fault
+	$(say) "Killing workers at random words of their work, some minutes"
+	@PARLEY_TEST_REQUIRE=1 PARLEY_KILLS=$(or $(PARLEY_KILLS),100) go test -count 1 -v -timeout 20m -run TestKilledWorkers ./worker/model
 
 .PHONY: oracle
 oracle: tools-check ## Make the golden files again with the reference libraries and tell what differs (needs Python 3.11)

@@ -29,7 +29,7 @@ type figure struct {
 }
 
 var figures = []figure{
-	{"docs/architecture.md", "(refused as invalid), DEAD (attempts used up, or two workers lost)", 2, "internal/job", "maxLost"},
+	{"docs/architecture.md", "(refused as invalid), DEAD (attempts used up, or two workers lost)", 2, "internal/jobspec", "MaxLost"},
 	{"docs/architecture.md", "A failed attempt comes back after 1 s, 2 s, 4 s", time.Second, "internal/job", "c.RetryBase"},
 	{"docs/architecture.md", "The rescuer looks every 30 s", 30 * time.Second, "internal/outbox", "c.RescueEvery"},
 	{"docs/architecture.md", "life for 90 s (three times that)", 90 * time.Second, "internal/job", "c.Lost"},

@@ -17,6 +17,8 @@ import (
 var drawing = family{work: jobspec.KindDraw, kinds: []bundle.Kind{bundle.KindDiffusion}, open: openPainters, verify: draw.Verify}
 
 func openPainters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, refuse func(*bundle.Bundle, error)) []Model {
+	// Nothing that users can ask for needs them yet, so they take no memory before.
+	o.OnUse = true
 	var models []Model
 	for _, b := range all {
 		p, err := draw.Open(ctx, b, o)

@@ -23,6 +23,8 @@ var writing = family{
 }
 
 func openWriters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, refuse func(*bundle.Bundle, error)) []Model {
+	// Nothing that users can ask for needs them yet, so they take no memory before.
+	o.OnUse = true
 	var models []Model
 	for _, b := range all {
 		w, err := write.Open(ctx, b, write.Options{Options: o})
