@@ -49,23 +49,25 @@ func newChild(cfg *config.Config, url string, lost func(context.Context, string)
 // dies is followed by another, after a pause that grows while they don't live long.
 func (c *child) Run(ctx context.Context) error {
 	pause := natsx.Backoff{First: time.Second, Most: time.Minute}
-	for {
+	for ctx.Err() == nil {
 		id, began := "child-"+nuid.Next()[14:], time.Now()
-		err := c.one(ctx, id)
-		if ctx.Err() != nil {
-			return nil
-		}
-		slog.Error("the worker's process ended, another one is started", "worker", id, "error", err)
-		if err := c.lost(ctx, id); err != nil && ctx.Err() == nil {
-			slog.Warn("the work of a dead worker waits until it is found lost", "worker", id, "error", err)
-		}
+		c.died(ctx, id, c.one(ctx, id))
 		if time.Since(began) >= steady {
 			pause.Reset()
 		}
 		pause.Wait(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
+	}
+	return nil
+}
+
+// died tells of the end of a process, unless it was told to stop.
+func (c *child) died(ctx context.Context, id string, why error) {
+	if ctx.Err() != nil {
+		return
+	}
+	slog.Error("the worker's process ended, another one is started", "worker", id, "error", why)
+	if err := c.lost(ctx, id); err != nil && ctx.Err() == nil {
+		slog.Warn("the work of a dead worker waits until it is found lost", "worker", id, "error", err)
 	}
 }
 

@@ -9,12 +9,11 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"parley/internal/jobspec"
 )
 
 // Config is all settings of a process.
@@ -62,6 +61,9 @@ type Config struct {
 	LogFormat     string
 	Grace         time.Duration
 }
+
+// workerID is what a name of a worker may be: a token of NATS's subjects.
+var workerID = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
 
 // Database gives the URL of the database: the given one, or SQLite's in the
 // data folder.
@@ -153,7 +155,7 @@ func (c *Config) checkWords(p *problems) {
 	oneOf("sqlite-sync", c.SQLiteSync, "normal", "full")
 	oneOf("worker", c.Worker, "inline", "child")
 	oneOf("stop-with-stdin", c.StopWithStdin, "", "0", "1")
-	if c.WorkerID != "" && (len(c.WorkerID) > 64 || c.WorkerID != jobspec.Token(c.WorkerID)) {
+	if !workerID.MatchString(c.WorkerID) {
 		p.add("worker-id", "%q has more than 64 characters, or others than letters, digits, - and _", c.WorkerID)
 	}
 	oneOf("models-load", c.ModelsLoad, "start", "use")

@@ -196,3 +196,11 @@ func TestEnvironMakesTheSameConfig(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, c, again)
 }
+
+func TestAWorkersNameIsATokenOfSubjects(t *testing.T) {
+	t.Parallel()
+	for id, fits := range map[string]bool{"": true, "host-1_a": true, "a.b": false, "a b": false, "*": false, strings.Repeat("a", 65): false} {
+		_, err := Load(map[string]string{"worker-id": id}, none, "")
+		assert.Equal(t, fits, err == nil, "%q: %v", id, err)
+	}
+}
