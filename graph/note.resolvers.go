@@ -85,8 +85,8 @@ func (r *queryResolver) NoteStats(ctx context.Context) (*note.Stats, error) {
 	return r.NoteService.Stats(ctx)
 }
 
-func (r *queryResolver) Languages(ctx context.Context) ([]*note.Direction, error) {
-	return r.NoteService.Directions(ctx)
+func (r *queryResolver) Languages(ctx context.Context, source *string, target *string) ([]*note.Direction, error) {
+	return r.NoteService.Directions(ctx, source, target)
 }
 
 func (r *subscriptionResolver) Translations(ctx context.Context, noteID string, after *event.Cursor) (<-chan *note.TranslationUpdate, error) {

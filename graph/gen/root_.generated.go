@@ -475,7 +475,7 @@ type ComplexityRoot struct {
 		Exercise         func(childComplexity int, externalID *string, top int, since *time.Time) int
 		Job              func(childComplexity int, id string) int
 		Jobs             func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
-		Languages        func(childComplexity int) int
+		Languages        func(childComplexity int, source *string, target *string) int
 		ModelFolders     func(childComplexity int) int
 		Models           func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Node             func(childComplexity int, id string) int
@@ -2464,7 +2464,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			break
 		}
 
-		return e.ComplexityRoot.Query.Languages(childComplexity), true
+		args, err := ec.field_Query_languages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Languages(childComplexity, args["source"].(*string), args["target"].(*string)), true
 	case "Query.modelFolders":
 		if e.ComplexityRoot.Query.ModelFolders == nil {
 			break
@@ -4565,8 +4570,13 @@ extend type Query {
   ): NoteConnection!
   """Counts of notes and translations."""
   noteStats: NoteStats!
-  """What the workers can translate."""
-  languages: [TranslationDirection!]!
+  """What the workers can translate. Of a model for very many languages, such as NLLB, the pairs with English, unless a language is asked for."""
+  languages(
+    """Only what is translated from this language."""
+    source: Language
+    """Only what is translated into this language."""
+    target: Language
+  ): [TranslationDirection!]!
 }
 
 """A new note."""

@@ -79,7 +79,7 @@ type QueryResolver interface {
 	Note(ctx context.Context, id string) (*gen.Note, error)
 	Notes(ctx context.Context, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) (*listing.Notes, error)
 	NoteStats(ctx context.Context) (*note.Stats, error)
-	Languages(ctx context.Context) ([]*note.Direction, error)
+	Languages(ctx context.Context, source *string, target *string) ([]*note.Direction, error)
 	ErrorFrequencies(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*listing.Frequencies, error)
 	Exercise(ctx context.Context, externalID *string, top int, since *time.Time) ([]*practice.Frequency, error)
 	Conversations(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*listing.Conversations, error)
@@ -875,6 +875,28 @@ func (ec *executionContext) field_Query_jobs_args(ctx context.Context, rawArgs m
 		return nil, err
 	}
 	args["filter"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_languages_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "source",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOLanguage2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["source"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "target",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOLanguage2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["target"] = arg1
 	return args, nil
 }
 
@@ -3152,7 +3174,8 @@ func (ec *executionContext) _Query_languages(ctx context.Context, field graphql.
 			return ec.fieldContext_Query_languages(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Query().Languages(ctx)
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Languages(ctx, fc.Args["source"].(*string), fc.Args["target"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*note.Direction) graphql.Marshaler {
@@ -3162,7 +3185,7 @@ func (ec *executionContext) _Query_languages(ctx context.Context, field graphql.
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_Query_languages(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Query_languages(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Query",
 		Field:      field,
@@ -3171,6 +3194,17 @@ func (ec *executionContext) fieldContext_Query_languages(_ context.Context, fiel
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_TranslationDirection(ctx, field)
 		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_languages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }

@@ -32,6 +32,7 @@ func TestMessagesKeepTheirForm(t *testing.T) {
 		{Progress{Run: "r", Attempt: 1, Progress: 0.5, Partial: "p"}, `{"run":"r","attempt":1,"progress":0.5,"partial":"p"}`},
 		{Job{Run: "r", Lost: 1, Payload: json.RawMessage("1")}, `{"run":"r","attempt":0,"kind":"","pool":"","lane":"","lost":1,"payload":1}`},
 		{Custody{Workers: []string{"w"}, Returned: true}, `{"workers":["w"],"returned":true}`},
+		{Bundle{Name: "n", Kind: "k", Pool: "p", Mesh: []string{"en", "es"}}, `{"name":"n","kind":"k","pool":"p","mesh":["en","es"]}`},
 		{Record{Kind: "k", Pool: "p", Data: json.RawMessage("[1]")}, `{"kind":"k","pool":"p","data":[1]}`},
 		{Announcement{Worker: "w", At: at, Bundles: []Bundle{{Name: "n", Kind: "k", Pool: "p", Directions: []Direction{{"en", "es", true}, {"es", "en", false}}}}},
 			`{"worker":"w","at":"2026-01-02T03:04:05.000006Z","bundles":[{"name":"n","kind":"k","pool":"p","directions":[{"source":"en","target":"es","pivot":true},{"source":"es","target":"en"}]}]}`},

@@ -189,6 +189,9 @@ type Bundle struct {
 	// Directions are the language pairs of a translation bundle, pivots
 	// included.
 	Directions []Direction `json:"directions,omitempty"`
+	// Mesh are canonical tags of languages each of which it translates into each other:
+	// too many for all of their pairs to be directions. Those with English are both.
+	Mesh []string `json:"mesh,omitempty"`
 }
 
 // Direction is a pair of canonical BCP 47 tags.

@@ -23,8 +23,10 @@ type Direction struct {
 	Available bool
 }
 
-// Directions gives what the workers can translate, sorted.
-func (s *Service) Directions(ctx context.Context) ([]*Direction, error) {
+// Directions gives what the workers can translate, sorted, from source and into target
+// where these are given. Without either, of models for very many languages those pairs
+// alone that they announce besides.
+func (s *Service) Directions(ctx context.Context, source, target *string) ([]*Direction, error) {
 	if _, err := auth.Require(ctx); err != nil {
 		return nil, err
 	}
@@ -36,7 +38,10 @@ func (s *Service) Directions(ctx context.Context) ([]*Direction, error) {
 	found := map[pair]Direction{}
 	for _, w := range workers {
 		for _, b := range w.Bundles {
-			for _, d := range b.Directions {
+			for _, d := range slices.Concat(b.Directions, meshOf(b, source, target)) {
+				if source != nil && d.Source != *source || target != nil && d.Target != *target {
+					continue
+				}
 				key := pair{d.Source, d.Target}
 				have, ok := found[key]
 				found[key] = Direction{d.Source, d.Target, d.Pivot && (!ok || have.Pivot), w.Alive() || have.Available}
@@ -53,6 +58,32 @@ func (s *Service) Directions(ctx context.Context) ([]*Direction, error) {
 	return all, nil
 }
 
+// meshOf gives the directions of a bundle's mesh from a language, or into one.
+func meshOf(b jobspec.Bundle, source, target *string) (all []jobspec.Direction) {
+	for _, tag := range b.Mesh {
+		switch {
+		case source != nil && tag != *source && slices.Contains(b.Mesh, *source):
+			all = append(all, jobspec.Direction{Source: *source, Target: tag})
+		case source == nil && target != nil && tag != *target && slices.Contains(b.Mesh, *target):
+			all = append(all, jobspec.Direction{Source: tag, Target: *target})
+		}
+	}
+	return all
+}
+
+// nearest finds a tag in a mesh: the same, else one of the same language.
+func nearest(mesh []string, tag string) (found string, ok bool) {
+	for _, m := range mesh {
+		if m == tag {
+			return m, true
+		}
+		if !ok && Base(m) == Base(tag) {
+			found, ok = m, true
+		}
+	}
+	return found, ok
+}
+
 // match finds the announced direction for a pair of tags: the same tags, else
 // the same languages. Direct ones come before pivots.
 func match(bundles []jobspec.Bundle, source, target string) (jobspec.Bundle, jobspec.Direction, bool) {
@@ -63,7 +94,13 @@ func match(bundles []jobspec.Bundle, source, target string) (jobspec.Bundle, job
 		if b.Kind != jobspec.KindTranslate {
 			continue
 		}
-		for _, d := range b.Directions {
+		directions := b.Directions
+		from, okFrom := nearest(b.Mesh, source)
+		into, okInto := nearest(b.Mesh, target)
+		if okFrom && okInto && from != into {
+			directions = append(slices.Clip(directions), jobspec.Direction{Source: from, Target: into})
+		}
+		for _, d := range directions {
 			r := 0
 			if d.Source == source && d.Target == target {
 				r = 4
@@ -165,10 +202,14 @@ func sources(bundles []jobspec.Bundle) []string {
 	seen := map[string]bool{}
 	var tags []string
 	for _, b := range bundles {
+		of := slices.Clone(b.Mesh)
 		for _, d := range b.Directions {
-			if !seen[d.Source] {
-				seen[d.Source] = true
-				tags = append(tags, d.Source)
+			of = append(of, d.Source)
+		}
+		for _, tag := range of {
+			if !seen[tag] {
+				seen[tag] = true
+				tags = append(tags, tag)
 			}
 		}
 	}

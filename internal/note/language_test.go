@@ -2,6 +2,7 @@ package note_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,7 +59,7 @@ func TestWithoutAnnouncementsNothingIsDetectedAndEveryPairWaits(t *testing.T) {
 		r := newRoom(t, s, nil)
 		require.Equal(t, "und", r.detected("The cat sleeps on the mat while the rain falls outside."))
 		require.Len(t, r.translate(r.create(owner, "a", "text", "en"), "ja"), 1, "the job waits for a worker")
-		all, err := r.Directions(as(t, owner))
+		all, err := r.Directions(as(t, owner), nil, nil)
 		require.NoError(t, err)
 		require.Empty(t, all)
 	})
@@ -88,7 +89,7 @@ func TestDirectionsOfWorkersThatAreGoneAreStillOffered(t *testing.T) {
 		require.Len(t, r.translate(n, "es"), 1)
 		_, _, err = r.Translate(as(t, owner), note.TranslateNoteInput{NoteID: n.ID, Languages: []string{"ja"}})
 		refused(t, err, apperr.UnsupportedLanguage)
-		all, err := r.Directions(as(t, owner))
+		all, err := r.Directions(as(t, owner), nil, nil)
 		require.NoError(t, err)
 		require.Len(t, all, len(mini()))
 		require.False(t, all[0].Available)
@@ -98,13 +99,45 @@ func TestDirectionsOfWorkersThatAreGoneAreStillOffered(t *testing.T) {
 func TestDirectionsAreSortedAndJoined(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *room) {
 		r.announce(append(mini(), jobspec.Direction{Source: "es", Target: "fr"})...)
-		all, err := r.Directions(as(t, owner))
+		all, err := r.Directions(as(t, owner), nil, nil)
 		require.NoError(t, err)
 		require.Len(t, all, len(mini()))
 		require.Equal(t, note.Direction{Source: "de", Target: "en", Available: true}, *all[0])
 		for _, d := range all {
 			require.False(t, d.Pivot, "one direct way is enough")
 		}
+	})
+}
+
+// A model for very many languages announces them as a mesh, and its pairs with English
+// besides.
+func TestEveryPairOfAMeshIsOffered(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		require.NoError(t, r.workers.Announce(t.Context(), jobspec.Announcement{Worker: "w", At: time.Now(), Bundles: []jobspec.Bundle{{
+			Name: "nllb", Kind: jobspec.KindTranslate, Pool: "nllb", Mesh: []string{"en", "fr", "ja", "zh-Hant"},
+			Directions: []jobspec.Direction{{Source: "en", Target: "fr"}, {Source: "fr", Target: "en"}},
+		}}}))
+		n := r.create(owner, "a", "Bonjour.", "fr")
+		require.Len(t, r.translate(n, "ja", "zh-Hant", "zh"), 3)
+		_, _, err := r.Translate(as(t, owner), note.TranslateNoteInput{NoteID: n.ID, Languages: []string{"ko"}})
+		refused(t, err, apperr.UnsupportedLanguage)
+		require.Equal(t, "ja", r.detected("今日は天気がいいので、公園へ散歩に行きました。"), "any of its languages is a source")
+
+		shown := func(source, target *string) (pairs []string) {
+			all, err := r.Directions(as(t, owner), source, target)
+			require.NoError(t, err)
+			for _, d := range all {
+				require.True(t, d.Available && !d.Pivot)
+				pairs = append(pairs, d.Source+">"+d.Target)
+			}
+			return pairs
+		}
+		require.Equal(t, []string{"en>fr", "fr>en"}, shown(nil, nil))
+		require.Equal(t, []string{"ja>en", "ja>fr", "ja>zh-Hant"}, shown(ptr("ja"), nil))
+		require.Equal(t, []string{"en>ja", "fr>ja", "zh-Hant>ja"}, shown(nil, ptr("ja")))
+		require.Equal(t, []string{"fr>ja"}, shown(ptr("fr"), ptr("ja")))
+		require.Empty(t, shown(ptr("ko"), nil))
+		require.Empty(t, shown(ptr("ja"), ptr("ja")))
 	})
 }
 

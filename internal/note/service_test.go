@@ -121,7 +121,7 @@ func TestOnlyTheOwnerReachesANote(t *testing.T) {
 		refused(t, err, apperr.Forbidden)
 		for _, call := range []func() error{
 			func() error { _, err := r.Get(t.Context(), n.ID); return err },
-			func() error { _, err := r.Directions(t.Context()); return err },
+			func() error { _, err := r.Directions(t.Context(), nil, nil); return err },
 		} {
 			refused(t, call(), apperr.Unauthenticated)
 		}

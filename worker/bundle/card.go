@@ -72,6 +72,20 @@ func (b *Bundle) Directions(tokens []string) ([]Direction, error) {
 	return all, nil
 }
 
+// Mesh gives the tokens of the languages, by their tags, of a bundle that translates from
+// every one into every other where their pairs are too many for Directions; nil for any
+// other bundle. tokens are those of languages in the vocabulary.
+func (b *Bundle) Mesh(tokens []string) map[string]string {
+	if b.Kind != KindNLLB || len(b.Card.Directions) > 0 {
+		return nil
+	}
+	of, tags := byLanguage(tokens)
+	if len(tags)*(len(tags)-1) <= maxDirections {
+		return nil
+	}
+	return of
+}
+
 // languageOf reads the tag of a token: ">>spa<<", "__es__", "spa_Latn".
 func languageOf(token string) (tag string, ok bool) {
 	return canonical(strings.Trim(strings.TrimSuffix(strings.TrimPrefix(token, ">>"), "<<"), "_"))

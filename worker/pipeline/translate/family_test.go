@@ -55,3 +55,27 @@ func TestOtherFamiliesTranslateAsTheirReference(t *testing.T) {
 		assert.Greater(t, compared, 2, dir)
 	}
 }
+
+// A model for 201 languages goes between all of them, and announces that as a mesh: 40,200
+// pairs would fit no announcement.
+func TestEveryLanguageOfAMeshIsTranslatedIntoEveryOther(t *testing.T) {
+	tr := start(t, testkit.Shared(t, "models", "random", "nllb-random"), Options{})
+	mesh := tr.Bundle().Mesh
+	assert.Len(t, mesh, 201)
+	assert.True(t, slices.IsSorted(mesh))
+	id := func(token string) int64 {
+		id, ok := tr.tokenizer.ID(token)
+		require.True(t, ok, token)
+		return id
+	}
+	hops, err := tr.route("fr-CA", "ko")
+	require.NoError(t, err)
+	require.Len(t, hops, 1)
+	assert.Equal(t, []int64{id("fra_Latn")}, hops[0].prefix)
+	assert.Equal(t, id("kor_Hang"), *hops[0].settings.ForcedBOS)
+	translate(t, tr, "fr", "ko", "Bonjour.")
+	for _, p := range []pair{{"fr", "fr"}, {"fr", "tlh"}, {"tlh", "en"}} {
+		_, err := tr.route(p.source, p.target)
+		assert.Error(t, err, "%v", p)
+	}
+}

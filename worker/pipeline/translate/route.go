@@ -73,7 +73,7 @@ func (t *Translator) addPivots(pivots map[pair][]hop, first pair, u *Translator,
 			continue
 		}
 		known := slices.ContainsFunc(all, func(other *Translator) bool {
-			_, ok := other.direct[whole]
+			_, ok := other.way(whole)
 			return ok
 		})
 		if !known {
@@ -87,7 +87,7 @@ func (t *Translator) addPivots(pivots map[pair][]hop, first pair, u *Translator,
 func (t *Translator) route(source, target string) ([]hop, error) {
 	for _, s := range widening(source) {
 		for _, g := range widening(target) {
-			if h, ok := t.direct[pair{s, g}]; ok {
+			if h, ok := t.way(pair{s, g}); ok {
 				return []hop{h}, nil
 			}
 		}
@@ -101,6 +101,19 @@ func (t *Translator) route(source, target string) ([]hop, error) {
 		}
 	}
 	return nil, pipeline.NewError(jobspec.CodeUnsupportedLanguage, "The model %s does not translate from %q to %q.", t.bundle.Name, source, target)
+}
+
+// way is how the translator joins two languages directly.
+func (t *Translator) way(p pair) (h hop, ok bool) {
+	if h, ok = t.direct[p]; ok {
+		return h, true
+	}
+	from, to := t.mesh[p.source], t.mesh[p.target]
+	if from == "" || to == "" || p.source == p.target {
+		return hop{}, false
+	}
+	h, err := t.hop(bundle.Direction{Source: p.source, Target: p.target, From: from, To: to})
+	return h, err == nil
 }
 
 // widening gives a tag and what it falls back to.

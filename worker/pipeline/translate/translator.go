@@ -51,6 +51,9 @@ type Translator struct {
 	carrier   *carrier
 	kept      *pipeline.Kept[*loaded]
 	direct    map[pair]hop
+	// mesh has the tokens of languages, by tag, of which every pair is direct; nil where
+	// direct has all of them.
+	mesh map[string]string
 	// pivots are exchanged as a whole by Link.
 	pivots atomic.Pointer[map[pair][]hop]
 	slots  chan struct{}
@@ -123,6 +126,7 @@ func (t *Translator) directions() (map[pair]hop, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.mesh = t.bundle.Mesh(t.tokenizer.LanguageTokens())
 	direct := map[pair]hop{}
 	for _, d := range directions {
 		h, err := t.hop(d)
@@ -169,6 +173,10 @@ func (t *Translator) Bundle() jobspec.Bundle {
 	for p := range t.direct {
 		b.Directions = append(b.Directions, jobspec.Direction{Source: p.source, Target: p.target})
 	}
+	for tag := range t.mesh {
+		b.Mesh = append(b.Mesh, tag)
+	}
+	sort.Strings(b.Mesh)
 	for p := range *t.pivots.Load() {
 		b.Directions = append(b.Directions, jobspec.Direction{Source: p.source, Target: p.target, Pivot: true})
 	}
