@@ -120,7 +120,7 @@ func TestOpen_LeavesWhatNoJobNeeds(t *testing.T) {
 	assert.False(t, Runs(bundle.KindUnknown))
 	_, err := Open(t.Context(), folder(t, map[string]string{"odd": "nothing known"}), pipeline.Options{})
 	assert.ErrorContains(t, err, "odd is of a kind that can't run yet (unknown)")
-	_, err = Open(t.Context(), testkit.Shared(t, "models", "random", "gpt2-random"), pipeline.Options{})
+	_, err = Open(t.Context(), testkit.Shared(t, "models", "random", "bert-random"), pipeline.Options{})
 	assert.ErrorContains(t, err, "there is no model")
 }
 
