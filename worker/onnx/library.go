@@ -101,6 +101,21 @@ var started struct {
 	done bool
 }
 
+// telemetryVariable, set to 1 before ONNX Runtime is loaded, keeps it from collecting
+// what it is used for.
+const telemetryVariable = "ORT_DISABLE_TELEMETRY"
+
+// declineTelemetry keeps ONNX Runtime from telemetry, which the library of the npm package
+// (seen with 1.30.0 on Linux) does unless told not to: it makes a device's id, and queues
+// events for Microsoft in a database below the home folder. With cgo os.Setenv reaches the C
+// environment, which the library reads. What an operator has set stays.
+func declineTelemetry() error {
+	if _, set := os.LookupEnv(telemetryVariable); set {
+		return nil
+	}
+	return os.Setenv(telemetryVariable, "1")
+}
+
 // Start loads the shared library; configured is as for FindLibrary. Only the
 // first successful call does anything, and what it loaded stays until the
 // process ends.
@@ -113,6 +128,9 @@ func Start(configured string) error {
 	path, err := FindLibrary(configured)
 	if err != nil {
 		return err
+	}
+	if err := declineTelemetry(); err != nil {
+		return fmt.Errorf("keep ONNX Runtime from telemetry: %w", err)
 	}
 	candidates := []string{path}
 	if path == "" {

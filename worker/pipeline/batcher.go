@@ -17,8 +17,8 @@ type BatcherConfig[I, O any] struct {
 	// Rows and Tokens bound what runs together: the inputs, and their greatest size
 	// times their number. A single input always runs.
 	Rows, Tokens int
-	// Size is how long an input is; those of similar size run together, with Uniform
-	// set only those of the same.
+	// Size is how long an input is; those of similar size run together, so that an eighth at
+	// most is added as padding, with Uniform set only those of the same.
 	Size    func(I) int
 	Uniform bool
 	// Need estimates the bytes that a run of so many inputs of up to a size takes, and
@@ -121,7 +121,12 @@ func (b *Batcher[I, O]) Run(ctx context.Context) error {
 	return nil
 }
 
-// pick takes what has waited longest, and of the others those nearest to it in size.
+// tooPadded tells that inputs of so much size in all, rows of them padded to size each, are
+// more than an eighth more work than without the padding.
+func tooPadded(rows, size, whole int) bool { return rows*size*8 > whole*9 }
+
+// pick takes what has waited longest, and of the others those nearest to it in size, as
+// far as they need little padding. So whoever waits has a turn.
 func (b *Batcher[I, O]) pick() []*asked[I, O] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,16 +143,18 @@ func (b *Batcher[I, O]) pick() []*asked[I, O] {
 	}
 	picked := []*asked[I, O]{b.queue[0]}
 	longest := b.Size(b.queue[0].input)
+	whole := longest
 	taken := map[*asked[I, O]]bool{b.queue[0]: true}
 	for _, a := range nearest(b.queue[1:], longest, func(a *asked[I, O]) int { return b.Size(a.input) }) {
 		size := max(longest, b.Size(a.input))
 		if len(picked) >= b.Rows || b.Uniform && b.Size(a.input) != longest {
 			break
 		}
-		if size*(len(picked)+1) > b.Tokens || b.Need(len(picked)+1, size) > float64(b.Bytes) {
+		rows := len(picked) + 1
+		if size*rows > b.Tokens || b.Need(rows, size) > float64(b.Bytes) || tooPadded(rows, size, whole+b.Size(a.input)) {
 			continue
 		}
-		longest = size
+		longest, whole = size, whole+b.Size(a.input)
 		picked, taken[a] = append(picked, a), true
 	}
 	left := b.queue[:0]

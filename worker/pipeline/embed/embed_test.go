@@ -304,6 +304,17 @@ func BenchmarkEmbed(b *testing.B) {
 			b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "texts/s")
 		})
 	}
+	b.Run("6 to 192 words", func(b *testing.B) {
+		all := make([]string, 32)
+		for i := range all {
+			all[i] = strings.Repeat("apple ", 6*(1+i*13%32))
+		}
+		for b.Loop() {
+			_, err := e.Embed(b.Context(), all)
+			require.NoError(b, err)
+		}
+		b.ReportMetric(float64(len(all)*b.N)/b.Elapsed().Seconds(), "texts/s")
+	})
 }
 
 // A graph that gives other states than one for each token is refused, and so is a text
