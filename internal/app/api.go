@@ -82,6 +82,7 @@ func (p *parts) run(ctx context.Context, o Options) error {
 		s.Drain()
 		return nil
 	}))
+	releaseMemory()
 	slog.Info("parley is ready", "address", "http://"+s.Addr(), "took", time.Since(p.started).Round(time.Millisecond),
 		"database", p.store.Describe(), "nats", p.describeNATS(), "cache", p.describeCache())
 	if o.Listening != nil {

@@ -75,6 +75,7 @@ func RunWorker(ctx context.Context, cfg *config.Config) error {
 	if err := addFolder(cfg, bus, f, &group); err != nil {
 		return err
 	}
+	releaseMemory()
 	slog.Info("worker ready", "models", f.Names(), "nats", natsx.Redact(cfg.NATSURL))
 	return group.Run(ctx)
 }

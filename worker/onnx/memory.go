@@ -5,6 +5,14 @@ package onnx
 
 // C.malloc ends the process where there is no memory; this gives NULL.
 static void *reserve(size_t size) { return malloc(size); }
+
+// Other C libraries than glibc have no malloc_trim.
+#ifdef __GLIBC__
+#include <malloc.h>
+static void trim(void) { malloc_trim(0); }
+#else
+static void trim(void) {}
+#endif
 */
 import "C"
 
@@ -16,6 +24,11 @@ import (
 
 // ErrMemory says that a block is larger than what can be had.
 var ErrMemory = errors.New("out of memory")
+
+// trim gives the pages that the C heap holds without using them back to the system. To open a
+// model, ONNX Runtime takes up much more than it keeps (it reads, optimizes and packs the
+// weights), and glibc keeps most of that for later.
+func trim() { C.trim() }
 
 // Memory is a block outside of the Go heap, which ONNX Runtime may keep
 // pointers to. Its content is undefined at first. It is not safe for

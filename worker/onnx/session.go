@@ -50,6 +50,7 @@ var ErrClosed = errors.New("the session is closed")
 // Open loads a model file. Start must have succeeded before. A file that names others
 // outside of its folder is refused before ONNX Runtime sees it.
 func Open(path string, o Options) (*Session, error) {
+	defer trim()
 	s := &Session{}
 	var err error
 	if s.graph, err = graphfile.Read(path); err != nil {
