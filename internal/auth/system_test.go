@@ -46,6 +46,7 @@ internal/job/cancel.go job.cancel
 internal/job/enqueue.go job.enqueue
 internal/job/record.go job.record
 internal/job/rescue.go job.rescue
+internal/job/rescue.go job.rescueFrom
 internal/job/retry.go job.retry
 internal/job/route.go job.waiting
 internal/job/run.go job.hasten

@@ -77,7 +77,7 @@ func (s *Service) Rescue(ctx context.Context, queue Queue) (int, error) {
 // RescueFrom gives the runs of a worker that is known to be dead a new attempt, or ends
 // those that took down too many, and tells how many there were.
 func (s *Service) RescueFrom(ctx context.Context, queue Queue, worker string) (int, error) {
-	ctx = auth.System(ctx, "job.rescue")
+	ctx = auth.System(ctx, "job.rescueFrom")
 	held, err := queue.Held(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("ask the broker what it holds: %w", err)
