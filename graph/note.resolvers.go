@@ -44,7 +44,7 @@ func (r *mutationResolver) DeleteNote(ctx context.Context, input model.DeleteNot
 func (r *mutationResolver) ImportNote(ctx context.Context, input model.ImportNoteInput) (*model.ImportNotePayload, error) {
 	w, err := r.NoteService.Import(ctx, note.Upload{
 		File: input.File.File, Size: input.File.Size, Name: input.File.Filename, Title: input.Title, Language: input.Language,
-		IdempotencyKey: input.IdempotencyKey,
+		Format: input.Format, IdempotencyKey: input.IdempotencyKey,
 	})
 	if err != nil {
 		return nil, err

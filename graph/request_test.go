@@ -31,11 +31,15 @@ func TestWhatParserAndValidationRefuseIsBadInputInTheirWords(t *testing.T) {
 func TestAVariableThatDoesNotFitIsBadInputAtItsArgument(t *testing.T) {
 	t.Parallel()
 	const query = `mutation($in: CreateNoteInput!) { createNote(input: $in) { cursor } }`
-	got := run(signedIn(t.Context()), newShelf().resolver(t), query, map[string]any{"in": map[string]any{"title": []any{}}})
-	require.Len(t, got.Errors, 1)
-	require.Equal(t, "BAD_INPUT", code(got.Errors[0]))
-	require.Equal(t, []string{"in", "title"}, got.Errors[0].Extensions["argument"])
-	require.Empty(t, got.Errors[0].Path, "no field of the answer is to blame")
+	for name, in := range map[string]map[string]any{
+		"title": {"title": []any{}}, "format": {"title": "a", "text": "b", "format": "RTF"},
+	} {
+		got := run(signedIn(t.Context()), newShelf().resolver(t), query, map[string]any{"in": in})
+		require.Len(t, got.Errors, 1, name)
+		require.Equal(t, "BAD_INPUT", code(got.Errors[0]), name)
+		require.Equal(t, []string{"in", name}, got.Errors[0].Extensions["argument"])
+		require.Empty(t, got.Errors[0].Path, "no field of the answer is to blame")
+	}
 }
 
 func TestAnArgumentThatItsScalarCantReadIsBadInputAtItsArgument(t *testing.T) {

@@ -101,6 +101,7 @@ var promised = []string{
 	`mutation { signUp(input: {email: "a@example.org", password: "12345678"}) { cursor } }`,
 	`mutation($i: CreateNoteInput!) { createNote(input: $i) { note { id title text language version createdAt updatedAt } cursor } }`,
 	`mutation($t: String!, $x: String!, $l: Language) { createNote(input: {title: $t, text: $x, language: $l}) { cursor } }`,
+	`mutation($t: String!, $x: String!, $f: NoteFormat) { createNote(input: {title: $t, text: $x, format: $f}) { note { format } } }`,
 	`mutation($i: TranslateNoteInput!) { translateNote(input: $i) { jobs { id kind state } cursor } }`,
 	`mutation($n: ID!, $l: [Language!]!, $k: String) { translateNote(input: {noteId: $n, languages: $l, idempotencyKey: $k}) { cursor } }`,
 	`mutation($n: [ID!]!, $l: [Language!]!, $k: String) { translateNotes(input: {noteIds: $n, languages: $l, idempotencyKey: $k}) { jobs { id kind state } cursor } }`,

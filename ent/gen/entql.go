@@ -353,6 +353,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			note.FieldText:        {Type: field.TypeString, Column: note.FieldText},
 			note.FieldSearchKey:   {Type: field.TypeString, Column: note.FieldSearchKey},
 			note.FieldLanguage:    {Type: field.TypeString, Column: note.FieldLanguage},
+			note.FieldFormat:      {Type: field.TypeEnum, Column: note.FieldFormat},
 			note.FieldVersion:     {Type: field.TypeInt, Column: note.FieldVersion},
 			note.FieldTextVersion: {Type: field.TypeInt, Column: note.FieldTextVersion},
 			note.FieldRevision:    {Type: field.TypeInt64, Column: note.FieldRevision},
@@ -1822,6 +1823,11 @@ func (f *NoteFilter) WhereSearchKey(p entql.StringP) {
 // WhereLanguage applies the entql string predicate on the language field.
 func (f *NoteFilter) WhereLanguage(p entql.StringP) {
 	f.Where(p.Field(note.FieldLanguage))
+}
+
+// WhereFormat applies the entql string predicate on the format field.
+func (f *NoteFilter) WhereFormat(p entql.StringP) {
+	f.Where(p.Field(note.FieldFormat))
 }
 
 // WhereVersion applies the entql int predicate on the version field.

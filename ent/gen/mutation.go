@@ -11014,6 +11014,7 @@ type NoteMutation struct {
 	text                *string
 	search_key          *string
 	language            *string
+	format              *note.Format
 	version             *int
 	addversion          *int
 	text_version        *int
@@ -11421,6 +11422,42 @@ func (m *NoteMutation) ResetLanguage() {
 	m.language = nil
 }
 
+// SetFormat sets the "format" field.
+func (m *NoteMutation) SetFormat(n note.Format) {
+	m.format = &n
+}
+
+// Format returns the value of the "format" field in the mutation.
+func (m *NoteMutation) Format() (r note.Format, exists bool) {
+	v := m.format
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFormat returns the old "format" field's value of the Note entity.
+// If the Note object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *NoteMutation) OldFormat(ctx context.Context) (v note.Format, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFormat is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFormat requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFormat: %w", err)
+	}
+	return oldValue.Format, nil
+}
+
+// ResetFormat resets all changes to the "format" field.
+func (m *NoteMutation) ResetFormat() {
+	m.format = nil
+}
+
 // SetVersion sets the "version" field.
 func (m *NoteMutation) SetVersion(i int) {
 	m.version = &i
@@ -11677,7 +11714,7 @@ func (m *NoteMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *NoteMutation) Fields() []string {
-	fields := make([]string, 0, 11)
+	fields := make([]string, 0, 12)
 	if m.created_at != nil {
 		fields = append(fields, note.FieldCreatedAt)
 	}
@@ -11701,6 +11738,9 @@ func (m *NoteMutation) Fields() []string {
 	}
 	if m.language != nil {
 		fields = append(fields, note.FieldLanguage)
+	}
+	if m.format != nil {
+		fields = append(fields, note.FieldFormat)
 	}
 	if m.version != nil {
 		fields = append(fields, note.FieldVersion)
@@ -11735,6 +11775,8 @@ func (m *NoteMutation) Field(name string) (ent.Value, bool) {
 		return m.SearchKey()
 	case note.FieldLanguage:
 		return m.Language()
+	case note.FieldFormat:
+		return m.Format()
 	case note.FieldVersion:
 		return m.Version()
 	case note.FieldTextVersion:
@@ -11766,6 +11808,8 @@ func (m *NoteMutation) OldField(ctx context.Context, name string) (ent.Value, er
 		return m.OldSearchKey(ctx)
 	case note.FieldLanguage:
 		return m.OldLanguage(ctx)
+	case note.FieldFormat:
+		return m.OldFormat(ctx)
 	case note.FieldVersion:
 		return m.OldVersion(ctx)
 	case note.FieldTextVersion:
@@ -11836,6 +11880,13 @@ func (m *NoteMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetLanguage(v)
+		return nil
+	case note.FieldFormat:
+		v, ok := value.(note.Format)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFormat(v)
 		return nil
 	case note.FieldVersion:
 		v, ok := value.(int)
@@ -11969,6 +12020,9 @@ func (m *NoteMutation) ResetField(name string) error {
 		return nil
 	case note.FieldLanguage:
 		m.ResetLanguage()
+		return nil
+	case note.FieldFormat:
+		m.ResetFormat()
 		return nil
 	case note.FieldVersion:
 		m.ResetVersion()

@@ -33,9 +33,11 @@ type Note struct {
 	SearchKey string `json:"search_key,omitempty"`
 	// Language holds the value of the "language" field.
 	Language string `json:"language,omitempty"`
+	// what the text is written in
+	Format note.Format `json:"format,omitempty"`
 	// counts the owner's edits
 	Version int `json:"version,omitempty"`
-	// counts the edits of text or language
+	// counts the edits of text, language or format
 	TextVersion int `json:"text_version,omitempty"`
 	// counts every change of the note or of its translations: the cache's version
 	Revision int64 `json:"revision,omitempty"`
@@ -72,7 +74,7 @@ func (*Note) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case note.FieldVersion, note.FieldTextVersion, note.FieldRevision:
 			values[i] = new(sql.NullInt64)
-		case note.FieldID, note.FieldOwnerID, note.FieldTitle, note.FieldText, note.FieldSearchKey, note.FieldLanguage:
+		case note.FieldID, note.FieldOwnerID, note.FieldTitle, note.FieldText, note.FieldSearchKey, note.FieldLanguage, note.FieldFormat:
 			values[i] = new(sql.NullString)
 		case note.FieldCreatedAt, note.FieldUpdatedAt:
 			values[i] = new(sql.NullTime)
@@ -144,6 +146,12 @@ func (_m *Note) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field language", values[i])
 			} else if value.Valid {
 				_m.Language = value.String
+			}
+		case note.FieldFormat:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field format", values[i])
+			} else if value.Valid {
+				_m.Format = note.Format(value.String)
 			}
 		case note.FieldVersion:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
@@ -227,6 +235,9 @@ func (_m *Note) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("language=")
 	builder.WriteString(_m.Language)
+	builder.WriteString(", ")
+	builder.WriteString("format=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Format))
 	builder.WriteString(", ")
 	builder.WriteString("version=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Version))

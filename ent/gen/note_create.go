@@ -88,6 +88,20 @@ func (_c *NoteCreate) SetLanguage(v string) *NoteCreate {
 	return _c
 }
 
+// SetFormat sets the "format" field.
+func (_c *NoteCreate) SetFormat(v note.Format) *NoteCreate {
+	_c.mutation.SetFormat(v)
+	return _c
+}
+
+// SetNillableFormat sets the "format" field if the given value is not nil.
+func (_c *NoteCreate) SetNillableFormat(v *note.Format) *NoteCreate {
+	if v != nil {
+		_c.SetFormat(*v)
+	}
+	return _c
+}
+
 // SetVersion sets the "version" field.
 func (_c *NoteCreate) SetVersion(v int) *NoteCreate {
 	_c.mutation.SetVersion(v)
@@ -202,6 +216,10 @@ func (_c *NoteCreate) defaults() error {
 		v := note.DefaultUpdatedAt()
 		_c.mutation.SetUpdatedAt(v)
 	}
+	if _, ok := _c.mutation.Format(); !ok {
+		v := note.DefaultFormat
+		_c.mutation.SetFormat(v)
+	}
 	if _, ok := _c.mutation.Version(); !ok {
 		v := note.DefaultVersion
 		_c.mutation.SetVersion(v)
@@ -251,6 +269,14 @@ func (_c *NoteCreate) check() error {
 	if v, ok := _c.mutation.Language(); ok {
 		if err := note.LanguageValidator(v); err != nil {
 			return &ValidationError{Name: "language", err: fmt.Errorf(`gen: validator failed for field "Note.language": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.Format(); !ok {
+		return &ValidationError{Name: "format", err: errors.New(`gen: missing required field "Note.format"`)}
+	}
+	if v, ok := _c.mutation.Format(); ok {
+		if err := note.FormatValidator(v); err != nil {
+			return &ValidationError{Name: "format", err: fmt.Errorf(`gen: validator failed for field "Note.format": %w`, err)}
 		}
 	}
 	if _, ok := _c.mutation.Version(); !ok {
@@ -334,6 +360,10 @@ func (_c *NoteCreate) createSpec() (*Note, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Language(); ok {
 		_spec.SetField(note.FieldLanguage, field.TypeString, value)
 		_node.Language = value
+	}
+	if value, ok := _c.mutation.Format(); ok {
+		_spec.SetField(note.FieldFormat, field.TypeEnum, value)
+		_node.Format = value
 	}
 	if value, ok := _c.mutation.Version(); ok {
 		_spec.SetField(note.FieldVersion, field.TypeInt, value)
@@ -484,6 +514,18 @@ func (u *NoteUpsert) SetLanguage(v string) *NoteUpsert {
 // UpdateLanguage sets the "language" field to the value that was provided on create.
 func (u *NoteUpsert) UpdateLanguage() *NoteUpsert {
 	u.SetExcluded(note.FieldLanguage)
+	return u
+}
+
+// SetFormat sets the "format" field.
+func (u *NoteUpsert) SetFormat(v note.Format) *NoteUpsert {
+	u.Set(note.FieldFormat, v)
+	return u
+}
+
+// UpdateFormat sets the "format" field to the value that was provided on create.
+func (u *NoteUpsert) UpdateFormat() *NoteUpsert {
+	u.SetExcluded(note.FieldFormat)
 	return u
 }
 
@@ -676,6 +718,20 @@ func (u *NoteUpsertOne) SetLanguage(v string) *NoteUpsertOne {
 func (u *NoteUpsertOne) UpdateLanguage() *NoteUpsertOne {
 	return u.Update(func(s *NoteUpsert) {
 		s.UpdateLanguage()
+	})
+}
+
+// SetFormat sets the "format" field.
+func (u *NoteUpsertOne) SetFormat(v note.Format) *NoteUpsertOne {
+	return u.Update(func(s *NoteUpsert) {
+		s.SetFormat(v)
+	})
+}
+
+// UpdateFormat sets the "format" field to the value that was provided on create.
+func (u *NoteUpsertOne) UpdateFormat() *NoteUpsertOne {
+	return u.Update(func(s *NoteUpsert) {
+		s.UpdateFormat()
 	})
 }
 
@@ -1044,6 +1100,20 @@ func (u *NoteUpsertBulk) SetLanguage(v string) *NoteUpsertBulk {
 func (u *NoteUpsertBulk) UpdateLanguage() *NoteUpsertBulk {
 	return u.Update(func(s *NoteUpsert) {
 		s.UpdateLanguage()
+	})
+}
+
+// SetFormat sets the "format" field.
+func (u *NoteUpsertBulk) SetFormat(v note.Format) *NoteUpsertBulk {
+	return u.Update(func(s *NoteUpsert) {
+		s.SetFormat(v)
+	})
+}
+
+// UpdateFormat sets the "format" field to the value that was provided on create.
+func (u *NoteUpsertBulk) UpdateFormat() *NoteUpsertBulk {
+	return u.Update(func(s *NoteUpsert) {
+		s.UpdateFormat()
 	})
 }
 

@@ -106,6 +106,20 @@ func (_u *NoteUpdate) SetNillableLanguage(v *string) *NoteUpdate {
 	return _u
 }
 
+// SetFormat sets the "format" field.
+func (_u *NoteUpdate) SetFormat(v note.Format) *NoteUpdate {
+	_u.mutation.SetFormat(v)
+	return _u
+}
+
+// SetNillableFormat sets the "format" field if the given value is not nil.
+func (_u *NoteUpdate) SetNillableFormat(v *note.Format) *NoteUpdate {
+	if v != nil {
+		_u.SetFormat(*v)
+	}
+	return _u
+}
+
 // SetVersion sets the "version" field.
 func (_u *NoteUpdate) SetVersion(v int) *NoteUpdate {
 	_u.mutation.ResetVersion()
@@ -249,6 +263,11 @@ func (_u *NoteUpdate) check() error {
 			return &ValidationError{Name: "language", err: fmt.Errorf(`gen: validator failed for field "Note.language": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.Format(); ok {
+		if err := note.FormatValidator(v); err != nil {
+			return &ValidationError{Name: "format", err: fmt.Errorf(`gen: validator failed for field "Note.format": %w`, err)}
+		}
+	}
 	return nil
 }
 
@@ -287,6 +306,9 @@ func (_u *NoteUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.Language(); ok {
 		_spec.SetField(note.FieldLanguage, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Format(); ok {
+		_spec.SetField(note.FieldFormat, field.TypeEnum, value)
 	}
 	if value, ok := _u.mutation.Version(); ok {
 		_spec.SetField(note.FieldVersion, field.TypeInt, value)
@@ -449,6 +471,20 @@ func (_u *NoteUpdateOne) SetNillableLanguage(v *string) *NoteUpdateOne {
 	return _u
 }
 
+// SetFormat sets the "format" field.
+func (_u *NoteUpdateOne) SetFormat(v note.Format) *NoteUpdateOne {
+	_u.mutation.SetFormat(v)
+	return _u
+}
+
+// SetNillableFormat sets the "format" field if the given value is not nil.
+func (_u *NoteUpdateOne) SetNillableFormat(v *note.Format) *NoteUpdateOne {
+	if v != nil {
+		_u.SetFormat(*v)
+	}
+	return _u
+}
+
 // SetVersion sets the "version" field.
 func (_u *NoteUpdateOne) SetVersion(v int) *NoteUpdateOne {
 	_u.mutation.ResetVersion()
@@ -605,6 +641,11 @@ func (_u *NoteUpdateOne) check() error {
 			return &ValidationError{Name: "language", err: fmt.Errorf(`gen: validator failed for field "Note.language": %w`, err)}
 		}
 	}
+	if v, ok := _u.mutation.Format(); ok {
+		if err := note.FormatValidator(v); err != nil {
+			return &ValidationError{Name: "format", err: fmt.Errorf(`gen: validator failed for field "Note.format": %w`, err)}
+		}
+	}
 	return nil
 }
 
@@ -660,6 +701,9 @@ func (_u *NoteUpdateOne) sqlSave(ctx context.Context) (_node *Note, err error) {
 	}
 	if value, ok := _u.mutation.Language(); ok {
 		_spec.SetField(note.FieldLanguage, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Format(); ok {
+		_spec.SetField(note.FieldFormat, field.TypeEnum, value)
 	}
 	if value, ok := _u.mutation.Version(); ok {
 		_spec.SetField(note.FieldVersion, field.TypeInt, value)

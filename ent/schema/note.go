@@ -28,8 +28,9 @@ func (Note) Fields() []ent.Field {
 		field.Text("text"),
 		field.Text("search_key").Comment("title and text folded: search"),
 		field.String("language").MaxLen(35),
+		field.Enum("format").Values("TEXT", "HTML").Default("TEXT").Comment("what the text is written in"),
 		field.Int("version").Default(1).Comment("counts the owner's edits"),
-		field.Int("text_version").Default(1).Comment("counts the edits of text or language"),
+		field.Int("text_version").Default(1).Comment("counts the edits of text, language or format"),
 		field.Int64("revision").Default(1).Comment("counts every change of the note or of its translations: the cache's version"),
 	}
 }

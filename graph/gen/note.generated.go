@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"parley/ent/gen"
+	note1 "parley/ent/gen/note"
 	"parley/ent/gen/translation"
 	"parley/graph/listing"
 	"parley/graph/model"
@@ -344,6 +345,29 @@ func (ec *executionContext) _Note_language(ctx context.Context, field graphql.Co
 }
 func (ec *executionContext) fieldContext_Note_language(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Note", field, false, false, errors.New("field of type Language does not have child fields"))
+}
+
+func (ec *executionContext) _Note_format(ctx context.Context, field graphql.CollectedField, obj *gen.Note) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Note_format(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Format, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v note1.Format) graphql.Marshaler {
+			return ec.marshalNNoteFormat2parleyᚋentᚋgenᚋnoteᚐFormat(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Note_format(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Note", field, false, false, errors.New("field of type NoteFormat does not have child fields"))
 }
 
 func (ec *executionContext) _Note_version(ctx context.Context, field graphql.CollectedField, obj *gen.Note) (ret graphql.Marshaler) {
@@ -1327,7 +1351,11 @@ func (ec *executionContext) unmarshalInputCreateNoteInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"title", "text", "language", "idempotencyKey"}
+	if _, present := asMap["format"]; !present {
+		asMap["format"] = "TEXT"
+	}
+
+	fieldsInOrder := [...]string{"title", "text", "language", "format", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1355,6 +1383,13 @@ func (ec *executionContext) unmarshalInputCreateNoteInput(ctx context.Context, o
 				return it, err
 			}
 			it.Language = data
+		case "format":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("format"))
+			data, err := ec.unmarshalONoteFormat2ᚖparleyᚋentᚋgenᚋnoteᚐFormat(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Format = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -1408,7 +1443,7 @@ func (ec *executionContext) unmarshalInputImportNoteInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"file", "title", "language", "idempotencyKey"}
+	fieldsInOrder := [...]string{"file", "title", "language", "format", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1436,6 +1471,13 @@ func (ec *executionContext) unmarshalInputImportNoteInput(ctx context.Context, o
 				return it, err
 			}
 			it.Language = data
+		case "format":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("format"))
+			data, err := ec.unmarshalONoteFormat2ᚖparleyᚋentᚋgenᚋnoteᚐFormat(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Format = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -1628,7 +1670,7 @@ func (ec *executionContext) unmarshalInputUpdateNoteInput(ctx context.Context, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "title", "text", "language", "expectedVersion"}
+	fieldsInOrder := [...]string{"id", "title", "text", "language", "format", "expectedVersion"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1663,6 +1705,13 @@ func (ec *executionContext) unmarshalInputUpdateNoteInput(ctx context.Context, o
 				return it, err
 			}
 			it.Language = data
+		case "format":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("format"))
+			data, err := ec.unmarshalONoteFormat2ᚖparleyᚋentᚋgenᚋnoteᚐFormat(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Format = data
 		case "expectedVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
 			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
@@ -1884,6 +1933,11 @@ func (ec *executionContext) _Note(ctx context.Context, sel ast.SelectionSet, obj
 			}
 		case "language":
 			out.Values[i] = ec._Note_language(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "format":
+			out.Values[i] = ec._Note_format(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -2628,6 +2682,23 @@ func (ec *executionContext) marshalNNoteConnection2ᚖparleyᚋgraphᚋlisting�
 	return ec._NoteConnection(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNNoteFormat2parleyᚋentᚋgenᚋnoteᚐFormat(ctx context.Context, v any) (note1.Format, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := note1.Format(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNoteFormat2parleyᚋentᚋgenᚋnoteᚐFormat(ctx context.Context, sel ast.SelectionSet, v note1.Format) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNNoteOrderField2parleyᚋinternalᚋnoteᚐOrderField(ctx context.Context, v any) (note.OrderField, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := note.OrderField(tmp)
@@ -2838,6 +2909,25 @@ func (ec *executionContext) unmarshalONoteFilter2ᚖparleyᚋinternalᚋnoteᚐF
 	}
 	res, err := ec.unmarshalInputNoteFilter(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalONoteFormat2ᚖparleyᚋentᚋgenᚋnoteᚐFormat(ctx context.Context, v any) (*note1.Format, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := note1.Format(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalONoteFormat2ᚖparleyᚋentᚋgenᚋnoteᚐFormat(ctx context.Context, sel ast.SelectionSet, v *note1.Format) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
 }
 
 func (ec *executionContext) unmarshalONoteOrder2ᚖparleyᚋgraphᚋmodelᚐNoteOrder(ctx context.Context, v any) (*model.NoteOrder, error) {

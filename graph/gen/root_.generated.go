@@ -402,6 +402,7 @@ type ComplexityRoot struct {
 
 	Note struct {
 		CreatedAt    func(childComplexity int) int
+		Format       func(childComplexity int) int
 		ID           func(childComplexity int) int
 		Language     func(childComplexity int) int
 		Text         func(childComplexity int) int
@@ -2130,6 +2131,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Note.CreatedAt(childComplexity), true
+	case "Note.format":
+		if e.ComplexityRoot.Note.Format == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Note.Format(childComplexity), true
 	case "Note.id":
 		if e.ComplexityRoot.Note.ID == nil {
 			break
@@ -4402,7 +4409,15 @@ type ModelsChanged implements Event {
   change: WorkerChange!
 }
 `, BuiltIn: false},
-	{Name: "../../schema/note.graphql", Input: `"""A text of a user."""
+	{Name: "../../schema/note.graphql", Input: `"""What a text is written in."""
+enum NoteFormat {
+  """Plain text."""
+  TEXT
+  """HTML, a document or a part of one. Translations keep its tags, comments and code as they are."""
+  HTML
+}
+
+"""A text of a user."""
 type Note implements Node {
   """The note's id."""
   id: ID!
@@ -4412,6 +4427,8 @@ type Note implements Node {
   text: String!
   """The language of the text; ` + "`" + `und` + "`" + ` when it is not known."""
   language: Language!
+  """What the text is written in, and its translations."""
+  format: NoteFormat!
   """The number of edits, from 1."""
   version: Int!
   """When the note was made."""
@@ -4587,6 +4604,8 @@ input CreateNoteInput {
   text: String!
   """The language of the text. Left out, it is detected among those that the workers know; ` + "`" + `und` + "`" + ` when that is not sure."""
   language: Language
+  """What the text is written in."""
+  format: NoteFormat = TEXT
   """Makes a repeated call safe: it gives the first one's note and cursor. 1 to 200 bytes, kept for 24 hours."""
   idempotencyKey: String
 }
@@ -4609,6 +4628,8 @@ input UpdateNoteInput {
   text: String
   """The new language of the text. Translations become STALE."""
   language: Language
+  """What the text is written in from now on. Translations become STALE."""
+  format: NoteFormat
   """Refuse the edit with CONFLICT when the note's version is another one."""
   expectedVersion: Int
 }
@@ -4637,12 +4658,14 @@ type DeleteNotePayload {
 
 """A file to make a note of."""
 input ImportNoteInput {
-  """A .txt file in UTF-8, at most 64 KiB."""
+  """A .txt, .html or .htm file in UTF-8, at most 64 KiB."""
   file: Upload!
   """The title; left out, the file's name without its ending."""
   title: String
   """The language of the text; left out, it is detected."""
   language: Language
+  """What the text is written in; left out, HTML for a .html or .htm file and TEXT for a .txt file."""
+  format: NoteFormat
   """Makes a repeated call safe: the same file with the same name gives the first one's note and cursor. 1 to 200 bytes, kept for 24 hours."""
   idempotencyKey: String
 }
@@ -4694,7 +4717,7 @@ type TranslateNotesPayload {
 extend type Mutation {
   """Make a note."""
   createNote(
-    """The note's title, text and language."""
+    """The note's title, text, language and format."""
     input: CreateNoteInput!
   ): CreateNotePayload!
   """Edit a note."""
@@ -4707,7 +4730,7 @@ extend type Mutation {
     """Which note."""
     input: DeleteNoteInput!
   ): DeleteNotePayload!
-  """Make a note of a text file."""
+  """Make a note of a file of text or HTML."""
   importNote(
     """The file."""
     input: ImportNoteInput!
@@ -5769,6 +5792,8 @@ func (ec *executionContext) childFields_Note(ctx context.Context, field graphql.
 		return ec.fieldContext_Note_text(ctx, field)
 	case "language":
 		return ec.fieldContext_Note_language(ctx, field)
+	case "format":
+		return ec.fieldContext_Note_format(ctx, field)
 	case "version":
 		return ec.fieldContext_Note_version(ctx, field)
 	case "createdAt":

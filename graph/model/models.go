@@ -9,11 +9,12 @@ import (
 	"parley/ent/gen"
 	"parley/ent/gen/consentchange"
 	"parley/ent/gen/job"
+	"parley/ent/gen/note"
 	"parley/ent/gen/user"
 	"parley/graph/node"
 	"parley/internal/dialog"
 	"parley/internal/event"
-	"parley/internal/note"
+	note1 "parley/internal/note"
 	"parley/internal/practice"
 	"strconv"
 	"time"
@@ -121,12 +122,14 @@ type EventBatch struct {
 
 // A file to make a note of.
 type ImportNoteInput struct {
-	// A .txt file in UTF-8, at most 64 KiB.
+	// A .txt, .html or .htm file in UTF-8, at most 64 KiB.
 	File graphql.Upload `json:"file"`
 	// The title; left out, the file's name without its ending.
 	Title *string `json:"title,omitempty"`
 	// The language of the text; left out, it is detected.
 	Language *string `json:"language,omitempty"`
+	// What the text is written in; left out, HTML for a .html or .htm file and TEXT for a .txt file.
+	Format *note.Format `json:"format,omitempty"`
 	// Makes a repeated call safe: the same file with the same name gives the first one's note and cursor. 1 to 200 bytes, kept for 24 hours.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -174,7 +177,7 @@ type Mutation struct {
 // The order of a list of notes.
 type NoteOrder struct {
 	// What to sort by.
-	Field note.OrderField `json:"field"`
+	Field note1.OrderField `json:"field"`
 	// Which end comes first.
 	Direction OrderDirection `json:"direction"`
 }

@@ -71,13 +71,14 @@ func (s *Service) deleteAll(ctx context.Context, ids []string) error {
 }
 
 type exportedNote struct {
-	ID        string    `json:"id"`
-	Title     string    `json:"title"`
-	Text      string    `json:"text"`
-	Language  string    `json:"language"`
-	Version   int       `json:"version"`
-	CreatedAt time.Time `json:"createdAt"`
-	UpdatedAt time.Time `json:"updatedAt"`
+	ID        string      `json:"id"`
+	Title     string      `json:"title"`
+	Text      string      `json:"text"`
+	Language  string      `json:"language"`
+	Format    note.Format `json:"format"`
+	Version   int         `json:"version"`
+	CreatedAt time.Time   `json:"createdAt"`
+	UpdatedAt time.Time   `json:"updatedAt"`
 }
 
 type exportedTranslation struct {
@@ -100,7 +101,7 @@ func (s *Service) exportAccount(ctx context.Context, account string, write domai
 		},
 		func(n *gen.Note) string { return n.ID },
 		func(n *gen.Note) error {
-			return write("Note", exportedNote{n.ID, n.Title, n.Text, n.Language, n.Version, n.CreatedAt.UTC(), n.UpdatedAt.UTC()})
+			return write("Note", exportedNote{n.ID, n.Title, n.Text, n.Language, n.Format, n.Version, n.CreatedAt.UTC(), n.UpdatedAt.UTC()})
 		})
 	if err != nil {
 		return fmt.Errorf("export notes: %w", err)

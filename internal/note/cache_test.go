@@ -43,6 +43,21 @@ func onCaches(t *testing.T, test func(t *testing.T, s *store.Store, c cache.Cach
 	}
 }
 
+// A process of an earlier version may share the cache.
+func TestACachedNoteWithoutAFormatIsReadAnew(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, s *store.Store) {
+		c := cache.NewMemory(8 << 20)
+		r := newRoom(t, s, c)
+		n := r.english("a")
+		old := []byte(`{"note": {"id": "` + n.ID + `", "owner_id": "` + owner + `", "title": "without a format", "revision": 1}}`)
+		require.NoError(t, c.Put(t.Context(), "note:"+n.ID, n.Revision, old, time.Minute))
+		got := r.read(n)
+		require.Equal(t, "a", got.Title)
+		require.Equal(t, note.FormatText, got.Format)
+	})
+}
+
 // Pollers read a note while it is edited and translated. What a poller read
 // once, from the database or from the cache, it never reads older again.
 func TestN3CachedReadsAreNeverOlderThanWhatWasDelivered(t *testing.T) {

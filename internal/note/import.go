@@ -9,27 +9,37 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"parley/ent/gen/note"
 	"parley/internal/apperr"
 )
 
-// Upload is a text file to make a note of.
+// Upload is a file to make a note of.
 type Upload struct {
 	File     io.Reader
 	Size     int64
 	Name     string
 	Title    *string
 	Language *string
+	// Format is nil when it follows from the name.
+	Format *note.Format
 
 	IdempotencyKey *string
 }
 
-// Import makes a note of a UTF-8 text file. A byte order mark is dropped and
+// formats gives what files are written in, by the endings of their names.
+var formats = map[string]note.Format{".txt": FormatText, ".html": FormatHTML, ".htm": FormatHTML}
+
+// Import makes a note of a UTF-8 file of text or HTML. A byte order mark is dropped and
 // line ends become \n. Idempotency keys are as those of Create, for the same file
 // with the same name.
 func (s *Service) Import(ctx context.Context, in Upload) (*Written, error) {
 	name := path.Base(strings.ReplaceAll(in.Name, "\\", "/"))
-	if !strings.EqualFold(path.Ext(name), ".txt") {
-		return nil, apperr.Input("file", "Only .txt files can be imported.")
+	format, ok := formats[strings.ToLower(path.Ext(name))]
+	if !ok {
+		return nil, apperr.Input("file", "Only .txt, .html and .htm files can be imported.")
+	}
+	if in.Format != nil {
+		format = *in.Format
 	}
 	data, err := io.ReadAll(io.LimitReader(in.File, MaxText+1))
 	if err != nil {
@@ -58,6 +68,9 @@ func (s *Service) Import(ctx context.Context, in Upload) (*Written, error) {
 		Name            string
 		Content         [sha256.Size]byte
 		Title, Language *string
-	}{in.Name, sha256.Sum256(data), in.Title, in.Language}
-	return s.create(ctx, "importNote", CreateNoteInput{Title: title, Text: text, Language: in.Language, IdempotencyKey: in.IdempotencyKey}, same)
+		HTML            bool `json:",omitempty"`
+	}{in.Name, sha256.Sum256(data), in.Title, in.Language, format == FormatHTML}
+	return s.create(ctx, "importNote", CreateNoteInput{
+		Title: title, Text: text, Language: in.Language, Format: &format, IdempotencyKey: in.IdempotencyKey,
+	}, same)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	entnote "parley/ent/gen/note"
 	"parley/internal/apperr"
 	"parley/internal/note"
 )
@@ -45,6 +46,19 @@ func TestTextFileBecomesANote(t *testing.T) {
 			_, err := load(c.file, c.content)
 			refused(t, err, c.code, "input", "file")
 			_ = name
+		}
+		for name, want := range map[string]entnote.Format{
+			"a.txt": note.FormatText, "a.html": note.FormatHTML, "a.HTM": note.FormatHTML,
+		} {
+			w, err := load(name, "<p>x</p>")
+			require.NoError(t, err, name)
+			require.Equal(t, want, w.Note.Format, name)
+			require.Equal(t, "a", w.Note.Title, name)
+			for _, told := range []entnote.Format{note.FormatText, note.FormatHTML} {
+				w, err := r.Import(as(t, owner), note.Upload{File: strings.NewReader("x"), Size: 1, Name: name, Language: ptr("en"), Format: &told})
+				require.NoError(t, err, name)
+				require.Equal(t, told, w.Note.Format, "what is told counts, whatever the name")
+			}
 		}
 		w, err := r.Import(as(t, owner), note.Upload{File: strings.NewReader("x"), Size: 1, Name: "a.txt", Title: ptr("My own"), Language: ptr("fr")})
 		require.NoError(t, err)

@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"github.com/abadojack/whatlanggo"
+	"golang.org/x/net/html"
 	"golang.org/x/text/language"
 
+	"parley/ent/gen/note"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/jobspec"
@@ -120,7 +122,7 @@ func match(bundles []jobspec.Bundle, source, target string) (jobspec.Bundle, job
 
 // languageOf checks the given language or detects the text's among those that
 // the workers can translate from.
-func (s *Service) languageOf(ctx context.Context, text string, given *string) (string, error) {
+func (s *Service) languageOf(ctx context.Context, text string, format note.Format, given *string) (string, error) {
 	if given != nil {
 		return *given, nil
 	}
@@ -128,7 +130,35 @@ func (s *Service) languageOf(ctx context.Context, text string, given *string) (s
 	if err != nil {
 		return "", err
 	}
+	if format == FormatHTML {
+		text = prose(text)
+	}
 	return detect(text, bundles), nil
+}
+
+// prose gives the text between the tags of HTML, as much as a detection looks at,
+// without scripts and styles.
+func prose(text string) string {
+	var all strings.Builder
+	z := html.NewTokenizer(strings.NewReader(text))
+	within := ""
+	for all.Len() < sample {
+		switch z.Next() {
+		case html.ErrorToken:
+			return all.String()
+		case html.StartTagToken:
+			name, _ := z.TagName()
+			within = string(name)
+		case html.EndTagToken:
+			within = ""
+		case html.TextToken:
+			if within != "script" && within != "style" {
+				all.Write(z.Text())
+				all.WriteByte(' ')
+			}
+		}
+	}
+	return all.String()
 }
 
 // sure is the confidence from which a detection counts, and sample how many

@@ -1,6 +1,7 @@
 package note_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,23 @@ func TestWithoutAnnouncementsNothingIsDetectedAndEveryPairWaits(t *testing.T) {
 		all, err := r.Directions(as(t, owner), nil, nil)
 		require.NoError(t, err)
 		require.Empty(t, all)
+	})
+}
+
+// The names of tags and a script are English, whatever the text is.
+func TestTheLanguageOfHTMLIsThatOfItsText(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		code := strings.Repeat("<script>// What the weather will be like in the morning\n</script><style>p.the-whole-house { color: white }</style>", 60)
+		text := `<div class="what the weather will be like">` + code + `<p>La reuni&oacute;n es <b>ma&ntilde;ana</b> a las diez<br>y todos tienen que venir.</p></div>`
+		w, err := r.Create(as(t, owner), note.CreateNoteInput{Title: "x", Text: text, Format: ptr(note.FormatHTML)})
+		require.NoError(t, err)
+		require.Equal(t, "es", w.Note.Language)
+		require.NotEqual(t, "es", r.detected(text), "as plain text")
+		for _, empty := range []string{"<p></p>", "<script>The cat sleeps on the mat while the rain falls outside.", "<p", "<!-- The cat sleeps on the mat while the rain falls outside. -->"} {
+			w, err := r.Create(as(t, owner), note.CreateNoteInput{Title: "x", Text: empty, Format: ptr(note.FormatHTML)})
+			require.NoError(t, err)
+			require.Equal(t, "und", w.Note.Language, empty)
+		}
 	})
 }
 

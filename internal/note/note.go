@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"parley/ent/gen"
+	"parley/ent/gen/note"
 	"parley/ent/gen/translation"
 	"parley/internal/apperr"
 	"parley/internal/idempotency"
@@ -29,6 +30,12 @@ const (
 // Undetermined is the language of a text that no language was found for.
 const Undetermined = "und"
 
+// What a note's text is written in.
+const (
+	FormatText = note.FormatTEXT
+	FormatHTML = note.FormatHTML
+)
+
 // States of a translation.
 const (
 	Pending   = translation.StatePENDING
@@ -39,12 +46,15 @@ const (
 )
 
 // CreateNoteInput is the input of createNote. Without a language the text's is
-// detected.
+// detected, without a format it is FormatText.
 type CreateNoteInput struct {
-	Title          string  `json:"title"`
-	Text           string  `json:"text"`
-	Language       *string `json:"language"`
-	IdempotencyKey *string `json:"idempotencyKey"`
+	Title    string  `json:"title"`
+	Text     string  `json:"text"`
+	Language *string `json:"language"`
+	// Format is nil in fingerprints when it is FormatText: keys from before there
+	// were formats stay good.
+	Format         *note.Format `json:"format,omitempty"`
+	IdempotencyKey *string      `json:"idempotencyKey"`
 }
 
 // Validate reports every problem of the input.
@@ -54,10 +64,11 @@ func (in CreateNoteInput) Validate() error {
 
 // UpdateNoteInput is the input of updateNote; nil fields stay as they are.
 type UpdateNoteInput struct {
-	ID       string  `json:"id"`
-	Title    *string `json:"title"`
-	Text     *string `json:"text"`
-	Language *string `json:"language"`
+	ID       string       `json:"id"`
+	Title    *string      `json:"title"`
+	Text     *string      `json:"text"`
+	Language *string      `json:"language"`
+	Format   *note.Format `json:"format"`
 	// ExpectedVersion refuses the edit when the note has another version.
 	ExpectedVersion *int `json:"expectedVersion"`
 }
@@ -71,8 +82,8 @@ func (in UpdateNoteInput) Validate() error {
 	if in.Text != nil {
 		errs = append(errs, checkText("text", *in.Text))
 	}
-	if in.Title == nil && in.Text == nil && in.Language == nil {
-		errs = append(errs, apperr.Input("title", "Say what to change: title, text or language."))
+	if in.Title == nil && in.Text == nil && in.Language == nil && in.Format == nil {
+		errs = append(errs, apperr.Input("title", "Say what to change: title, text, language or format."))
 	}
 	return errors.Join(errs...)
 }

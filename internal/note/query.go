@@ -72,7 +72,8 @@ func (s *Service) read(ctx context.Context, id string) (*gen.Note, error) {
 		slog.WarnContext(ctx, "the cache does not answer", "error", err)
 	} else if ok {
 		var c cached
-		if err := json.Unmarshal(data, &c); err == nil {
+		// A version of parley before there were formats wrote notes without one.
+		if err := json.Unmarshal(data, &c); err == nil && c.Note.Format != "" {
 			c.Note.Edges.Translations = c.Translations
 			return c.Note, nil
 		}

@@ -60,11 +60,16 @@ func TestARepeatedCreateNoteMakesOneNote(t *testing.T) {
 
 		for _, other := range []note.CreateNoteInput{
 			{Title: "other", Text: in.Text}, {Title: in.Title, Text: "other"}, {Title: in.Title, Text: in.Text, Language: ptr("en")},
+			{Title: in.Title, Text: in.Text, Format: ptr(note.FormatHTML)},
 		} {
 			other.IdempotencyKey = in.IdempotencyKey
 			_, err := r.Create(as(t, owner), other)
 			refused(t, err, apperr.IdempotencyMismatch)
 		}
+		in.Format = ptr(note.FormatText)
+		same, err := r.Create(as(t, owner), in)
+		require.NoError(t, err, "no format is TEXT")
+		require.Equal(t, first.Note.ID, same.Note.ID)
 		theirs, err := r.Create(as(t, "user_b"), in)
 		require.NoError(t, err)
 		require.NotEqual(t, first.Note.ID, theirs.Note.ID, "a key belongs to its owner")
@@ -98,6 +103,7 @@ func TestARepeatedImportNoteMakesOneNote(t *testing.T) {
 			"name":     func(in *note.Upload) { in.Name = "b.txt" },
 			"title":    func(in *note.Upload) { in.Title = nil },
 			"language": func(in *note.Upload) { in.Language = ptr("fr") },
+			"format":   func(in *note.Upload) { in.Format = ptr(note.FormatHTML) },
 		} {
 			_, err := load(other)(as(t, owner))
 			require.Error(t, err, what)

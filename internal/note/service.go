@@ -45,7 +45,18 @@ type Written struct {
 func (s *Service) Create(ctx context.Context, in CreateNoteInput) (*Written, error) {
 	same := in
 	same.IdempotencyKey = nil
+	if formatOf(in.Format) == FormatText {
+		same.Format = nil
+	}
 	return s.create(ctx, "createNote", in, same)
+}
+
+// formatOf gives FormatText when none is given.
+func formatOf(given *note.Format) note.Format {
+	if given == nil {
+		return FormatText
+	}
+	return *given
 }
 
 // create makes a note. Repeated calls of the operation have same in common.
@@ -57,7 +68,8 @@ func (s *Service) create(ctx context.Context, operation string, in CreateNoteInp
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
-	lang, err := s.languageOf(ctx, in.Text, in.Language)
+	format := formatOf(in.Format)
+	lang, err := s.languageOf(ctx, in.Text, format, in.Language)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +78,7 @@ func (s *Service) create(ctx context.Context, operation string, in CreateNoteInp
 	answer, err := s.keys.Once(ctx, call, func(ctx context.Context) (ids []string, err error) {
 		n, err = s.store.Client(ctx).Note.Create().SetID(store.NewID("note")).SetOwnerID(viewer.ID).
 			SetTitle(in.Title).SetTitleKey([]byte(fold(in.Title))).SetText(in.Text).
-			SetSearchKey(searchKey(in.Title, in.Text)).SetLanguage(lang).Save(ctx)
+			SetSearchKey(searchKey(in.Title, in.Text)).SetLanguage(lang).SetFormat(format).Save(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("create a note: %w", err)
 		}
@@ -116,8 +128,8 @@ func (s *Service) lock(ctx context.Context, ids ...string) (map[string]*gen.Note
 	return byID, nil
 }
 
-// Update edits a note of the viewer. A change of the text or of its language
-// marks the translations STALE.
+// Update edits a note of the viewer. A change of the text, of its language or of its
+// format marks the translations STALE.
 func (s *Service) Update(ctx context.Context, in UpdateNoteInput) (*Written, error) {
 	if _, err := auth.Require(ctx); err != nil {
 		return nil, err
@@ -165,7 +177,7 @@ func mayEdit(ctx context.Context, n *gen.Note) error {
 
 func (s *Service) edit(ctx context.Context, n *gen.Note, in UpdateNoteInput) (*gen.Note, error) {
 	u := n.Update().AddVersion(1).AddRevision(1).SetUpdatedAt(store.Now())
-	title, text, lang := n.Title, n.Text, n.Language
+	title, text, lang, format := n.Title, n.Text, n.Language, n.Format
 	if in.Title != nil {
 		title = *in.Title
 	}
@@ -175,8 +187,11 @@ func (s *Service) edit(ctx context.Context, n *gen.Note, in UpdateNoteInput) (*g
 	if in.Language != nil {
 		lang = *in.Language
 	}
-	u.SetTitle(title).SetTitleKey([]byte(fold(title))).SetText(text).SetSearchKey(searchKey(title, text)).SetLanguage(lang)
-	stale := text != n.Text || lang != n.Language
+	if in.Format != nil {
+		format = *in.Format
+	}
+	u.SetTitle(title).SetTitleKey([]byte(fold(title))).SetText(text).SetSearchKey(searchKey(title, text)).SetLanguage(lang).SetFormat(format)
+	stale := text != n.Text || lang != n.Language || format != n.Format
 	if stale {
 		u.AddTextVersion(1)
 	}

@@ -217,6 +217,9 @@ func (r *request) enqueue(ctx context.Context, notes map[string]*gen.Note, prese
 // payloadFor names the languages as the announced direction does.
 func payloadFor(n *gen.Note, target string, bundles []jobspec.Bundle) (json.RawMessage, error) {
 	work := jobspec.Translate{Text: n.Text, Source: n.Language, Target: target}
+	if n.Format == FormatHTML {
+		work.Format = jobspec.FormatHTML
+	}
 	if _, d, ok := match(bundles, n.Language, target); ok {
 		work.Source, work.Target = d.Source, d.Target
 	}

@@ -456,6 +456,7 @@ var (
 		{Name: "text", Type: field.TypeString, Size: 2147483647},
 		{Name: "search_key", Type: field.TypeString, Size: 2147483647},
 		{Name: "language", Type: field.TypeString, Size: 35},
+		{Name: "format", Type: field.TypeEnum, Enums: []string{"TEXT", "HTML"}, Default: "TEXT"},
 		{Name: "version", Type: field.TypeInt, Default: 1},
 		{Name: "text_version", Type: field.TypeInt, Default: 1},
 		{Name: "revision", Type: field.TypeInt64, Default: 1},

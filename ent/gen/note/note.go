@@ -3,6 +3,7 @@
 package note
 
 import (
+	"fmt"
 	"time"
 
 	"entgo.io/ent"
@@ -31,6 +32,8 @@ const (
 	FieldSearchKey = "search_key"
 	// FieldLanguage holds the string denoting the language field in the database.
 	FieldLanguage = "language"
+	// FieldFormat holds the string denoting the format field in the database.
+	FieldFormat = "format"
 	// FieldVersion holds the string denoting the version field in the database.
 	FieldVersion = "version"
 	// FieldTextVersion holds the string denoting the text_version field in the database.
@@ -61,6 +64,7 @@ var Columns = []string{
 	FieldText,
 	FieldSearchKey,
 	FieldLanguage,
+	FieldFormat,
 	FieldVersion,
 	FieldTextVersion,
 	FieldRevision,
@@ -101,6 +105,32 @@ var (
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
 	IDValidator func(string) error
 )
+
+// Format defines the type for the "format" enum field.
+type Format string
+
+// FormatTEXT is the default value of the Format enum.
+const DefaultFormat = FormatTEXT
+
+// Format values.
+const (
+	FormatTEXT Format = "TEXT"
+	FormatHTML Format = "HTML"
+)
+
+func (f Format) String() string {
+	return string(f)
+}
+
+// FormatValidator is a validator for the "format" field enum values. It is called by the builders before save.
+func FormatValidator(f Format) error {
+	switch f {
+	case FormatTEXT, FormatHTML:
+		return nil
+	default:
+		return fmt.Errorf("note: invalid enum value for format field: %q", f)
+	}
+}
 
 // OrderOption defines the ordering options for the Note queries.
 type OrderOption func(*sql.Selector)
@@ -143,6 +173,11 @@ func BySearchKey(opts ...sql.OrderTermOption) OrderOption {
 // ByLanguage orders the results by the language field.
 func ByLanguage(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldLanguage, opts...).ToFunc()
+}
+
+// ByFormat orders the results by the format field.
+func ByFormat(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldFormat, opts...).ToFunc()
 }
 
 // ByVersion orders the results by the version field.

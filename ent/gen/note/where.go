@@ -565,6 +565,26 @@ func LanguageContainsFold(v string) predicate.Note {
 	return predicate.Note(sql.FieldContainsFold(FieldLanguage, v))
 }
 
+// FormatEQ applies the EQ predicate on the "format" field.
+func FormatEQ(v Format) predicate.Note {
+	return predicate.Note(sql.FieldEQ(FieldFormat, v))
+}
+
+// FormatNEQ applies the NEQ predicate on the "format" field.
+func FormatNEQ(v Format) predicate.Note {
+	return predicate.Note(sql.FieldNEQ(FieldFormat, v))
+}
+
+// FormatIn applies the In predicate on the "format" field.
+func FormatIn(vs ...Format) predicate.Note {
+	return predicate.Note(sql.FieldIn(FieldFormat, vs...))
+}
+
+// FormatNotIn applies the NotIn predicate on the "format" field.
+func FormatNotIn(vs ...Format) predicate.Note {
+	return predicate.Note(sql.FieldNotIn(FieldFormat, vs...))
+}
+
 // VersionEQ applies the EQ predicate on the "version" field.
 func VersionEQ(v int) predicate.Note {
 	return predicate.Note(sql.FieldEQ(FieldVersion, v))

@@ -655,15 +655,15 @@ func init() {
 	// note.LanguageValidator is a validator for the "language" field. It is called by the builders before save.
 	note.LanguageValidator = noteDescLanguage.Validators[0].(func(string) error)
 	// noteDescVersion is the schema descriptor for version field.
-	noteDescVersion := noteFields[7].Descriptor()
+	noteDescVersion := noteFields[8].Descriptor()
 	// note.DefaultVersion holds the default value on creation for the version field.
 	note.DefaultVersion = noteDescVersion.Default.(int)
 	// noteDescTextVersion is the schema descriptor for text_version field.
-	noteDescTextVersion := noteFields[8].Descriptor()
+	noteDescTextVersion := noteFields[9].Descriptor()
 	// note.DefaultTextVersion holds the default value on creation for the text_version field.
 	note.DefaultTextVersion = noteDescTextVersion.Default.(int)
 	// noteDescRevision is the schema descriptor for revision field.
-	noteDescRevision := noteFields[9].Descriptor()
+	noteDescRevision := noteFields[10].Descriptor()
 	// note.DefaultRevision holds the default value on creation for the revision field.
 	note.DefaultRevision = noteDescRevision.Default.(int64)
 	// noteDescID is the schema descriptor for id field.
