@@ -106,14 +106,16 @@ func TestJobStreamShowsProgressOfItsAttemptOnly(t *testing.T) {
 			require.Equal(t, grown, *u.PartialText)
 		}
 		require.Equal(t, job.Queued, u.Job.State)
-		require.Nil(t, u.PartialText)
+		// The hub may have heard of the next attempt's text, which is not shown yet.
+		require.True(t, u.PartialText == nil || *u.PartialText == grown)
 		h.start(j)
-		u = next(t, updates)
-		require.Equal(t, 2, u.Job.Attempt)
-		for u.PartialText == nil { // now the attempt is known, and so its progress comes
+		for u.Job.Attempt < 2 {
 			u = next(t, updates)
 		}
-		require.NotEqual(t, grown, *u.PartialText)
+		for u.PartialText == nil || *u.PartialText == grown { // now the attempt is known, and so its progress comes
+			u = next(t, updates)
+		}
+		require.Equal(t, "of an attempt that nobody knows of", *u.PartialText)
 		h.finish(j)
 		u = next(t, updates)
 		require.Equal(t, job.Succeeded, u.Job.State)
