@@ -25,13 +25,12 @@ type progress struct {
 	sentAt  time.Time
 	pending *time.Timer
 	// kept is what is to be stored before the latest word; unstored tells that it is
-	// not yet, storing that a goroutine is at it. keeps says that there ever was
-	// something.
-	kept     any
-	unstored bool
-	storing  sync.WaitGroup
-	busy     bool
-	keeps    bool
+	// not yet, busy that a goroutine is at it. keeps says that there ever was something,
+	// stored that it was to be stored.
+	kept           any
+	unstored, busy bool
+	keeps, stored  bool
+	storing        sync.WaitGroup
 }
 
 // keep takes what another attempt needs to go on from here; the next update tells of it.
@@ -106,7 +105,7 @@ func (p *progress) send() {
 		p.publish(p.latest)
 		return
 	}
-	p.unstored, p.busy = false, true
+	p.unstored, p.busy, p.stored = false, true, true
 	word, record := p.latest, p.kept
 	p.storing.Go(func() {
 		p.task.store(record)

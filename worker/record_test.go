@@ -168,3 +168,29 @@ func TestWorker_GoesOnWithoutARecord(t *testing.T) {
 	b.expect("run1", jobspec.ResultStarted, jobspec.ResultDone)
 	assert.Empty(t, b.recorded("run1"))
 }
+
+// Most work is short: it must not pay for what only long work needs.
+func TestWorker_WhatEndsAtOnceIsNotStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	calls, err := b.bus.Conn().SubscribeSync("$KV." + jobspec.BucketRecords + ".>")
+	require.NoError(t, err)
+	purges, err := b.bus.Conn().SubscribeSync("$JS.API.STREAM.PURGE.KV_" + jobspec.BucketRecords)
+	require.NoError(t, err)
+	b.start(worker.Config{Handlers: handlers(func(_ context.Context, task worker.Task, progress func(float64, string)) (json.RawMessage, error) {
+		task.Keep([]int{1})
+		progress(0.5, "one")
+		return json.RawMessage(`{}`), nil
+	})})
+	b.publish(job("run1"), job("run2"))
+	for range 4 {
+		b.next()
+	}
+	b.drained()
+	b.bus.Flush()
+	for _, s := range []*nats.Subscription{calls, purges} {
+		n, _, err := s.Pending()
+		require.NoError(t, err)
+		assert.Zero(t, n)
+	}
+}

@@ -94,7 +94,7 @@ func (t *task) perform(h Handler) (reported bool) {
 		Recorded: recorded, Keep: p.keep,
 	}, p.update)
 	p.close()
-	t.keeps = p.keeps || recorded != nil
+	t.keeps = p.stored || recorded != nil
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
