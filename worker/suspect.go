@@ -2,9 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"parley/internal/jobspec"
@@ -29,9 +29,7 @@ func (t *task) goOn(do func() bool) (reported bool) {
 	lost := t.lost(custody)
 	if lost >= jobspec.MaxLost {
 		err := &Error{Code: jobspec.CodeWorkerLost, Message: fmt.Sprintf("It took down %d workers.", lost)}
-		reported = t.end(nil, err)
-		t.release(custody, reported)
-		return reported
+		return t.closeCustody(t.end(nil, err))
 	}
 	if t.alone = lost > 0; t.alone {
 		select {
@@ -45,13 +43,24 @@ func (t *task) goOn(do func() bool) (reported bool) {
 	if err := t.persist(func(ctx context.Context) error { return w.Bus.PutCustody(ctx, t.job.Run, custody) }); err != nil {
 		return t.end(nil, err)
 	}
-	reported = do()
-	t.release(custody, reported)
+	t.mu.Lock()
+	t.held = &custody
+	t.mu.Unlock()
+	return t.closeCustody(do())
+}
+
+// closeCustody forgets who had a run when nobody will have it any more.
+func (t *task) closeCustody(reported bool) bool {
+	if reported || errors.Is(context.Cause(t.ctx), errCancelled) {
+		w := t.worker
+		w.say(t.ctx, t.job.Run, func(ctx context.Context) error { return w.Bus.DropCustody(ctx, t.job.Run) })
+	}
 	return reported
 }
 
-// lost is how many workers the run took down: those of earlier attempts, those that began
-// this one under suspicion, and the first one to be handed it, which said nothing.
+// lost is how many workers the run took down: one for each earlier attempt that was lost,
+// those that began this one under suspicion, and the first one to be handed it, which said
+// nothing unless it was warned.
 func (t *task) lost(c jobspec.Custody) int {
 	lost := t.job.Lost + len(c.Workers)
 	if t.again && t.job.Lost == 0 && !c.Returned {
@@ -60,12 +69,16 @@ func (t *task) lost(c jobspec.Custody) int {
 	return lost
 }
 
-// custody reads who had the run.
+// custody reads who had the attempt.
 func (t *task) custody() (c jobspec.Custody, err error) {
 	err = t.persist(func(ctx context.Context) error {
 		c, err = t.worker.Bus.Custody(ctx, t.job.Run)
 		return err
 	})
+	if c.Attempt != t.job.Attempt {
+		// Those of an earlier one may live: if not, it was lost and is counted so.
+		c = jobspec.Custody{Attempt: t.job.Attempt}
+	}
 	return c, err
 }
 
@@ -87,27 +100,18 @@ func (t *task) persist(call func(ctx context.Context) error) error {
 	}
 }
 
-// release says that this worker lived: with the run's end nothing is left to say, otherwise
-// another may have it.
-func (t *task) release(c jobspec.Custody, ended bool) {
-	c.Workers = slices.DeleteFunc(c.Workers, func(id string) bool { return id == t.worker.ID })
-	t.worker.say(t.ctx, t.job.Run, func(ctx context.Context) error {
-		if ended {
-			return t.worker.Bus.DropCustody(ctx, t.job.Run)
-		}
-		return t.worker.Bus.PutCustody(ctx, t.job.Run, c)
-	})
-}
-
-// returned says, before a message is handed back, that its first worker lived.
-func (w *Worker) returned(ctx context.Context, d natsx.Delivery) {
-	if d.Delivered > 1 {
+// returned says, before a message is handed back, that this worker lived. held is what it
+// said when it began, nil for nothing.
+func (w *Worker) returned(ctx context.Context, job jobspec.Job, d natsx.Delivery, held *jobspec.Custody) {
+	c := jobspec.Custody{Attempt: job.Attempt, Returned: true}
+	switch {
+	case held != nil:
+		c = *held
+		c.Workers = slices.DeleteFunc(slices.Clone(c.Workers), func(id string) bool { return id == w.ID })
+	case d.Delivered > 1:
 		return
 	}
-	run := d.Subject[strings.LastIndexByte(d.Subject, '.')+1:]
-	w.say(ctx, run, func(ctx context.Context) error {
-		return w.Bus.PutCustody(ctx, run, jobspec.Custody{Returned: true})
-	})
+	w.say(ctx, job.Run, func(ctx context.Context) error { return w.Bus.PutCustody(ctx, job.Run, c) })
 }
 
 // say calls what is better known, but nothing depends on.

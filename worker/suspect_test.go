@@ -140,3 +140,49 @@ func TestWorker_KnowsWhatEarlierAttemptsTookDown(t *testing.T) {
 	assert.Equal(t, jobspec.CodeWorkerLost, r.Failure.Code)
 	assert.Empty(t, seen)
 }
+
+// The next attempt may come to the worker that still has the one before, or while another
+// still has that: nobody of them is lost.
+func TestWorker_AnAttemptThatOvertakesAnotherIsNotToBlame(t *testing.T) {
+	t.Parallel()
+	server := testkit.NATS(t)
+	b := connectedTo(t, server)
+	first := b.mortal(server, "first")
+	b.publish(job("run1"))
+	receive(t, first.work.entered, "the first start")
+	first.die()
+	h := newBlocking()
+	b.start(worker.Config{ID: "heir", AckWait: shortAckWait, Handlers: handlers(h.do)})
+	assert.True(t, receive(t, h.entered, "the second start").Alone)
+	_, err := b.bus.PurgeRun(t.Context(), jobspec.JobRunFilter("run1"))
+	require.NoError(t, err)
+	next := job("run1")
+	next.Attempt, next.Lost = 2, 1
+	b.publish(next)
+	assert.Equal(t, 2, receive(t, h.entered, "the next attempt").Attempt)
+	close(h.leave)
+	r := b.end("run1")
+	assert.Equal(t, jobspec.ResultDone, r.Type)
+	assert.Equal(t, 2, r.Attempt)
+}
+
+// A worker that stops says so before it hands back what is under suspicion.
+func TestWorker_SuspectsThatAreGivenBackAreNotCounted(t *testing.T) {
+	t.Parallel()
+	server := testkit.NATS(t)
+	b := connectedTo(t, server)
+	first := b.mortal(server, "first")
+	b.publish(job("run1"))
+	receive(t, first.work.entered, "the first start")
+	first.die()
+	for range 3 {
+		h := newBlocking()
+		_, stop := b.start(worker.Config{AckWait: shortAckWait, Grace: time.Millisecond, Handlers: handlers(h.do)})
+		assert.True(t, receive(t, h.entered, "the start").Alone)
+		stop()
+	}
+	h := newBlocking()
+	close(h.leave)
+	b.start(worker.Config{AckWait: shortAckWait, Handlers: handlers(h.do)})
+	assert.Equal(t, jobspec.ResultDone, b.end("run1").Type)
+}

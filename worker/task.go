@@ -29,6 +29,8 @@ type task struct {
 	mu       sync.Mutex
 	beat     *time.Timer
 	delivery natsx.Delivery
+	// held is what was said of the attempt's custody, nil for nothing.
+	held *jobspec.Custody
 	// over: nothing may be said about the attempt any more.
 	over bool
 }
@@ -224,7 +226,7 @@ func (t *task) abandon() {
 // handBack gives the message to another worker.
 func (t *task) handBack() {
 	t.settle(func(d natsx.Delivery) error {
-		t.worker.returned(t.ctx, d)
+		t.worker.returned(t.ctx, t.job, d, t.held)
 		return d.Nak(0)
 	})
 }
@@ -245,7 +247,10 @@ func (t *task) isOver() bool {
 // giveBack returns a message that has no slot.
 func (w *Worker) giveBack(d natsx.Delivery) {
 	w.givenBack.Add(1)
-	w.returned(context.Background(), d)
+	var job jobspec.Job
+	if json.Unmarshal(d.Data, &job) == nil {
+		w.returned(context.Background(), job, d, nil)
+	}
 	_ = d.Nak(0)
 }
 

@@ -31,7 +31,7 @@ func TestMessagesKeepTheirForm(t *testing.T) {
 			`{"run":"","attempt":0,"kind":"","type":"failed","worker":"","startedAt":"0001-01-01T00:00:00Z","at":"0001-01-01T00:00:00Z","failure":{"code":"WORKER_LOST","message":"m"}}`},
 		{Progress{Run: "r", Attempt: 1, Progress: 0.5, Partial: "p"}, `{"run":"r","attempt":1,"progress":0.5,"partial":"p"}`},
 		{Job{Run: "r", Lost: 1, Payload: json.RawMessage("1")}, `{"run":"r","attempt":0,"kind":"","pool":"","lane":"","lost":1,"payload":1}`},
-		{Custody{Workers: []string{"w"}, Returned: true}, `{"workers":["w"],"returned":true}`},
+		{Custody{Attempt: 1, Workers: []string{"w"}, Returned: true}, `{"attempt":1,"workers":["w"],"returned":true}`},
 		{Bundle{Name: "n", Kind: "k", Pool: "p", Mesh: []string{"en", "es"}}, `{"name":"n","kind":"k","pool":"p","mesh":["en","es"]}`},
 		{Record{Kind: "k", Pool: "p", Data: json.RawMessage("[1]")}, `{"kind":"k","pool":"p","data":[1]}`},
 		{Announcement{Worker: "w", At: at, Bundles: []Bundle{{Name: "n", Kind: "k", Pool: "p", Directions: []Direction{{"en", "es", true}, {"es", "en", false}}}}},

@@ -142,9 +142,10 @@ type Record struct {
 // let one poisonous input stop a whole pool again and again.
 const MaxLost = 2
 
-// Custody is kept of a run whose message had to be handed out more than once, until its
-// attempt ends: who had it.
+// Custody is kept of an attempt whose message had to be handed out more than once, until
+// it ends: who had it.
 type Custody struct {
+	Attempt int `json:"attempt"`
 	// Workers began the attempt and have not said how it ended.
 	Workers []string `json:"workers,omitempty"`
 	// Returned tells that the first who was handed the message gave it back.

@@ -259,7 +259,7 @@ func (f *follower) follow(w work, run string, seed uint64, kills int) (result st
 		if doom && done < kills {
 			f.worker.kill()
 			// It was not the work's fault: otherwise the second kill would be its end.
-			require.NoError(f.t, f.bus.PutCustody(f.t.Context(), run, jobspec.Custody{Returned: true}))
+			require.NoError(f.t, f.bus.PutCustody(f.t.Context(), run, jobspec.Custody{Attempt: 1, Returned: true}))
 			f.hire()
 			words, at, done = 0, f.random.IntN(3), done+1
 		}
