@@ -4021,7 +4021,7 @@ enum JobErrorCode {
   MODEL_MISSING
   """The worker's model can't be used."""
   MODEL_BROKEN
-  """The worker stopped giving signs of life."""
+  """The worker stopped giving signs of life, or the work took down as many workers as it may."""
   WORKER_LOST
   """It took too long."""
   DEADLINE

@@ -571,7 +571,7 @@ const (
 	JobErrorCodeModelMissing JobErrorCode = "MODEL_MISSING"
 	// The worker's model can't be used.
 	JobErrorCodeModelBroken JobErrorCode = "MODEL_BROKEN"
-	// The worker stopped giving signs of life.
+	// The worker stopped giving signs of life, or the work took down as many workers as it may.
 	JobErrorCodeWorkerLost JobErrorCode = "WORKER_LOST"
 	// It took too long.
 	JobErrorCodeDeadline JobErrorCode = "DEADLINE"

@@ -78,7 +78,8 @@ func (b *Bus) PutCustody(ctx context.Context, run string, c jobspec.Custody) err
 	return nil
 }
 
-// Custody gives what is known of who has a run's attempt, the zero value for nothing.
+// Custody gives what is known of who has a run's attempt, the zero value for nothing and
+// for what can't be understood: to ask again would not help.
 func (b *Bus) Custody(ctx context.Context, run string) (c jobspec.Custody, err error) {
 	bucket, err := b.bucket(ctx, jobspec.BucketRecords)
 	if err != nil {
@@ -88,11 +89,12 @@ func (b *Bus) Custody(ctx context.Context, run string) (c jobspec.Custody, err e
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return c, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(entry.Value(), &c)
-	}
 	if err != nil {
-		return jobspec.Custody{}, fmt.Errorf("read who has run %s: %w", run, err)
+		return c, fmt.Errorf("read who has run %s: %w", run, err)
+	}
+	if err := json.Unmarshal(entry.Value(), &c); err != nil {
+		b.log.Warn("who has a run can't be understood, as if nobody had it", "run", run, "error", err)
+		return jobspec.Custody{}, nil
 	}
 	return c, nil
 }
