@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"parley/graph"
@@ -194,7 +195,10 @@ func (p *parts) status(ctx context.Context, version string) pages.Status {
 	}
 	for _, w := range workers {
 		if w.Alive() {
-			st.Workers = append(st.Workers, jobspec.Announcement{Worker: w.ID, At: w.SeenAt, Bundles: w.Bundles})
+			models := slices.DeleteFunc(slices.Clone(w.Bundles), func(b jobspec.Bundle) bool {
+				return b.Kind == jobspec.KindPullModel || b.Kind == jobspec.KindRemoveModel
+			})
+			st.Workers = append(st.Workers, jobspec.Announcement{Worker: w.ID, At: w.SeenAt, Bundles: models})
 		}
 	}
 	return st

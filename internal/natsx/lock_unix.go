@@ -17,5 +17,10 @@ func lockFile(path string) (func(), error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return func() { _ = f.Close() }, nil
+	return func() {
+		// A process that is being started has the file too until it runs its program: the
+		// end of the file here alone would leave it locked.
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+		_ = f.Close()
+	}, nil
 }
