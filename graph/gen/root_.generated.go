@@ -209,6 +209,11 @@ type ComplexityRoot struct {
 		Text      func(childComplexity int) int
 	}
 
+	DigitCount struct {
+		Integers    func(childComplexity int) int
+		Occurrences func(childComplexity int) int
+	}
+
 	EraseCustomerPayload struct {
 		Cursor func(childComplexity int) int
 		Erased func(childComplexity int) int
@@ -471,6 +476,7 @@ type ComplexityRoot struct {
 		Conversations    func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
 		Dialog           func(childComplexity int, dialogID string) int
 		Dialogs          func(childComplexity int, language *string, customerID *string, first *int, after *string, last *int, before *string) int
+		DigitCount       func(childComplexity int, digit int, upTo string) int
 		ErrorFrequencies func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
 		EventsSince      func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
 		Exercise         func(childComplexity int, externalID *string, top int, since *time.Time) int
@@ -1212,6 +1218,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DialogMessage.Text(childComplexity), true
+
+	case "DigitCount.integers":
+		if e.ComplexityRoot.DigitCount.Integers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DigitCount.Integers(childComplexity), true
+	case "DigitCount.occurrences":
+		if e.ComplexityRoot.DigitCount.Occurrences == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DigitCount.Occurrences(childComplexity), true
 
 	case "EraseCustomerPayload.cursor":
 		if e.ComplexityRoot.EraseCustomerPayload.Cursor == nil {
@@ -2410,6 +2429,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Dialogs(childComplexity, args["language"].(*string), args["customerId"].(*string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.digitCount":
+		if e.ComplexityRoot.Query.DigitCount == nil {
+			break
+		}
+
+		args, err := ec.field_Query_digitCount_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DigitCount(childComplexity, args["digit"].(int), args["upTo"].(string)), true
 	case "Query.errorFrequencies":
 		if e.ComplexityRoot.Query.ErrorFrequencies == nil {
 			break
@@ -5181,6 +5211,24 @@ type Mutation
 """Where all live streams begin."""
 type Subscription
 `, BuiltIn: false},
+	{Name: "../../schema/sticker.graphql", Input: `"""How often a digit occurs in the whole numbers from 1 to a limit, written without zeros in front."""
+type DigitCount {
+  """How many of the numbers contain the digit."""
+  integers: BigInt!
+  """How often the digit stands in all of them together."""
+  occurrences: BigInt!
+}
+
+extend type Query {
+  """Count a digit in the whole numbers from 1 to ` + "`" + `upTo` + "`" + `, exactly."""
+  digitCount(
+    """The digit, 0 to 9."""
+    digit: Int!
+    """The last number that is looked at, from 1 to 10^1000."""
+    upTo: BigInt!
+  ): DigitCount!
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -5490,6 +5538,16 @@ func (ec *executionContext) childFields_DialogMessage(ctx context.Context, field
 		return ec.fieldContext_DialogMessage_createdAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DialogMessage", field.Name)
+}
+
+func (ec *executionContext) childFields_DigitCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integers":
+		return ec.fieldContext_DigitCount_integers(ctx, field)
+	case "occurrences":
+		return ec.fieldContext_DigitCount_occurrences(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DigitCount", field.Name)
 }
 
 func (ec *executionContext) childFields_EraseCustomerPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -52,10 +52,11 @@ func UnmarshalBigIntText(v any) (string, error) {
 	return "", notWhole
 }
 
-var notWhole = apperr.New(apperr.BadInput, "A BigInt is a whole number as a decimal string.")
+// longestNumber keeps a number from being a text. The greatest that a service takes has
+// 1001 digits; what is a little longer it refuses itself, with the limit's name.
+const longestNumber = 1100
 
-// longestNumber keeps a number from being a text.
-const longestNumber = 100
+var notWhole = apperr.New(apperr.BadInput, "A BigInt is a whole number as a decimal string of at most %d digits.", longestNumber)
 
 func decimal(s string) (string, error) {
 	digits := strings.TrimPrefix(s, "-")

@@ -29,6 +29,7 @@ import (
 	"parley/internal/outbox"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/sticker"
 	"parley/internal/store"
 )
 
@@ -62,6 +63,7 @@ type parts struct {
 	dialogs  *dialog.Service
 	audits   *audit.Log
 	catalog  *catalog.Service
+	stickers *sticker.Service
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -204,6 +206,7 @@ func (p *parts) openDomains(ctx context.Context) error {
 	})
 	p.notes = note.New(p.store, p.log, p.jobs, p.workers, p.noteCache())
 	p.catalog = catalog.New(p.store, p.log, p.jobs, p.workers)
+	p.stickers = sticker.New()
 	p.practice = practice.New(p.store, p.log, observe)
 	p.audits = audit.New(p.store, p.cfg.AuditKeep, observe)
 	p.dialogs = dialog.New(p.store, p.log, p.audits, dialog.Config{Expiry: p.cfg.DialogExpiry, Observe: observe})

@@ -225,6 +225,7 @@ var matrix = map[string]row{
 	"Query.node":      maybe(`query($note: ID!) { node(id: $note) { id } }`),
 	"Query.nodes":     maybe(`query($note: ID!) { nodes(ids: [$note]) { id } }`),
 
+	"Query.digitCount": anybody(`{ digitCount(digit: 7, upTo: "100") { integers occurrences } }`),
 	"Mutation.signUp":  anybody(`mutation($new: String!) { signUp(input: {email: $new, password: "correct horse"}) { accessToken } }`),
 	"Mutation.signIn":  anybody(`mutation($email: String!) { signIn(input: {email: $email, password: "correct horse"}) { accessToken } }`),
 	"Mutation.refresh": anybody(`mutation($refresh: String!) { refresh(input: {refreshToken: $refresh}) { accessToken } }`),
