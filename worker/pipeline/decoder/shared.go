@@ -48,7 +48,7 @@ func (m *shared) Accepts() bool {
 
 // Read implements pipeline.Decoder.
 func (m *shared) Read(requests []*pipeline.Request) error {
-	if m.size.Single && len(requests) > 1 {
+	if m.size.Single && (len(requests) > 1 || !m.Accepts()) {
 		return errors.New("rows of this model can't share their steps")
 	}
 	m.reader.begin(requests)

@@ -232,6 +232,32 @@ func TestFirstTokensComeBetweenPartsOfLongPrompts(t *testing.T) {
 	})
 }
 
+// A model whose rows would change each other's numbers has one prompt or row at a time.
+func TestSingleModelsTakeOneAtATime(t *testing.T) {
+	eachLayout(t, func(t *testing.T, m Model, settings bundle.Generation) {
+		readerOf(m).size.Single = true
+		one := []*pipeline.Request{{Input: promptFor(0, 20), Settings: settings}}
+		other := []*pipeline.Request{{Input: promptFor(1, 3), Settings: settings}}
+		assert.ErrorContains(t, m.Read(slices.Concat(one, other)), "can't share")
+		require.NoError(t, m.Read(one))
+		for m.Reads() {
+			assert.False(t, m.Accepts())
+			assert.ErrorContains(t, m.Read(other), "can't share")
+			_, _, err := m.ReadOn(t.Context())
+			require.NoError(t, err)
+		}
+		assert.False(t, m.Accepts(), "its row is to join")
+		ok, err := m.Join(one)
+		require.NoError(t, err)
+		assert.True(t, ok)
+		assert.False(t, m.Accepts(), "there is a row")
+		require.NoError(t, m.Arrange(nil, nil))
+		assert.True(t, m.Accepts())
+		require.NoError(t, m.Read(other))
+		m.Reset()
+	})
+}
+
 func reversed(all []string) []string {
 	all = slices.Clone(all)
 	slices.Reverse(all)
