@@ -1,7 +1,6 @@
 package decoder
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -88,7 +87,7 @@ func (r *reader) turn() int {
 	}
 	least := 0
 	for i, p := range r.prompts {
-		if cmp.Less(p.left(), r.prompts[least].left()) {
+		if p.left() < r.prompts[least].left() {
 			least = i
 		}
 	}
