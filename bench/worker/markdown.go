@@ -139,7 +139,7 @@ func (r *report) writeMixed(b *strings.Builder) {
 		return
 	}
 	b.WriteString("\n### First tokens and cancelling under mixed load\n\nIn one process, as in the worker: the language model above (shared, q4), translate-mini and lcm-random. *Beside the others*: all other kinds go on without a pause, and a text " +
-		"behind a prompt of 512 tokens is written besides. The first sign is the first token, translated sentence or step. Cancelled 0 to 27 ms after it, a call has ended when it returns; what it ran stops at the next operator or step.\n\n")
+		"behind a prompt of 512 tokens is written besides. *Beside prompts of 2,000*: the same model reads one prompt of 2,000 tokens after the other and nothing else goes on; the short ones come at various moments of it. The first sign is the first token, translated sentence or step. Cancelled 0 to 27 ms after it, a call has ended when it returns; what it ran stops at the next operator or step.\n\n")
 	table(b, "work", "first sign p50 ms", "p99 ms", "cancelled p50 ms", "p99 ms", "times")
 	for _, m := range r.mixed {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %d |\n", m.what, paper.Millis(quantile(m.first, 0.5)), paper.Millis(quantile(m.first, 0.99)), paper.Millis(quantile(m.cancel, 0.5)), paper.Millis(quantile(m.cancel, 0.99)), len(m.first))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,35 +33,43 @@ type studio struct {
 	writer     *write.Writer
 	translator *translate.Translator
 	painter    *draw.Painter
-	// short and long are prompts of 32 and 512 tokens.
-	short, long string
-	stop        context.CancelFunc
-	wait        sync.WaitGroup
+	// short, long and longest are prompts of 32, 512 and 2,000 tokens.
+	short, long, longest string
+	stop                 context.CancelFunc
+	wait                 sync.WaitGroup
 }
 
 // measureMixed writes with the model of a hundred million parameters, translates and draws,
-// each alone, and then while the other two and a long prompt go on without a pause.
+// each alone, and then while the other two and a long prompt go on without a pause; and
+// writes while prompts of 2,000 tokens are read, one after the other.
 func measureMixed(ctx context.Context, o options, r *report) (err error) {
 	s, err := openStudio(ctx, o, r)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	for _, loaded := range []bool{false, true} {
-		for _, p := range s.probes() {
-			row := &mixedRow{what: p.what + ", alone"}
-			halt := func() {}
-			if loaded {
-				row.what = p.what + ", beside the others"
-				halt = s.busy(ctx, p)
-			}
-			err := row.measure(ctx, p, pick(o, 40, 12))
-			halt()
-			if err != nil {
-				return fmt.Errorf("%s: %w", row.what, err)
-			}
-			r.mixed = append(r.mixed, row)
-			fmt.Println(row.line())
+	measure := func(p probe, how string, rest time.Duration, beside ...probe) error {
+		row := &mixedRow{what: p.what + ", " + how}
+		halt := repeat(ctx, beside)
+		defer halt()
+		if err := row.measure(ctx, p, pick(o, 40, 12), rest); err != nil {
+			return fmt.Errorf("%s: %w", row.what, err)
+		}
+		r.mixed = append(r.mixed, row)
+		fmt.Println(row.line())
+		return nil
+	}
+	for _, p := range s.probes() {
+		if err := measure(p, "alone", 0); err != nil {
+			return err
+		}
+	}
+	if err := measure(s.probes()[0], "beside prompts of 2,000", 300*time.Millisecond, probe{"", s.writes(s.longest, 8)}); err != nil {
+		return err
+	}
+	for _, p := range s.probes() {
+		if err := measure(p, "beside the others", 0, s.others(p)...); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -68,8 +77,10 @@ func measureMixed(ctx context.Context, o options, r *report) (err error) {
 
 func openStudio(ctx context.Context, o options, r *report) (s *studio, err error) {
 	s = &studio{}
-	dir := filepath.Join(o.cache, fmt.Sprintf("llama-%s-%s", llama.Shared, llama.Four))
-	if err := llama.Write(dir, filepath.Join(o.root, "models", "caption-mini"), llama.Hundred, llama.Shared, llama.Four); err != nil {
+	size := llama.Hundred
+	size.Positions = 4096
+	dir := filepath.Join(o.cache, fmt.Sprintf("llama-%s-%s-%d", llama.Shared, llama.Four, size.Positions))
+	if err := llama.Write(dir, filepath.Join(o.root, "models", "caption-mini"), size, llama.Shared, llama.Four); err != nil {
 		return nil, err
 	}
 	words, err := tokenizer.Open(dir)
@@ -79,6 +90,9 @@ func openStudio(ctx context.Context, o options, r *report) (s *studio, err error
 	s.short, err = promptOf(words, 32, 0)
 	if err == nil {
 		s.long, err = promptOf(words, 512, 0)
+	}
+	if err == nil {
+		s.longest, err = promptOf(words, 2000, 0)
 	}
 	if err != nil {
 		return nil, err
@@ -135,9 +149,10 @@ const passage = "A child today would not do that. It rained all night. We will s
 	"The little girl has a doll in her hands. In the morning the river had left its bed. They burned all the documents. " +
 	"Visitors may not feed the animals. He was late again. The man with the umbrella walks past the old station."
 
-func (s *studio) writes(prompt string) func(context.Context, func()) error {
+func (s *studio) writes(prompt string, tokens int) func(context.Context, func()) error {
+	settings := fmt.Appendf(nil, `{"max_new_tokens": %d, "min_new_tokens": %d}`, tokens, tokens)
 	return func(ctx context.Context, first func()) error {
-		_, err := s.writer.Write(ctx, write.Job{Prompt: prompt, Settings: []byte(`{"max_new_tokens": 128, "min_new_tokens": 128}`)}, func(string, []int64) { first() })
+		_, err := s.writer.Write(ctx, write.Job{Prompt: prompt, Settings: settings}, func(string, []int64) { first() })
 		return err
 	}
 }
@@ -157,23 +172,23 @@ func (s *studio) draws(ctx context.Context, first func()) error {
 }
 
 func (s *studio) probes() []probe {
-	all := []probe{{"write, prompt of 32", s.writes(s.short)}, {"translate, 9 sentences", s.translates}}
+	all := []probe{{"write, prompt of 32", s.writes(s.short, 128)}, {"translate, 9 sentences", s.translates}}
 	if s.painter != nil {
 		all = append(all, probe{"draw, 256 x 256", s.draws})
 	}
 	return all
 }
 
-// busy keeps all other kinds of work under way, and a long prompt beside those that
-// write, until halt is called.
-func (s *studio) busy(ctx context.Context, but probe) (halt func()) {
+// others are all other kinds of work, and a long prompt beside those that write.
+func (s *studio) others(but probe) []probe {
+	return append(slices.DeleteFunc(s.probes(), func(p probe) bool { return p.what == but.what }), probe{"write, prompt of 512", s.writes(s.long, 128)})
+}
+
+// repeat keeps work under way, one caller for each kind, until halt is called.
+func repeat(ctx context.Context, all []probe) (halt func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wait sync.WaitGroup
-	others := append(s.probes(), probe{"write, prompt of 512", s.writes(s.long)})
-	for _, p := range others {
-		if p.what == but.what {
-			continue
-		}
+	for _, p := range all {
 		wait.Go(func() {
 			for ctx.Err() == nil {
 				_ = p.do(ctx, func() {})
@@ -186,9 +201,15 @@ func (s *studio) busy(ctx context.Context, but probe) (halt func()) {
 	}
 }
 
-// measure begins the work again and again and cancels it at the first sign of life.
-func (m *mixedRow) measure(ctx context.Context, p probe, times int) error {
+// measure begins the work again and again, 0 to 9 rests apart, so that it meets what goes on
+// beside it anywhere, and cancels it at the first sign of life.
+func (m *mixedRow) measure(ctx context.Context, p probe, times int, rest time.Duration) error {
 	for i := range times {
+		select {
+		case <-time.After(time.Duration(i*7%10) * rest):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		begun := time.Now()
 		var first, cancelled atomic.Int64

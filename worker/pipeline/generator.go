@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -15,21 +16,25 @@ import (
 type Decoder interface {
 	// Dimensions never change.
 	Dimensions() Dimensions
-	// Accepts tells whether inputs can be read now; they are read apart from the rows.
+	// Accepts tells whether inputs can be taken now, to be read apart from the rows.
 	Accepts() bool
-	// Read begins to read the inputs of requests.
+	// Read takes the inputs of requests, beside those that are under way.
 	Read(requests []*Request) error
-	// ReadOn reads a part, small enough not to hold up the rows; done tells that all
-	// inputs are read.
-	ReadOn(ctx context.Context) (done bool, err error)
-	// Join gives each input that was read a row behind those that there are, where its
-	// outputs don't differ yet, and tells whose they are: a request that was dropped
-	// meanwhile may be left out. The logits of row r of the new ones start at r times
-	// the vocabulary's size and are valid until the next call; the caller may change
-	// them. ok is false when they must wait for another step of the rows.
-	Join() (joined []*Request, logits []float32, ok bool, err error)
+	// Reads tells whether ReadOn has a part to read now. Inputs whose requests were
+	// dropped are forgotten.
+	Reads() bool
+	// ReadOn reads a part of an input, small enough not to hold up the rows; the parts of
+	// several may take turns. read are the requests whose inputs ended with it, most often
+	// none. The logits of read[i] start at i times the vocabulary's size and are valid
+	// until the next call; the caller may change them.
+	ReadOn(ctx context.Context) (read []*Request, logits []float32, err error)
+	// Join gives each of the requests, whose inputs were read, a row behind those that
+	// there are, in their order, where its outputs don't differ yet. What was read for
+	// others is forgotten. ok is false when they must wait for another part, or for
+	// another step of the rows where there are any.
+	Join(requests []*Request) (ok bool, err error)
 	// Forward takes a step: last holds the newest token of each row. The logits are as
-	// of Join, for all rows.
+	// of ReadOn, for all rows.
 	Forward(ctx context.Context, last []int64) ([]float32, error)
 	// Arrange makes row i what row parents[i] was; there may be more, fewer or no rows
 	// afterwards. same tells that a row goes on with the request that it had before:
@@ -89,14 +94,17 @@ func (g *Generator) Run(ctx context.Context, requests []*Request, more func() []
 	defer g.decoder.Reset()
 	r := running{Generator: g, more: more}
 	for {
-		if err := r.read(ctx, requests); err != nil {
+		if err := r.begin(requests); err != nil {
 			return err
 		}
 		requests = nil
+		if err := r.read(ctx); err != nil {
+			return err
+		}
 		if err := r.step(ctx); err != nil {
 			return err
 		}
-		if len(r.live) == 0 && len(r.reading) == 0 {
+		if len(r.live) == 0 && len(r.joining) == 0 && !r.decoder.Reads() {
 			if requests = r.next(); len(requests) == 0 {
 				return nil
 			}
@@ -107,8 +115,9 @@ func (g *Generator) Run(ctx context.Context, requests []*Request, more func() []
 // running is one call of Run.
 type running struct {
 	*Generator
-	more    func() []*Request
-	reading []*Request
+	more func() []*Request
+	// joining have their first token and wait for their rows.
+	joining []*unfinished
 	live    []*unfinished
 }
 
@@ -132,50 +141,70 @@ func (r *running) next() []*Request {
 	return r.more()
 }
 
-// read reads a part of what joins, requests before what there is more of, and lets it
-// join as soon as it can.
-func (r *running) read(ctx context.Context, requests []*Request) error {
-	if len(r.reading) == 0 {
-		if requests == nil && r.decoder.Accepts() {
-			requests = r.next()
-		}
-		if len(requests) == 0 {
-			return nil
-		}
-		for _, q := range requests {
-			if err := q.check(r.size); err != nil {
-				return err
-			}
-		}
-		if err := r.decoder.Read(requests); err != nil {
+// begin takes what joins: requests, or what there is more of.
+func (r *running) begin(requests []*Request) error {
+	if requests == nil && r.decoder.Accepts() {
+		requests = r.next()
+	}
+	if len(requests) == 0 {
+		return nil
+	}
+	for _, q := range requests {
+		if err := q.check(r.size); err != nil {
 			return err
 		}
-		r.reading = requests
+	}
+	return r.decoder.Read(requests)
+}
+
+// read reads a part of an input. Where that ends it, its output has its first token at
+// once, whenever its row can join.
+func (r *running) read(ctx context.Context) error {
+	reads := r.decoder.Reads()
+	if !reads && (len(r.joining) == 0 || len(r.live) > 0) {
+		return nil
 	}
 	return r.gate.Within(ctx, LaneText, func() error {
-		done, err := r.decoder.ReadOn(ctx)
-		if err != nil || !done {
-			return err
+		if reads {
+			requests, logits, err := r.decoder.ReadOn(ctx)
+			if err != nil {
+				return err
+			}
+			if err := r.first(requests, logits); err != nil {
+				return err
+			}
 		}
 		return r.join()
 	})
 }
 
+// first takes the first step of outputs.
+func (r *running) first(requests []*Request, logits []float32) error {
+	begun := make([]*unfinished, len(requests))
+	for i, q := range requests {
+		limit := q.Settings.Limit(len(r.size.origin(q)), r.size.Positions)
+		begun[i] = &unfinished{request: q, search: newSearch(q, r.size.origin(q), limit), rows: 1}
+	}
+	r.joining = append(r.joining, begun...)
+	return r.advance(begun, logits)
+}
+
+// join gives the outputs that wait for them their rows, as soon as it can.
 func (r *running) join() error {
-	requests, logits, ok, err := r.decoder.Join()
+	if len(r.joining) == 0 {
+		return nil
+	}
+	r.joining = slices.DeleteFunc(r.joining, r.over)
+	requests := make([]*Request, len(r.joining))
+	for i, u := range r.joining {
+		requests[i] = u.request
+	}
+	ok, err := r.decoder.Join(requests)
 	if err != nil || !ok {
 		return err
 	}
-	joined := make([]*unfinished, len(requests))
-	for i, q := range requests {
-		limit := q.Settings.Limit(len(r.size.origin(q)), r.size.Positions)
-		joined[i] = &unfinished{request: q, search: newSearch(q, r.size.origin(q), limit), rows: 1}
-	}
-	r.reading = nil
-	if err := r.advance(joined, logits); err != nil {
-		return err
-	}
-	r.live = append(r.live, joined...)
+	r.live = append(r.live, r.joining...)
+	r.joining = nil
 	return r.arrange()
 }
 
@@ -202,7 +231,10 @@ func (r *running) step(ctx context.Context) error {
 		if err := r.advance(r.live, logits); err != nil {
 			return err
 		}
-		return r.arrange()
+		if err := r.arrange(); err != nil {
+			return err
+		}
+		return r.join()
 	})
 }
 

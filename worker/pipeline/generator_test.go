@@ -19,11 +19,20 @@ type scripted struct {
 	t     *testing.T
 	size  Dimensions
 	joins bool
+	// part is how much of an input is read at once, all of it where it is 0; of several the
+	// one with the least left comes next.
+	part int
 	// begun, which may be nil, is told the inputs of each batch and may refuse them.
 	begun   func(inputs [][]int64) error
 	rows    []scriptedRow
-	reading []*Request
-	steps   int
+	reading []*scriptedInput
+	// finished wait to join.
+	finished []*Request
+	steps    int
+	// most is how many outputs were under way at once, where each has a row.
+	most int
+	// events are what was done, in order.
+	events []string
 }
 
 type scriptedRow struct {
@@ -32,39 +41,80 @@ type scriptedRow struct {
 	written []int64
 }
 
+type scriptedInput struct {
+	request *Request
+	left    int
+}
+
 func (s *scripted) Dimensions() Dimensions { return s.size }
 
-func (s *scripted) Accepts() bool { return s.reading == nil && (s.joins || len(s.rows) == 0) }
+func (s *scripted) Accepts() bool { return s.joins || len(s.reading)+len(s.finished)+len(s.rows) == 0 }
 
 func (s *scripted) Read(requests []*Request) error {
-	s.reading = requests
-	if s.begun == nil {
-		return nil
-	}
 	var inputs [][]int64
 	for _, r := range requests {
+		s.reading = append(s.reading, &scriptedInput{r, len(r.Input)})
 		inputs = append(inputs, r.Input)
+	}
+	s.most = max(s.most, len(s.reading)+len(s.finished)+len(s.rows))
+	if s.begun == nil {
+		return nil
 	}
 	return s.begun(inputs)
 }
 
-func (s *scripted) ReadOn(ctx context.Context) (bool, error) { return true, ctx.Err() }
+func (s *scripted) Reads() bool {
+	s.reading = slices.DeleteFunc(s.reading, func(in *scriptedInput) bool { return in.request.dropped() })
+	return len(s.reading) > 0
+}
 
-func (s *scripted) Join() ([]*Request, []float32, bool, error) {
+func (s *scripted) ReadOn(ctx context.Context) ([]*Request, []float32, error) {
+	if s.part == 0 {
+		var read []*Request
+		for _, in := range s.reading {
+			read = append(read, in.request)
+		}
+		s.reading = nil
+		return s.end(ctx, read...)
+	}
+	next := slices.MinFunc(s.reading, func(a, b *scriptedInput) int { return a.left - b.left })
+	next.left -= s.part
+	s.events = append(s.events, fmt.Sprint("part of ", next.request.Input[0]))
+	if next.left > 0 {
+		return nil, nil, ctx.Err()
+	}
+	s.reading = slices.DeleteFunc(s.reading, func(in *scriptedInput) bool { return in == next })
+	return s.end(ctx, next.request)
+}
+
+func (s *scripted) end(ctx context.Context, read ...*Request) ([]*Request, []float32, error) {
+	s.finished = append(s.finished, read...)
+	return read, s.logits(s.rowsOf(read)), ctx.Err()
+}
+
+func (s *scripted) rowsOf(requests []*Request) []scriptedRow {
+	rows := make([]scriptedRow, len(requests))
+	for i, r := range requests {
+		rows[i] = scriptedRow{r, uint64(r.Input[0]), slices.Clone(s.size.origin(r))}
+	}
+	return rows
+}
+
+func (s *scripted) Join(requests []*Request) (bool, error) {
+	s.finished = slices.DeleteFunc(s.finished, func(r *Request) bool { return !slices.Contains(requests, r) })
+	assert.Equal(s.t, s.finished, requests, "they were read, in this order")
 	if len(s.rows) > 0 && s.steps%2 == 1 {
-		return nil, nil, false, nil
+		return false, nil
 	}
-	first := len(s.rows)
-	for _, r := range s.reading {
-		s.rows = append(s.rows, scriptedRow{r, uint64(r.Input[0]), slices.Clone(s.size.origin(r))})
-	}
-	joined := s.reading
-	s.reading = nil
-	return joined, s.logits(s.rows[first:]), true, nil
+	s.rows = append(s.rows, s.rowsOf(requests)...)
+	s.finished = nil
+	return true, nil
 }
 
 func (s *scripted) Forward(ctx context.Context, last []int64) ([]float32, error) {
 	s.steps++
+	s.events = append(s.events, fmt.Sprint("step of ", len(s.rows)))
+	assert.NotEmpty(s.t, s.rows, "a step of nothing")
 	assert.Len(s.t, last, len(s.rows))
 	for i, token := range last {
 		s.rows[i].written = append(slices.Clone(s.rows[i].written), token)
@@ -84,7 +134,7 @@ func (s *scripted) Arrange(parents []int, same []bool) error {
 	return nil
 }
 
-func (s *scripted) Reset() { s.rows, s.reading = nil, nil }
+func (s *scripted) Reset() { s.rows, s.reading, s.finished = nil, nil, nil }
 
 func (s *scripted) logits(rows []scriptedRow) []float32 {
 	var all []float32
@@ -110,14 +160,18 @@ func TestGenerator_GivesEachRequestItsOwnOutput(t *testing.T) {
 	t.Parallel()
 	const requests = 11
 	for _, beams := range []int{1, 2, 4} {
-		for _, size := range []Dimensions{{Threads: 1}, {Threads: 3}, {Threads: 2, Prompted: true}} {
+		for _, size := range []Dimensions{{Threads: 1}, {Threads: 3}, {Threads: 2, Prompted: true}, {Threads: 1, Prompted: true}} {
 			size.Vocabulary, size.Positions = 24, 16
-			t.Run(fmt.Sprintf("beams=%d/threads=%d/prompted=%v", beams, size.Threads, size.Prompted), func(t *testing.T) {
+			part := 0
+			if size.Prompted {
+				part = 2 - size.Threads
+			}
+			t.Run(fmt.Sprintf("beams=%d/threads=%d/prompted=%v/part=%d", beams, size.Threads, size.Prompted, part), func(t *testing.T) {
 				t.Parallel()
 				want, got := map[int][][]int64{}, map[int][][]int64{}
 				var all []*Request
 				for i := range requests {
-					r := &Request{Input: []int64{int64(i + 1), 7}, Settings: settingsOf(i, beams), Seed: uint64(i)}
+					r := &Request{Input: append([]int64{int64(i + 1)}, make([]int64, 1+i%4)...), Settings: settingsOf(i, beams), Seed: uint64(i)}
 					if i%4 != 3 {
 						origin := size.origin(r)
 						want[i] = runSearch(t, newSearch(r, origin, r.Settings.Limit(len(origin), size.Positions)), uint64(i+1), origin, size.Vocabulary, 16)
@@ -133,7 +187,7 @@ func TestGenerator_GivesEachRequestItsOwnOutput(t *testing.T) {
 					later = later[n:]
 					return next
 				}
-				d := &scripted{t: t, size: size, joins: size.Prompted}
+				d := &scripted{t: t, size: size, joins: size.Prompted, part: part}
 				require.NoError(t, NewGenerator(d, NewGate(1)).Run(t.Context(), all[:4], more))
 				assert.Equal(t, want, got)
 			})

@@ -55,51 +55,56 @@ func (m *concatenated) Dimensions() pipeline.Dimensions { return m.size }
 
 // Accepts implements pipeline.Decoder.
 func (m *concatenated) Accepts() bool {
-	return !m.reader.busy() && (!m.size.Single || len(m.rows) == 0)
+	return !m.size.Single || len(m.rows) == 0 && !m.reader.busy()
 }
 
 // Read implements pipeline.Decoder.
 func (m *concatenated) Read(requests []*pipeline.Request) error {
-	if m.size.Single && len(requests) > 1 {
+	if m.size.Single && (len(requests) > 1 || !m.Accepts()) {
 		return errors.New("rows of this model can't share their steps")
 	}
 	m.reader.begin(requests)
 	return nil
 }
 
+// Reads implements pipeline.Decoder.
+func (m *concatenated) Reads() bool { return m.reader.reads() }
+
+// joinable tells whether the length of the rows lets others join.
+func (m *concatenated) joinable() bool { return len(m.rows) == 0 || m.length%alignment == 0 }
+
 // ReadOn implements pipeline.Decoder.
-func (m *concatenated) ReadOn(ctx context.Context) (done bool, err error) { return m.reader.next(ctx) }
+func (m *concatenated) ReadOn(ctx context.Context) (read []*pipeline.Request, logits []float32, err error) {
+	return m.reader.next(ctx)
+}
 
 // Join implements pipeline.Decoder.
-func (m *concatenated) Join() (joined []*pipeline.Request, logits []float32, ok bool, err error) {
-	if len(m.rows) > 0 && m.length%alignment != 0 {
-		return nil, nil, false, nil
+func (m *concatenated) Join(requests []*pipeline.Request) (ok bool, err error) {
+	joining, err := m.reader.keep(requests)
+	if err != nil || len(joining) == 0 {
+		return err == nil, err
 	}
+	if m.reader.ends() || !m.joinable() {
+		return false, nil
+	}
+	defer m.reader.forget()
 	length := m.length
 	if len(m.rows) == 0 {
 		length = 0
 	}
-	joining := m.reader.take()
-	defer freeAll(joining)
-	if len(joining) == 0 {
-		return nil, nil, true, nil
+	for _, p := range joining {
+		length = max(length, m.pad(p.at))
+	}
+	if err := m.relay(len(m.rows)+len(joining), length); err != nil {
+		return false, err
 	}
 	for _, p := range joining {
-		length = max(length, m.pad(p.length))
-	}
-	if err := m.relay(len(m.rows)+rows(joining), length); err != nil {
-		return nil, nil, false, err
-	}
-	for _, p := range joining {
-		for _, request := range p.requests {
-			for c, s := range m.caches {
-				place(m.now[c].Float32(), len(m.rows)*s.heads, length, length-p.length, p.caches[c].Float32(), p.length, s, p.length)
-			}
-			m.rows = append(m.rows, row{real: p.length})
-			joined, logits = append(joined, request), append(logits, p.logits...)
+		for c, s := range m.caches {
+			place(m.now[c].Float32(), len(m.rows)*s.heads, length, length-p.at, p.caches[c].Float32(), p.at, s, p.at)
 		}
+		m.rows = append(m.rows, row{real: p.at})
 	}
-	return joined, logits, true, nil
+	return true, nil
 }
 
 func (m *concatenated) pad(n int) int {

@@ -23,16 +23,9 @@ func TestPromptsInPartsGoOnAsWhole(t *testing.T) {
 		require.NoError(t, err)
 		m, err := OpenCausal(b, 2)
 		require.NoError(t, err)
-		var part *int
-		switch m := m.(type) {
-		case *concatenated:
-			part = &m.part
-		case *shared:
-			part = &m.part
-		}
 		var outputs [2][][]int64
 		for i, size := range []int{256, 16} {
-			*part = size
+			readerOf(m).part = size
 			outputs[i] = writeAll(t, m, b.Generation)
 		}
 		assert.Equal(t, outputs[0], outputs[1], dir)
@@ -98,39 +91,4 @@ func TestImpossibleSizesAreRefused(t *testing.T) {
 	}
 	_, err = g.shapes(1, 1)
 	assert.ErrorIs(t, err, bundle.ErrBroken)
-}
-
-// A prompt that nobody waits for any more is not read to its end, and the others join
-// without it.
-func TestDroppedPromptsAreNotReadOn(t *testing.T) {
-	require.NoError(t, onnx.Start(testkit.ONNX(t)))
-	for _, dir := range []string{testkit.Shared(t, "models", "random", "gpt2-random"), filepath.Join("testdata", "shared-caches")} {
-		b, err := bundle.Open(dir)
-		require.NoError(t, err)
-		m, err := OpenCausal(b, 1)
-		require.NoError(t, err)
-		switch m := m.(type) {
-		case *concatenated:
-			m.part = 16
-		case *shared:
-			m.part = 16
-		}
-		gone := false
-		long := &pipeline.Request{Input: slices.Repeat([]int64{5}, 90), Settings: b.Generation, Dropped: func() bool { return gone }}
-		short := &pipeline.Request{Input: []int64{7, 8}, Settings: b.Generation}
-		require.NoError(t, m.Read([]*pipeline.Request{long, short}))
-		done, err := m.ReadOn(t.Context())
-		require.NoError(t, err)
-		assert.False(t, done)
-		gone = true
-		done, err = m.ReadOn(t.Context())
-		require.NoError(t, err)
-		assert.True(t, done, "%s: the short one is all that is left to read", dir)
-		joined, logits, ok, err := m.Join()
-		require.NoError(t, err)
-		assert.True(t, ok)
-		assert.Equal(t, []*pipeline.Request{short}, joined)
-		assert.Len(t, logits, m.Dimensions().Vocabulary)
-		assert.NoError(t, m.Close())
-	}
 }

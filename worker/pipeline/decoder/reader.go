@@ -2,6 +2,7 @@ package decoder
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"parley/worker/onnx"
@@ -9,127 +10,203 @@ import (
 )
 
 // reader reads prompts for a causal model, each alone and in parts of the same places
-// whatever else goes on. Requests with the same prompt share its reading.
+// whatever else goes on: between two parts of one the others have their turns, and what
+// is read stays the same. Requests with the same prompt share its reading.
 type reader struct {
 	*language
-	waiting [][]*pipeline.Request
-	done    []*prompt
-	// current are those of the prompt under way, at is how much of it was read into now.
-	current    []*pipeline.Request
-	at         int
-	now, later []onnx.Memory
+	// prompts are those that are not read to their end, as they came.
+	prompts []*prompt
+	// passed is how many positions of others were read since the first one had a part.
+	passed int
+	// finished were read and have not joined.
+	finished []*prompt
+	// scratch is where a part writes caches that it can't write in place.
+	scratch []onnx.Memory
 }
 
-// prompt is one that was read: its caches, and the logits behind its last token.
+// prompt is one that is read: its caches hold the first at positions.
 type prompt struct {
 	requests []*pipeline.Request
-	length   int
+	ids      []int64
+	at       int
 	caches   []onnx.Memory
-	logits   []float32
 }
 
-// rows is how many rows prompts become.
-func rows(prompts []*prompt) int {
-	n := 0
-	for _, p := range prompts {
-		n += len(p.requests)
-	}
-	return n
-}
+func (p *prompt) left() int { return len(p.ids) - p.at }
 
-func freeAll(prompts []*prompt) {
-	for _, p := range prompts {
-		for i := range p.caches {
-			p.caches[i].Free()
-		}
+func (p *prompt) free() {
+	for i := range p.caches {
+		p.caches[i].Free()
 	}
 }
 
 func newReader(l *language) reader {
-	return reader{language: l, now: make([]onnx.Memory, len(l.caches)), later: make([]onnx.Memory, len(l.caches))}
+	return reader{language: l, scratch: make([]onnx.Memory, len(l.caches))}
 }
 
-func (r *reader) busy() bool { return len(r.waiting) > 0 || len(r.current) > 0 || len(r.done) > 0 }
+func (r *reader) busy() bool { return len(r.prompts) > 0 || len(r.finished) > 0 }
 
 func (r *reader) begin(requests []*pipeline.Request) {
-	r.waiting = nil
+	r.sweep()
 	for _, q := range requests {
-		same := func(group []*pipeline.Request) bool { return slices.Equal(group[0].Input, q.Input) }
-		if i := slices.IndexFunc(r.waiting, same); i >= 0 {
-			r.waiting[i] = append(r.waiting[i], q)
+		same := func(p *prompt) bool { return slices.Equal(p.ids, q.Input) }
+		if i := slices.IndexFunc(r.prompts, same); i >= 0 {
+			r.prompts[i].requests = append(r.prompts[i].requests, q)
 			continue
 		}
-		r.waiting = append(r.waiting, []*pipeline.Request{q})
+		r.prompts = append(r.prompts, &prompt{requests: []*pipeline.Request{q}, ids: q.Input, caches: make([]onnx.Memory, len(r.caches))})
 	}
 }
 
-// turn makes the next prompt the current one, where none is under way; false without
-// one. Nobody waits for those that were dropped, so that they don't hold up the others.
-func (r *reader) turn() bool {
-	dropped := func(q *pipeline.Request) bool { return q.Dropped != nil && q.Dropped() }
-	r.current = slices.DeleteFunc(r.current, dropped)
-	for len(r.current) == 0 && len(r.waiting) > 0 {
-		r.current, r.at = slices.DeleteFunc(r.waiting[0], dropped), 0
-		r.waiting = r.waiting[1:]
+// sweep forgets prompts that nobody waits for any more.
+func (r *reader) sweep() {
+	for i := len(r.prompts) - 1; i >= 0; i-- {
+		p := r.prompts[i]
+		p.requests = slices.DeleteFunc(p.requests, func(q *pipeline.Request) bool { return q.Dropped != nil && q.Dropped() })
+		if len(p.requests) == 0 {
+			p.free()
+			r.remove(i)
+		}
 	}
-	return len(r.current) > 0
 }
 
-// next reads one part; done tells that all prompts are read.
-func (r *reader) next(ctx context.Context) (done bool, err error) {
-	if !r.turn() {
-		return true, nil
+func (r *reader) remove(i int) {
+	r.prompts = slices.Delete(r.prompts, i, i+1)
+	if i == 0 {
+		r.passed = 0
 	}
-	ids := r.current[0].Input
-	end := min(r.at+r.part, len(ids))
-	mask, positions := slices.Repeat([]int64{1}, end), make([]int64, end-r.at)
-	for i := range positions {
-		positions[i] = int64(r.at + i)
+}
+
+// turn is the place of the prompt that has the next part; there must be one. It is that with
+// the least left, so that a short prompt does not wait for a long one, unless as many
+// positions as a part has were read of others since the one that came first had its own: it
+// gets half of them at least, and every prompt comes first one day.
+func (r *reader) turn() int {
+	if r.passed >= r.part {
+		return 0
 	}
+	least := 0
+	for i, p := range r.prompts {
+		if p.left() < r.prompts[least].left() {
+			least = i
+		}
+	}
+	return least
+}
+
+// ends tells whether the next part is the last one of its prompt. What was read waits for
+// it, so that short prompts which come together join together.
+func (r *reader) ends() bool {
+	return len(r.prompts) > 0 && r.prompts[r.turn()].left() <= r.part
+}
+
+// reads tells whether a part is to be read now. What was read joins before another part of
+// a long prompt, or its rows would wait for such a part in front of every step until then.
+func (r *reader) reads() bool {
+	r.sweep()
+	return r.ends() || len(r.prompts) > 0 && len(r.finished) == 0
+}
+
+// next reads one part of the prompt whose turn it is. Where that ends it, its requests
+// and the logits behind its last token for each of them are given.
+func (r *reader) next(ctx context.Context) ([]*pipeline.Request, []float32, error) {
+	if len(r.prompts) == 0 {
+		return nil, nil, nil
+	}
+	i := r.turn()
+	p := r.prompts[i]
+	n := min(r.part, p.left())
+	logits, err := r.read(ctx, p, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	if i == 0 {
+		r.passed = 0
+	} else {
+		r.passed += n
+	}
+	if p.left() > 0 {
+		return nil, nil, nil
+	}
+	r.remove(i)
+	r.finished = append(r.finished, p)
+	return slices.Clone(p.requests), slices.Repeat(logits[len(logits)-r.size.Vocabulary:], len(p.requests)), nil
+}
+
+// read reads n positions of a prompt.
+func (r *reader) read(ctx context.Context, p *prompt, n int) ([]float32, error) {
+	end := p.at + n
 	part := languageRun{
-		language: r.language, rows: 1, past: r.at, tokens: end - r.at, ids: ids[r.at:end], mask: mask, positions: positions,
-		before: r.now, after: r.later,
+		language: r.language, rows: 1, past: p.at, tokens: n, ids: p.ids[p.at:end],
+		mask: slices.Repeat([]int64{1}, end), positions: make([]int64, n), before: p.caches, after: r.scratch,
 	}
-	if r.shares {
-		part.after, part.room = r.now, len(ids)
+	for i := range part.positions {
+		part.positions[i] = int64(p.at + i)
+	}
+	switch {
+	case r.shares:
+		part.after, part.room = p.caches, len(p.ids)
+	case p.at == 0:
+		// Nothing is before, so that its own caches can be written.
+		part.before, part.after = r.scratch, p.caches
+	}
+	for c, s := range r.caches {
+		// At once for the whole prompt, so that nothing grows from part to part.
+		if err := part.after[c].Reserve(4 * s.size() * len(p.ids)); err != nil {
+			return nil, err
+		}
 	}
 	logits, err := part.do(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if !r.shares {
-		r.now, r.later = r.later, r.now
+	if !r.shares && p.at > 0 {
+		p.caches, r.scratch = r.scratch, p.caches
 	}
-	if r.at = end; end == len(ids) {
-		r.finish(logits)
-	}
-	return len(r.current) == 0 && len(r.waiting) == 0, nil
+	p.at = end
+	return logits, nil
 }
 
-// finish keeps what was read; the reader gets buffers of its own again.
-func (r *reader) finish(logits []float32) {
-	last := slices.Clone(logits[len(logits)-r.size.Vocabulary:])
-	r.done = append(r.done, &prompt{requests: r.current, length: len(r.current[0].Input), caches: r.now, logits: last})
-	r.now = make([]onnx.Memory, len(r.later))
-	r.current = nil
+// keep forgets prompts that were read for other requests than these, and gives for each of
+// these its prompt.
+func (r *reader) keep(requests []*pipeline.Request) ([]*prompt, error) {
+	prompts := make([]*prompt, len(requests))
+	for i, q := range requests {
+		at := slices.IndexFunc(r.finished, func(p *prompt) bool { return slices.Contains(p.requests, q) })
+		if at < 0 {
+			return nil, fmt.Errorf("the prompt of request %d was not read", i)
+		}
+		prompts[i] = r.finished[at]
+	}
+	r.finished = slices.DeleteFunc(r.finished, func(p *prompt) bool {
+		wanted := slices.Contains(prompts, p)
+		if !wanted {
+			p.free()
+		}
+		return !wanted
+	})
+	return prompts, nil
 }
 
-// take gives the prompts that were read, in the order of the requests.
-func (r *reader) take() []*prompt {
-	done := r.done
-	r.done = nil
-	return done
+// forget frees what was read.
+func (r *reader) forget() {
+	for _, p := range r.finished {
+		p.free()
+	}
+	r.finished = nil
 }
 
 func (r *reader) reset() {
-	freeAll(r.take())
-	r.waiting, r.current = nil, nil
+	r.forget()
+	for _, p := range r.prompts {
+		p.free()
+	}
+	r.prompts, r.passed = nil, 0
 }
 
 func (r *reader) free() {
 	r.reset()
-	for i := range r.now {
-		r.now[i].Free()
-		r.later[i].Free()
+	for i := range r.scratch {
+		r.scratch[i].Free()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"parley/worker/bundle"
 	"parley/worker/onnx"
@@ -34,7 +35,6 @@ type Seq2seq struct {
 	self, later, cross []onnx.Memory
 	none               onnx.Memory
 	mover              mover
-	answer             []float32
 }
 
 // OpenSeq2seq loads encoder_model and decoder_model_merged of a bundle, or
@@ -143,38 +143,48 @@ func (m *Seq2seq) Read(requests []*pipeline.Request) error {
 	return nil
 }
 
+// Reads implements pipeline.Decoder.
+func (m *Seq2seq) Reads() bool { return m.reading != nil && !m.started }
+
 // ReadOn implements pipeline.Decoder: one part encodes all inputs and takes the first
 // step behind their start tokens.
-func (m *Seq2seq) ReadOn(ctx context.Context) (done bool, err error) {
-	if m.started {
-		return true, nil
+func (m *Seq2seq) ReadOn(ctx context.Context) (read []*pipeline.Request, logits []float32, err error) {
+	if !m.Reads() {
+		return nil, nil, nil
 	}
 	if err := m.encode(ctx, m.reading); err != nil {
-		return false, fmt.Errorf("encoder: %w", err)
+		return nil, nil, fmt.Errorf("encoder: %w", err)
 	}
 	for i, c := range m.caches {
 		if err := m.later[i].Reserve(4 * m.room * c.size()); err != nil {
-			return false, err
+			return nil, nil, err
 		}
 		if err := m.cross[i].Reserve(4 * m.room * c.size() * m.length); err != nil {
-			return false, err
+			return nil, nil, err
 		}
 	}
 	start := make([]int64, m.rows)
 	for i, r := range m.reading {
 		start[i] = r.Settings.DecoderStart
 	}
-	if m.answer, err = m.advance(ctx, m.first, start); err != nil {
-		return false, err
+	if logits, err = m.advance(ctx, m.first, start); err != nil {
+		return nil, nil, err
 	}
 	m.started = true
-	return true, nil
+	return m.reading, logits, nil
 }
 
-// Join implements pipeline.Decoder.
-func (m *Seq2seq) Join() (joined []*pipeline.Request, logits []float32, ok bool, err error) {
-	joined, m.reading = m.reading, nil
-	return joined, m.answer, true, nil
+// Join implements pipeline.Decoder: the rows are there, and those that nobody wants any
+// more leave.
+func (m *Seq2seq) Join(requests []*pipeline.Request) (ok bool, err error) {
+	var parents []int
+	for i, q := range m.reading {
+		if slices.Contains(requests, q) {
+			parents = append(parents, i)
+		}
+	}
+	m.reading = nil
+	return true, m.Arrange(parents, make([]bool, len(parents)))
 }
 
 // Forward implements pipeline.Decoder.

@@ -42,41 +42,51 @@ func (m *shared) Close() error {
 func (m *shared) Dimensions() pipeline.Dimensions { return m.size }
 
 // Accepts implements pipeline.Decoder.
-func (m *shared) Accepts() bool { return !m.reader.busy() && (!m.size.Single || len(m.rows) == 0) }
+func (m *shared) Accepts() bool {
+	return !m.size.Single || len(m.rows) == 0 && !m.reader.busy()
+}
 
 // Read implements pipeline.Decoder.
 func (m *shared) Read(requests []*pipeline.Request) error {
-	if m.size.Single && len(requests) > 1 {
+	if m.size.Single && (len(requests) > 1 || !m.Accepts()) {
 		return errors.New("rows of this model can't share their steps")
 	}
 	m.reader.begin(requests)
 	return nil
 }
 
+// Reads implements pipeline.Decoder.
+func (m *shared) Reads() bool { return m.reader.reads() }
+
 // ReadOn implements pipeline.Decoder.
-func (m *shared) ReadOn(ctx context.Context) (done bool, err error) { return m.reader.next(ctx) }
+func (m *shared) ReadOn(ctx context.Context) (read []*pipeline.Request, logits []float32, err error) {
+	return m.reader.next(ctx)
+}
 
 // Join implements pipeline.Decoder.
-func (m *shared) Join() (joined []*pipeline.Request, logits []float32, ok bool, err error) {
-	joining := m.reader.take()
-	defer freeAll(joining)
+func (m *shared) Join(requests []*pipeline.Request) (ok bool, err error) {
+	joining, err := m.reader.keep(requests)
+	if err != nil || len(joining) == 0 {
+		return err == nil, err
+	}
+	if m.reader.ends() {
+		return false, nil
+	}
+	defer m.reader.forget()
 	longest := 0
 	for _, p := range joining {
-		longest = max(longest, p.length)
+		longest = max(longest, p.at)
 	}
-	if err := m.reserve(len(m.rows)+rows(joining), longest+1); err != nil {
-		return nil, nil, false, err
+	if err := m.reserve(len(m.rows)+len(joining), longest+1); err != nil {
+		return false, err
 	}
 	for _, p := range joining {
-		for _, request := range p.requests {
-			for c, s := range m.caches {
-				place(m.buffers[c].Float32(), len(m.rows)*s.heads, m.room, 0, p.caches[c].Float32(), p.length, s, p.length)
-			}
-			m.rows = append(m.rows, p.length)
-			joined, logits = append(joined, request), append(logits, p.logits...)
+		for c, s := range m.caches {
+			place(m.buffers[c].Float32(), len(m.rows)*s.heads, m.room, 0, p.caches[c].Float32(), p.at, s, p.at)
 		}
+		m.rows = append(m.rows, p.at)
 	}
-	return joined, logits, true, nil
+	return true, nil
 }
 
 // reserve makes room for rows of a length; what is there stays. What grows is made for
