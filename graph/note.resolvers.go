@@ -12,6 +12,7 @@ import (
 	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/event"
+	"parley/internal/jobspec"
 	"parley/internal/live"
 	"parley/internal/note"
 	"parley/internal/page"
@@ -91,6 +92,10 @@ func (r *queryResolver) Languages(ctx context.Context, source *string, target *s
 
 func (r *subscriptionResolver) Translations(ctx context.Context, noteID string, after *event.Cursor) (<-chan *note.TranslationUpdate, error) {
 	return live.Series(ctx, r.Streams, r.NoteService.Series(), noteID, after, translationUpdate)
+}
+
+func (r *translationResolver) Alternatives(ctx context.Context, obj *gen.Translation, first *int) ([]*jobspec.Alternative, error) {
+	return alternatives(ctx, r.NoteService, obj, first)
 }
 
 func (r *translationResolver) Note(ctx context.Context, obj *gen.Translation) (*gen.Note, error) {

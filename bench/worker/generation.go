@@ -93,9 +93,9 @@ func (o *ours) generate(ctx context.Context, texts []string, words string) (outc
 		if o.prompted {
 			skip = len(input)
 		}
-		requests[i] = &pipeline.Request{Input: input, Settings: settings, Done: func(all [][]int64) {
-			out.outputs[i] = all[0][skip:]
-			o.tokenizer.Decode(all[0])
+		requests[i] = &pipeline.Request{Input: input, Settings: settings, Done: func(all []pipeline.Output) {
+			out.outputs[i] = all[0].Tokens[skip:]
+			o.tokenizer.Decode(all[0].Tokens)
 		}}
 		if settings.NumBeams == 1 {
 			requests[i].Wrote = func(int64) {

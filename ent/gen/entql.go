@@ -452,17 +452,18 @@ var schemaGraph = func() *sqlgraph.Schema {
 		},
 		Type: "Translation",
 		Fields: map[string]*sqlgraph.FieldSpec{
-			translation.FieldCreatedAt:   {Type: field.TypeTime, Column: translation.FieldCreatedAt},
-			translation.FieldUpdatedAt:   {Type: field.TypeTime, Column: translation.FieldUpdatedAt},
-			translation.FieldNoteID:      {Type: field.TypeString, Column: translation.FieldNoteID},
-			translation.FieldOwnerID:     {Type: field.TypeString, Column: translation.FieldOwnerID},
-			translation.FieldLanguage:    {Type: field.TypeString, Column: translation.FieldLanguage},
-			translation.FieldTextVersion: {Type: field.TypeInt, Column: translation.FieldTextVersion},
-			translation.FieldState:       {Type: field.TypeEnum, Column: translation.FieldState},
-			translation.FieldText:        {Type: field.TypeString, Column: translation.FieldText},
-			translation.FieldModel:       {Type: field.TypeString, Column: translation.FieldModel},
-			translation.FieldJobID:       {Type: field.TypeString, Column: translation.FieldJobID},
-			translation.FieldVersion:     {Type: field.TypeInt64, Column: translation.FieldVersion},
+			translation.FieldCreatedAt:    {Type: field.TypeTime, Column: translation.FieldCreatedAt},
+			translation.FieldUpdatedAt:    {Type: field.TypeTime, Column: translation.FieldUpdatedAt},
+			translation.FieldNoteID:       {Type: field.TypeString, Column: translation.FieldNoteID},
+			translation.FieldOwnerID:      {Type: field.TypeString, Column: translation.FieldOwnerID},
+			translation.FieldLanguage:     {Type: field.TypeString, Column: translation.FieldLanguage},
+			translation.FieldTextVersion:  {Type: field.TypeInt, Column: translation.FieldTextVersion},
+			translation.FieldState:        {Type: field.TypeEnum, Column: translation.FieldState},
+			translation.FieldText:         {Type: field.TypeString, Column: translation.FieldText},
+			translation.FieldModel:        {Type: field.TypeString, Column: translation.FieldModel},
+			translation.FieldAlternatives: {Type: field.TypeJSON, Column: translation.FieldAlternatives},
+			translation.FieldJobID:        {Type: field.TypeString, Column: translation.FieldJobID},
+			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
 	graph.Nodes[21] = &sqlgraph.Node{
@@ -2252,6 +2253,11 @@ func (f *TranslationFilter) WhereText(p entql.StringP) {
 // WhereModel applies the entql string predicate on the model field.
 func (f *TranslationFilter) WhereModel(p entql.StringP) {
 	f.Where(p.Field(translation.FieldModel))
+}
+
+// WhereAlternatives applies the entql json.RawMessage predicate on the alternatives field.
+func (f *TranslationFilter) WhereAlternatives(p entql.BytesP) {
+	f.Where(p.Field(translation.FieldAlternatives))
 }
 
 // WhereJobID applies the entql string predicate on the job_id field.

@@ -15133,27 +15133,29 @@ func (m *StreamPositionMutation) ResetEdge(name string) error {
 // TranslationMutation represents an operation that mutates the Translation nodes in the graph.
 type TranslationMutation struct {
 	config
-	op              Op
-	typ             string
-	id              *string
-	created_at      *time.Time
-	updated_at      *time.Time
-	owner_id        *string
-	language        *string
-	text_version    *int
-	addtext_version *int
-	state           *translation.State
-	text            *string
-	model           *string
-	job_id          *string
-	version         *int64
-	addversion      *int64
-	clearedFields   map[string]struct{}
-	note            *string
-	clearednote     bool
-	done            bool
-	oldValue        func(context.Context) (*Translation, error)
-	predicates      []predicate.Translation
+	op                 Op
+	typ                string
+	id                 *string
+	created_at         *time.Time
+	updated_at         *time.Time
+	owner_id           *string
+	language           *string
+	text_version       *int
+	addtext_version    *int
+	state              *translation.State
+	text               *string
+	model              *string
+	alternatives       *json.RawMessage
+	appendalternatives json.RawMessage
+	job_id             *string
+	version            *int64
+	addversion         *int64
+	clearedFields      map[string]struct{}
+	note               *string
+	clearednote        bool
+	done               bool
+	oldValue           func(context.Context) (*Translation, error)
+	predicates         []predicate.Translation
 }
 
 var _ ent.Mutation = (*TranslationMutation)(nil)
@@ -15630,6 +15632,71 @@ func (m *TranslationMutation) ResetModel() {
 	delete(m.clearedFields, translation.FieldModel)
 }
 
+// SetAlternatives sets the "alternatives" field.
+func (m *TranslationMutation) SetAlternatives(jm json.RawMessage) {
+	m.alternatives = &jm
+	m.appendalternatives = nil
+}
+
+// Alternatives returns the value of the "alternatives" field in the mutation.
+func (m *TranslationMutation) Alternatives() (r json.RawMessage, exists bool) {
+	v := m.alternatives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAlternatives returns the old "alternatives" field's value of the Translation entity.
+// If the Translation object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TranslationMutation) OldAlternatives(ctx context.Context) (v json.RawMessage, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAlternatives is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAlternatives requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAlternatives: %w", err)
+	}
+	return oldValue.Alternatives, nil
+}
+
+// AppendAlternatives adds jm to the "alternatives" field.
+func (m *TranslationMutation) AppendAlternatives(jm json.RawMessage) {
+	m.appendalternatives = append(m.appendalternatives, jm...)
+}
+
+// AppendedAlternatives returns the list of values that were appended to the "alternatives" field in this mutation.
+func (m *TranslationMutation) AppendedAlternatives() (json.RawMessage, bool) {
+	if len(m.appendalternatives) == 0 {
+		return nil, false
+	}
+	return m.appendalternatives, true
+}
+
+// ClearAlternatives clears the value of the "alternatives" field.
+func (m *TranslationMutation) ClearAlternatives() {
+	m.alternatives = nil
+	m.appendalternatives = nil
+	m.clearedFields[translation.FieldAlternatives] = struct{}{}
+}
+
+// AlternativesCleared returns if the "alternatives" field was cleared in this mutation.
+func (m *TranslationMutation) AlternativesCleared() bool {
+	_, ok := m.clearedFields[translation.FieldAlternatives]
+	return ok
+}
+
+// ResetAlternatives resets all changes to the "alternatives" field.
+func (m *TranslationMutation) ResetAlternatives() {
+	m.alternatives = nil
+	m.appendalternatives = nil
+	delete(m.clearedFields, translation.FieldAlternatives)
+}
+
 // SetJobID sets the "job_id" field.
 func (m *TranslationMutation) SetJobID(s string) {
 	m.job_id = &s
@@ -15783,7 +15850,7 @@ func (m *TranslationMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TranslationMutation) Fields() []string {
-	fields := make([]string, 0, 11)
+	fields := make([]string, 0, 12)
 	if m.created_at != nil {
 		fields = append(fields, translation.FieldCreatedAt)
 	}
@@ -15810,6 +15877,9 @@ func (m *TranslationMutation) Fields() []string {
 	}
 	if m.model != nil {
 		fields = append(fields, translation.FieldModel)
+	}
+	if m.alternatives != nil {
+		fields = append(fields, translation.FieldAlternatives)
 	}
 	if m.job_id != nil {
 		fields = append(fields, translation.FieldJobID)
@@ -15843,6 +15913,8 @@ func (m *TranslationMutation) Field(name string) (ent.Value, bool) {
 		return m.Text()
 	case translation.FieldModel:
 		return m.Model()
+	case translation.FieldAlternatives:
+		return m.Alternatives()
 	case translation.FieldJobID:
 		return m.JobID()
 	case translation.FieldVersion:
@@ -15874,6 +15946,8 @@ func (m *TranslationMutation) OldField(ctx context.Context, name string) (ent.Va
 		return m.OldText(ctx)
 	case translation.FieldModel:
 		return m.OldModel(ctx)
+	case translation.FieldAlternatives:
+		return m.OldAlternatives(ctx)
 	case translation.FieldJobID:
 		return m.OldJobID(ctx)
 	case translation.FieldVersion:
@@ -15949,6 +16023,13 @@ func (m *TranslationMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetModel(v)
+		return nil
+	case translation.FieldAlternatives:
+		v, ok := value.(json.RawMessage)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAlternatives(v)
 		return nil
 	case translation.FieldJobID:
 		v, ok := value.(string)
@@ -16027,6 +16108,9 @@ func (m *TranslationMutation) ClearedFields() []string {
 	if m.FieldCleared(translation.FieldModel) {
 		fields = append(fields, translation.FieldModel)
 	}
+	if m.FieldCleared(translation.FieldAlternatives) {
+		fields = append(fields, translation.FieldAlternatives)
+	}
 	return fields
 }
 
@@ -16046,6 +16130,9 @@ func (m *TranslationMutation) ClearField(name string) error {
 		return nil
 	case translation.FieldModel:
 		m.ClearModel()
+		return nil
+	case translation.FieldAlternatives:
+		m.ClearAlternatives()
 		return nil
 	}
 	return fmt.Errorf("unknown Translation nullable field %s", name)
@@ -16081,6 +16168,9 @@ func (m *TranslationMutation) ResetField(name string) error {
 		return nil
 	case translation.FieldModel:
 		m.ResetModel()
+		return nil
+	case translation.FieldAlternatives:
+		m.ResetAlternatives()
 		return nil
 	case translation.FieldJobID:
 		m.ResetJobID()

@@ -3,6 +3,7 @@
 package gen
 
 import (
+	"encoding/json"
 	"fmt"
 	"parley/ent/gen/note"
 	"parley/ent/gen/translation"
@@ -36,6 +37,8 @@ type Translation struct {
 	Text *string `json:"text,omitempty"`
 	// Model holds the value of the "model" field.
 	Model *string `json:"model,omitempty"`
+	// other ways to translate it, a list of jobspec.Alternative; none is null
+	Alternatives json.RawMessage `json:"alternatives,omitempty"`
 	// the owner's job that makes or made it
 	JobID string `json:"job_id,omitempty"`
 	// counts recorded changes
@@ -71,6 +74,8 @@ func (*Translation) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
+		case translation.FieldAlternatives:
+			values[i] = new([]byte)
 		case translation.FieldTextVersion, translation.FieldVersion:
 			values[i] = new(sql.NullInt64)
 		case translation.FieldID, translation.FieldNoteID, translation.FieldOwnerID, translation.FieldLanguage, translation.FieldState, translation.FieldText, translation.FieldModel, translation.FieldJobID:
@@ -153,6 +158,14 @@ func (_m *Translation) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Model = new(string)
 				*_m.Model = value.String
+			}
+		case translation.FieldAlternatives:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field alternatives", values[i])
+			} else if value != nil && len(*value) > 0 {
+				if err := json.Unmarshal(*value, &_m.Alternatives); err != nil {
+					return fmt.Errorf("unmarshal field alternatives: %w", err)
+				}
 			}
 		case translation.FieldJobID:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -237,6 +250,9 @@ func (_m *Translation) String() string {
 		builder.WriteString("model=")
 		builder.WriteString(*v)
 	}
+	builder.WriteString(", ")
+	builder.WriteString("alternatives=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Alternatives))
 	builder.WriteString(", ")
 	builder.WriteString("job_id=")
 	builder.WriteString(_m.JobID)

@@ -4,6 +4,7 @@ package gen
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"parley/ent/gen/note"
@@ -115,6 +116,12 @@ func (_c *TranslationCreate) SetNillableModel(v *string) *TranslationCreate {
 	if v != nil {
 		_c.SetModel(*v)
 	}
+	return _c
+}
+
+// SetAlternatives sets the "alternatives" field.
+func (_c *TranslationCreate) SetAlternatives(v json.RawMessage) *TranslationCreate {
+	_c.mutation.SetAlternatives(v)
 	return _c
 }
 
@@ -326,6 +333,10 @@ func (_c *TranslationCreate) createSpec() (*Translation, *sqlgraph.CreateSpec) {
 		_spec.SetField(translation.FieldModel, field.TypeString, value)
 		_node.Model = &value
 	}
+	if value, ok := _c.mutation.Alternatives(); ok {
+		_spec.SetField(translation.FieldAlternatives, field.TypeJSON, value)
+		_node.Alternatives = value
+	}
 	if value, ok := _c.mutation.JobID(); ok {
 		_spec.SetField(translation.FieldJobID, field.TypeString, value)
 		_node.JobID = value
@@ -460,6 +471,24 @@ func (u *TranslationUpsert) UpdateModel() *TranslationUpsert {
 // ClearModel clears the value of the "model" field.
 func (u *TranslationUpsert) ClearModel() *TranslationUpsert {
 	u.SetNull(translation.FieldModel)
+	return u
+}
+
+// SetAlternatives sets the "alternatives" field.
+func (u *TranslationUpsert) SetAlternatives(v json.RawMessage) *TranslationUpsert {
+	u.Set(translation.FieldAlternatives, v)
+	return u
+}
+
+// UpdateAlternatives sets the "alternatives" field to the value that was provided on create.
+func (u *TranslationUpsert) UpdateAlternatives() *TranslationUpsert {
+	u.SetExcluded(translation.FieldAlternatives)
+	return u
+}
+
+// ClearAlternatives clears the value of the "alternatives" field.
+func (u *TranslationUpsert) ClearAlternatives() *TranslationUpsert {
+	u.SetNull(translation.FieldAlternatives)
 	return u
 }
 
@@ -623,6 +652,27 @@ func (u *TranslationUpsertOne) UpdateModel() *TranslationUpsertOne {
 func (u *TranslationUpsertOne) ClearModel() *TranslationUpsertOne {
 	return u.Update(func(s *TranslationUpsert) {
 		s.ClearModel()
+	})
+}
+
+// SetAlternatives sets the "alternatives" field.
+func (u *TranslationUpsertOne) SetAlternatives(v json.RawMessage) *TranslationUpsertOne {
+	return u.Update(func(s *TranslationUpsert) {
+		s.SetAlternatives(v)
+	})
+}
+
+// UpdateAlternatives sets the "alternatives" field to the value that was provided on create.
+func (u *TranslationUpsertOne) UpdateAlternatives() *TranslationUpsertOne {
+	return u.Update(func(s *TranslationUpsert) {
+		s.UpdateAlternatives()
+	})
+}
+
+// ClearAlternatives clears the value of the "alternatives" field.
+func (u *TranslationUpsertOne) ClearAlternatives() *TranslationUpsertOne {
+	return u.Update(func(s *TranslationUpsert) {
+		s.ClearAlternatives()
 	})
 }
 
@@ -958,6 +1008,27 @@ func (u *TranslationUpsertBulk) UpdateModel() *TranslationUpsertBulk {
 func (u *TranslationUpsertBulk) ClearModel() *TranslationUpsertBulk {
 	return u.Update(func(s *TranslationUpsert) {
 		s.ClearModel()
+	})
+}
+
+// SetAlternatives sets the "alternatives" field.
+func (u *TranslationUpsertBulk) SetAlternatives(v json.RawMessage) *TranslationUpsertBulk {
+	return u.Update(func(s *TranslationUpsert) {
+		s.SetAlternatives(v)
+	})
+}
+
+// UpdateAlternatives sets the "alternatives" field to the value that was provided on create.
+func (u *TranslationUpsertBulk) UpdateAlternatives() *TranslationUpsertBulk {
+	return u.Update(func(s *TranslationUpsert) {
+		s.UpdateAlternatives()
+	})
+}
+
+// ClearAlternatives clears the value of the "alternatives" field.
+func (u *TranslationUpsertBulk) ClearAlternatives() *TranslationUpsertBulk {
+	return u.Update(func(s *TranslationUpsert) {
+		s.ClearAlternatives()
 	})
 }
 

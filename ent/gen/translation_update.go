@@ -4,6 +4,7 @@ package gen
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"parley/ent/gen/predicate"
@@ -12,6 +13,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
+	"entgo.io/ent/dialect/sql/sqljson"
 	"entgo.io/ent/schema/field"
 )
 
@@ -86,6 +88,24 @@ func (_u *TranslationUpdate) SetNillableModel(v *string) *TranslationUpdate {
 // ClearModel clears the value of the "model" field.
 func (_u *TranslationUpdate) ClearModel() *TranslationUpdate {
 	_u.mutation.ClearModel()
+	return _u
+}
+
+// SetAlternatives sets the "alternatives" field.
+func (_u *TranslationUpdate) SetAlternatives(v json.RawMessage) *TranslationUpdate {
+	_u.mutation.SetAlternatives(v)
+	return _u
+}
+
+// AppendAlternatives appends value to the "alternatives" field.
+func (_u *TranslationUpdate) AppendAlternatives(v json.RawMessage) *TranslationUpdate {
+	_u.mutation.AppendAlternatives(v)
+	return _u
+}
+
+// ClearAlternatives clears the value of the "alternatives" field.
+func (_u *TranslationUpdate) ClearAlternatives() *TranslationUpdate {
+	_u.mutation.ClearAlternatives()
 	return _u
 }
 
@@ -220,6 +240,17 @@ func (_u *TranslationUpdate) sqlSave(ctx context.Context) (_node int, err error)
 	if _u.mutation.ModelCleared() {
 		_spec.ClearField(translation.FieldModel, field.TypeString)
 	}
+	if value, ok := _u.mutation.Alternatives(); ok {
+		_spec.SetField(translation.FieldAlternatives, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedAlternatives(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, translation.FieldAlternatives, value)
+		})
+	}
+	if _u.mutation.AlternativesCleared() {
+		_spec.ClearField(translation.FieldAlternatives, field.TypeJSON)
+	}
 	if value, ok := _u.mutation.JobID(); ok {
 		_spec.SetField(translation.FieldJobID, field.TypeString, value)
 	}
@@ -308,6 +339,24 @@ func (_u *TranslationUpdateOne) SetNillableModel(v *string) *TranslationUpdateOn
 // ClearModel clears the value of the "model" field.
 func (_u *TranslationUpdateOne) ClearModel() *TranslationUpdateOne {
 	_u.mutation.ClearModel()
+	return _u
+}
+
+// SetAlternatives sets the "alternatives" field.
+func (_u *TranslationUpdateOne) SetAlternatives(v json.RawMessage) *TranslationUpdateOne {
+	_u.mutation.SetAlternatives(v)
+	return _u
+}
+
+// AppendAlternatives appends value to the "alternatives" field.
+func (_u *TranslationUpdateOne) AppendAlternatives(v json.RawMessage) *TranslationUpdateOne {
+	_u.mutation.AppendAlternatives(v)
+	return _u
+}
+
+// ClearAlternatives clears the value of the "alternatives" field.
+func (_u *TranslationUpdateOne) ClearAlternatives() *TranslationUpdateOne {
+	_u.mutation.ClearAlternatives()
 	return _u
 }
 
@@ -471,6 +520,17 @@ func (_u *TranslationUpdateOne) sqlSave(ctx context.Context) (_node *Translation
 	}
 	if _u.mutation.ModelCleared() {
 		_spec.ClearField(translation.FieldModel, field.TypeString)
+	}
+	if value, ok := _u.mutation.Alternatives(); ok {
+		_spec.SetField(translation.FieldAlternatives, field.TypeJSON, value)
+	}
+	if value, ok := _u.mutation.AppendedAlternatives(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, translation.FieldAlternatives, value)
+		})
+	}
+	if _u.mutation.AlternativesCleared() {
+		_spec.ClearField(translation.FieldAlternatives, field.TypeJSON)
 	}
 	if value, ok := _u.mutation.JobID(); ok {
 		_spec.SetField(translation.FieldJobID, field.TypeString, value)

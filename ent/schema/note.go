@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"encoding/json"
+
 	"entgo.io/ent"
 	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema"
@@ -76,6 +78,7 @@ func (Translation) Fields() []ent.Field {
 		field.Enum("state").Values("PENDING", "READY", "STALE", "FAILED", "CANCELLED").Default("PENDING"),
 		field.Text("text").Optional().Nillable(),
 		field.String("model").Optional().Nillable(),
+		field.JSON("alternatives", json.RawMessage{}).Optional().Comment("other ways to translate it, a list of jobspec.Alternative; none is null"),
 		field.String("job_id").Comment("the owner's job that makes or made it"),
 		field.Int64("version").Default(1).Comment("counts recorded changes"),
 	}

@@ -12,6 +12,7 @@ import (
 	"parley/graph/listing"
 	"parley/graph/model"
 	"parley/internal/event"
+	"parley/internal/jobspec"
 	"parley/internal/note"
 	"strconv"
 	"sync/atomic"
@@ -27,6 +28,8 @@ type NoteResolver interface {
 	Translations(ctx context.Context, obj *gen.Note, history *bool) ([]*gen.Translation, error)
 }
 type TranslationResolver interface {
+	Alternatives(ctx context.Context, obj *gen.Translation, first *int) ([]*jobspec.Alternative, error)
+
 	Note(ctx context.Context, obj *gen.Translation) (*gen.Note, error)
 	Job(ctx context.Context, obj *gen.Translation) (*gen.Job, error)
 }
@@ -46,6 +49,20 @@ func (ec *executionContext) field_Note_translations_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["history"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Translation_alternatives_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
 	return args, nil
 }
 
@@ -978,6 +995,50 @@ func (ec *executionContext) fieldContext_Translation_state(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Translation", field, false, false, errors.New("field of type TranslationState does not have child fields"))
 }
 
+func (ec *executionContext) _Translation_alternatives(ctx context.Context, field graphql.CollectedField, obj *gen.Translation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Translation_alternatives(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Translation().Alternatives(ctx, obj, fc.Args["first"].(*int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*jobspec.Alternative) graphql.Marshaler {
+			return ec.marshalNTranslationAlternative2ᚕᚖparleyᚋinternalᚋjobspecᚐAlternativeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Translation_alternatives(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Translation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TranslationAlternative(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Translation_alternatives_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Translation_model(ctx context.Context, field graphql.CollectedField, obj *gen.Translation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1086,6 +1147,52 @@ func (ec *executionContext) fieldContext_Translation_job(_ context.Context, fiel
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _TranslationAlternative_text(ctx context.Context, field graphql.CollectedField, obj *jobspec.Alternative) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TranslationAlternative_text(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Text, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TranslationAlternative_text(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TranslationAlternative", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _TranslationAlternative_score(ctx context.Context, field graphql.CollectedField, obj *jobspec.Alternative) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TranslationAlternative_score(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Score, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TranslationAlternative_score(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TranslationAlternative", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
 func (ec *executionContext) _TranslationDirection_source(ctx context.Context, field graphql.CollectedField, obj *note.Direction) (ret graphql.Marshaler) {
@@ -2282,6 +2389,44 @@ func (ec *executionContext) _Translation(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "alternatives":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Translation_alternatives(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "model":
 			out.Values[i] = ec._Translation_model(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -2368,6 +2513,49 @@ func (ec *executionContext) _Translation(ctx context.Context, sel ast.SelectionS
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var translationAlternativeImplementors = []string{"TranslationAlternative"}
+
+func (ec *executionContext) _TranslationAlternative(ctx context.Context, sel ast.SelectionSet, obj *jobspec.Alternative) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, translationAlternativeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TranslationAlternative")
+		case "text":
+			out.Values[i] = ec._TranslationAlternative_text(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "score":
+			out.Values[i] = ec._TranslationAlternative_score(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -2780,6 +2968,32 @@ func (ec *executionContext) marshalNTranslation2ᚖparleyᚋentᚋgenᚐTranslat
 		return graphql.Null
 	}
 	return ec._Translation(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNTranslationAlternative2ᚕᚖparleyᚋinternalᚋjobspecᚐAlternativeᚄ(ctx context.Context, sel ast.SelectionSet, v []*jobspec.Alternative) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNTranslationAlternative2ᚖparleyᚋinternalᚋjobspecᚐAlternative(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNTranslationAlternative2ᚖparleyᚋinternalᚋjobspecᚐAlternative(ctx context.Context, sel ast.SelectionSet, v *jobspec.Alternative) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._TranslationAlternative(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNTranslationDirection2ᚕᚖparleyᚋinternalᚋnoteᚐDirectionᚄ(ctx context.Context, sel ast.SelectionSet, v []*note.Direction) graphql.Marshaler {

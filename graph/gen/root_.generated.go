@@ -591,14 +591,20 @@ type ComplexityRoot struct {
 	}
 
 	Translation struct {
-		CreatedAt func(childComplexity int) int
-		ID        func(childComplexity int) int
-		Job       func(childComplexity int) int
-		Language  func(childComplexity int) int
-		Model     func(childComplexity int) int
-		Note      func(childComplexity int) int
-		State     func(childComplexity int) int
-		Text      func(childComplexity int) int
+		Alternatives func(childComplexity int, first *int) int
+		CreatedAt    func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Job          func(childComplexity int) int
+		Language     func(childComplexity int) int
+		Model        func(childComplexity int) int
+		Note         func(childComplexity int) int
+		State        func(childComplexity int) int
+		Text         func(childComplexity int) int
+	}
+
+	TranslationAlternative struct {
+		Score func(childComplexity int) int
+		Text  func(childComplexity int) int
 	}
 
 	TranslationChanged struct {
@@ -2872,6 +2878,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TranslateNotesPayload.Jobs(childComplexity), true
 
+	case "Translation.alternatives":
+		if e.ComplexityRoot.Translation.Alternatives == nil {
+			break
+		}
+
+		args, err := ec.field_Translation_alternatives_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Translation.Alternatives(childComplexity, args["first"].(*int)), true
 	case "Translation.createdAt":
 		if e.ComplexityRoot.Translation.CreatedAt == nil {
 			break
@@ -2920,6 +2937,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Translation.Text(childComplexity), true
+
+	case "TranslationAlternative.score":
+		if e.ComplexityRoot.TranslationAlternative.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TranslationAlternative.Score(childComplexity), true
+	case "TranslationAlternative.text":
+		if e.ComplexityRoot.TranslationAlternative.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TranslationAlternative.Text(childComplexity), true
 
 	case "TranslationChanged.at":
 		if e.ComplexityRoot.TranslationChanged.At == nil {
@@ -4486,6 +4516,14 @@ enum TranslationState {
   CANCELLED
 }
 
+"""Another way to translate a text: some of its sentences are said otherwise."""
+type TranslationAlternative {
+  """The whole text, in the format of its note."""
+  text: String!
+  """How much less the model favours it than the translation, 0 or less: for each sentence the difference of the log-probabilities, over the number of tokens to the power of the model's length penalty, and the sum of these."""
+  score: Float!
+}
+
 """What a model made of one version of a note's text. It is written once."""
 type Translation implements Node {
   """The translation's id."""
@@ -4496,6 +4534,11 @@ type Translation implements Node {
   text: String
   """What is known of it."""
   state: TranslationState!
+  """Other ways to translate the text, the best first. Empty until the text is there, for texts of more than 4 KiB, and where the model does not search with beams."""
+  alternatives(
+    """The first so many, 0 to 10."""
+    first: Int = 5
+  ): [TranslationAlternative!]!
   """The model that made it; null until it is there."""
   model: String
   """When it was asked for."""
@@ -6120,6 +6163,8 @@ func (ec *executionContext) childFields_Translation(ctx context.Context, field g
 		return ec.fieldContext_Translation_text(ctx, field)
 	case "state":
 		return ec.fieldContext_Translation_state(ctx, field)
+	case "alternatives":
+		return ec.fieldContext_Translation_alternatives(ctx, field)
 	case "model":
 		return ec.fieldContext_Translation_model(ctx, field)
 	case "createdAt":
@@ -6130,6 +6175,16 @@ func (ec *executionContext) childFields_Translation(ctx context.Context, field g
 		return ec.fieldContext_Translation_job(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Translation", field.Name)
+}
+
+func (ec *executionContext) childFields_TranslationAlternative(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "text":
+		return ec.fieldContext_TranslationAlternative_text(ctx, field)
+	case "score":
+		return ec.fieldContext_TranslationAlternative_score(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TranslationAlternative", field.Name)
 }
 
 func (ec *executionContext) childFields_TranslationDirection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -220,7 +220,7 @@ var matrix = map[string]row{
 	"Query.noteStats": read(`{ noteStats { total byLanguage { language count } byTarget { language count } byState { state count } } }`),
 	"Query.languages": read(`{ languages { source target pivot available } }`),
 	"Query.jobs":      read(`{ jobs { totalCount nodes { id state attempts { number } waitingFor } } }`),
-	"Query.note":      thing(`query($note: ID!) { note(id: $note) { id text translations(history: true) { id note { id } job { id } } } }`),
+	"Query.note":      thing(`query($note: ID!) { note(id: $note) { id text translations(history: true) { id alternatives { text score } note { id } job { id } } } }`),
 	"Query.job":       thing(`query($job: ID!) { job(id: $job) { id state attempts { number } result { __typename } } }`),
 	"Query.node":      maybe(`query($note: ID!) { node(id: $note) { id } }`),
 	"Query.nodes":     maybe(`query($note: ID!) { nodes(ids: [$note]) { id } }`),

@@ -25,4 +25,19 @@ type Translated struct {
 	// Model is the name of the bundle that made it; two names joined by '+'
 	// when the text went through a pivot of another bundle.
 	Model string `json:"model"`
+	// Alternatives are other ways to translate the text, the best first, at most
+	// MaxAlternatives; none for a long text, and none of a model without beams.
+	Alternatives []Alternative `json:"alternatives,omitempty"`
+}
+
+// MaxAlternatives is how many a translation has at most.
+const MaxAlternatives = 10
+
+// Alternative is another way to translate a text, in which some sentences are said otherwise.
+type Alternative struct {
+	Text string `json:"text"`
+	// Score is how much less the model favours it than the translation, 0 or less: for each
+	// sentence the difference of what beams are ranked by, the log-probability over the
+	// number of tokens to the power of the length penalty, and the sum of these.
+	Score float64 `json:"score"`
 }

@@ -2,6 +2,7 @@ package note
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -89,8 +90,10 @@ type exportedTranslation struct {
 	State       translation.State `json:"state"`
 	Text        *string           `json:"text"`
 	Model       *string           `json:"model"`
-	CreatedAt   time.Time         `json:"createdAt"`
-	UpdatedAt   time.Time         `json:"updatedAt"`
+	// Alternatives are as they are kept, nil where there are none.
+	Alternatives json.RawMessage `json:"alternatives,omitempty"`
+	CreatedAt    time.Time       `json:"createdAt"`
+	UpdatedAt    time.Time       `json:"updatedAt"`
 }
 
 // exportAccount writes the notes of an account, then all translations of them.
@@ -114,7 +117,7 @@ func (s *Service) exportAccount(ctx context.Context, account string, write domai
 		func(t *gen.Translation) string { return t.ID },
 		func(t *gen.Translation) error {
 			return write("Translation", exportedTranslation{
-				t.ID, t.NoteID, t.Language, t.TextVersion, t.State, t.Text, t.Model, t.CreatedAt.UTC(), t.UpdatedAt.UTC(),
+				t.ID, t.NoteID, t.Language, t.TextVersion, t.State, t.Text, t.Model, t.Alternatives, t.CreatedAt.UTC(), t.UpdatedAt.UTC(),
 			})
 		})
 	if err != nil {

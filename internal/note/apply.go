@@ -112,6 +112,9 @@ func (s *Service) write(ctx context.Context, t *gen.Translation, out job.Outcome
 			state = Stale
 		}
 		u.SetText(done.Text).SetModel(done.Model)
+		if err := setAlternatives(u, done.Alternatives); err != nil {
+			return state, err
+		}
 	case job.Cancelled:
 		state = Cancelled
 	}

@@ -119,7 +119,7 @@ func (s *Service) load(ctx context.Context, id string) (*gen.Note, error) {
 // note: the newest per language, or with history all, the newest first.
 func (s *Service) Translations(ctx context.Context, notes []string, history bool) (map[string][]*gen.Translation, error) {
 	rows, err := s.store.Client(ctx).Translation.Query().Where(translation.NoteIDIn(notes...)).
-		Order(gen.Asc(translation.FieldLanguage), gen.Desc(translation.FieldTextVersion), gen.Asc(translation.FieldID)).All(ctx)
+		Order(gen.Asc(translation.FieldLanguage), gen.Desc(translation.FieldTextVersion), gen.Asc(translation.FieldID)).Select(withoutAlternatives...).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read translations: %w", err)
 	}
@@ -139,13 +139,13 @@ func (s *Service) Translation(ctx context.Context, id string) (*gen.Translation,
 	if err := store.CheckID("tr", id, "id"); err != nil {
 		return nil, err
 	}
-	t, err := s.store.Client(ctx).Translation.Get(ctx, id)
+	t, err := s.store.Client(ctx).Translation.Query().Where(translation.ID(id)).Select(withoutAlternatives...).Only(ctx)
 	return t, store.Found(err, "translation")
 }
 
 // TranslationsByID gives translations that the viewer may see, by id.
 func (s *Service) TranslationsByID(ctx context.Context, ids []string) (map[string]*gen.Translation, error) {
-	rows, err := s.store.Client(ctx).Translation.Query().Where(translation.IDIn(ids...)).All(ctx)
+	rows, err := s.store.Client(ctx).Translation.Query().Where(translation.IDIn(ids...)).Select(withoutAlternatives...).All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read translations: %w", err)
 	}

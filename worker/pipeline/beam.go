@@ -63,16 +63,17 @@ func (b *beams) step(beam int) (int, int64) {
 	return b.parents[beam], tokens[len(tokens)-1]
 }
 
-func (b *beams) outputs() [][]int64 {
+func (b *beams) outputs() []Output {
 	if !b.ended {
 		return nil
 	}
-	all := make([][]int64, 0, b.returned)
+	all := make([]Output, 0, b.returned)
 	for _, h := range b.finished[:min(b.returned, len(b.finished))] {
-		all = append(all, h.tokens)
+		all = append(all, Output{h.tokens, h.score})
 	}
 	if len(all) == 0 {
-		all = append(all, b.running[0].tokens)
+		tokens := b.running[0].tokens
+		all = append(all, Output{tokens, b.running[0].score / powLength(len(tokens)-b.rules.origin, b.penalty)})
 	}
 	return all
 }

@@ -29,7 +29,7 @@ func logitsFor(seed uint64, written []int64, vocabulary int) []float32 {
 }
 
 // runSearch runs a search without a model behind it.
-func runSearch(t *testing.T, s search, seed uint64, origin []int64, vocabulary, limit int) [][]int64 {
+func runSearch(t *testing.T, s search, seed uint64, origin []int64, vocabulary, limit int) []Output {
 	t.Helper()
 	written := [][]int64{slices.Clone(origin)}
 	for range limit + 1 {
@@ -205,11 +205,45 @@ func TestBeamsEqualTheOriginalWrittenDown(t *testing.T) {
 		seed := uint64(round)
 		want := oracle(&g, limit, seed, vocabulary)
 		origin := []int64{g.DecoderStart}
-		got := runSearch(t, newBeams(newRules(&g, nil, 1, limit), &g, origin, nil), seed, origin, vocabulary, limit)[0]
+		got := runSearch(t, newBeams(newRules(&g, nil, 1, limit), &g, origin, nil), seed, origin, vocabulary, limit)[0].Tokens
 		if !slices.Equal(got, want) {
 			t.Errorf("round %d: got %v, want %v with %s", round, got, want, describe(&g))
 			if round > 500 {
 				return
+			}
+		}
+	}
+}
+
+// Whoever wants more of the beams gets the same first output, and the others behind it.
+func TestMoreOutputsChangeNothing(t *testing.T) {
+	t.Parallel()
+	const vocabulary = 24
+	for seed := range uint64(300) {
+		g := bundle.Generation{
+			DecoderStart: 23, EOS: bundle.Tokens{0}, NumBeams: 2 + int(seed%4), NumReturnSequences: 1, MaxLength: 12,
+			RepetitionPenalty: 1, EncoderRepetitionPenalty: 1, LengthPenalty: float64(seed % 3), Renormalize: seed%2 == 0,
+		}
+		search := func() []Output {
+			return runSearch(t, newBeams(newRules(&g, nil, 1, 12), &g, []int64{23}, nil), seed, []int64{23}, vocabulary, 12)
+		}
+		one := search()
+		require.Len(t, one, 1)
+		g.NumReturnSequences = g.NumBeams
+		all := search()
+		require.Len(t, all, g.NumBeams)
+		require.Equal(t, one[0], all[0])
+		for i := range all {
+			var sum float64
+			for at := 1; at < len(all[i].Tokens); at++ {
+				row := oracleScores(logitsFor(seed, all[i].Tokens[:at], vocabulary), all[i].Tokens[:at], &g, 12)
+				sum += float64(row[all[i].Tokens[at]])
+			}
+			want := sum / math.Pow(float64(len(all[i].Tokens)-1), g.LengthPenalty)
+			require.InDelta(t, want, all[i].Score, 1e-3, "the score is that of its own tokens")
+			for _, before := range all[:i] {
+				require.GreaterOrEqual(t, before.Score, all[i].Score)
+				require.NotEqual(t, before.Tokens, all[i].Tokens)
 			}
 		}
 	}

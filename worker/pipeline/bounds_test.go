@@ -50,10 +50,10 @@ func TestEngine_SettingsThatForbidEverythingFailAlone(t *testing.T) {
 			got := ends(c, 1)[0]
 			if i != 1 {
 				require.NoError(t, got.err)
-				var want [][]int64
+				var want []Output
 				g := NewGenerator(&scripted{t: t, size: e.Generator.Dimensions()}, NewGate(1))
 				alone := *requests[i]
-				alone.Done = func(o [][]int64) { want = o }
+				alone.Done = func(o []Output) { want = o }
 				require.NoError(t, g.Run(t.Context(), []*Request{&alone}, nil))
 				assert.Equal(t, want, got.outputs)
 				continue
@@ -112,9 +112,9 @@ func TestEngine_OutputsThatGrowTooLargeTogetherGoOnAlone(t *testing.T) {
 		runWith(t, e)
 		for _, k := range ends(c, 2) {
 			require.NoError(t, k.err)
-			assert.Len(t, k.outputs[0], 60)
+			assert.Len(t, k.outputs[0].Tokens, 60)
 			if k.index == 0 {
-				outputs[i] = k.outputs[0]
+				outputs[i] = k.outputs[0].Tokens
 			}
 		}
 		assert.Equal(t, [][]int{{2, 1, 1}, {2}}[i], *batches)
@@ -129,7 +129,7 @@ func TestEngine_OpenEndsEndWhereMemoryDoes(t *testing.T) {
 	requests := requestsOf(4)
 	requests[0].Settings.NumBeams, requests[0].Settings.MaxLength, requests[0].Settings.EOS = 1, 0, nil
 	var got []int64
-	requests[0].Done = func(o [][]int64) { got = o[0] }
+	requests[0].Done = func(o []Output) { got = o[0].Tokens }
 	runWith(t, e)
 	require.NoError(t, e.Generate(t.Context(), requests, false))
 	assert.Len(t, got, 20)

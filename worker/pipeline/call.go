@@ -33,7 +33,7 @@ type item struct {
 type news struct {
 	index   int
 	token   int64
-	outputs [][]int64
+	outputs []Output
 	err     error
 }
 
@@ -80,7 +80,7 @@ func (it *item) order(model string, done func()) *Request {
 		done()
 		it.call.tell(news{index: it.index, err: ModelError(model, err)})
 	}
-	r.Done = func(outputs [][]int64) {
+	r.Done = func(outputs []Output) {
 		done()
 		it.call.tell(news{index: it.index, outputs: outputs})
 	}

@@ -85,7 +85,7 @@ func (c *comparison) generate(ctx context.Context, raw json.RawMessage, inputs .
 	outputs := make([][]int64, len(inputs))
 	requests := make([]*Request, len(inputs))
 	for i, ids := range inputs {
-		requests[i] = &Request{Input: ids, Settings: settings, Done: func(best [][]int64) { outputs[i] = best[0] }}
+		requests[i] = &Request{Input: ids, Settings: settings, Done: func(best []Output) { outputs[i] = best[0].Tokens }}
 	}
 	together := len(requests)
 	if c.generator.Dimensions().Single {

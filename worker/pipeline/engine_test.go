@@ -196,7 +196,7 @@ func TestEngine_KeepsNothingOfWhatLeftABatch(t *testing.T) {
 	leave()
 	joined := b.join()
 	assert.Len(t, joined, 1, "who went away makes room")
-	joined[0].Done([][]int64{{1}})
+	joined[0].Done([]Output{{Tokens: []int64{1}}})
 	assert.Len(t, b.under, 1)
 	assert.Equal(t, items, b.left())
 }

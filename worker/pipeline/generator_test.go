@@ -168,7 +168,7 @@ func TestGenerator_GivesEachRequestItsOwnOutput(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("beams=%d/threads=%d/prompted=%v/part=%d", beams, size.Threads, size.Prompted, part), func(t *testing.T) {
 				t.Parallel()
-				want, got := map[int][][]int64{}, map[int][][]int64{}
+				want, got := map[int][]Output{}, map[int][]Output{}
 				var all []*Request
 				for i := range requests {
 					r := &Request{Input: append([]int64{int64(i + 1)}, make([]int64, 1+i%4)...), Settings: settingsOf(i, beams), Seed: uint64(i)}
@@ -177,7 +177,7 @@ func TestGenerator_GivesEachRequestItsOwnOutput(t *testing.T) {
 						want[i] = runSearch(t, newSearch(r, origin, r.Settings.Limit(len(origin), size.Positions)), uint64(i+1), origin, size.Vocabulary, 16)
 					}
 					r.Dropped = func() bool { return i%4 == 3 }
-					r.Done = func(outputs [][]int64) { got[i] = outputs }
+					r.Done = func(outputs []Output) { got[i] = outputs }
 					all = append(all, r)
 				}
 				later := all[4:]
@@ -203,7 +203,7 @@ func TestGenerator_GoesOnBehindWhatWasRecorded(t *testing.T) {
 	run := func(i int, recorded []int64) (output, wrote []int64) {
 		r := &Request{Input: []int64{int64(i + 1), 5}, Settings: settingsOf(i, 1), Seed: 9, Recorded: recorded}
 		r.Wrote = func(token int64) { wrote = append(wrote, token) }
-		r.Done = func(outputs [][]int64) { output = outputs[0] }
+		r.Done = func(outputs []Output) { output = outputs[0].Tokens }
 		require.NoError(t, NewGenerator(&scripted{t: t, size: size}, NewGate(1)).Run(t.Context(), []*Request{r}, nil))
 		return output, wrote
 	}

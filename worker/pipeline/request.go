@@ -36,7 +36,18 @@ type Request struct {
 	Failed  func(err error)
 	Dropped func() bool
 	Wrote   func(token int64)
-	Done    func(outputs [][]int64)
+	Done    func(outputs []Output)
+}
+
+// Output is what a search found.
+type Output struct {
+	// Tokens are those of the output, with what it begins with.
+	Tokens []int64
+	// Score is what a beam search ranks it by: the sum of the tokens' log-probabilities
+	// after the rules, divided by their number to the power of the length penalty. Where
+	// there were too few ways on, what had to be doubled is out of reach, about a billion
+	// lower before the division. It is 0 where no beams were searched.
+	Score float32
 }
 
 func (r *Request) dropped() bool { return r.Dropped != nil && r.Dropped() }

@@ -19,7 +19,7 @@ type search interface {
 	step(beam int) (parent int, token int64)
 	// outputs are the results, the best first, each with what it began with; nil
 	// while the search goes on.
-	outputs() [][]int64
+	outputs() []Output
 }
 
 // newSearch makes the search that a request's settings ask for. An output begins with
@@ -104,11 +104,11 @@ func (c *chain) append(token int64) {
 
 func (c *chain) step(int) (int, int64) { return 0, c.written[len(c.written)-1] }
 
-func (c *chain) outputs() [][]int64 {
+func (c *chain) outputs() []Output {
 	if !c.ended {
 		return nil
 	}
-	return [][]int64{c.written}
+	return []Output{{Tokens: c.written}}
 }
 
 // powLength is length to the power of the length penalty, as a float32 divisor.

@@ -38,7 +38,7 @@ func TestTheLayoutsWriteTheSame(t *testing.T) {
 			settings, err := b.Generation.With([]byte(`{"max_new_tokens": 40, "min_new_tokens": 40}`))
 			require.NoError(t, err)
 			input := []int64{5, 3000, 17, 99, 1204, 7, 42, 77, 8}
-			r := &pipeline.Request{Input: input, Settings: settings, Done: func(outputs [][]int64) { written[layout] = outputs[0] }}
+			r := &pipeline.Request{Input: input, Settings: settings, Done: func(o []pipeline.Output) { written[layout] = o[0].Tokens }}
 			require.NoError(t, pipeline.NewGenerator(m, pipeline.NewGate(1)).Run(t.Context(), []*pipeline.Request{r}, nil))
 			require.NoError(t, m.Close())
 		}

@@ -629,6 +629,7 @@ var (
 		{Name: "state", Type: field.TypeEnum, Enums: []string{"PENDING", "READY", "STALE", "FAILED", "CANCELLED"}, Default: "PENDING"},
 		{Name: "text", Type: field.TypeString, Nullable: true, Size: 2147483647},
 		{Name: "model", Type: field.TypeString, Nullable: true},
+		{Name: "alternatives", Type: field.TypeJSON, Nullable: true},
 		{Name: "job_id", Type: field.TypeString},
 		{Name: "version", Type: field.TypeInt64, Default: 1},
 		{Name: "note_id", Type: field.TypeString, Size: 64},
@@ -641,7 +642,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "translations_notes_translations",
-				Columns:    []*schema.Column{TranslationsColumns[11]},
+				Columns:    []*schema.Column{TranslationsColumns[12]},
 				RefColumns: []*schema.Column{NotesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -650,7 +651,7 @@ var (
 			{
 				Name:    "translation_note_id_language_text_version",
 				Unique:  true,
-				Columns: []*schema.Column{TranslationsColumns[11], TranslationsColumns[4], TranslationsColumns[5]},
+				Columns: []*schema.Column{TranslationsColumns[12], TranslationsColumns[4], TranslationsColumns[5]},
 			},
 			{
 				Name:    "translation_owner_id_language_state",

@@ -829,7 +829,7 @@ func init() {
 	// translation.LanguageValidator is a validator for the "language" field. It is called by the builders before save.
 	translation.LanguageValidator = translationDescLanguage.Validators[0].(func(string) error)
 	// translationDescVersion is the schema descriptor for version field.
-	translationDescVersion := translationFields[8].Descriptor()
+	translationDescVersion := translationFields[9].Descriptor()
 	// translation.DefaultVersion holds the default value on creation for the version field.
 	translation.DefaultVersion = translationDescVersion.Default.(int64)
 	// translationDescID is the schema descriptor for id field.

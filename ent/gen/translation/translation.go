@@ -34,6 +34,8 @@ const (
 	FieldText = "text"
 	// FieldModel holds the string denoting the model field in the database.
 	FieldModel = "model"
+	// FieldAlternatives holds the string denoting the alternatives field in the database.
+	FieldAlternatives = "alternatives"
 	// FieldJobID holds the string denoting the job_id field in the database.
 	FieldJobID = "job_id"
 	// FieldVersion holds the string denoting the version field in the database.
@@ -63,6 +65,7 @@ var Columns = []string{
 	FieldState,
 	FieldText,
 	FieldModel,
+	FieldAlternatives,
 	FieldJobID,
 	FieldVersion,
 }

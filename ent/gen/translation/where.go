@@ -600,6 +600,16 @@ func ModelContainsFold(v string) predicate.Translation {
 	return predicate.Translation(sql.FieldContainsFold(FieldModel, v))
 }
 
+// AlternativesIsNil applies the IsNil predicate on the "alternatives" field.
+func AlternativesIsNil() predicate.Translation {
+	return predicate.Translation(sql.FieldIsNull(FieldAlternatives))
+}
+
+// AlternativesNotNil applies the NotNil predicate on the "alternatives" field.
+func AlternativesNotNil() predicate.Translation {
+	return predicate.Translation(sql.FieldNotNull(FieldAlternatives))
+}
+
 // JobIDEQ applies the EQ predicate on the "job_id" field.
 func JobIDEQ(v string) predicate.Translation {
 	return predicate.Translation(sql.FieldEQ(FieldJobID, v))

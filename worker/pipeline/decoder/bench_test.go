@@ -42,7 +42,7 @@ func BenchmarkTokens(b *testing.B) {
 					}
 					requests := make([]*pipeline.Request, len(part))
 					for i, ids := range part {
-						requests[i] = &pipeline.Request{Input: ids, Settings: settings, Done: func(o [][]int64) { written += len(o[0]) - 1 }}
+						requests[i] = &pipeline.Request{Input: ids, Settings: settings, Done: func(o []pipeline.Output) { written += len(o[0].Tokens) - 1 }}
 					}
 					l.run(b, requests, nil)
 				}

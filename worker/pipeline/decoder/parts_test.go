@@ -51,7 +51,7 @@ func writeAll(t *testing.T, m Model, settings bundle.Generation) [][]int64 {
 		for at := range input {
 			input[at] = int64(5 + (at*7+i)%100)
 		}
-		return []*pipeline.Request{{Input: input, Settings: settings, Done: func(o [][]int64) { outputs[i] = o[0] }}}
+		return []*pipeline.Request{{Input: input, Settings: settings, Done: func(o []pipeline.Output) { outputs[i] = o[0].Tokens }}}
 	}
 	require.NoError(t, pipeline.NewGenerator(m, pipeline.NewGate(1)).Run(t.Context(), more(), more))
 	for i, o := range outputs {

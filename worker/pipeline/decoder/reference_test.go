@@ -59,7 +59,7 @@ func (l *bench) request(t testing.TB, raw json.RawMessage, input []int64, into *
 	t.Helper()
 	settings, err := l.bundle.Generation.With(raw)
 	require.NoError(t, err)
-	return &pipeline.Request{Input: input, Settings: settings, Done: func(outputs [][]int64) { *into = outputs[0] }}
+	return &pipeline.Request{Input: input, Settings: settings, Done: func(o []pipeline.Output) { *into = o[0].Tokens }}
 }
 
 func (l *bench) run(t testing.TB, requests []*pipeline.Request, more func() []*pipeline.Request) {
@@ -147,7 +147,7 @@ func TestSamplesDependOnTheirSeedAlone(t *testing.T) {
 					require.NoError(t, err)
 					key := fmt.Sprint(i, settings)
 					r := &pipeline.Request{Input: c.InputIDs, Settings: g, Seed: uint64(i), Sequence: 1}
-					r.Done = func(o [][]int64) { outputs[key] = append(outputs[key], o[0]) }
+					r.Done = func(o []pipeline.Output) { outputs[key] = append(outputs[key], o[0].Tokens) }
 					if round == 0 {
 						l.run(t, []*pipeline.Request{r}, nil)
 					} else {
@@ -185,13 +185,13 @@ func TestRecordedOutputsGoOn(t *testing.T) {
 				origin = len(c.InputIDs)
 			}
 			var whole []int64
-			r := pipeline.Request{Input: c.InputIDs, Settings: g, Seed: 3, Done: func(o [][]int64) { whole = o[0] }}
+			r := pipeline.Request{Input: c.InputIDs, Settings: g, Seed: 3, Done: func(o []pipeline.Output) { whole = o[0].Tokens }}
 			l.run(t, []*pipeline.Request{&r}, nil)
 			for cut := 0; cut < len(whole)-origin; cut += 3 {
 				again := r
 				var got []int64
 				again.Recorded = whole[origin : origin+cut]
-				again.Done = func(o [][]int64) { got = o[0] }
+				again.Done = func(o []pipeline.Output) { got = o[0].Tokens }
 				l.run(t, []*pipeline.Request{&again}, nil)
 				assert.Equal(t, whole, got, "cut after %d tokens", cut)
 			}

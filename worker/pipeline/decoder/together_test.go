@@ -31,7 +31,7 @@ func TestEqualPromptsAreReadOnce(t *testing.T) {
 		requests := func(into *[5][]int64) []*pipeline.Request {
 			var all []*pipeline.Request
 			for i := range into {
-				all = append(all, &pipeline.Request{Input: input, Settings: settings, Seed: 3, Sequence: i, Done: func(o [][]int64) { into[i] = o[0] }})
+				all = append(all, &pipeline.Request{Input: input, Settings: settings, Seed: 3, Sequence: i, Done: func(o []pipeline.Output) { into[i] = o[0].Tokens }})
 			}
 			return all
 		}

@@ -28,8 +28,8 @@ func Alone() CallOption { return func(o *callOptions) { o.alone = true } }
 
 // Translate translates a text, sentence by sentence; line breaks, lists,
 // indentation and the space between sentences stay, and so do addresses and
-// placeholders. It may be called
-// concurrently, and sentences of all calls run together. progress, which may be
+// placeholders. Texts of up to 4 KiB come with alternatives where the model searches with
+// beams. It may be called concurrently, and sentences of all calls run together. progress, which may be
 // nil, is called on this goroutine with the share of the text that is done (0
 // to 1) and the text so far, up to the first sentence that is not; both only
 // grow. When ctx ends, the sentences of this call stop and its error is
@@ -53,10 +53,14 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 		return jobspec.Translated{}, ctx.Err()
 	}
 	source := read(job, hops[0].pair.source)
+	var p *passage
 	segments, shown := source.segments, shown{standIns: &source.standIns}
 	for i, h := range hops {
-		p := &passage{hop: h, number: i, alone: o.alone, record: o.record}
+		p = &passage{hop: h, number: i, alone: o.alone, record: o.record}
 		last := i == len(hops)-1
+		if last && len(job.Text) <= maxVariedText {
+			p.beams = 1 + jobspec.MaxAlternatives
+		}
 		p.progress = func(share float64) {
 			if progress == nil {
 				return
@@ -71,7 +75,10 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 			return jobspec.Translated{}, err
 		}
 	}
-	return jobspec.Translated{Text: source.show(document.Join(segments)), Model: modelName(hops)}, nil
+	show := func(all []document.Segment) string { return source.show(document.Join(all)) }
+	done := jobspec.Translated{Text: show(segments), Model: modelName(hops)}
+	done.Alternatives = p.alternatives(done.Text, show)
+	return done, nil
 }
 
 func checkText(text string) error {

@@ -16,6 +16,8 @@ type passage struct {
 	number int
 	alone  bool
 	record *record
+	// beams is how many ways to say a sentence are wanted, where there are so many.
+	beams int
 	// progress is told the share of the hop that is done.
 	progress func(share float64)
 
@@ -25,6 +27,8 @@ type passage struct {
 	done     []bool
 	complete int
 	prefix   strings.Builder
+	// varied are the sentences that can be said in other ways, as they were finished.
+	varied []varied
 }
 
 // pending is a sentence in the engine's hands.
@@ -49,21 +53,24 @@ func (p *passage) translate(ctx context.Context, segments []document.Segment) ([
 		return p.segments, nil
 	}
 	by := p.hop.by
-	finish := func(i int, text string) {
+	finish := func(i int, text string, others []Variant) {
 		s := sentences[i]
-		p.finish(s, text)
+		p.finish(s, text, others)
 		finished += len(s.rest)
-		p.record.add(p.number, i, text)
+		p.record.add(Sentence{p.number, i, text, others})
 		p.progress(float64(finished) / float64(total))
 	}
+	settings := p.hop.settings
+	settings.NumReturnSequences = max(1, min(p.beams, settings.NumBeams))
 	var requests []*pipeline.Request
 	for i, ids := range inputs {
-		if text, ok := p.record.recall(p.number, i); ok {
-			finish(i, text)
+		if s, ok := p.record.recall(p.number, i); ok {
+			finish(i, s.Text, s.Others)
 			continue
 		}
-		requests = append(requests, &pipeline.Request{Input: ids, Settings: p.hop.settings, Done: func(outputs [][]int64) {
-			finish(i, by.tokenizer.Decode(outputs[0]))
+		requests = append(requests, &pipeline.Request{Input: ids, Settings: settings, Done: func(outputs []pipeline.Output) {
+			text := by.tokenizer.Decode(outputs[0].Tokens)
+			finish(i, text, variants(outputs, text, by.tokenizer.Decode))
 		}})
 	}
 	model, release, err := by.kept.Use(ctx)
@@ -124,10 +131,17 @@ func (p *passage) fits(text string) bool {
 	return len(p.encode(rest)) <= max(limit*2/3, 4)
 }
 
-func (p *passage) finish(s pending, text string) {
-	if len(s.carried) > 0 {
-		text = restore(text, s.rest, s.carried)
+// whole puts what was taken out of the sentence into its translation.
+func (s pending) whole(text string) string {
+	if len(s.carried) == 0 {
+		return text
 	}
+	return restore(text, s.rest, s.carried)
+}
+
+func (p *passage) finish(s pending, text string, others []Variant) {
+	text = s.whole(text)
+	p.vary(s, text, others)
 	p.segments[s.segment].Text = text
 	p.done[s.segment] = true
 	for p.complete < len(p.segments) && p.done[p.complete] {

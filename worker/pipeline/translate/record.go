@@ -1,11 +1,13 @@
 package translate
 
 // Sentence is one that was translated, as an attempt keeps it for another: the one with the
-// number Index of those that the hop Hop translates, and what the model made of it.
+// number Index of those that the hop Hop translates, and what the model made of it. Others
+// are the other ways where alternatives are wanted; an attempt before there were any kept none.
 type Sentence struct {
-	Hop   int    `json:"hop"`
-	Index int    `json:"index"`
-	Text  string `json:"text"`
+	Hop    int       `json:"hop"`
+	Index  int       `json:"index"`
+	Text   string    `json:"text"`
+	Others []Variant `json:"others,omitempty"`
 }
 
 // Keeping lets a call go on behind the sentences that an earlier one with the same job
@@ -13,16 +15,16 @@ type Sentence struct {
 // not change them. A sentence under way begins anew.
 func Keeping(recorded []Sentence, keep func(all []Sentence)) CallOption {
 	return func(o *callOptions) {
-		o.record = &record{known: map[sentencePlace]string{}, keep: keep}
+		o.record = &record{known: map[sentencePlace]Sentence{}, keep: keep}
 		for _, s := range recorded {
-			o.record.known[sentencePlace{s.Hop, s.Index}] = s.Text
+			o.record.known[sentencePlace{s.Hop, s.Index}] = s
 		}
 	}
 }
 
 // record is what is kept of a call; nil keeps nothing.
 type record struct {
-	known map[sentencePlace]string
+	known map[sentencePlace]Sentence
 	// all only gets longer, so that whoever was given it keeps what they have.
 	all  []Sentence
 	keep func(all []Sentence)
@@ -31,19 +33,19 @@ type record struct {
 type sentencePlace struct{ hop, index int }
 
 // add notes a sentence that was translated.
-func (r *record) add(hop, index int, text string) {
+func (r *record) add(s Sentence) {
 	if r == nil {
 		return
 	}
-	r.all = append(r.all, Sentence{hop, index, text})
+	r.all = append(r.all, s)
 	r.keep(r.all[:len(r.all):len(r.all)])
 }
 
 // recall gives a sentence that an earlier call translated.
-func (r *record) recall(hop, index int) (text string, ok bool) {
+func (r *record) recall(hop, index int) (s Sentence, ok bool) {
 	if r == nil {
-		return "", false
+		return Sentence{}, false
 	}
-	text, ok = r.known[sentencePlace{hop, index}]
-	return text, ok
+	s, ok = r.known[sentencePlace{hop, index}]
+	return s, ok
 }

@@ -61,7 +61,7 @@ func (w *Writer) compare(ctx context.Context, g *pipeline.Generator, c pipeline.
 	}
 	ids := w.tokenizer.EncodePrompt(prompt)
 	var output []int64
-	r := &pipeline.Request{Input: ids, Settings: settings, Done: func(outputs [][]int64) { output = outputs[0] }}
+	r := &pipeline.Request{Input: ids, Settings: settings, Done: func(outputs []pipeline.Output) { output = outputs[0].Tokens }}
 	if err := g.Run(ctx, []*pipeline.Request{r}, nil); err != nil {
 		return err
 	}

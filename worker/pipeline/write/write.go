@@ -133,9 +133,9 @@ func (w *Writer) compose(job Job, settings bundle.Generation, input []int64, pro
 	c := &composition{writer: w, settings: settings, origin: input}
 	request := pipeline.Request{
 		Input: input, Settings: settings, Seed: job.Seed, Recorded: job.Recorded, Stop: w.stopper(settings.StopStrings),
-		Done: func(outputs [][]int64) {
+		Done: func(outputs []pipeline.Output) {
 			for _, output := range outputs {
-				c.written = append(c.written, c.finish(output))
+				c.written = append(c.written, c.finish(output.Tokens))
 			}
 		},
 	}
@@ -149,7 +149,7 @@ func (w *Writer) compose(job Job, settings bundle.Generation, input []int64, pro
 		for i := range c.written {
 			one := request
 			one.Sequence = i
-			one.Done = func(outputs [][]int64) { c.written[i] = c.finish(outputs[0]) }
+			one.Done = func(outputs []pipeline.Output) { c.written[i] = c.finish(outputs[0].Tokens) }
 			c.requests = append(c.requests, &one)
 		}
 	}

@@ -1,0 +1,2 @@
+-- Modify "translations" table
+ALTER TABLE "translations" ADD COLUMN "alternatives" jsonb NULL;

@@ -1,0 +1,2 @@
+-- Add column "alternatives" to table: "translations"
+ALTER TABLE `translations` ADD COLUMN `alternatives` json NULL;
