@@ -76,7 +76,7 @@ func TestGenerator_TellsFirstTokensBeforeRowsJoin(t *testing.T) {
 	d := inParts(t)
 	var steps []int
 	one := writing(2, 2, 1, &wrote)
-	one.Done = func([][]int64) { steps = append(steps, d.steps) }
+	one.Done = func([]Output) { steps = append(steps, d.steps) }
 	first := writing(1, 1, 9, &wrote)
 	err := NewGenerator(d, NewGate(1)).Run(t.Context(), []*Request{first}, comes(map[int]*Request{1: one}))
 	require.NoError(t, err)

@@ -87,9 +87,9 @@ func TestPromptsThatEndBadlyLeaveTheOthers(t *testing.T) {
 		for gone := range 9 {
 			var alone, together []int64
 			var failed error
-			good := &pipeline.Request{Input: promptFor(0, 75), Settings: settings, Done: func(o [][]int64) { alone = o[0] }}
+			good := &pipeline.Request{Input: promptFor(0, 75), Settings: settings, Done: func(o []pipeline.Output) { alone = o[0].Tokens }}
 			require.NoError(t, g.Run(t.Context(), []*pipeline.Request{good}, nil))
-			good.Done = func(o [][]int64) { together = o[0] }
+			good.Done = func(o []pipeline.Output) { together = o[0].Tokens }
 			round := 0
 			bad := &pipeline.Request{Input: promptFor(1, 20), Settings: forbidding, Failed: func(err error) { failed = err }}
 			dropped := &pipeline.Request{Input: promptFor(2, 64), Settings: settings, Dropped: func() bool { return round > gone }}

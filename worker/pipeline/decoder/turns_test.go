@@ -80,7 +80,7 @@ func TestPromptsThatTakeTurnsGoOnAsAlone(t *testing.T) {
 			if i == 1 {
 				settings.NumBeams, settings.DoSample, recorded = 3, false, nil
 			}
-			return &pipeline.Request{Input: promptFor(i, lengths[i]), Settings: settings, Seed: uint64(i), Recorded: recorded, Done: func(o [][]int64) { outputs[i] = o[0] }}
+			return &pipeline.Request{Input: promptFor(i, lengths[i]), Settings: settings, Seed: uint64(i), Recorded: recorded, Done: func(o []pipeline.Output) { outputs[i] = o[0].Tokens }}
 		}
 		g := pipeline.NewGenerator(m, pipeline.NewGate(1))
 		alone := make([][]int64, len(lengths))
@@ -130,7 +130,7 @@ func TestPromptsThatTakeTurnsAreCutAnywhere(t *testing.T) {
 					Input: promptFor(i, n), Settings: settings, Seed: uint64(i), Recorded: recorded[i],
 					Dropped: func() bool { return rounds < 0 },
 					Wrote:   func(token int64) { written[i] = append(written[i], token) },
-					Done:    func(o [][]int64) { outputs[i] = o[0] },
+					Done:    func(o []pipeline.Output) { outputs[i] = o[0].Tokens },
 				})
 			}
 			next := 1
