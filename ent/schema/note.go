@@ -77,6 +77,7 @@ func (Translation) Fields() []ent.Field {
 		field.Text("text").Optional().Nillable(),
 		field.String("model").Optional().Nillable(),
 		field.String("job_id").Comment("the owner's job that makes or made it"),
+		field.String("glossary").Default("").Comment("a hash of the glossary's terms that it was asked for with; empty for none"),
 		field.Int64("version").Default(1).Comment("counts recorded changes"),
 	}
 }
