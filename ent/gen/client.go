@@ -23,6 +23,7 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
@@ -73,6 +74,8 @@ type Client struct {
 	EventRow *EventRowClient
 	// ExternalUser is the client for interacting with the ExternalUser builders.
 	ExternalUser *ExternalUserClient
+	// Glossary is the client for interacting with the Glossary builders.
+	Glossary *GlossaryClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
 	// Job is the client for interacting with the Job builders.
@@ -120,6 +123,7 @@ func (c *Client) init() {
 	c.EventLog = NewEventLogClient(c.config)
 	c.EventRow = NewEventRowClient(c.config)
 	c.ExternalUser = NewExternalUserClient(c.config)
+	c.Glossary = NewGlossaryClient(c.config)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
 	c.Job = NewJobClient(c.config)
 	c.LearnerError = NewLearnerErrorClient(c.config)
@@ -236,6 +240,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		EventLog:           NewEventLogClient(cfg),
 		EventRow:           NewEventRowClient(cfg),
 		ExternalUser:       NewExternalUserClient(cfg),
+		Glossary:           NewGlossaryClient(cfg),
 		IdempotencyKey:     NewIdempotencyKeyClient(cfg),
 		Job:                NewJobClient(cfg),
 		LearnerError:       NewLearnerErrorClient(cfg),
@@ -279,6 +284,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		EventLog:           NewEventLogClient(cfg),
 		EventRow:           NewEventRowClient(cfg),
 		ExternalUser:       NewExternalUserClient(cfg),
+		Glossary:           NewGlossaryClient(cfg),
 		IdempotencyKey:     NewIdempotencyKeyClient(cfg),
 		Job:                NewJobClient(cfg),
 		LearnerError:       NewLearnerErrorClient(cfg),
@@ -322,9 +328,9 @@ func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
-		c.ExternalUser, c.IdempotencyKey, c.Job, c.LearnerError, c.Note, c.Outbox,
-		c.RefreshToken, c.Run, c.StreamPosition, c.Translation, c.User, c.Utterance,
-		c.WorkerAnnouncement,
+		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError, c.Note,
+		c.Outbox, c.RefreshToken, c.Run, c.StreamPosition, c.Translation, c.User,
+		c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
 	}
@@ -336,9 +342,9 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
-		c.ExternalUser, c.IdempotencyKey, c.Job, c.LearnerError, c.Note, c.Outbox,
-		c.RefreshToken, c.Run, c.StreamPosition, c.Translation, c.User, c.Utterance,
-		c.WorkerAnnouncement,
+		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError, c.Note,
+		c.Outbox, c.RefreshToken, c.Run, c.StreamPosition, c.Translation, c.User,
+		c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -371,6 +377,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.EventRow.mutate(ctx, m)
 	case *ExternalUserMutation:
 		return c.ExternalUser.mutate(ctx, m)
+	case *GlossaryMutation:
+		return c.Glossary.mutate(ctx, m)
 	case *IdempotencyKeyMutation:
 		return c.IdempotencyKey.mutate(ctx, m)
 	case *JobMutation:
@@ -2056,6 +2064,140 @@ func (c *ExternalUserClient) mutate(ctx context.Context, m *ExternalUserMutation
 	}
 }
 
+// GlossaryClient is a client for the Glossary schema.
+type GlossaryClient struct {
+	config
+}
+
+// NewGlossaryClient returns a client for the Glossary from the given config.
+func NewGlossaryClient(c config) *GlossaryClient {
+	return &GlossaryClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `glossary.Hooks(f(g(h())))`.
+func (c *GlossaryClient) Use(hooks ...Hook) {
+	c.hooks.Glossary = append(c.hooks.Glossary, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `glossary.Intercept(f(g(h())))`.
+func (c *GlossaryClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Glossary = append(c.inters.Glossary, interceptors...)
+}
+
+// Create returns a builder for creating a Glossary entity.
+func (c *GlossaryClient) Create() *GlossaryCreate {
+	mutation := newGlossaryMutation(c.config, OpCreate)
+	return &GlossaryCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Glossary entities.
+func (c *GlossaryClient) CreateBulk(builders ...*GlossaryCreate) *GlossaryCreateBulk {
+	return &GlossaryCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *GlossaryClient) MapCreateBulk(slice any, setFunc func(*GlossaryCreate, int)) *GlossaryCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &GlossaryCreateBulk{err: fmt.Errorf("calling to GlossaryClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*GlossaryCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &GlossaryCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Glossary.
+func (c *GlossaryClient) Update() *GlossaryUpdate {
+	mutation := newGlossaryMutation(c.config, OpUpdate)
+	return &GlossaryUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *GlossaryClient) UpdateOne(_m *Glossary) *GlossaryUpdateOne {
+	mutation := newGlossaryMutation(c.config, OpUpdateOne, withGlossary(_m))
+	return &GlossaryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *GlossaryClient) UpdateOneID(id string) *GlossaryUpdateOne {
+	mutation := newGlossaryMutation(c.config, OpUpdateOne, withGlossaryID(id))
+	return &GlossaryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Glossary.
+func (c *GlossaryClient) Delete() *GlossaryDelete {
+	mutation := newGlossaryMutation(c.config, OpDelete)
+	return &GlossaryDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *GlossaryClient) DeleteOne(_m *Glossary) *GlossaryDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *GlossaryClient) DeleteOneID(id string) *GlossaryDeleteOne {
+	builder := c.Delete().Where(glossary.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &GlossaryDeleteOne{builder}
+}
+
+// Query returns a query builder for Glossary.
+func (c *GlossaryClient) Query() *GlossaryQuery {
+	return &GlossaryQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeGlossary},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Glossary entity by its id.
+func (c *GlossaryClient) Get(ctx context.Context, id string) (*Glossary, error) {
+	return c.Query().Where(glossary.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *GlossaryClient) GetX(ctx context.Context, id string) *Glossary {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *GlossaryClient) Hooks() []Hook {
+	hooks := c.hooks.Glossary
+	return append(hooks[:len(hooks):len(hooks)], glossary.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *GlossaryClient) Interceptors() []Interceptor {
+	return c.inters.Glossary
+}
+
+func (c *GlossaryClient) mutate(ctx context.Context, m *GlossaryMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&GlossaryCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&GlossaryUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&GlossaryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&GlossaryDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Glossary mutation op: %q", m.Op())
+	}
+}
+
 // IdempotencyKeyClient is a client for the IdempotencyKey schema.
 type IdempotencyKeyClient struct {
 	config
@@ -3716,13 +3858,13 @@ func (c *WorkerAnnouncementClient) mutate(ctx context.Context, m *WorkerAnnounce
 type (
 	hooks struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
-		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser,
+		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary,
 		IdempotencyKey, Job, LearnerError, Note, Outbox, RefreshToken, Run,
 		StreamPosition, Translation, User, Utterance, WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
-		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser,
+		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary,
 		IdempotencyKey, Job, LearnerError, Note, Outbox, RefreshToken, Run,
 		StreamPosition, Translation, User, Utterance,
 		WorkerAnnouncement []ent.Interceptor

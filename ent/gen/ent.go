@@ -18,6 +18,7 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
@@ -108,6 +109,7 @@ func checkColumn(t, c string) error {
 			eventlog.Table:           eventlog.ValidColumn,
 			eventrow.Table:           eventrow.ValidColumn,
 			externaluser.Table:       externaluser.ValidColumn,
+			glossary.Table:           glossary.ValidColumn,
 			idempotencykey.Table:     idempotencykey.ValidColumn,
 			job.Table:                job.ValidColumn,
 			learnererror.Table:       learnererror.ValidColumn,

@@ -15,6 +15,7 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
@@ -37,7 +38,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 24)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 25)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -262,6 +263,25 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[12] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   glossary.Table,
+			Columns: glossary.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: glossary.FieldID,
+			},
+		},
+		Type: "Glossary",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			glossary.FieldCreatedAt: {Type: field.TypeTime, Column: glossary.FieldCreatedAt},
+			glossary.FieldUpdatedAt: {Type: field.TypeTime, Column: glossary.FieldUpdatedAt},
+			glossary.FieldOwnerID:   {Type: field.TypeString, Column: glossary.FieldOwnerID},
+			glossary.FieldSource:    {Type: field.TypeString, Column: glossary.FieldSource},
+			glossary.FieldTarget:    {Type: field.TypeString, Column: glossary.FieldTarget},
+			glossary.FieldTerms:     {Type: field.TypeJSON, Column: glossary.FieldTerms},
+		},
+	}
+	graph.Nodes[13] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   idempotencykey.Table,
 			Columns: idempotencykey.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -280,7 +300,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			idempotencykey.FieldAbout:       {Type: field.TypeString, Column: idempotencykey.FieldAbout},
 		},
 	}
-	graph.Nodes[13] = &sqlgraph.Node{
+	graph.Nodes[14] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   job.Table,
 			Columns: job.Columns,
@@ -311,7 +331,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			job.FieldVersion:      {Type: field.TypeInt64, Column: job.FieldVersion},
 		},
 	}
-	graph.Nodes[14] = &sqlgraph.Node{
+	graph.Nodes[15] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   learnererror.Table,
 			Columns: learnererror.Columns,
@@ -334,7 +354,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			learnererror.FieldSource:      {Type: field.TypeEnum, Column: learnererror.FieldSource},
 		},
 	}
-	graph.Nodes[15] = &sqlgraph.Node{
+	graph.Nodes[16] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   note.Table,
 			Columns: note.Columns,
@@ -359,7 +379,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			note.FieldRevision:    {Type: field.TypeInt64, Column: note.FieldRevision},
 		},
 	}
-	graph.Nodes[16] = &sqlgraph.Node{
+	graph.Nodes[17] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   outbox.Table,
 			Columns: outbox.Columns,
@@ -376,7 +396,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			outbox.FieldRunAt:   {Type: field.TypeTime, Column: outbox.FieldRunAt},
 		},
 	}
-	graph.Nodes[17] = &sqlgraph.Node{
+	graph.Nodes[18] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   refreshtoken.Table,
 			Columns: refreshtoken.Columns,
@@ -396,7 +416,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			refreshtoken.FieldRevokedAt: {Type: field.TypeTime, Column: refreshtoken.FieldRevokedAt},
 		},
 	}
-	graph.Nodes[18] = &sqlgraph.Node{
+	graph.Nodes[19] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   run.Table,
 			Columns: run.Columns,
@@ -423,7 +443,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			run.FieldWorker:      {Type: field.TypeString, Column: run.FieldWorker},
 		},
 	}
-	graph.Nodes[19] = &sqlgraph.Node{
+	graph.Nodes[20] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
@@ -441,7 +461,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[20] = &sqlgraph.Node{
+	graph.Nodes[21] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -463,10 +483,11 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldModel:        {Type: field.TypeString, Column: translation.FieldModel},
 			translation.FieldAlternatives: {Type: field.TypeJSON, Column: translation.FieldAlternatives},
 			translation.FieldJobID:        {Type: field.TypeString, Column: translation.FieldJobID},
+			translation.FieldGlossary:     {Type: field.TypeString, Column: translation.FieldGlossary},
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[21] = &sqlgraph.Node{
+	graph.Nodes[22] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -485,7 +506,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[22] = &sqlgraph.Node{
+	graph.Nodes[23] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -503,7 +524,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[23] = &sqlgraph.Node{
+	graph.Nodes[24] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -1452,6 +1473,76 @@ func (f *ExternalUserFilter) WhereExternalID(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *GlossaryQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the GlossaryQuery builder.
+func (_q *GlossaryQuery) Filter() *GlossaryFilter {
+	return &GlossaryFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *GlossaryMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the GlossaryMutation builder.
+func (m *GlossaryMutation) Filter() *GlossaryFilter {
+	return &GlossaryFilter{config: m.config, predicateAdder: m}
+}
+
+// GlossaryFilter provides a generic filtering capability at runtime for GlossaryQuery.
+type GlossaryFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *GlossaryFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *GlossaryFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(glossary.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *GlossaryFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(glossary.FieldCreatedAt))
+}
+
+// WhereUpdatedAt applies the entql time.Time predicate on the updated_at field.
+func (f *GlossaryFilter) WhereUpdatedAt(p entql.TimeP) {
+	f.Where(p.Field(glossary.FieldUpdatedAt))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *GlossaryFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(glossary.FieldOwnerID))
+}
+
+// WhereSource applies the entql string predicate on the source field.
+func (f *GlossaryFilter) WhereSource(p entql.StringP) {
+	f.Where(p.Field(glossary.FieldSource))
+}
+
+// WhereTarget applies the entql string predicate on the target field.
+func (f *GlossaryFilter) WhereTarget(p entql.StringP) {
+	f.Where(p.Field(glossary.FieldTarget))
+}
+
+// WhereTerms applies the entql json.RawMessage predicate on the terms field.
+func (f *GlossaryFilter) WhereTerms(p entql.BytesP) {
+	f.Where(p.Field(glossary.FieldTerms))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *IdempotencyKeyQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -1480,7 +1571,7 @@ type IdempotencyKeyFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *IdempotencyKeyFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1555,7 +1646,7 @@ type JobFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *JobFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1685,7 +1776,7 @@ type LearnerErrorFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *LearnerErrorFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1775,7 +1866,7 @@ type NoteFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *NoteFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1889,7 +1980,7 @@ type OutboxFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *OutboxFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1949,7 +2040,7 @@ type RefreshTokenFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RefreshTokenFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2024,7 +2115,7 @@ type RunFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RunFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2134,7 +2225,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2199,7 +2290,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2265,6 +2356,11 @@ func (f *TranslationFilter) WhereJobID(p entql.StringP) {
 	f.Where(p.Field(translation.FieldJobID))
 }
 
+// WhereGlossary applies the entql string predicate on the glossary field.
+func (f *TranslationFilter) WhereGlossary(p entql.StringP) {
+	f.Where(p.Field(translation.FieldGlossary))
+}
+
 // WhereVersion applies the entql int64 predicate on the version field.
 func (f *TranslationFilter) WhereVersion(p entql.Int64P) {
 	f.Where(p.Field(translation.FieldVersion))
@@ -2313,7 +2409,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2383,7 +2479,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2462,7 +2558,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

@@ -19,6 +19,7 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
@@ -61,6 +62,7 @@ const (
 	TypeEventLog           = "EventLog"
 	TypeEventRow           = "EventRow"
 	TypeExternalUser       = "ExternalUser"
+	TypeGlossary           = "Glossary"
 	TypeIdempotencyKey     = "IdempotencyKey"
 	TypeJob                = "Job"
 	TypeLearnerError       = "LearnerError"
@@ -7826,6 +7828,624 @@ func (m *ExternalUserMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown ExternalUser edge %s", name)
 }
 
+// GlossaryMutation represents an operation that mutates the Glossary nodes in the graph.
+type GlossaryMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	created_at    *time.Time
+	updated_at    *time.Time
+	owner_id      *string
+	source        *string
+	target        *string
+	terms         *json.RawMessage
+	appendterms   json.RawMessage
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*Glossary, error)
+	predicates    []predicate.Glossary
+}
+
+var _ ent.Mutation = (*GlossaryMutation)(nil)
+
+// glossaryOption allows management of the mutation configuration using functional options.
+type glossaryOption func(*GlossaryMutation)
+
+// newGlossaryMutation creates new mutation for the Glossary entity.
+func newGlossaryMutation(c config, op Op, opts ...glossaryOption) *GlossaryMutation {
+	m := &GlossaryMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeGlossary,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withGlossaryID sets the ID field of the mutation.
+func withGlossaryID(id string) glossaryOption {
+	return func(m *GlossaryMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Glossary
+		)
+		m.oldValue = func(ctx context.Context) (*Glossary, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Glossary.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withGlossary sets the old Glossary of the mutation.
+func withGlossary(node *Glossary) glossaryOption {
+	return func(m *GlossaryMutation) {
+		m.oldValue = func(context.Context) (*Glossary, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m GlossaryMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m GlossaryMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Glossary entities.
+func (m *GlossaryMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *GlossaryMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *GlossaryMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Glossary.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *GlossaryMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *GlossaryMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Glossary entity.
+// If the Glossary object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GlossaryMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *GlossaryMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *GlossaryMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *GlossaryMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Glossary entity.
+// If the Glossary object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GlossaryMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *GlossaryMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetOwnerID sets the "owner_id" field.
+func (m *GlossaryMutation) SetOwnerID(s string) {
+	m.owner_id = &s
+}
+
+// OwnerID returns the value of the "owner_id" field in the mutation.
+func (m *GlossaryMutation) OwnerID() (r string, exists bool) {
+	v := m.owner_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOwnerID returns the old "owner_id" field's value of the Glossary entity.
+// If the Glossary object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GlossaryMutation) OldOwnerID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOwnerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOwnerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOwnerID: %w", err)
+	}
+	return oldValue.OwnerID, nil
+}
+
+// ResetOwnerID resets all changes to the "owner_id" field.
+func (m *GlossaryMutation) ResetOwnerID() {
+	m.owner_id = nil
+}
+
+// SetSource sets the "source" field.
+func (m *GlossaryMutation) SetSource(s string) {
+	m.source = &s
+}
+
+// Source returns the value of the "source" field in the mutation.
+func (m *GlossaryMutation) Source() (r string, exists bool) {
+	v := m.source
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSource returns the old "source" field's value of the Glossary entity.
+// If the Glossary object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GlossaryMutation) OldSource(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSource is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSource requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSource: %w", err)
+	}
+	return oldValue.Source, nil
+}
+
+// ResetSource resets all changes to the "source" field.
+func (m *GlossaryMutation) ResetSource() {
+	m.source = nil
+}
+
+// SetTarget sets the "target" field.
+func (m *GlossaryMutation) SetTarget(s string) {
+	m.target = &s
+}
+
+// Target returns the value of the "target" field in the mutation.
+func (m *GlossaryMutation) Target() (r string, exists bool) {
+	v := m.target
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTarget returns the old "target" field's value of the Glossary entity.
+// If the Glossary object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GlossaryMutation) OldTarget(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTarget is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTarget requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTarget: %w", err)
+	}
+	return oldValue.Target, nil
+}
+
+// ResetTarget resets all changes to the "target" field.
+func (m *GlossaryMutation) ResetTarget() {
+	m.target = nil
+}
+
+// SetTerms sets the "terms" field.
+func (m *GlossaryMutation) SetTerms(jm json.RawMessage) {
+	m.terms = &jm
+	m.appendterms = nil
+}
+
+// Terms returns the value of the "terms" field in the mutation.
+func (m *GlossaryMutation) Terms() (r json.RawMessage, exists bool) {
+	v := m.terms
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTerms returns the old "terms" field's value of the Glossary entity.
+// If the Glossary object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GlossaryMutation) OldTerms(ctx context.Context) (v json.RawMessage, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTerms is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTerms requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTerms: %w", err)
+	}
+	return oldValue.Terms, nil
+}
+
+// AppendTerms adds jm to the "terms" field.
+func (m *GlossaryMutation) AppendTerms(jm json.RawMessage) {
+	m.appendterms = append(m.appendterms, jm...)
+}
+
+// AppendedTerms returns the list of values that were appended to the "terms" field in this mutation.
+func (m *GlossaryMutation) AppendedTerms() (json.RawMessage, bool) {
+	if len(m.appendterms) == 0 {
+		return nil, false
+	}
+	return m.appendterms, true
+}
+
+// ResetTerms resets all changes to the "terms" field.
+func (m *GlossaryMutation) ResetTerms() {
+	m.terms = nil
+	m.appendterms = nil
+}
+
+// Where appends a list predicates to the GlossaryMutation builder.
+func (m *GlossaryMutation) Where(ps ...predicate.Glossary) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the GlossaryMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *GlossaryMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Glossary, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *GlossaryMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *GlossaryMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Glossary).
+func (m *GlossaryMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *GlossaryMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.created_at != nil {
+		fields = append(fields, glossary.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, glossary.FieldUpdatedAt)
+	}
+	if m.owner_id != nil {
+		fields = append(fields, glossary.FieldOwnerID)
+	}
+	if m.source != nil {
+		fields = append(fields, glossary.FieldSource)
+	}
+	if m.target != nil {
+		fields = append(fields, glossary.FieldTarget)
+	}
+	if m.terms != nil {
+		fields = append(fields, glossary.FieldTerms)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *GlossaryMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case glossary.FieldCreatedAt:
+		return m.CreatedAt()
+	case glossary.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case glossary.FieldOwnerID:
+		return m.OwnerID()
+	case glossary.FieldSource:
+		return m.Source()
+	case glossary.FieldTarget:
+		return m.Target()
+	case glossary.FieldTerms:
+		return m.Terms()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *GlossaryMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case glossary.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case glossary.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case glossary.FieldOwnerID:
+		return m.OldOwnerID(ctx)
+	case glossary.FieldSource:
+		return m.OldSource(ctx)
+	case glossary.FieldTarget:
+		return m.OldTarget(ctx)
+	case glossary.FieldTerms:
+		return m.OldTerms(ctx)
+	}
+	return nil, fmt.Errorf("unknown Glossary field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *GlossaryMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case glossary.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case glossary.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case glossary.FieldOwnerID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOwnerID(v)
+		return nil
+	case glossary.FieldSource:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSource(v)
+		return nil
+	case glossary.FieldTarget:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTarget(v)
+		return nil
+	case glossary.FieldTerms:
+		v, ok := value.(json.RawMessage)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTerms(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Glossary field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *GlossaryMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *GlossaryMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *GlossaryMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown Glossary numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *GlossaryMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *GlossaryMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *GlossaryMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown Glossary nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *GlossaryMutation) ResetField(name string) error {
+	switch name {
+	case glossary.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case glossary.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case glossary.FieldOwnerID:
+		m.ResetOwnerID()
+		return nil
+	case glossary.FieldSource:
+		m.ResetSource()
+		return nil
+	case glossary.FieldTarget:
+		m.ResetTarget()
+		return nil
+	case glossary.FieldTerms:
+		m.ResetTerms()
+		return nil
+	}
+	return fmt.Errorf("unknown Glossary field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *GlossaryMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *GlossaryMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *GlossaryMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *GlossaryMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *GlossaryMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *GlossaryMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *GlossaryMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Glossary unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *GlossaryMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Glossary edge %s", name)
+}
+
 // IdempotencyKeyMutation represents an operation that mutates the IdempotencyKey nodes in the graph.
 type IdempotencyKeyMutation struct {
 	config
@@ -15148,6 +15768,7 @@ type TranslationMutation struct {
 	alternatives       *json.RawMessage
 	appendalternatives json.RawMessage
 	job_id             *string
+	glossary           *string
 	version            *int64
 	addversion         *int64
 	clearedFields      map[string]struct{}
@@ -15733,6 +16354,42 @@ func (m *TranslationMutation) ResetJobID() {
 	m.job_id = nil
 }
 
+// SetGlossary sets the "glossary" field.
+func (m *TranslationMutation) SetGlossary(s string) {
+	m.glossary = &s
+}
+
+// Glossary returns the value of the "glossary" field in the mutation.
+func (m *TranslationMutation) Glossary() (r string, exists bool) {
+	v := m.glossary
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldGlossary returns the old "glossary" field's value of the Translation entity.
+// If the Translation object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TranslationMutation) OldGlossary(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldGlossary is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldGlossary requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldGlossary: %w", err)
+	}
+	return oldValue.Glossary, nil
+}
+
+// ResetGlossary resets all changes to the "glossary" field.
+func (m *TranslationMutation) ResetGlossary() {
+	m.glossary = nil
+}
+
 // SetVersion sets the "version" field.
 func (m *TranslationMutation) SetVersion(i int64) {
 	m.version = &i
@@ -15850,7 +16507,7 @@ func (m *TranslationMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *TranslationMutation) Fields() []string {
-	fields := make([]string, 0, 12)
+	fields := make([]string, 0, 13)
 	if m.created_at != nil {
 		fields = append(fields, translation.FieldCreatedAt)
 	}
@@ -15883,6 +16540,9 @@ func (m *TranslationMutation) Fields() []string {
 	}
 	if m.job_id != nil {
 		fields = append(fields, translation.FieldJobID)
+	}
+	if m.glossary != nil {
+		fields = append(fields, translation.FieldGlossary)
 	}
 	if m.version != nil {
 		fields = append(fields, translation.FieldVersion)
@@ -15917,6 +16577,8 @@ func (m *TranslationMutation) Field(name string) (ent.Value, bool) {
 		return m.Alternatives()
 	case translation.FieldJobID:
 		return m.JobID()
+	case translation.FieldGlossary:
+		return m.Glossary()
 	case translation.FieldVersion:
 		return m.Version()
 	}
@@ -15950,6 +16612,8 @@ func (m *TranslationMutation) OldField(ctx context.Context, name string) (ent.Va
 		return m.OldAlternatives(ctx)
 	case translation.FieldJobID:
 		return m.OldJobID(ctx)
+	case translation.FieldGlossary:
+		return m.OldGlossary(ctx)
 	case translation.FieldVersion:
 		return m.OldVersion(ctx)
 	}
@@ -16037,6 +16701,13 @@ func (m *TranslationMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetJobID(v)
+		return nil
+	case translation.FieldGlossary:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetGlossary(v)
 		return nil
 	case translation.FieldVersion:
 		v, ok := value.(int64)
@@ -16174,6 +16845,9 @@ func (m *TranslationMutation) ResetField(name string) error {
 		return nil
 	case translation.FieldJobID:
 		m.ResetJobID()
+		return nil
+	case translation.FieldGlossary:
+		m.ResetGlossary()
 		return nil
 	case translation.FieldVersion:
 		m.ResetVersion()

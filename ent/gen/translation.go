@@ -41,6 +41,8 @@ type Translation struct {
 	Alternatives json.RawMessage `json:"alternatives,omitempty"`
 	// the owner's job that makes or made it
 	JobID string `json:"job_id,omitempty"`
+	// a hash of the glossary's terms that it was asked for with; empty for none
+	Glossary string `json:"glossary,omitempty"`
 	// counts recorded changes
 	Version int64 `json:"version,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -78,7 +80,7 @@ func (*Translation) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case translation.FieldTextVersion, translation.FieldVersion:
 			values[i] = new(sql.NullInt64)
-		case translation.FieldID, translation.FieldNoteID, translation.FieldOwnerID, translation.FieldLanguage, translation.FieldState, translation.FieldText, translation.FieldModel, translation.FieldJobID:
+		case translation.FieldID, translation.FieldNoteID, translation.FieldOwnerID, translation.FieldLanguage, translation.FieldState, translation.FieldText, translation.FieldModel, translation.FieldJobID, translation.FieldGlossary:
 			values[i] = new(sql.NullString)
 		case translation.FieldCreatedAt, translation.FieldUpdatedAt:
 			values[i] = new(sql.NullTime)
@@ -173,6 +175,12 @@ func (_m *Translation) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.JobID = value.String
 			}
+		case translation.FieldGlossary:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field glossary", values[i])
+			} else if value.Valid {
+				_m.Glossary = value.String
+			}
 		case translation.FieldVersion:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field version", values[i])
@@ -256,6 +264,9 @@ func (_m *Translation) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("job_id=")
 	builder.WriteString(_m.JobID)
+	builder.WriteString(", ")
+	builder.WriteString("glossary=")
+	builder.WriteString(_m.Glossary)
 	builder.WriteString(", ")
 	builder.WriteString("version=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Version))

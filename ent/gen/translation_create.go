@@ -131,6 +131,20 @@ func (_c *TranslationCreate) SetJobID(v string) *TranslationCreate {
 	return _c
 }
 
+// SetGlossary sets the "glossary" field.
+func (_c *TranslationCreate) SetGlossary(v string) *TranslationCreate {
+	_c.mutation.SetGlossary(v)
+	return _c
+}
+
+// SetNillableGlossary sets the "glossary" field if the given value is not nil.
+func (_c *TranslationCreate) SetNillableGlossary(v *string) *TranslationCreate {
+	if v != nil {
+		_c.SetGlossary(*v)
+	}
+	return _c
+}
+
 // SetVersion sets the "version" field.
 func (_c *TranslationCreate) SetVersion(v int64) *TranslationCreate {
 	_c.mutation.SetVersion(v)
@@ -211,6 +225,10 @@ func (_c *TranslationCreate) defaults() error {
 		v := translation.DefaultState
 		_c.mutation.SetState(v)
 	}
+	if _, ok := _c.mutation.Glossary(); !ok {
+		v := translation.DefaultGlossary
+		_c.mutation.SetGlossary(v)
+	}
 	if _, ok := _c.mutation.Version(); !ok {
 		v := translation.DefaultVersion
 		_c.mutation.SetVersion(v)
@@ -253,6 +271,9 @@ func (_c *TranslationCreate) check() error {
 	}
 	if _, ok := _c.mutation.JobID(); !ok {
 		return &ValidationError{Name: "job_id", err: errors.New(`gen: missing required field "Translation.job_id"`)}
+	}
+	if _, ok := _c.mutation.Glossary(); !ok {
+		return &ValidationError{Name: "glossary", err: errors.New(`gen: missing required field "Translation.glossary"`)}
 	}
 	if _, ok := _c.mutation.Version(); !ok {
 		return &ValidationError{Name: "version", err: errors.New(`gen: missing required field "Translation.version"`)}
@@ -340,6 +361,10 @@ func (_c *TranslationCreate) createSpec() (*Translation, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.JobID(); ok {
 		_spec.SetField(translation.FieldJobID, field.TypeString, value)
 		_node.JobID = value
+	}
+	if value, ok := _c.mutation.Glossary(); ok {
+		_spec.SetField(translation.FieldGlossary, field.TypeString, value)
+		_node.Glossary = value
 	}
 	if value, ok := _c.mutation.Version(); ok {
 		_spec.SetField(translation.FieldVersion, field.TypeInt64, value)
@@ -501,6 +526,18 @@ func (u *TranslationUpsert) SetJobID(v string) *TranslationUpsert {
 // UpdateJobID sets the "job_id" field to the value that was provided on create.
 func (u *TranslationUpsert) UpdateJobID() *TranslationUpsert {
 	u.SetExcluded(translation.FieldJobID)
+	return u
+}
+
+// SetGlossary sets the "glossary" field.
+func (u *TranslationUpsert) SetGlossary(v string) *TranslationUpsert {
+	u.Set(translation.FieldGlossary, v)
+	return u
+}
+
+// UpdateGlossary sets the "glossary" field to the value that was provided on create.
+func (u *TranslationUpsert) UpdateGlossary() *TranslationUpsert {
+	u.SetExcluded(translation.FieldGlossary)
 	return u
 }
 
@@ -687,6 +724,20 @@ func (u *TranslationUpsertOne) SetJobID(v string) *TranslationUpsertOne {
 func (u *TranslationUpsertOne) UpdateJobID() *TranslationUpsertOne {
 	return u.Update(func(s *TranslationUpsert) {
 		s.UpdateJobID()
+	})
+}
+
+// SetGlossary sets the "glossary" field.
+func (u *TranslationUpsertOne) SetGlossary(v string) *TranslationUpsertOne {
+	return u.Update(func(s *TranslationUpsert) {
+		s.SetGlossary(v)
+	})
+}
+
+// UpdateGlossary sets the "glossary" field to the value that was provided on create.
+func (u *TranslationUpsertOne) UpdateGlossary() *TranslationUpsertOne {
+	return u.Update(func(s *TranslationUpsert) {
+		s.UpdateGlossary()
 	})
 }
 
@@ -1043,6 +1094,20 @@ func (u *TranslationUpsertBulk) SetJobID(v string) *TranslationUpsertBulk {
 func (u *TranslationUpsertBulk) UpdateJobID() *TranslationUpsertBulk {
 	return u.Update(func(s *TranslationUpsert) {
 		s.UpdateJobID()
+	})
+}
+
+// SetGlossary sets the "glossary" field.
+func (u *TranslationUpsertBulk) SetGlossary(v string) *TranslationUpsertBulk {
+	return u.Update(func(s *TranslationUpsert) {
+		s.SetGlossary(v)
+	})
+}
+
+// UpdateGlossary sets the "glossary" field to the value that was provided on create.
+func (u *TranslationUpsertBulk) UpdateGlossary() *TranslationUpsertBulk {
+	return u.Update(func(s *TranslationUpsert) {
+		s.UpdateGlossary()
 	})
 }
 

@@ -123,6 +123,20 @@ func (_u *TranslationUpdate) SetNillableJobID(v *string) *TranslationUpdate {
 	return _u
 }
 
+// SetGlossary sets the "glossary" field.
+func (_u *TranslationUpdate) SetGlossary(v string) *TranslationUpdate {
+	_u.mutation.SetGlossary(v)
+	return _u
+}
+
+// SetNillableGlossary sets the "glossary" field if the given value is not nil.
+func (_u *TranslationUpdate) SetNillableGlossary(v *string) *TranslationUpdate {
+	if v != nil {
+		_u.SetGlossary(*v)
+	}
+	return _u
+}
+
 // SetVersion sets the "version" field.
 func (_u *TranslationUpdate) SetVersion(v int64) *TranslationUpdate {
 	_u.mutation.ResetVersion()
@@ -254,6 +268,9 @@ func (_u *TranslationUpdate) sqlSave(ctx context.Context) (_node int, err error)
 	if value, ok := _u.mutation.JobID(); ok {
 		_spec.SetField(translation.FieldJobID, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.Glossary(); ok {
+		_spec.SetField(translation.FieldGlossary, field.TypeString, value)
+	}
 	if value, ok := _u.mutation.Version(); ok {
 		_spec.SetField(translation.FieldVersion, field.TypeInt64, value)
 	}
@@ -370,6 +387,20 @@ func (_u *TranslationUpdateOne) SetJobID(v string) *TranslationUpdateOne {
 func (_u *TranslationUpdateOne) SetNillableJobID(v *string) *TranslationUpdateOne {
 	if v != nil {
 		_u.SetJobID(*v)
+	}
+	return _u
+}
+
+// SetGlossary sets the "glossary" field.
+func (_u *TranslationUpdateOne) SetGlossary(v string) *TranslationUpdateOne {
+	_u.mutation.SetGlossary(v)
+	return _u
+}
+
+// SetNillableGlossary sets the "glossary" field if the given value is not nil.
+func (_u *TranslationUpdateOne) SetNillableGlossary(v *string) *TranslationUpdateOne {
+	if v != nil {
+		_u.SetGlossary(*v)
 	}
 	return _u
 }
@@ -534,6 +565,9 @@ func (_u *TranslationUpdateOne) sqlSave(ctx context.Context) (_node *Translation
 	}
 	if value, ok := _u.mutation.JobID(); ok {
 		_spec.SetField(translation.FieldJobID, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Glossary(); ok {
+		_spec.SetField(translation.FieldGlossary, field.TypeString, value)
 	}
 	if value, ok := _u.mutation.Version(); ok {
 		_spec.SetField(translation.FieldVersion, field.TypeInt64, value)

@@ -38,6 +38,8 @@ type Tx struct {
 	EventRow *EventRowClient
 	// ExternalUser is the client for interacting with the ExternalUser builders.
 	ExternalUser *ExternalUserClient
+	// Glossary is the client for interacting with the Glossary builders.
+	Glossary *GlossaryClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
 	// Job is the client for interacting with the Job builders.
@@ -205,6 +207,7 @@ func (tx *Tx) init() {
 	tx.EventLog = NewEventLogClient(tx.config)
 	tx.EventRow = NewEventRowClient(tx.config)
 	tx.ExternalUser = NewExternalUserClient(tx.config)
+	tx.Glossary = NewGlossaryClient(tx.config)
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
 	tx.Job = NewJobClient(tx.config)
 	tx.LearnerError = NewLearnerErrorClient(tx.config)

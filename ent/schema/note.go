@@ -80,6 +80,7 @@ func (Translation) Fields() []ent.Field {
 		field.String("model").Optional().Nillable(),
 		field.JSON("alternatives", json.RawMessage{}).Optional().Comment("other ways to translate it, a list of jobspec.Alternative; none is null"),
 		field.String("job_id").Comment("the owner's job that makes or made it"),
+		field.String("glossary").Default("").Comment("a hash of the glossary's terms that it was asked for with; empty for none"),
 		field.Int64("version").Default(1).Comment("counts recorded changes"),
 	}
 }

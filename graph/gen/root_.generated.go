@@ -244,6 +244,18 @@ type ComplexityRoot struct {
 		HasMore func(childComplexity int) int
 	}
 
+	Glossary struct {
+		Source    func(childComplexity int) int
+		Target    func(childComplexity int) int
+		Terms     func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+	}
+
+	GlossaryTerm struct {
+		Term        func(childComplexity int) int
+		Translation func(childComplexity int) int
+	}
+
 	ImportNotePayload struct {
 		Cursor func(childComplexity int) int
 		Note   func(childComplexity int) int
@@ -395,6 +407,7 @@ type ComplexityRoot struct {
 		RetryJob          func(childComplexity int, input model.RetryJobInput) int
 		RevokeAPIKey      func(childComplexity int, input model.RevokeAPIKeyInput) int
 		SetConsent        func(childComplexity int, input dialog.ConsentInput) int
+		SetGlossary       func(childComplexity int, input note.SetGlossaryInput) int
 		SetRole           func(childComplexity int, input model.SetRoleInput) int
 		SignIn            func(childComplexity int, input account.SignInInput) int
 		SignOut           func(childComplexity int, input *model.SignOutInput) int
@@ -480,6 +493,8 @@ type ComplexityRoot struct {
 		ErrorFrequencies func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
 		EventsSince      func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
 		Exercise         func(childComplexity int, externalID *string, top int, since *time.Time) int
+		Glossaries       func(childComplexity int) int
+		Glossary         func(childComplexity int, source string, target string) int
 		Job              func(childComplexity int, id string) int
 		Jobs             func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
 		Languages        func(childComplexity int, source *string, target *string) int
@@ -538,6 +553,10 @@ type ComplexityRoot struct {
 		Cursor func(childComplexity int) int
 		Dialog func(childComplexity int) int
 		State  func(childComplexity int) int
+	}
+
+	SetGlossaryPayload struct {
+		Glossary func(childComplexity int) int
 	}
 
 	SetRolePayload struct {
@@ -1333,6 +1352,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EventBatch.HasMore(childComplexity), true
 
+	case "Glossary.source":
+		if e.ComplexityRoot.Glossary.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Glossary.Source(childComplexity), true
+	case "Glossary.target":
+		if e.ComplexityRoot.Glossary.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Glossary.Target(childComplexity), true
+	case "Glossary.terms":
+		if e.ComplexityRoot.Glossary.Terms == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Glossary.Terms(childComplexity), true
+	case "Glossary.updatedAt":
+		if e.ComplexityRoot.Glossary.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Glossary.UpdatedAt(childComplexity), true
+
+	case "GlossaryTerm.term":
+		if e.ComplexityRoot.GlossaryTerm.Term == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GlossaryTerm.Term(childComplexity), true
+	case "GlossaryTerm.translation":
+		if e.ComplexityRoot.GlossaryTerm.Translation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GlossaryTerm.Translation(childComplexity), true
+
 	case "ImportNotePayload.cursor":
 		if e.ComplexityRoot.ImportNotePayload.Cursor == nil {
 			break
@@ -2061,6 +2118,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetConsent(childComplexity, args["input"].(dialog.ConsentInput)), true
+	case "Mutation.setGlossary":
+		if e.ComplexityRoot.Mutation.SetGlossary == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setGlossary_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetGlossary(childComplexity, args["input"].(note.SetGlossaryInput)), true
 	case "Mutation.setRole":
 		if e.ComplexityRoot.Mutation.SetRole == nil {
 			break
@@ -2479,6 +2547,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Exercise(childComplexity, args["externalId"].(*string), args["top"].(int), args["since"].(*time.Time)), true
+	case "Query.glossaries":
+		if e.ComplexityRoot.Query.Glossaries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Glossaries(childComplexity), true
+	case "Query.glossary":
+		if e.ComplexityRoot.Query.Glossary == nil {
+			break
+		}
+
+		args, err := ec.field_Query_glossary_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Glossary(childComplexity, args["source"].(string), args["target"].(string)), true
 
 	case "Query.job":
 		if e.ComplexityRoot.Query.Job == nil {
@@ -2715,6 +2800,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SetConsentPayload.State(childComplexity), true
+
+	case "SetGlossaryPayload.glossary":
+		if e.ComplexityRoot.SetGlossaryPayload.Glossary == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetGlossaryPayload.Glossary(childComplexity), true
 
 	case "SetRolePayload.user":
 		if e.ComplexityRoot.SetRolePayload.User == nil {
@@ -3159,6 +3251,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteNoteInput,
 		ec.unmarshalInputEraseCustomerInput,
 		ec.unmarshalInputErrorInput,
+		ec.unmarshalInputGlossaryTermInput,
 		ec.unmarshalInputImportNoteInput,
 		ec.unmarshalInputJobFilter,
 		ec.unmarshalInputNoteFilter,
@@ -3173,6 +3266,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
 		ec.unmarshalInputSetConsentInput,
+		ec.unmarshalInputSetGlossaryInput,
 		ec.unmarshalInputSetRoleInput,
 		ec.unmarshalInputSignInInput,
 		ec.unmarshalInputSignOutInput,
@@ -4047,6 +4141,72 @@ extend type Subscription {
     """A name for the reader, for example a device: 1 to 64 letters, digits, ` + "`" + `-` + "`" + `, ` + "`" + `_` + "`" + `, ` + "`" + `.` + "`" + ` and ` + "`" + `:` + "`" + `. Its place is kept, see ` + "`" + `ackEvents` + "`" + `."""
     resumeKey: String
   ): Event! @delivery(conflate: NONE, pending: 64)
+}
+`, BuiltIn: false},
+	{Name: "../../schema/glossary.graphql", Input: `"""A word, or several, and what it is to be called in another language."""
+type GlossaryTerm {
+  """The term as it stands in texts."""
+  term: String!
+  """What stands in translations for it, as it is written here."""
+  translation: String!
+}
+
+"""How the viewer wants terms of one language put into another."""
+type Glossary {
+  """The language of the terms."""
+  source: Language!
+  """The language of their translations."""
+  target: Language!
+  """The terms in the order in which they were given, at most 200."""
+  terms: [GlossaryTerm!]!
+  """When it was last set."""
+  updatedAt: Time!
+}
+
+extend type Query {
+  """The viewer's glossary of a pair of languages; null when there is none."""
+  glossary(
+    """The language of the terms."""
+    source: Language!
+    """The language of their translations."""
+    target: Language!
+  ): Glossary
+  """The viewer's glossaries, by source and target, at most 100."""
+  glossaries: [Glossary!]!
+}
+
+"""A term of a glossary."""
+input GlossaryTermInput {
+  """The term, 1 to 100 characters on one line with a letter among them. It is found as a whole word, whatever its case, unless it has a capital letter behind its first."""
+  term: String!
+  """What is to stand for it, 1 to 100 characters on one line."""
+  translation: String!
+}
+
+"""A glossary in place of the one that there was."""
+input SetGlossaryInput {
+  """The language of the terms."""
+  source: Language!
+  """The language of their translations."""
+  target: Language!
+  """The terms, at most 200, none twice. Without any the glossary is removed."""
+  terms: [GlossaryTermInput!]!
+  """Makes a repeated call safe: it sets nothing again, and gives the glossary as it is now. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The glossary as it is now."""
+type SetGlossaryPayload {
+  """The glossary; null when it was removed."""
+  glossary: Glossary
+}
+
+extend type Mutation {
+  """Replace the viewer's glossary of a pair of languages. Translations that are asked for from now on follow it."""
+  setGlossary(
+    """The pair and all of its terms."""
+    input: SetGlossaryInput!
+  ): SetGlossaryPayload!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/job.graphql", Input: `"""How far a job is. The last four are final."""
@@ -5653,6 +5813,30 @@ func (ec *executionContext) childFields_EventBatch(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type EventBatch", field.Name)
 }
 
+func (ec *executionContext) childFields_Glossary(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "source":
+		return ec.fieldContext_Glossary_source(ctx, field)
+	case "target":
+		return ec.fieldContext_Glossary_target(ctx, field)
+	case "terms":
+		return ec.fieldContext_Glossary_terms(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Glossary_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Glossary", field.Name)
+}
+
+func (ec *executionContext) childFields_GlossaryTerm(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "term":
+		return ec.fieldContext_GlossaryTerm_term(ctx, field)
+	case "translation":
+		return ec.fieldContext_GlossaryTerm_translation(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GlossaryTerm", field.Name)
+}
+
 func (ec *executionContext) childFields_ImportNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "note":
@@ -6075,6 +6259,14 @@ func (ec *executionContext) childFields_SetConsentPayload(ctx context.Context, f
 		return ec.fieldContext_SetConsentPayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetConsentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetGlossaryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "glossary":
+		return ec.fieldContext_SetGlossaryPayload_glossary(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetGlossaryPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -322,6 +322,12 @@ type SetConsentPayload struct {
 	Cursor event.Cursor `json:"cursor"`
 }
 
+// The glossary as it is now.
+type SetGlossaryPayload struct {
+	// The glossary; null when it was removed.
+	Glossary *note1.Glossary `json:"glossary,omitempty"`
+}
+
 // An account and what it may do from now on.
 type SetRoleInput struct {
 	// The account's id.

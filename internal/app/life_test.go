@@ -99,6 +99,8 @@ func (l *life) write() {
 	l.report(l.running, jobspec.ResultStarted, nil)
 	l.report(l.finished, jobspec.ResultDone, jobspec.Translated{Text: "Alles von " + l.word, Model: "mini"})
 	l.shared = ask(create("What everybody says."), "es")[0]
+	_, err := l.notes.SetGlossary(l.as(auth.RoleUser), note.SetGlossaryInput{Source: "en", Target: "es", Terms: []*note.GlossaryTermInput{{Term: "zzz", Translation: l.word}}})
+	require.NoError(l.t, err)
 }
 
 // report says what a worker made of a job's run.

@@ -79,6 +79,18 @@ func maybe(query string) row {
 	return row{query: query, vars: about, owner: fine, other: null, admin: fine, nobody: "UNAUTHENTICATED", key: null}
 }
 
+// maybeOwn is what only the owner has one of.
+func maybeOwn(query string) row {
+	return row{query: query, vars: glossed, owner: fine, other: null, admin: null, nobody: "UNAUTHENTICATED"}
+}
+
+// glossed gives the owner a glossary.
+func glossed(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	w.Owner.Must(t, `mutation { setGlossary(input: {source: "en", target: "es", terms: [{term: "house", translation: "vivienda"}]}) { glossary { source } } }`, nil, nil)
+	return nil
+}
+
 func streamed(r row) row { r.subscription = true; return r }
 
 func ending(r row) row { r.ends = true; return r }
@@ -241,6 +253,10 @@ var matrix = map[string]row{
 		},
 		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
 	},
+
+	"Query.glossary":       maybeOwn(`{ glossary(source: "en", target: "es") { source target updatedAt terms { term translation } } }`),
+	"Query.glossaries":     read(`{ glossaries { source target terms { term translation } } }`),
+	"Mutation.setGlossary": read(`mutation { setGlossary(input: {source: "en", target: "fr", terms: [{term: "house", translation: "logis"}]}) { glossary { terms { term } } } }`),
 
 	"Mutation.createNote":     read(`mutation { createNote(input: {title: "T", text: "Text", language: "en"}) { note { id } cursor } }`),
 	"Mutation.importNote":     {query: `mutation($file: Upload!) { importNote(input: {file: $file}) { note { id text } } }`, upload: true, owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED"},

@@ -11,6 +11,17 @@ type Translate struct {
 	Target string `json:"target"`
 	// Format is what the text is written in: plain text when it is empty.
 	Format Format `json:"format,omitempty"`
+	// Terms are those of the owner's glossary that may occur in the text, at most MaxTerms.
+	Terms []Term `json:"terms,omitempty"`
+}
+
+// MaxTerms is how many terms a glossary has at most.
+const MaxTerms = 200
+
+// Term is a word, or several, and what it is to be called in the other language.
+type Term struct {
+	Term        string `json:"term"`
+	Translation string `json:"translation"`
 }
 
 // Format is what a text is written in.

@@ -36,7 +36,7 @@ func (s *Service) deleteAccount(ctx context.Context, account string) error {
 			return err
 		}
 	}
-	return nil
+	return s.store.Tx(ctx, func(ctx context.Context) error { return s.deleteGlossaries(ctx, account) })
 }
 
 // deleteAll deletes those of the notes that are still there. It takes its locks in
@@ -123,5 +123,5 @@ func (s *Service) exportAccount(ctx context.Context, account string, write domai
 	if err != nil {
 		return fmt.Errorf("export translations: %w", err)
 	}
-	return nil
+	return s.exportGlossaries(ctx, account, write)
 }

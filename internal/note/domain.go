@@ -69,6 +69,7 @@ func (s *Service) Domain() domain.Domain {
 		Types:  []event.Type{s.noteChanged(), s.translationChanged()},
 		Operations: map[string]auth.Access{
 			"Query.note": auth.People, "Query.notes": auth.People, "Query.noteStats": auth.People, "Query.languages": auth.People,
+			"Query.glossary": auth.People, "Query.glossaries": auth.People, "Mutation.setGlossary": auth.People,
 			"Mutation.createNote": auth.People, "Mutation.updateNote": auth.People, "Mutation.deleteNote": auth.People,
 			"Mutation.importNote": auth.People, "Mutation.translateNote": auth.People, "Mutation.translateNotes": auth.People,
 			"Subscription.translations": auth.People,

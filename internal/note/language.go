@@ -161,6 +161,20 @@ func prose(text string) string {
 	return all.String()
 }
 
+// proseParts gives the texts between the tags of HTML, each by itself.
+func proseParts(text string) []string {
+	var all []string
+	z := html.NewTokenizer(strings.NewReader(text))
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return all
+		case html.TextToken:
+			all = append(all, strings.Join(strings.FieldsFunc(string(z.Text()), func(r rune) bool { return r == '\n' || r == '\r' }), " "))
+		}
+	}
+}
+
 // sure is the confidence from which a detection counts, and sample how many
 // bytes of a text are looked at.
 const (

@@ -81,6 +81,8 @@ type request struct {
 
 	// made are the jobs that the call made, in the order of their answer.
 	made []*gen.Job
+	// terms are those of the owner's glossaries that apply.
+	terms map[pair][]jobspec.Term
 }
 
 // pair is a note's text in a language to be.
@@ -104,12 +106,15 @@ func (r *request) run(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.findTerms(ctx, notes); err != nil {
+		return nil, err
+	}
 	var answer, pending []string
 	var wanted []want
 	for _, id := range r.notes {
 		for _, target := range r.targets {
 			t := present[pair{id, target}]
-			if t == nil || t.State == Failed || t.State == Cancelled {
+			if t == nil || t.State == Failed || t.State == Cancelled || t.Glossary != hashOf(r.terms[pair{id, target}]) {
 				w := want{pair{id, target}, store.NewID("job")}
 				wanted, answer = append(wanted, w), append(answer, w.job)
 				continue
@@ -129,6 +134,21 @@ func (r *request) run(ctx context.Context) ([]string, error) {
 		return answer, nil
 	}
 	return answer, r.enqueue(ctx, notes, present, wanted)
+}
+
+// findTerms looks for the terms of the owner's glossaries in the notes.
+func (r *request) findTerms(ctx context.Context, notes map[string]*gen.Note) error {
+	r.terms = map[pair][]jobspec.Term{}
+	glossaries, err := r.glossariesOf(ctx, notes[r.notes[0]].OwnerID)
+	if err != nil || len(glossaries) == 0 {
+		return err
+	}
+	for _, id := range r.notes {
+		for _, target := range r.targets {
+			r.terms[pair{id, target}] = glossaries.terms(notes[id], target, r.bundles)
+		}
+	}
+	return nil
 }
 
 // check locks the notes and refuses what can't be translated.
@@ -185,17 +205,19 @@ func (r *request) enqueue(ctx context.Context, notes map[string]*gen.Note, prese
 	for _, w := range wanted {
 		n, revision := notes[w.note], revised[w.note].revision
 		t := present[w.pair]
-		if t != nil { // the row of a try that failed
-			err := client.Translation.Update().Where(translation.ID(t.ID)).SetState(Pending).SetJobID(w.job).SetVersion(revision).Exec(ctx)
+		terms := r.terms[w.pair]
+		if t != nil { // the row of a try that failed, or that had other terms
+			err := client.Translation.Update().Where(translation.ID(t.ID)).SetState(Pending).SetJobID(w.job).SetVersion(revision).
+				SetGlossary(hashOf(terms)).ClearText().ClearModel().Exec(ctx)
 			if err != nil {
 				return fmt.Errorf("reopen a translation: %w", err)
 			}
 		} else {
 			t = &gen.Translation{ID: store.NewID("tr"), NoteID: n.ID, OwnerID: n.OwnerID}
 			creates = append(creates, client.Translation.Create().SetID(t.ID).SetNoteID(n.ID).SetOwnerID(n.OwnerID).
-				SetLanguage(w.target).SetTextVersion(n.TextVersion).SetJobID(w.job).SetVersion(revision))
+				SetLanguage(w.target).SetTextVersion(n.TextVersion).SetJobID(w.job).SetVersion(revision).SetGlossary(hashOf(terms)))
 		}
-		payload, err := payloadFor(n, w.target, r.bundles)
+		payload, err := payloadFor(n, w.target, r.bundles, terms)
 		if err != nil {
 			return err
 		}
@@ -215,8 +237,8 @@ func (r *request) enqueue(ctx context.Context, notes map[string]*gen.Note, prese
 }
 
 // payloadFor names the languages as the announced direction does.
-func payloadFor(n *gen.Note, target string, bundles []jobspec.Bundle) (json.RawMessage, error) {
-	work := jobspec.Translate{Text: n.Text, Source: n.Language, Target: target}
+func payloadFor(n *gen.Note, target string, bundles []jobspec.Bundle, terms []jobspec.Term) (json.RawMessage, error) {
+	work := jobspec.Translate{Text: n.Text, Source: n.Language, Target: target, Terms: terms}
 	if n.Format == FormatHTML {
 		work.Format = jobspec.FormatHTML
 	}
@@ -263,15 +285,20 @@ func (s *Service) reopen(ctx context.Context, j *gen.Job) (json.RawMessage, erro
 		return nil, err
 	}
 	revision := revised[n.ID].revision
-	if err := client.Translation.Update().Where(translation.ID(t.ID)).SetState(Pending).SetVersion(revision).Exec(ctx); err != nil {
+	bundles, err := s.workers.Bundles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	glossaries, err := s.glossariesOf(ctx, n.OwnerID)
+	if err != nil {
+		return nil, err
+	}
+	terms := glossaries.terms(n, t.Language, bundles)
+	if err := client.Translation.Update().Where(translation.ID(t.ID)).SetState(Pending).SetVersion(revision).SetGlossary(hashOf(terms)).Exec(ctx); err != nil {
 		return nil, fmt.Errorf("reopen a translation: %w", err)
 	}
 	if err := s.log.Append(ctx, translationChanged(t, revision, Pending)); err != nil {
 		return nil, err
 	}
-	bundles, err := s.workers.Bundles(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return payloadFor(n, t.Language, bundles)
+	return payloadFor(n, t.Language, bundles, terms)
 }

@@ -49,6 +49,9 @@ func entities() map[string]entity {
 		}, account, "SetRole", "ADMIN"},
 		"Note":        {func(ctx context.Context, c *gen.Client) (any, error) { return addNote(ctx, c, "note_1", owner) }, owned, "SetTitle", "new"},
 		"Translation": {addTranslation, owned, "SetText", "new"},
+		"Glossary": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "glos_1", c.Glossary.Create().SetID("glos_1").SetOwnerID(owner).SetSource("en").SetTarget("es").SetTerms(json.RawMessage("[]")).Exec(ctx)
+		}, owned, "SetTerms", json.RawMessage("[1]")},
 		"Job": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "job_1", c.Job.Create().SetID("job_1").SetOwnerID(owner).SetKind("k").SetSubjectID("s").SetParentID("p").
 				SetLane("l").SetRunID("r").SetMaxAttempts(1).SetRunAt(now).Exec(ctx)

@@ -152,6 +152,18 @@ func (f ExternalUserFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ExternalUserMutation", m)
 }
 
+// The GlossaryFunc type is an adapter to allow the use of ordinary
+// function as Glossary mutator.
+type GlossaryFunc func(context.Context, *gen.GlossaryMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f GlossaryFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.GlossaryMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.GlossaryMutation", m)
+}
+
 // The IdempotencyKeyFunc type is an adapter to allow the use of ordinary
 // function as IdempotencyKey mutator.
 type IdempotencyKeyFunc func(context.Context, *gen.IdempotencyKeyMutation) (gen.Value, error)

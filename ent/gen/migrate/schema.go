@@ -328,6 +328,29 @@ var (
 			},
 		},
 	}
+	// GlossariesColumns holds the columns for the "glossaries" table.
+	GlossariesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "owner_id", Type: field.TypeString},
+		{Name: "source", Type: field.TypeString, Size: 35},
+		{Name: "target", Type: field.TypeString, Size: 35},
+		{Name: "terms", Type: field.TypeJSON},
+	}
+	// GlossariesTable holds the schema information for the "glossaries" table.
+	GlossariesTable = &schema.Table{
+		Name:       "glossaries",
+		Columns:    GlossariesColumns,
+		PrimaryKey: []*schema.Column{GlossariesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "glossary_owner_id_source_target",
+				Unique:  true,
+				Columns: []*schema.Column{GlossariesColumns[3], GlossariesColumns[4], GlossariesColumns[5]},
+			},
+		},
+	}
 	// IdempotencyKeysColumns holds the columns for the "idempotency_keys" table.
 	IdempotencyKeysColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -631,6 +654,7 @@ var (
 		{Name: "model", Type: field.TypeString, Nullable: true},
 		{Name: "alternatives", Type: field.TypeJSON, Nullable: true},
 		{Name: "job_id", Type: field.TypeString},
+		{Name: "glossary", Type: field.TypeString, Default: ""},
 		{Name: "version", Type: field.TypeInt64, Default: 1},
 		{Name: "note_id", Type: field.TypeString, Size: 64},
 	}
@@ -642,7 +666,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "translations_notes_translations",
-				Columns:    []*schema.Column{TranslationsColumns[12]},
+				Columns:    []*schema.Column{TranslationsColumns[13]},
 				RefColumns: []*schema.Column{NotesColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -651,7 +675,7 @@ var (
 			{
 				Name:    "translation_note_id_language_text_version",
 				Unique:  true,
-				Columns: []*schema.Column{TranslationsColumns[12], TranslationsColumns[4], TranslationsColumns[5]},
+				Columns: []*schema.Column{TranslationsColumns[13], TranslationsColumns[4], TranslationsColumns[5]},
 			},
 			{
 				Name:    "translation_owner_id_language_state",
@@ -737,6 +761,7 @@ var (
 		EventLogTable,
 		EventsTable,
 		ExternalUsersTable,
+		GlossariesTable,
 		IdempotencyKeysTable,
 		JobsTable,
 		LearnerErrorsTable,
@@ -789,6 +814,9 @@ func init() {
 	}
 	ExternalUsersTable.Annotation = &entsql.Annotation{
 		Table: "external_users",
+	}
+	GlossariesTable.Annotation = &entsql.Annotation{
+		Table: "glossaries",
 	}
 	IdempotencyKeysTable.Annotation = &entsql.Annotation{
 		Table: "idempotency_keys",

@@ -42,6 +42,9 @@ type EventRow func(*sql.Selector)
 // ExternalUser is the predicate function for externaluser builders.
 type ExternalUser func(*sql.Selector)
 
+// Glossary is the predicate function for glossary builders.
+type Glossary func(*sql.Selector)
+
 // IdempotencyKey is the predicate function for idempotencykey builders.
 type IdempotencyKey func(*sql.Selector)
 

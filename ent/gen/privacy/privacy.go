@@ -399,6 +399,30 @@ func (f ExternalUserMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mu
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ExternalUserMutation", m)
 }
 
+// The GlossaryQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type GlossaryQueryRuleFunc func(context.Context, *gen.GlossaryQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f GlossaryQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.GlossaryQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.GlossaryQuery", q)
+}
+
+// The GlossaryMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type GlossaryMutationRuleFunc func(context.Context, *gen.GlossaryMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f GlossaryMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.GlossaryMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.GlossaryMutation", m)
+}
+
 // The IdempotencyKeyQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type IdempotencyKeyQueryRuleFunc func(context.Context, *gen.IdempotencyKeyQuery) error
@@ -746,6 +770,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.ExternalUserQuery:
 		return q.Filter(), nil
+	case *gen.GlossaryQuery:
+		return q.Filter(), nil
 	case *gen.IdempotencyKeyQuery:
 		return q.Filter(), nil
 	case *gen.JobQuery:
@@ -800,6 +826,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.EventRowMutation:
 		return m.Filter(), nil
 	case *gen.ExternalUserMutation:
+		return m.Filter(), nil
+	case *gen.GlossaryMutation:
 		return m.Filter(), nil
 	case *gen.IdempotencyKeyMutation:
 		return m.Filter(), nil

@@ -16,6 +16,7 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
@@ -476,6 +477,58 @@ func init() {
 			return nil
 		}
 	}()
+	glossaryMixin := schema.Glossary{}.Mixin()
+	glossary.Policy = privacy.NewPolicies(schema.Glossary{})
+	glossary.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := glossary.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	glossaryMixinFields0 := glossaryMixin[0].Fields()
+	_ = glossaryMixinFields0
+	glossaryMixinFields1 := glossaryMixin[1].Fields()
+	_ = glossaryMixinFields1
+	glossaryFields := schema.Glossary{}.Fields()
+	_ = glossaryFields
+	// glossaryDescCreatedAt is the schema descriptor for created_at field.
+	glossaryDescCreatedAt := glossaryMixinFields1[0].Descriptor()
+	// glossary.DefaultCreatedAt holds the default value on creation for the created_at field.
+	glossary.DefaultCreatedAt = glossaryDescCreatedAt.Default.(func() time.Time)
+	// glossaryDescUpdatedAt is the schema descriptor for updated_at field.
+	glossaryDescUpdatedAt := glossaryMixinFields1[1].Descriptor()
+	// glossary.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	glossary.DefaultUpdatedAt = glossaryDescUpdatedAt.Default.(func() time.Time)
+	// glossary.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	glossary.UpdateDefaultUpdatedAt = glossaryDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// glossaryDescSource is the schema descriptor for source field.
+	glossaryDescSource := glossaryFields[1].Descriptor()
+	// glossary.SourceValidator is a validator for the "source" field. It is called by the builders before save.
+	glossary.SourceValidator = glossaryDescSource.Validators[0].(func(string) error)
+	// glossaryDescTarget is the schema descriptor for target field.
+	glossaryDescTarget := glossaryFields[2].Descriptor()
+	// glossary.TargetValidator is a validator for the "target" field. It is called by the builders before save.
+	glossary.TargetValidator = glossaryDescTarget.Validators[0].(func(string) error)
+	// glossaryDescID is the schema descriptor for id field.
+	glossaryDescID := glossaryMixinFields0[0].Descriptor()
+	// glossary.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	glossary.IDValidator = func() func(string) error {
+		validators := glossaryDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	idempotencykeyMixin := schema.IdempotencyKey{}.Mixin()
 	idempotencykey.Policy = privacy.NewPolicies(schema.IdempotencyKey{})
 	idempotencykey.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -828,8 +881,12 @@ func init() {
 	translationDescLanguage := translationFields[2].Descriptor()
 	// translation.LanguageValidator is a validator for the "language" field. It is called by the builders before save.
 	translation.LanguageValidator = translationDescLanguage.Validators[0].(func(string) error)
+	// translationDescGlossary is the schema descriptor for glossary field.
+	translationDescGlossary := translationFields[9].Descriptor()
+	// translation.DefaultGlossary holds the default value on creation for the glossary field.
+	translation.DefaultGlossary = translationDescGlossary.Default.(string)
 	// translationDescVersion is the schema descriptor for version field.
-	translationDescVersion := translationFields[9].Descriptor()
+	translationDescVersion := translationFields[10].Descriptor()
 	// translation.DefaultVersion holds the default value on creation for the version field.
 	translation.DefaultVersion = translationDescVersion.Default.(int64)
 	// translationDescID is the schema descriptor for id field.

@@ -38,6 +38,8 @@ const (
 	FieldAlternatives = "alternatives"
 	// FieldJobID holds the string denoting the job_id field in the database.
 	FieldJobID = "job_id"
+	// FieldGlossary holds the string denoting the glossary field in the database.
+	FieldGlossary = "glossary"
 	// FieldVersion holds the string denoting the version field in the database.
 	FieldVersion = "version"
 	// EdgeNote holds the string denoting the note edge name in mutations.
@@ -67,6 +69,7 @@ var Columns = []string{
 	FieldModel,
 	FieldAlternatives,
 	FieldJobID,
+	FieldGlossary,
 	FieldVersion,
 }
 
@@ -96,6 +99,8 @@ var (
 	UpdateDefaultUpdatedAt func() time.Time
 	// LanguageValidator is a validator for the "language" field. It is called by the builders before save.
 	LanguageValidator func(string) error
+	// DefaultGlossary holds the default value on creation for the "glossary" field.
+	DefaultGlossary string
 	// DefaultVersion holds the default value on creation for the "version" field.
 	DefaultVersion int64
 	// IDValidator is a validator for the "id" field. It is called by the builders before save.
@@ -187,6 +192,11 @@ func ByModel(opts ...sql.OrderTermOption) OrderOption {
 // ByJobID orders the results by the job_id field.
 func ByJobID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldJobID, opts...).ToFunc()
+}
+
+// ByGlossary orders the results by the glossary field.
+func ByGlossary(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldGlossary, opts...).ToFunc()
 }
 
 // ByVersion orders the results by the version field.

@@ -110,6 +110,11 @@ func JobID(v string) predicate.Translation {
 	return predicate.Translation(sql.FieldEQ(FieldJobID, v))
 }
 
+// Glossary applies equality check predicate on the "glossary" field. It's identical to GlossaryEQ.
+func Glossary(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldEQ(FieldGlossary, v))
+}
+
 // Version applies equality check predicate on the "version" field. It's identical to VersionEQ.
 func Version(v int64) predicate.Translation {
 	return predicate.Translation(sql.FieldEQ(FieldVersion, v))
@@ -673,6 +678,71 @@ func JobIDEqualFold(v string) predicate.Translation {
 // JobIDContainsFold applies the ContainsFold predicate on the "job_id" field.
 func JobIDContainsFold(v string) predicate.Translation {
 	return predicate.Translation(sql.FieldContainsFold(FieldJobID, v))
+}
+
+// GlossaryEQ applies the EQ predicate on the "glossary" field.
+func GlossaryEQ(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldEQ(FieldGlossary, v))
+}
+
+// GlossaryNEQ applies the NEQ predicate on the "glossary" field.
+func GlossaryNEQ(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldNEQ(FieldGlossary, v))
+}
+
+// GlossaryIn applies the In predicate on the "glossary" field.
+func GlossaryIn(vs ...string) predicate.Translation {
+	return predicate.Translation(sql.FieldIn(FieldGlossary, vs...))
+}
+
+// GlossaryNotIn applies the NotIn predicate on the "glossary" field.
+func GlossaryNotIn(vs ...string) predicate.Translation {
+	return predicate.Translation(sql.FieldNotIn(FieldGlossary, vs...))
+}
+
+// GlossaryGT applies the GT predicate on the "glossary" field.
+func GlossaryGT(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldGT(FieldGlossary, v))
+}
+
+// GlossaryGTE applies the GTE predicate on the "glossary" field.
+func GlossaryGTE(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldGTE(FieldGlossary, v))
+}
+
+// GlossaryLT applies the LT predicate on the "glossary" field.
+func GlossaryLT(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldLT(FieldGlossary, v))
+}
+
+// GlossaryLTE applies the LTE predicate on the "glossary" field.
+func GlossaryLTE(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldLTE(FieldGlossary, v))
+}
+
+// GlossaryContains applies the Contains predicate on the "glossary" field.
+func GlossaryContains(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldContains(FieldGlossary, v))
+}
+
+// GlossaryHasPrefix applies the HasPrefix predicate on the "glossary" field.
+func GlossaryHasPrefix(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldHasPrefix(FieldGlossary, v))
+}
+
+// GlossaryHasSuffix applies the HasSuffix predicate on the "glossary" field.
+func GlossaryHasSuffix(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldHasSuffix(FieldGlossary, v))
+}
+
+// GlossaryEqualFold applies the EqualFold predicate on the "glossary" field.
+func GlossaryEqualFold(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldEqualFold(FieldGlossary, v))
+}
+
+// GlossaryContainsFold applies the ContainsFold predicate on the "glossary" field.
+func GlossaryContainsFold(v string) predicate.Translation {
+	return predicate.Translation(sql.FieldContainsFold(FieldGlossary, v))
 }
 
 // VersionEQ applies the EQ predicate on the "version" field.

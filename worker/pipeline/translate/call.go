@@ -42,6 +42,9 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 	if err := checkText(job.Text); err != nil {
 		return jobspec.Translated{}, err
 	}
+	if err := checkTerms(job.Terms); err != nil {
+		return jobspec.Translated{}, err
+	}
 	hops, err := t.route(job.Source, job.Target)
 	if err != nil {
 		return jobspec.Translated{}, err
@@ -53,6 +56,7 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 		return jobspec.Translated{}, ctx.Err()
 	}
 	source := read(job, hops[0].pair.source)
+	source.hideTerms(job.Terms)
 	var p *passage
 	segments, shown := source.segments, shown{standIns: &source.standIns}
 	for i, h := range hops {
