@@ -1,0 +1,168 @@
+package vector
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"os"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Load makes an index of a file that Save wrote, and gives the position that was
+// saved. A file that is no whole one is ErrFile, one of another model or
+// dimension ErrModel, one that is not there fs.ErrNotExist; none of them takes
+// more memory than a small multiple of the file's size.
+func Load(path string, cfg Config) (x *Exact, position string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("vector: load: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, "", fmt.Errorf("vector: load: %w", err)
+	}
+	if x, err = New(cfg); err != nil {
+		return nil, "", err
+	}
+	position, err = x.load(file, info.Size())
+	if err != nil {
+		_ = x.Close()
+		return nil, "", fmt.Errorf("vector: load: %w", err)
+	}
+	return x, position, nil
+}
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrFile, fmt.Sprintf(format, args...))
+}
+
+// load fills an index that is empty and not yet shared.
+func (x *Exact) load(file io.ReaderAt, size int64) (position string, err error) {
+	const begin = int64(len(magicWord) + 4)
+	first := make([]byte, begin)
+	if size < begin+4 {
+		return "", damaged("%d bytes are too few", size)
+	}
+	if _, err := file.ReadAt(first, 0); err != nil {
+		return "", err
+	}
+	length := int64(binary.LittleEndian.Uint32(first[len(magicWord):]))
+	if string(first[:len(magicWord)]) != magicWord || begin+length+4 > size {
+		return "", damaged("it does not begin as one")
+	}
+	bytes := make([]byte, length+4)
+	if _, err := file.ReadAt(bytes, begin); err != nil {
+		return "", err
+	}
+	bytes, sum := bytes[:length], binary.LittleEndian.Uint32(bytes[length:])
+	if crc32.Checksum(bytes, castagnoli) != sum {
+		return "", damaged("the checksum of its head is wrong")
+	}
+	h := head{rest: bytes}
+	if position, err = h.begin(x.cfg); err != nil {
+		return "", err
+	}
+	at := begin + length + 4
+	// Each row has a vector in the file, so there are no more than it has room for.
+	per := int64(x.cfg.Dimension) * 4
+	rows, sums := int64(h.rows), (int64(h.rows)+blockRows-1)/blockRows
+	if h.rows > uint64(size)/uint64(per) || at+rows*per+sums*4 != size {
+		return "", damaged("%d rows and %d bytes don't fit", h.rows, size)
+	}
+	if err := x.loadRows(&h); err != nil {
+		return "", err
+	}
+	if err := x.loadVectors(file, at); err != nil {
+		return "", err
+	}
+	return position, nil
+}
+
+// loadRows names the rows and makes the blocks for them.
+func (x *Exact) loadRows(h *head) error {
+	c, err := x.begin()
+	if err != nil {
+		return err
+	}
+	x.places = newDirectory(int(h.rows))
+	before, numbers := "", make([]uint32, 0, MaxLabels)
+	for range h.rows {
+		id, which, err := h.row(before, numbers)
+		if err != nil {
+			return err
+		}
+		names := make([]string, len(which))
+		for i, w := range which {
+			names[i] = h.labels[w]
+		}
+		taken := x.labels.take(names)
+		at, err := c.add(func(b *block, row int) error {
+			b.name(row, id, taken)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		x.places.set(c.blocks, id, at)
+		before = id
+	}
+	if len(h.rest) > 0 {
+		return damaged("%d bytes behind the last row", len(h.rest))
+	}
+	c.publish()
+	return nil
+}
+
+// loadVectors reads the vectors of all blocks, several blocks at a time.
+func (x *Exact) loadVectors(file io.ReaderAt, at int64) error {
+	per, blocks := int64(x.cfg.Dimension)*4, x.now.blocks
+	sums := make([]byte, 4*len(blocks))
+	if _, err := file.ReadAt(sums, at+int64(x.now.rows)*per); err != nil && len(sums) > 0 {
+		return err
+	}
+	var next atomic.Int64
+	var group errgroup.Group
+	for range min(x.cfg.Goroutines, len(blocks)) {
+		group.Go(func() error {
+			bytes, v, buffer := make([]byte, blockRows*per), make([]float32, x.cfg.Dimension), codeBuffer(x.cfg.Dimension)
+			for n := next.Add(1) - 1; n < int64(len(blocks)); n = next.Add(1) - 1 {
+				b := blocks[n]
+				bytes := bytes[:int64(b.used)*per]
+				if _, err := file.ReadAt(bytes, at+n*blockRows*per); err != nil {
+					return err
+				}
+				if crc32.Checksum(bytes, castagnoli) != binary.LittleEndian.Uint32(sums[4*n:]) {
+					return damaged("the checksum of the vectors from %d on is wrong", n*blockRows)
+				}
+				if err := b.loadVectors(bytes, v, buffer); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// loadVectors takes a block's vectors from a file's bytes, by way of v.
+func (b *block) loadVectors(bytes []byte, v []float32, buffer []byte) error {
+	for row := range b.used {
+		from := bytes[row*len(v)*4:][:len(v)*4]
+		for i := range v {
+			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(from[4*i : 4*i+4]))
+		}
+		if l := length(v); !(math.Abs(l-1) <= lengthError) {
+			return damaged("the vector of %q has the length %v", b.id(row), l)
+		}
+		b.encode(row, v, buffer)
+		if err := b.full.write(row, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package vector
+
+import (
+	"math/bits"
+	"slices"
+	"sync"
+
+	"parley/internal/vector/kernel"
+)
+
+// desk is where one goroutine works on a block.
+type desk struct {
+	list, kept [blockRows]uint16
+	high, low  [blockRows]int32
+}
+
+var desks = sync.Pool{New: func() any { return new(desk) }}
+
+// scanner looks at blocks for one search, on one goroutine.
+type scanner struct {
+	*desk
+	search *search
+	form   kernel.Form
+	// best are the lower bounds of the k best rows seen here that lie after the
+	// page before for certain: so many rows score at least the least of them.
+	best  lowest[float32]
+	found []candidate
+	// crowd is how many candidates there may be before those below the limit are
+	// sorted out.
+	crowd int
+	// What scores above after lies before the page, what scores below certain
+	// after the page before.
+	after, certain float32
+}
+
+func newScanner(s *search, form kernel.Form, d *desk) *scanner {
+	sc := &scanner{
+		desk: d, search: s, form: form, best: lowest[float32]{most: s.query.K},
+		crowd: 4*s.query.K + blockRows, after: 3, certain: 3,
+	}
+	if a := s.query.After; a != nil {
+		sc.after, sc.certain = -below(-a.Score), below(a.Score)
+	}
+	return sc
+}
+
+// pick lists the rows of a block that are alive and that the filter keeps.
+func (sc *scanner) pick(b *block) []uint16 {
+	clauses, list := sc.search.clauses, sc.list[:0]
+	if len(clauses) > 0 && len(clauses[0].numbers) == 0 {
+		return nil
+	}
+	for w, word := range b.alive {
+		for ; word != 0; word &= word - 1 {
+			i := w*64 + bits.TrailingZeros64(word)
+			if len(clauses) == 0 || keeps(clauses, b, i) {
+				list = append(list, uint16(i))
+			}
+		}
+	}
+	return list
+}
+
+// block adds the candidates of a block.
+func (sc *scanner) block(b *block, number int) {
+	p := &sc.search.probe
+	list, limit := sc.pick(b), sc.search.least()
+	sc.form.Dots(sc.high[:], b.high, list, p.codes)
+	kept := sc.kept[:0]
+	for i, r := range list {
+		if p.upper(sc.high[i], b.scale[r], b.coarse[r]) >= limit {
+			sc.high[len(kept)] = sc.high[i]
+			kept = append(kept, r)
+		}
+	}
+	sc.form.Dots(sc.low[:], b.low, kept, p.codes)
+	for i, r := range kept {
+		lower, upper := p.bounds(16*sc.high[i]+sc.low[i], b.scale[r], b.fine[r])
+		if upper >= limit {
+			sc.offer(lower, candidate{upper: upper, at: placeOf(number, int(r))})
+		}
+	}
+	if sc.best.full() {
+		sc.search.raise(sc.best.least())
+	}
+	sc.thin()
+}
+
+// offer takes a candidate unless it lies before the page for certain.
+func (sc *scanner) offer(lower float32, c candidate) {
+	if lower > sc.after {
+		return
+	}
+	if c.upper < sc.certain {
+		sc.best.add(lower)
+	}
+	sc.found = append(sc.found, c)
+}
+
+// thin sorts out candidates that have fallen below the limit, when they are many.
+func (sc *scanner) thin() {
+	if len(sc.found) <= sc.crowd {
+		return
+	}
+	sc.sortOut()
+	sc.crowd = max(sc.crowd, 2*len(sc.found))
+}
+
+func (sc *scanner) sortOut() {
+	limit := sc.search.least()
+	sc.found = slices.DeleteFunc(sc.found, func(c candidate) bool { return c.upper < limit })
+}
+
+// finish hands the candidates over.
+func (sc *scanner) finish() {
+	sc.sortOut()
+	sc.search.mu.Lock()
+	defer sc.search.mu.Unlock()
+	sc.search.found = append(sc.search.found, sc.found...)
+}
