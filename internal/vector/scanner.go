@@ -44,11 +44,22 @@ func newScanner(s *search, form kernel.Form, d *desk) *scanner {
 	return sc
 }
 
+// everyRow lists all rows of a full block.
+var everyRow = func() (all [blockRows]uint16) {
+	for i := range all {
+		all[i] = uint16(i)
+	}
+	return all
+}()
+
 // pick lists the rows of a block that are alive and that the filter keeps.
 func (sc *scanner) pick(b *block) []uint16 {
 	clauses, list := sc.search.clauses, sc.list[:0]
 	if len(clauses) > 0 && len(clauses[0].numbers) == 0 {
 		return nil
+	}
+	if len(clauses) == 0 && b.dead == 0 {
+		return everyRow[:b.used]
 	}
 	for w, word := range b.alive {
 		for ; word != 0; word &= word - 1 {

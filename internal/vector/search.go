@@ -78,9 +78,10 @@ func (x *Exact) Search(ctx context.Context, q Query) ([]Hit, error) {
 	return s.rank()
 }
 
-// below is a score as a float32 that is not higher.
+// below is a score as a float32 that is not higher. No row scores beyond 2 or -2.
 func below(score float64) float32 {
-	f := float32(max(-2, min(2, score)))
+	score = max(-2, min(2, score))
+	f := float32(score)
 	if float64(f) > score {
 		f = math.Nextafter32(f, -3)
 	}

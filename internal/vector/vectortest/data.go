@@ -43,7 +43,7 @@ func (r Random) Rows(count, n int) []vector.Row {
 	for i := range rows {
 		rows[i] = vector.Row{
 			ID:     fmt.Sprintf("row_%07d", i),
-			Vector: r.Near(centers[r.IntN(len(centers))], 1),
+			Vector: r.Near(centers[r.IntN(len(centers))], 0.95),
 			Labels: []string{fmt.Sprintf("owner:%d", r.IntN(100)), "kind:" + []string{"sticker", "note", "post"}[r.IntN(3)]},
 		}
 	}
