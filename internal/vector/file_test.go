@@ -188,25 +188,6 @@ func TestFilesThatMeanHarmAreRefused(t *testing.T) {
 	require.ErrorIs(t, loadBytes(t, folder, long), vector.ErrFile)
 }
 
-func FuzzLoad(f *testing.F) {
-	raw := small(f)
-	f.Add(raw)
-	f.Add(raw[:40])
-	f.Add([]byte("PARLEYV1\x00\x00\x00\x00\x00\x00\x00\x00"))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) < 16 {
-			return
-		}
-		folder := t.TempDir()
-		if err := loadBytes(t, folder, raw); err != nil {
-			require.True(t, isRefusal(err), "%v", err)
-		}
-		if err := loadBytes(t, folder, sealed(bytes.Clone(raw))); err != nil {
-			require.True(t, isRefusal(err), "%v", err)
-		}
-	})
-}
-
 func isRefusal(err error) bool {
 	return errors.Is(err, vector.ErrFile) || errors.Is(err, vector.ErrModel)
 }
