@@ -178,11 +178,17 @@ func BenchmarkLoad(b *testing.B) {
 			newCrowd().fill(b, x, size.rows)
 			path := filepath.Join(b.TempDir(), "index")
 			require.NoError(b, x.Save(path, "position"))
+			var took []time.Duration
+			cpu := processor(b)
 			for b.Loop() {
+				begin := time.Now()
 				loaded, _, err := vector.Load(path, cfg)
+				took = append(took, time.Since(begin))
 				require.NoError(b, err)
 				require.NoError(b, loaded.Close())
 			}
+			percentiles(b, took)
+			b.ReportMetric(float64((processor(b)-cpu).Microseconds())/1000/float64(len(took)), "cpu-ms")
 		})
 	}
 }

@@ -15,12 +15,13 @@ import (
 func checkBounds(t *testing.T, row, query []float32) {
 	t.Helper()
 	n := len(row)
-	x := make([]float32, n)
+	padded := make([]float32, kernel.Codes(n))
+	x := padded[:n]
 	unit(x, row)
 	require.InDelta(t, 1, length(x), lengthError)
 	half := kernel.Codes(n) / 2
 	high, low := make([]byte, half), make([]byte, half)
-	c := encode(high, low, x, codeBuffer(n))
+	c := encode(high, low, padded)
 	p, err := newProbe(query)
 	require.NoError(t, err)
 

@@ -3,6 +3,8 @@ package vector
 import (
 	"runtime"
 	"slices"
+
+	"parley/internal/vector/kernel"
 )
 
 // change is a view in the making. Whoever makes it holds Exact.writing.
@@ -85,12 +87,13 @@ func (c *change) kill(at place) {
 // error the change must be forgotten, and nothing else is to be undone.
 func (c *change) put(rows []Row, numbers [][]uint32) error {
 	n := c.x.cfg.Dimension
-	v, buffer, places := make([]float32, n), codeBuffer(n), make([]place, len(rows))
+	padded, places := make([]float32, kernel.Codes(n)), make([]place, len(rows))
+	v := padded[:n]
 	for i, r := range rows {
 		unit(v, r.Vector)
 		at, err := c.add(func(b *block, row int) error {
 			b.name(row, r.ID, numbers[i])
-			b.encode(row, v, buffer)
+			b.encode(row, padded)
 			return b.full.write(row, v)
 		})
 		if err != nil {

@@ -38,40 +38,41 @@ const (
 // less than they are.
 type code struct{ scale, coarse, fine float32 }
 
-// encode writes the packed upper and lower halves of a vector's codes. buffer
-// has room for two bytes for each code.
-func encode(high, low []byte, v []float32, buffer []byte) code {
-	n := kernel.Codes(len(v))
-	highs, lows := buffer[:n], buffer[n:2*n]
+// encode writes the packed upper and lower halves of a vector's codes. The
+// vector is filled up with zeros to as many numbers as there are codes.
+func encode(high, low []byte, padded []float32) code {
 	var most uint32
-	for _, x := range v {
+	for _, x := range padded {
 		most = max(most, math.Float32bits(x)&^(1<<31))
 	}
 	scale := math.Float32frombits(most) / rowSteps
 	inverse := 1 / scale
-	// x*inverse + magic rounds to an integer, which is then in the lowest bits.
-	const magic = 3 << 22
-	var coarse, fine float32
-	highs, lows = highs[:n], lows[:n]
-	for i, x := range v {
-		scaled := x * inverse
-		rounded := scaled + magic
-		u := math.Float32bits(rounded) - (magicBits - rowZero)
-		off := scaled - (rounded - magic)
-		far := off + float32(int32(u&15)-8)
-		fine += off * off
-		coarse += far * far
-		highs[i], lows[i] = byte(u>>4), byte(u&15)
+	half := len(padded) / 2
+	lower, upper := padded[:half], padded[half:][:half]
+	high, low = high[:half], low[:half]
+	var fineA, fineB, coarseA, coarseB float32
+	for i := range half {
+		a, offA, farA := encodeNumber(lower[i] * inverse)
+		b, offB, farB := encodeNumber(upper[i] * inverse)
+		fineA, fineB = fineA+offA*offA, fineB+offB*offB
+		coarseA, coarseB = coarseA+farA*farA, coarseB+farB*farB
+		high[i] = byte(a>>4 | b&0xf0)
+		low[i] = byte(a&15 | b<<4)
 	}
-	clear(highs[len(v):])
-	clear(lows[len(v):])
-	kernel.Pack(high, highs)
-	kernel.Pack(low, lows)
-	return code{scale: scale, coarse: atLeast(coarse, scale, len(v)), fine: atLeast(fine, scale, len(v))}
+	n := len(padded)
+	return code{scale: scale, coarse: atLeast(coarseA+coarseB, scale, n), fine: atLeast(fineA+fineB, scale, n)}
 }
 
-// magicBits are the bits of 3 << 22 as a float32.
-const magicBits = 0x4B400000
+// encodeNumber gives a number's code and how far the number is from its fine and
+// from its coarse value, all in steps of the scale.
+func encodeNumber(scaled float32) (u uint32, off, far float32) {
+	// The sum rounds to an integer, which is then in its lowest bits.
+	const magic, magicBits = 3 << 22, 0x4B400000
+	rounded := scaled + magic
+	u = math.Float32bits(rounded) - (magicBits - rowZero)
+	off = scaled - (rounded - magic)
+	return u, off, off + float32(int32(u&15)-8)
+}
 
 // atLeast is a distance of n numbers whose squares were added in float32, in
 // steps of scale: adding n numbers is off by less than n / 2^23 <= 1/2048 of

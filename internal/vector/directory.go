@@ -36,9 +36,11 @@ func (d *directory) set(blocks []*block, id string, to place) {
 		d.others[id] = to
 		return
 	}
-	if _, ok := d.others[id]; ok {
-		d.others[id] = to
-		return
+	if len(d.others) > 0 {
+		if _, ok := d.others[id]; ok {
+			d.others[id] = to
+			return
+		}
 	}
 	d.places[h] = to
 }

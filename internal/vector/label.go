@@ -42,6 +42,18 @@ func (l *labels) take(names []string) []uint32 {
 	return numbers
 }
 
+// known takes labels of which no row has been counted yet, and numbers them from
+// 0 on in their order.
+func (l *labels) known(names []string) []*label {
+	all := make([]*label, len(names))
+	for i, name := range names {
+		all[i] = &label{number: l.next}
+		l.numbers[name], l.names[l.next] = all[i], name
+		l.next++
+	}
+	return all
+}
+
 // drop counts one row less for each of the numbers.
 func (l *labels) drop(numbers []uint32) {
 	for _, number := range numbers {

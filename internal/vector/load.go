@@ -10,12 +10,14 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+
+	"parley/internal/vector/kernel"
 )
 
 // Load makes an index of a file that Save wrote, and gives the position that was
 // saved. A file that is no whole one is ErrFile, one of another model or
-// dimension ErrModel, one that is not there fs.ErrNotExist; none of them takes
-// more memory than a small multiple of the file's size.
+// dimension ErrModel, one that is not there fs.ErrNotExist. None of them takes
+// more memory than a whole file of its size.
 func Load(path string, cfg Config) (x *Exact, position string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -71,67 +73,40 @@ func (x *Exact) load(file io.ReaderAt, size int64) (position string, err error) 
 	// Each row has a vector in the file, so there are no more than it has room for.
 	per := int64(x.cfg.Dimension) * 4
 	rows, sums := int64(h.rows), (int64(h.rows)+blockRows-1)/blockRows
-	if h.rows > uint64(size)/uint64(per) || at+rows*per+sums*4 != size {
+	if h.rows > uint64(size)/uint64(per) || h.rows > uint64(len(h.rest)) || at+rows*per+sums*4 != size {
 		return "", damaged("%d rows and %d bytes don't fit", h.rows, size)
 	}
-	if err := x.loadRows(&h); err != nil {
-		return "", err
-	}
-	if err := x.loadVectors(file, at); err != nil {
+	if err := x.loadBlocks(&h, file, at); err != nil {
 		return "", err
 	}
 	return position, nil
 }
 
-// loadRows names the rows and makes the blocks for them.
-func (x *Exact) loadRows(h *head) error {
+// loadBlocks reads the rows, of which one goroutine takes the ids and labels and
+// others the vectors.
+func (x *Exact) loadBlocks(h *head, file io.ReaderAt, at int64) error {
 	c, err := x.begin()
 	if err != nil {
 		return err
 	}
-	x.places = newDirectory(int(h.rows))
-	before, numbers := "", make([]uint32, 0, MaxLabels)
 	for range h.rows {
-		id, which, err := h.row(before, numbers)
-		if err != nil {
+		if _, err := c.add(func(*block, int) error { return nil }); err != nil {
 			return err
 		}
-		names := make([]string, len(which))
-		for i, w := range which {
-			names[i] = h.labels[w]
-		}
-		taken := x.labels.take(names)
-		at, err := c.add(func(b *block, row int) error {
-			b.name(row, id, taken)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		x.places.set(c.blocks, id, at)
-		before = id
 	}
-	if len(h.rest) > 0 {
-		return damaged("%d bytes behind the last row", len(h.rest))
-	}
-	c.publish()
-	return nil
-}
-
-// loadVectors reads the vectors of all blocks, several blocks at a time.
-func (x *Exact) loadVectors(file io.ReaderAt, at int64) error {
-	per, blocks := int64(x.cfg.Dimension)*4, x.now.blocks
-	sums := make([]byte, 4*len(blocks))
-	if _, err := file.ReadAt(sums, at+int64(x.now.rows)*per); err != nil && len(sums) > 0 {
+	per := int64(x.cfg.Dimension) * 4
+	sums := make([]byte, 4*len(c.blocks))
+	if _, err := file.ReadAt(sums, at+int64(c.rows)*per); err != nil && len(sums) > 0 {
 		return err
 	}
 	var next atomic.Int64
 	var group errgroup.Group
-	for range min(x.cfg.Goroutines, len(blocks)) {
+	group.Go(func() error { return x.loadRows(h, c.blocks) })
+	for range min(x.cfg.Goroutines, len(c.blocks)) {
 		group.Go(func() error {
-			bytes, v, buffer := make([]byte, blockRows*per), make([]float32, x.cfg.Dimension), codeBuffer(x.cfg.Dimension)
-			for n := next.Add(1) - 1; n < int64(len(blocks)); n = next.Add(1) - 1 {
-				b := blocks[n]
+			bytes, padded := make([]byte, blockRows*per), make([]float32, kernel.Codes(x.cfg.Dimension))
+			for n := next.Add(1) - 1; n < int64(len(c.blocks)); n = next.Add(1) - 1 {
+				b := c.blocks[n]
 				bytes := bytes[:int64(b.used)*per]
 				if _, err := file.ReadAt(bytes, at+n*blockRows*per); err != nil {
 					return err
@@ -139,27 +114,60 @@ func (x *Exact) loadVectors(file io.ReaderAt, at int64) error {
 				if crc32.Checksum(bytes, castagnoli) != binary.LittleEndian.Uint32(sums[4*n:]) {
 					return damaged("the checksum of the vectors from %d on is wrong", n*blockRows)
 				}
-				if err := b.loadVectors(bytes, v, buffer); err != nil {
+				if err := b.loadVectors(bytes, padded, x.cfg.Dimension); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	c.publish()
+	return nil
 }
 
-// loadVectors takes a block's vectors from a file's bytes, by way of v.
-func (b *block) loadVectors(bytes []byte, v []float32, buffer []byte) error {
+// loadRows names the rows of blocks.
+func (x *Exact) loadRows(h *head, blocks []*block) error {
+	x.places = newDirectory(int(h.rows))
+	before, numbers := "", make([]uint32, 0, MaxLabels)
+	labels := x.labels.known(h.labels)
+	for i := range int(h.rows) {
+		id, which, err := h.row(before, numbers)
+		if err != nil {
+			return err
+		}
+		for _, w := range which {
+			labels[w].rows++
+		}
+		blocks[i/blockRows].name(i%blockRows, id, which)
+		x.places.set(blocks, id, place(i))
+		before = id
+	}
+	for i, l := range labels {
+		if l.rows == 0 {
+			return damaged("no row has the label %q", h.labels[i])
+		}
+	}
+	if len(h.rest) > 0 {
+		return damaged("%d bytes behind the last row", len(h.rest))
+	}
+	return nil
+}
+
+// loadVectors takes a block's vectors from a file's bytes, by way of padded.
+func (b *block) loadVectors(bytes []byte, padded []float32, dimension int) error {
+	v := padded[:dimension]
 	for row := range b.used {
-		from := bytes[row*len(v)*4:][:len(v)*4]
+		from := bytes[row*dimension*4:][:dimension*4]
 		for i := range v {
 			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(from[4*i : 4*i+4]))
 		}
 		if l := length(v); !(math.Abs(l-1) <= lengthError) {
-			return damaged("the vector of %q has the length %v", b.id(row), l)
+			return damaged("a vector has the length %v", l)
 		}
-		b.encode(row, v, buffer)
+		b.encode(row, padded)
 		if err := b.full.write(row, v); err != nil {
 			return err
 		}

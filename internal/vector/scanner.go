@@ -55,18 +55,23 @@ var everyRow = func() (all [blockRows]uint16) {
 // pick lists the rows of a block that are alive and that the filter keeps.
 func (sc *scanner) pick(b *block) []uint16 {
 	clauses, list := sc.search.clauses, sc.list[:0]
-	if len(clauses) > 0 && len(clauses[0].numbers) == 0 {
-		return nil
-	}
-	if len(clauses) == 0 && b.dead == 0 {
+	switch {
+	case len(clauses) == 0 && b.dead == 0:
 		return everyRow[:b.used]
-	}
-	for w, word := range b.alive {
-		for ; word != 0; word &= word - 1 {
-			i := w*64 + bits.TrailingZeros64(word)
-			if len(clauses) == 0 || keeps(clauses, b, i) {
-				list = append(list, uint16(i))
+	case len(clauses) == 0:
+		for w, word := range b.alive {
+			for ; word != 0; word &= word - 1 {
+				list = append(list, uint16(w*64+bits.TrailingZeros64(word)))
 			}
+		}
+		return list
+	}
+	// Most rows that a filter leaves out have no mark of its smallest clause; one
+	// of labels that nobody has has no mark itself.
+	first := clauses[0].marks
+	for i, marks := range b.marks[:b.used] {
+		if marks&first != 0 && b.alive[i/64]>>(i%64)&1 == 1 && keeps(clauses, b, i) {
+			list = append(list, uint16(i))
 		}
 	}
 	return list

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"parley/internal/vector/kernel"
 )
 
 // fewBlocks is up to how many blocks are scanned by the caller alone: that is
@@ -214,6 +212,3 @@ func (s *search) counts(h hit) bool {
 	}
 	return s.query.After == nil || h.compare(hit{id: []byte(s.query.After.ID), score: s.query.After.Score}) > 0
 }
-
-// codeBuffer is what encode needs for vectors of n numbers.
-func codeBuffer(n int) []byte { return make([]byte, 2*kernel.Codes(n)) }

@@ -83,10 +83,10 @@ func (s *slab) name(i int, id string, labels []uint32) {
 	s.marks[i] = marksOf(labels)
 }
 
-// encode writes a row's codes; buffer has room for two bytes for each.
-func (s *slab) encode(i int, v []float32, buffer []byte) {
-	half := len(s.high) / blockRows
-	c := encode(s.high[i*half:][:half], s.low[i*half:][:half], v, buffer)
+// encode writes the codes of a row's vector, filled up with zeros.
+func (s *slab) encode(i int, padded []float32) {
+	half := len(padded) / 2
+	c := encode(s.high[i*half:][:half], s.low[i*half:][:half], padded)
 	s.scale[i], s.coarse[i], s.fine[i] = c.scale, c.coarse, c.fine
 }
 

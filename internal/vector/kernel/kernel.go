@@ -2,6 +2,9 @@
 // bytes, as fast as the machine can. All forms give the same integers: a form is
 // chosen for its speed alone, and what is computed from the integers does not
 // depend on the machine.
+//
+// A row of n codes has n/2 bytes. Byte i has code i in its lower half, and in its
+// upper half code n/2 + i.
 package kernel
 
 import "fmt"
@@ -16,18 +19,6 @@ const MaxCodes = 4096
 
 // Codes is how many codes a vector takes that has n numbers.
 func Codes(n int) int { return (n + Step - 1) / Step * Step }
-
-// Pack writes codes from 0 to 15, as many as a multiple of Step, to half as many
-// bytes: byte i has code i in its lower half, and in its upper half the code
-// that is half a row further on.
-func Pack(row, codes []byte) {
-	half := len(codes) / 2
-	lower, upper := codes[:half], codes[half:][:half]
-	row = row[:half]
-	for i := range row {
-		row[i] = lower[i]&15 | upper[i]<<4
-	}
-}
 
 // Query is what rows are multiplied with.
 type Query struct{ codes []int8 }
