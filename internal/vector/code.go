@@ -39,7 +39,8 @@ const (
 type code struct{ scale, coarse, fine float32 }
 
 // encode writes the packed upper and lower halves of a vector's codes. The
-// vector is filled up with zeros to as many numbers as there are codes.
+// vector is filled up with zeros to as many numbers as there are codes. Each
+// product is rounded, so that all machines give the same bits.
 func encode(high, low []byte, padded []float32) code {
 	var most uint32
 	for _, x := range padded {
@@ -52,10 +53,10 @@ func encode(high, low []byte, padded []float32) code {
 	high, low = high[:half], low[:half]
 	var fineA, fineB, coarseA, coarseB float32
 	for i := range half {
-		a, offA, farA := encodeNumber(lower[i] * inverse)
-		b, offB, farB := encodeNumber(upper[i] * inverse)
-		fineA, fineB = fineA+offA*offA, fineB+offB*offB
-		coarseA, coarseB = coarseA+farA*farA, coarseB+farB*farB
+		a, offA, farA := encodeNumber(float32(lower[i] * inverse))
+		b, offB, farB := encodeNumber(float32(upper[i] * inverse))
+		fineA, fineB = fineA+float32(offA*offA), fineB+float32(offB*offB)
+		coarseA, coarseB = coarseA+float32(farA*farA), coarseB+float32(farB*farB)
 		high[i] = byte(a>>4 | b&0xf0)
 		low[i] = byte(a&15 | b<<4)
 	}

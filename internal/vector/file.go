@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+
+	"parley/internal/vector/kernel"
 )
 
 // A file holds, all numbers little-endian:
@@ -23,10 +25,12 @@ import (
 //	      rising; uvarint number of rows, by rising id: the id as a word, uvarint
 //	      number of labels, for each uvarint which one it is, rising
 //	uint32 CRC-32C of the head
-//	vectors in the order of the rows, float32
-//	uint32 CRC-32C of each blockRows vectors
+//	the rows in the same order, blockRows at a time: their vectors, upper and
+//	      lower codes, scales, coarse and fine distances, as in slab
+//	uint32 CRC-32C of each blockRows rows
 //
 // So two indexes that hold the same have the same file, whatever was done to them.
+// The codes could be made of the vectors again, at three times the cost of reading them.
 const (
 	magicWord = "PARLEYV1"
 	// maxWord is the most bytes of a model's name and digest, and of a position.
@@ -129,7 +133,7 @@ func (x *Exact) write(to io.Writer, position string) error {
 			return fmt.Errorf("vector: save: %w", err)
 		}
 	}
-	if err := writeVectors(out, v, rows, x.cfg.Dimension); err != nil {
+	if err := writeRows(out, v, rows, x.cfg.Dimension); err != nil {
 		return err
 	}
 	if err := out.Flush(); err != nil {
@@ -179,29 +183,54 @@ func (x *Exact) head(v *view, rows []savedRow, names map[uint32]string, position
 	return head
 }
 
-// writeVectors writes vectors and then the checksums of each blockRows of them.
-func writeVectors(out *bufio.Writer, v *view, rows []savedRow, dimension int) error {
+// rowSize is how many bytes a row takes behind the head.
+func rowSize(dimension int) int { return 4*dimension + kernel.Codes(dimension) + 3*4 }
+
+// writeRows writes rows and then the checksums of each blockRows of them.
+func writeRows(out *bufio.Writer, v *view, rows []savedRow, dimension int) error {
 	var sums, bytes []byte
-	sum, buffer := uint32(0), make([]float32, dimension)
-	for i, r := range rows {
-		full, err := v.blocks[r.at.block()].full.read(r.at.row(), buffer)
-		if err != nil {
+	for some := range slices.Chunk(rows, blockRows) {
+		var err error
+		if bytes, err = appendRows(bytes[:0], v, some, dimension); err != nil {
 			return err
 		}
-		bytes = bytes[:0]
-		for _, n := range full {
-			bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(n))
-		}
-		sum = crc32.Update(sum, castagnoli, bytes)
+		sums = binary.LittleEndian.AppendUint32(sums, crc32.Checksum(bytes, castagnoli))
 		if _, err := out.Write(bytes); err != nil {
 			return fmt.Errorf("vector: save: %w", err)
-		}
-		if i%blockRows == blockRows-1 || i == len(rows)-1 {
-			sums, sum = binary.LittleEndian.AppendUint32(sums, sum), 0
 		}
 	}
 	if _, err := out.Write(sums); err != nil {
 		return fmt.Errorf("vector: save: %w", err)
 	}
 	return nil
+}
+
+// appendRows adds the columns of rows.
+func appendRows(bytes []byte, v *view, rows []savedRow, dimension int) ([]byte, error) {
+	buffer := make([]float32, dimension)
+	for _, r := range rows {
+		full, err := v.blocks[r.at.block()].full.read(r.at.row(), buffer)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range full {
+			bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(n))
+		}
+	}
+	half := kernel.Codes(dimension) / 2
+	for column := range 2 {
+		for _, r := range rows {
+			b := v.blocks[r.at.block()]
+			codes := [2][]byte{b.high, b.low}[column]
+			bytes = append(bytes, codes[r.at.row()*half:][:half]...)
+		}
+	}
+	for column := range 3 {
+		for _, r := range rows {
+			b := v.blocks[r.at.block()]
+			numbers := [3][]float32{b.scale, b.coarse, b.fine}[column]
+			bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(numbers[r.at.row()]))
+		}
+	}
+	return bytes, nil
 }

@@ -70,8 +70,8 @@ func (x *Exact) load(file io.ReaderAt, size int64) (position string, err error) 
 		return "", err
 	}
 	at := begin + length + 4
-	// Each row has a vector in the file, so there are no more than it has room for.
-	per := int64(x.cfg.Dimension) * 4
+	// There are no more rows than the file has room for.
+	per := int64(rowSize(x.cfg.Dimension))
 	rows, sums := int64(h.rows), (int64(h.rows)+blockRows-1)/blockRows
 	if h.rows > uint64(size)/uint64(per) || h.rows > uint64(len(h.rest)) || at+rows*per+sums*4 != size {
 		return "", damaged("%d rows and %d bytes don't fit", h.rows, size)
@@ -82,8 +82,7 @@ func (x *Exact) load(file io.ReaderAt, size int64) (position string, err error) 
 	return position, nil
 }
 
-// loadBlocks reads the rows, of which one goroutine takes the ids and labels and
-// others the vectors.
+// loadBlocks reads the rows: one goroutine their ids and labels, others the rest.
 func (x *Exact) loadBlocks(h *head, file io.ReaderAt, at int64) error {
 	c, err := x.begin()
 	if err != nil {
@@ -94,7 +93,7 @@ func (x *Exact) loadBlocks(h *head, file io.ReaderAt, at int64) error {
 			return err
 		}
 	}
-	per := int64(x.cfg.Dimension) * 4
+	per := int64(rowSize(x.cfg.Dimension))
 	sums := make([]byte, 4*len(c.blocks))
 	if _, err := file.ReadAt(sums, at+int64(c.rows)*per); err != nil && len(sums) > 0 {
 		return err
@@ -104,7 +103,7 @@ func (x *Exact) loadBlocks(h *head, file io.ReaderAt, at int64) error {
 	group.Go(func() error { return x.loadRows(h, c.blocks) })
 	for range min(x.cfg.Goroutines, len(c.blocks)) {
 		group.Go(func() error {
-			bytes, padded := make([]byte, blockRows*per), make([]float32, kernel.Codes(x.cfg.Dimension))
+			bytes := make([]byte, blockRows*per)
 			for n := next.Add(1) - 1; n < int64(len(c.blocks)); n = next.Add(1) - 1 {
 				b := c.blocks[n]
 				bytes := bytes[:int64(b.used)*per]
@@ -112,9 +111,9 @@ func (x *Exact) loadBlocks(h *head, file io.ReaderAt, at int64) error {
 					return err
 				}
 				if crc32.Checksum(bytes, castagnoli) != binary.LittleEndian.Uint32(sums[4*n:]) {
-					return damaged("the checksum of the vectors from %d on is wrong", n*blockRows)
+					return damaged("the checksum of the rows from %d on is wrong", n*blockRows)
 				}
-				if err := b.loadVectors(bytes, padded, x.cfg.Dimension); err != nil {
+				if err := b.load(bytes, x.cfg.Dimension); err != nil {
 					return err
 				}
 			}
@@ -156,21 +155,38 @@ func (x *Exact) loadRows(h *head, blocks []*block) error {
 	return nil
 }
 
-// loadVectors takes a block's vectors from a file's bytes, by way of padded.
-func (b *block) loadVectors(bytes []byte, padded []float32, dimension int) error {
-	v := padded[:dimension]
+// load takes what appendRows wrote.
+func (b *block) load(bytes []byte, dimension int) error {
+	v := make([]float32, dimension)
 	for row := range b.used {
-		from := bytes[row*dimension*4:][:dimension*4]
-		for i := range v {
-			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(from[4*i : 4*i+4]))
-		}
+		bytes = readFloats(v, bytes)
 		if l := length(v); !(math.Abs(l-1) <= lengthError) {
 			return damaged("a vector has the length %v", l)
 		}
-		b.encode(row, padded)
 		if err := b.full.write(row, v); err != nil {
 			return err
 		}
 	}
+	codes := b.used * kernel.Codes(dimension) / 2
+	copy(b.high, bytes[:codes])
+	copy(b.low, bytes[codes:2*codes])
+	bytes = bytes[2*codes:]
+	for _, column := range [][]float32{b.scale, b.coarse, b.fine} {
+		bytes = readFloats(column[:b.used], bytes)
+	}
 	return nil
+}
+
+// littleEndian tells that this machine has numbers in memory as they are in files.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// readFloats fills into from bytes, and gives the rest of these.
+func readFloats(into []float32, bytes []byte) []byte {
+	if littleEndian {
+		return bytes[copy(raw(into), bytes):]
+	}
+	for i := range into {
+		into[i] = math.Float32frombits(binary.LittleEndian.Uint32(bytes[4*i:]))
+	}
+	return bytes[4*len(into):]
 }
