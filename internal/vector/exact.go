@@ -44,10 +44,10 @@ func (c Config) check() error {
 // every row. The stored precision is float32: hits and their order are those of
 // the inner products of the float32 unit vectors, computed in float64.
 //
-// A row takes its dimension (rounded up to a multiple of 128) in bytes and about
-// 90 for its id and labels, and in Folder or memory four times the dimension.
-// Rows that were replaced or deleted take room until a quarter of their block
-// is dead, and the row beside them until the collector has run.
+// A row takes as many bytes as it has numbers (rounded up to a multiple of 128)
+// and about 100 besides; its vector, in memory or in Folder, takes four times as
+// many. Rows that were replaced or deleted take room until more than a quarter of
+// their block is dead and the collector has run.
 type Exact struct {
 	cfg   Config
 	form  kernel.Form
@@ -64,6 +64,7 @@ type Exact struct {
 	closed bool
 
 	passes passes
+	desks  sync.Pool
 }
 
 // view is the index at one moment. It does not change.

@@ -3,7 +3,6 @@ package vector
 import (
 	"math/bits"
 	"slices"
-	"sync"
 
 	"parley/internal/vector/kernel"
 )
@@ -13,8 +12,6 @@ type desk struct {
 	list, kept [blockRows]uint16
 	high, low  [blockRows]int32
 }
-
-var desks = sync.Pool{New: func() any { return new(desk) }}
 
 // scanner looks at blocks for one search, on one goroutine.
 type scanner struct {

@@ -115,8 +115,11 @@ func (x *Exact) scan(searches []*search) {
 	blocks := searches[0].view.blocks
 	var next atomic.Int64
 	work := func() {
-		d := desks.Get().(*desk)
-		defer desks.Put(d)
+		d, ok := x.desks.Get().(*desk)
+		if !ok {
+			d = new(desk)
+		}
+		defer x.desks.Put(d)
 		all := make([]*scanner, len(searches))
 		for i, s := range searches {
 			all[i] = newScanner(s, x.form, d)
