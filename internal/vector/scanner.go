@@ -74,10 +74,22 @@ func (sc *scanner) pick(b *block) []uint16 {
 	return list
 }
 
-// block adds the candidates of a block.
+// block adds the candidates of a block. While there are no k rows yet, nothing
+// can be left out: so that this soon ends, it begins with few rows.
 func (sc *scanner) block(b *block, number int) {
-	p := &sc.search.probe
-	list, limit := sc.pick(b), sc.search.least()
+	for list := sc.pick(b); len(list) > 0; {
+		n := len(list)
+		if !sc.best.full() {
+			n = min(n, sc.best.most+32)
+		}
+		sc.rows(b, number, list[:n])
+		list = list[n:]
+	}
+	sc.thin()
+}
+
+func (sc *scanner) rows(b *block, number int, list []uint16) {
+	p, limit := &sc.search.probe, sc.search.least()
 	sc.form.Dots(sc.high[:], b.high, list, p.codes)
 	kept := sc.kept[:0]
 	for i, r := range list {
@@ -96,7 +108,6 @@ func (sc *scanner) block(b *block, number int) {
 	if sc.best.full() {
 		sc.search.raise(sc.best.least())
 	}
-	sc.thin()
 }
 
 // offer takes a candidate unless it lies before the page for certain.
