@@ -78,6 +78,12 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
+// Error gives the message.
+func (f *Failure) Error() string { return f.Message }
+
+// JobCode gives the code.
+func (f *Failure) JobCode() Code { return f.Code }
+
 // Code is a stable word for why an attempt failed.
 type Code string
 
