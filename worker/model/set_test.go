@@ -73,13 +73,13 @@ func TestFamilies_NoTwoRunTheSameKind(t *testing.T) {
 	t.Parallel()
 	seen := map[bundle.Kind]string{}
 	for _, f := range families {
-		assert.Equal(t, f.work != "", f.open != nil, "a family without work opens nothing: %v", f.kinds)
+		assert.NotEmpty(t, f.work, "the family of %v is not whole", f.kinds)
+		assert.NotNil(t, f.open, "the family of %v is not whole", f.kinds)
 		assert.NotNil(t, f.verify, "the family of %v is not whole", f.kinds)
 		for _, k := range f.kinds {
 			other, twice := seen[k]
 			assert.False(t, twice, "%q and %q both run %q", other, f.work, k)
 			seen[k] = f.work
-			assert.True(t, Runs(k))
 		}
 	}
 	assert.Equal(t, jobspec.KindTranslate, Work(bundle.KindMarian), "the work of the kinds is %q", seen)
@@ -113,15 +113,12 @@ func TestOpen_SaysWhyNothingIsLeft(t *testing.T) {
 	assert.Error(t, err, "a folder that does not exist was opened")
 }
 
-// A kind that no family runs is refused by its name; one that no kind of job needs stays
-// closed.
-func TestOpen_LeavesWhatNoJobNeeds(t *testing.T) {
+// A kind that no family runs is refused by its name.
+func TestOpen_RefusesWhatNoFamilyRuns(t *testing.T) {
 	t.Parallel()
-	assert.False(t, Runs(bundle.KindUnknown))
+	assert.Empty(t, Work(bundle.KindUnknown))
 	_, err := Open(t.Context(), folder(t, map[string]string{"odd": "nothing known"}), pipeline.Options{})
 	assert.ErrorContains(t, err, "odd is of a kind that can't run yet (unknown)")
-	_, err = Open(t.Context(), testkit.Shared(t, "models", "random", "bert-random"), pipeline.Options{})
-	assert.ErrorContains(t, err, "there is no model")
 }
 
 // A set follows its folder: what stays is not disturbed.
