@@ -338,6 +338,25 @@ func TestEmbed_AnotherWorkerGivesTheSameBytes(t *testing.T) {
 	b.drained()
 }
 
+// A query does not wait for a job: it goes between two of its portions.
+func TestEmbed_AQueryGoesBetweenThePortionsOfAJob(t *testing.T) {
+	e := sharedEmbedder(t, "sticker-mini")
+	b := setup(t)
+	b.start(worker.Config{Handlers: []worker.Handler{e}})
+	e.heard(b)
+	told := b.progress("run")
+	texts := append(manyTexts(), manyTexts()...)
+	b.publish(e.job(t, "run", jobspec.Embed{Texts: texts}))
+	b.expect("run", jobspec.ResultStarted)
+	receive(t, told, "progress")
+	for range 3 {
+		_, err := e.ask(t.Context(), b, jobspec.EmbedQuery{Text: "red apple"})
+		require.NoError(t, err)
+	}
+	assert.Empty(t, b.results, "the job was over before the queries")
+	b.expect("run", jobspec.ResultDone)
+}
+
 func TestEmbed_CancelEndsItInTheMiddle(t *testing.T) {
 	e := sharedEmbedder(t, "sticker-mini")
 	b := setup(t)

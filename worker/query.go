@@ -44,7 +44,7 @@ type desk struct {
 }
 
 // openDesk begins to take queries.
-func (w *Worker) openDesk(a Answerer, work context.Context, tasks *sync.WaitGroup) (*desk, error) {
+func (w *Worker) openDesk(work context.Context, a Answerer, tasks *sync.WaitGroup) (*desk, error) {
 	d := &desk{worker: w, answerer: a, work: work, tasks: tasks, drained: make(chan struct{})}
 	subject := a.QuerySubject()
 	s, err := w.Bus.Conn().QueueSubscribe(subject, jobspec.QueryGroup, d.take)

@@ -140,7 +140,7 @@ func (w *Worker) beginHandler(s *served) {
 	}
 	if a, ok := s.handler.(Answerer); ok {
 		var err error
-		if s.desk, err = w.openDesk(a, now.work, &s.tasks); err != nil {
+		if s.desk, err = w.openDesk(now.work, a, &s.tasks); err != nil {
 			now.fail(err)
 		}
 	}

@@ -3,9 +3,11 @@ package model
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -183,6 +185,51 @@ func TestRefresh_TwoOfOneNameAreNotServed(t *testing.T) {
 	models, _ = s.Describe()
 	require.Len(t, models, 1)
 	assert.Equal(t, jobspec.ModelServed, models[0].State)
+}
+
+// A model that embeds is served, whichever it is, and told of as such.
+func TestOpen_ServesWhatEmbeds(t *testing.T) {
+	startRuntime(t)
+	for _, name := range []string{"bert-random", "clip-random"} {
+		s, err := Open(t.Context(), testkit.Shared(t, "models", "random", name), pipeline.Options{OnUse: true})
+		require.NoError(t, err)
+		models, _ := s.Describe()
+		require.Len(t, models, 1)
+		assert.Equal(t, jobspec.ModelServed, models[0].State)
+		assert.Equal(t, jobspec.KindEmbed, models[0].Work)
+		space := s.Handlers()[0].Bundle().Space
+		require.NotNil(t, space)
+		assert.Len(t, space.Digest, 64)
+		assert.Positive(t, space.Dimensions)
+		assert.True(t, space.Texts)
+		assert.Equal(t, name == "clip-random", space.Pictures)
+		require.NoError(t, s.Close())
+	}
+}
+
+// What a graph gives that is no direction is no vector, and the others are of length 1.
+func TestUnit(t *testing.T) {
+	t.Parallel()
+	v := []float32{3, 0, -4}
+	require.NoError(t, unit(v))
+	assert.Equal(t, []float32{0.6, 0, -0.8}, v)
+	for _, bad := range [][]float32{{}, {0, 0}, {float32(math.NaN()), 1}, {float32(math.Inf(1)), 1}} {
+		assert.True(t, isRefused(unit(bad)), "%v", bad)
+	}
+}
+
+// Little runs together, and all of it in the end.
+func TestPortionOf(t *testing.T) {
+	t.Parallel()
+	long, short := strings.Repeat("a", portionBytes+1), strings.Repeat("a", portionBytes/2)
+	for _, c := range []struct {
+		texts []string
+		want  int
+	}{
+		{[]string{long, long}, 1}, {[]string{short, short, short}, 2}, {[]string{short, long}, 1}, {make([]string, 100), portionTexts}, {[]string{"a"}, 1},
+	} {
+		assert.Equal(t, c.want, portionOf(c.texts))
+	}
 }
 
 func TestDescribe_IsBounded(t *testing.T) {
