@@ -307,7 +307,7 @@ func (b *bench) progress(run string) <-chan jobspec.Progress {
 func manyTexts() []string {
 	texts := make([]string, 64)
 	for i := range texts {
-		texts[i] = fmt.Sprint(i, strings.Repeat(" a word and another", 25))
+		texts[i] = fmt.Sprint(i, strings.Repeat(" a word and another", 12))
 	}
 	return texts
 }
