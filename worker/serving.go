@@ -21,6 +21,8 @@ type served struct {
 	// tasks are the handler's, service what runs of it besides.
 	tasks, service sync.WaitGroup
 	endService     context.CancelFunc
+	// desk takes the handler's queries, nil while nothing does or where it has none.
+	desk *desk
 }
 
 // running is what handlers that come and go need of a Run.
@@ -30,6 +32,14 @@ type running struct {
 	helping       *sync.WaitGroup
 	// broken takes the first fault of a handler's service.
 	broken chan error
+}
+
+// fail ends the worker's Run, unless an earlier fault does already.
+func (r *running) fail(err error) {
+	select {
+	case r.broken <- err:
+	default:
+	}
 }
 
 // Serve takes work for a handler, now if the worker runs, else from then on. It refuses
@@ -57,7 +67,8 @@ func (w *Worker) Serve(h Handler) error {
 	return nil
 }
 
-// Withdraw takes no more work for a handler that Serve was given. Tasks that run go on;
+// Withdraw takes no more work for a handler that Serve was given. Tasks that run, and
+// queries that came, go on;
 // when the last one has ended, the handler's own service ends, and then the channel is
 // closed. A handler that is not served is gone at once.
 func (w *Worker) Withdraw(h Handler) (gone <-chan struct{}) {
@@ -77,6 +88,7 @@ func (w *Worker) Withdraw(h Handler) (gone <-chan struct{}) {
 	}
 	go func() {
 		defer close(done)
+		s.desk.close()
 		s.tasks.Wait()
 		s.endService()
 		s.service.Wait()
@@ -94,11 +106,22 @@ func (w *Worker) begin(now *running) {
 	}
 }
 
-// end keeps handlers that come from now on for the next Run.
+// end keeps handlers that come from now on for the next Run, and takes no more queries.
 func (w *Worker) end() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.now = nil
+	var desks []*desk
+	for _, s := range w.served {
+		if s.desk != nil {
+			desks, s.desk = append(desks, s.desk), nil
+		}
+	}
+	w.mu.Unlock()
+	var closing sync.WaitGroup
+	for _, d := range desks {
+		closing.Go(d.close)
+	}
+	closing.Wait()
 }
 
 // beginHandler runs the handler's own service and takes work for it. Holds mu.
@@ -111,12 +134,15 @@ func (w *Worker) beginHandler(s *served) {
 		now.helping.Go(func() {
 			defer s.service.Done()
 			if err := runService(ctx, s.handler.Bundle().Name, own); err != nil {
-				select {
-				case now.broken <- err:
-				default: // an earlier one ends the worker already
-				}
+				now.fail(err)
 			}
 		})
+	}
+	if a, ok := s.handler.(Answerer); ok {
+		var err error
+		if s.desk, err = w.openDesk(now.work, a, &s.tasks); err != nil {
+			now.fail(err)
+		}
 	}
 	w.intake.Add(intake.Queue{Kind: s.kind, Pool: s.pool, Start: func(d natsx.Delivery) {
 		s.tasks.Add(1)

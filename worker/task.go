@@ -105,12 +105,18 @@ func (t *task) perform(h Handler) (reported bool) {
 
 // handle calls the handler and makes an error of a panic.
 func handle(ctx context.Context, h Handler, t Task, progress func(float64, string)) (output json.RawMessage, err error) {
+	return guarded(func() (json.RawMessage, error) { return h.Handle(ctx, t, progress) })
+}
+
+// guarded calls what a handler does, and makes an error of a panic and of an output that
+// is no JSON.
+func guarded(do func() (json.RawMessage, error)) (output json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			output, err = nil, &panicError{value: p, stack: debug.Stack()}
 		}
 	}()
-	output, err = h.Handle(ctx, t, progress)
+	output, err = do()
 	if err == nil && !json.Valid(output) {
 		return nil, errors.New("the handler's output is no JSON")
 	}

@@ -25,6 +25,9 @@ type Config struct {
 	ID string
 	// Slots is how many tasks run at once, over all handlers; default 16.
 	Slots int
+	// Queries is how many queries are held at once, over all handlers; default 256. One
+	// more is refused at once.
+	Queries int
 	// Bus must outlive Run.
 	Bus *natsx.Bus
 	// Handlers are served from the beginning; see Serve.
@@ -50,6 +53,9 @@ type Stats struct {
 	// GivenBack counts messages returned for another worker, Redelivered those
 	// that had been handed out before.
 	GivenBack, Redelivered int64
+	// Answered counts queries that were answered, Refused those that there was no room
+	// for, Late those whose time was up first.
+	Answered, Refused, Late int64
 }
 
 // Worker is one process's share of the work. Make it with New.
@@ -60,6 +66,8 @@ type Worker struct {
 	flags  *flags
 	// turn is held by the one task under suspicion that runs.
 	turn chan struct{}
+	// room is held by the queries under way.
+	room chan struct{}
 
 	mu sync.Mutex
 	// served are in the order in which they came; now is nil while Run does not run.
@@ -70,6 +78,7 @@ type Worker struct {
 	beats sync.WaitGroup
 
 	done, failed, cancelled, givenBack, redelivered atomic.Int64
+	answered, refused, late                         atomic.Int64
 }
 
 // Reasons for which a task's context ends.
@@ -99,6 +108,9 @@ func New(c Config) (*Worker, error) {
 	if c.Slots <= 0 {
 		c.Slots = 16
 	}
+	if c.Queries <= 0 {
+		c.Queries = 256
+	}
 	if c.AckWait <= 0 {
 		c.AckWait = jobspec.AckWait
 	}
@@ -109,7 +121,7 @@ func New(c Config) (*Worker, error) {
 		c.Logger = slog.Default()
 	}
 	c.Logger = c.Logger.With("worker", c.ID)
-	w := &Worker{Config: c, runs: newRegistry(), flags: newFlags(), turn: make(chan struct{}, 1)}
+	w := &Worker{Config: c, runs: newRegistry(), flags: newFlags(), turn: make(chan struct{}, 1), room: make(chan struct{}, c.Queries)}
 	for _, h := range c.Handlers {
 		if err := w.Serve(h); err != nil {
 			return nil, err
@@ -123,11 +135,12 @@ func (w *Worker) Stats() Stats {
 	return Stats{
 		Running: w.runs.size(), Done: w.done.Load(), Failed: w.failed.Load(), Cancelled: w.cancelled.Load(),
 		GivenBack: w.givenBack.Load(), Redelivered: w.redelivered.Load(),
+		Answered: w.answered.Load(), Refused: w.refused.Load(), Late: w.late.Load(),
 	}
 }
 
-// Run works until ctx ends. Then it takes nothing new, gives running tasks their
-// Grace, hands back what is left, and returns nil. It returns an error when NATS
+// Run works until ctx ends. Then it takes nothing new, gives running tasks and queries
+// their Grace, hands back what is left, and returns nil. It returns an error when NATS
 // can't be subscribed to at the start or when a handler's own service ends. It
 // may be called again afterwards, not twice at once.
 func (w *Worker) Run(ctx context.Context) error {

@@ -10,12 +10,8 @@ import (
 	"parley/worker/pipeline"
 )
 
-// cantRun stands for a kind of bundle that no family of models runs, noWork for the work
-// of one that runs and that no kind of job needs yet.
-const (
-	cantRun = "can't run yet"
-	noWork  = "none yet"
-)
+// cantRun stands for a kind of bundle that no family of models runs.
+const cantRun = "can't run yet"
 
 func modelsCommand() *cobra.Command {
 	models := &cobra.Command{Use: "models", Short: "Model bundles: pull, list, verify, remove"}

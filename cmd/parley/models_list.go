@@ -75,7 +75,7 @@ func printBundles(w io.Writer, listed []listedBundle) error {
 			fmt.Fprintf(table, "%s\tbroken\t-\t-\t-\t-\t-\t-\t%s\n", filepath.Base(b.Dir), b.Dir)
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", b.Name, b.Kind, workOf(b), cmp.Or(b.Precision, "-"),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", b.Name, b.Kind, cmp.Or(b.Work, cantRun), cmp.Or(b.Precision, "-"),
 			byteSize(b.Size), byteSize(b.Memory), cmp.Or(b.Licence, "-"), shortList(b.Languages), b.Dir)
 	}
 	err := table.Flush()
@@ -85,17 +85,6 @@ func printBundles(w io.Writer, listed []listedBundle) error {
 		}
 	}
 	return err
-}
-
-// workOf is the kind of job that a bundle does, or why it does none.
-func workOf(b listedBundle) string {
-	switch {
-	case b.Work != "":
-		return b.Work
-	case model.Runs(b.Kind):
-		return noWork
-	}
-	return cantRun
 }
 
 // shortList gives the first of many words and how many more there are.

@@ -4448,7 +4448,7 @@ extend type Subscription {
 enum ModelState {
   """A worker takes work for it."""
   SERVED
-  """No kind of job needs it, or no worker can run its kind yet."""
+  """No worker can run its kind yet."""
   CLOSED
   """It can't be used."""
   BROKEN

@@ -21,6 +21,7 @@ import (
 	"parley/internal/directory"
 	"parley/internal/dispatch"
 	"parley/internal/domain"
+	"parley/internal/embedding"
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/live"
@@ -56,6 +57,7 @@ type parts struct {
 	waker    *outbox.Waker
 	tokens   *auth.Tokens
 	workers  *directory.Directory
+	vectors  *embedding.Client
 	jobs     *job.Service
 	outbox   *dispatch.Outbox
 	notes    *note.Service
@@ -175,6 +177,12 @@ func (p *parts) openServices(ctx context.Context) error {
 	}
 	p.outbox = dispatch.New(p.store, p.log, p.jobs, p.workers)
 	var err error
+	p.vectors, err = embedding.New(embedding.Config{
+		Ask: p.bus.Ask, Bundles: p.workers.Living, Cache: p.cache, Deadline: p.cfg.QueryDeadline, Observe: p.metrics.observeVector,
+	})
+	if err != nil {
+		return err
+	}
 	if p.hub, err = live.NewHub(p.log, p.bus, p.domains); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"parley/internal/batch"
+	"parley/internal/embedding"
 	"parley/internal/server/ws"
 )
 
@@ -25,6 +28,7 @@ type metrics struct {
 	batchWait  *prometheus.HistogramVec
 	batchTook  *prometheus.HistogramVec
 	batchFails *prometheus.CounterVec
+	vectors    *prometheus.HistogramVec
 	live       *liveMetrics
 }
 
@@ -47,8 +51,11 @@ func newMetrics() *metrics {
 	m.batchWait = batches("parley_batch_wait_seconds", "How long the oldest item of a group commit waited for its transaction.", seconds)
 	m.batchTook = batches("parley_batch_commit_seconds", "How long the transaction of a group commit took.", seconds)
 	m.batchFails = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_batch_failed_total", Help: "Transactions of group commits that failed."}, []string{"batch"})
+	m.vectors = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "parley_vector_seconds", Help: "How long it took to get the vector of a query, by what it is of and how it ended.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+	}, []string{"kind", "outcome"})
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.sockets, m.closed, m.operations, m.overflows, m.batchItems, m.batchCalls, m.batchWait, m.batchTook, m.batchFails)
+		m.sockets, m.closed, m.operations, m.overflows, m.batchItems, m.batchCalls, m.batchWait, m.batchTook, m.batchFails, m.vectors)
 	m.live = newLiveMetrics(m.registry)
 	return m
 }
@@ -59,8 +66,27 @@ func (m *metrics) observe(p *parts) {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: c.Name, Help: c.Help}, func() float64 { return float64(c.Value()) }))
 	}
 	observeHub(m.registry, p.hub)
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_vector_models", Help: "Models that embed and that a worker has."},
+		func() float64 { return vectorModels(p.vectors) }))
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_batch_waiting", Help: "Items that wait for a group commit, and exercises that wait for a shared read."},
 		func() float64 { return float64(p.domains.Waiting()) }))
+}
+
+// observeVector counts one query's vector.
+func (m *metrics) observeVector(kind embedding.Kind, outcome embedding.Outcome, took time.Duration) {
+	m.vectors.WithLabelValues(string(kind), string(outcome)).Observe(took.Seconds())
+}
+
+// vectorModels counts the models that a query's vector can be had from, for which the
+// directory is asked as for a query.
+func vectorModels(c *embedding.Client) float64 {
+	ctx, end := context.WithTimeout(context.Background(), c.Deadline)
+	defer end()
+	models, err := c.Models(ctx)
+	if err != nil {
+		slog.Warn("the models that embed are not counted", "error", err)
+	}
+	return float64(len(models))
 }
 
 // observeFlush counts one transaction of a group commit.

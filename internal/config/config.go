@@ -55,6 +55,9 @@ type Config struct {
 	ModelsLoad    string
 	ONNXLibrary   string
 
+	// QueryDeadline is how long a search waits for its query's vector.
+	QueryDeadline time.Duration
+
 	Introspection string
 	HTTPStatus    string
 	LogLevel      string
@@ -185,7 +188,7 @@ func (c *Config) checkNumbers(p *problems) {
 	}{
 		{"access-lifetime", c.AccessLifetime, time.Second}, {"refresh-lifetime", c.RefreshLifetime, time.Minute},
 		{"retry-base", c.RetryBase, time.Millisecond}, {"ack-wait", c.AckWait, 100 * time.Millisecond}, {"grace", c.Grace, time.Millisecond},
-		{"dialog-expiry", c.DialogExpiry, time.Minute}, {"audit-keep", c.AuditKeep, time.Minute},
+		{"query-deadline", c.QueryDeadline, time.Millisecond}, {"dialog-expiry", c.DialogExpiry, time.Minute}, {"audit-keep", c.AuditKeep, time.Minute},
 	} {
 		if d.value < d.least {
 			p.add(d.name, "%v is shorter than %v", d.value, d.least)

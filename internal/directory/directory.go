@@ -123,6 +123,16 @@ func (d *Directory) Bundles(ctx context.Context) ([]jobspec.Bundle, error) {
 	return append(living, gone...), nil
 }
 
+// Living gives the bundles of the workers that are there.
+func (d *Directory) Living(ctx context.Context) ([]jobspec.Bundle, error) {
+	workers, err := d.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	living, _ := bundlesOf(workers)
+	return living, nil
+}
+
 func bundlesOf(workers []Worker) (living, gone []jobspec.Bundle) {
 	for _, w := range workers {
 		if w.Alive() {

@@ -78,6 +78,12 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
+// Error gives the message.
+func (f *Failure) Error() string { return f.Message }
+
+// JobCode gives the code.
+func (f *Failure) JobCode() Code { return f.Code }
+
 // Code is a stable word for why an attempt failed.
 type Code string
 
@@ -91,7 +97,7 @@ const (
 	CodeWorkerLost          Code = "WORKER_LOST"
 	CodeDeadline            Code = "DEADLINE"
 	CodeInternal            Code = "INTERNAL"
-	// The rest are those of pulling and removing models.
+	// What follows are those of pulling and removing models.
 
 	// CodeModelExists says that there is a bundle of that name.
 	CodeModelExists Code = "MODEL_EXISTS"
@@ -107,6 +113,9 @@ const (
 	CodeSourceUnreachable Code = "SOURCE_UNREACHABLE"
 	// CodeNoSpace says that the disk is too full.
 	CodeNoSpace Code = "NO_SPACE"
+
+	// CodeOverloaded answers a Query that there is no room for. No job ends with it.
+	CodeOverloaded Code = "OVERLOADED"
 )
 
 // Final tells whether a failure with this code is not worth another attempt.
@@ -193,6 +202,8 @@ type Bundle struct {
 	// Mesh are canonical tags of languages each of which it translates into each other:
 	// too many for all of their pairs to be directions. Those with English are both.
 	Mesh []string `json:"mesh,omitempty"`
+	// Space is what a bundle of KindEmbed gives, nil for others.
+	Space *Space `json:"space,omitempty"`
 }
 
 // Direction is a pair of canonical BCP 47 tags.

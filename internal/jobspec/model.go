@@ -74,7 +74,7 @@ type ModelState string
 const (
 	// ModelServed is open: the worker takes work for it.
 	ModelServed ModelState = "SERVED"
-	// ModelClosed is whole as far as anybody looked, and no kind of job needs it.
+	// ModelClosed is whole as far as anybody looked, and of a kind that nobody runs.
 	ModelClosed ModelState = "CLOSED"
 	// ModelBroken can't be used.
 	ModelBroken ModelState = "BROKEN"

@@ -18,8 +18,7 @@ var families = []family{translation, writing, embedding, drawing}
 
 // family is one way to run bundles.
 type family struct {
-	// work is the kind of job that its models do, "" where no kind of job needs them
-	// yet: such a bundle is verified, not opened.
+	// work is the kind of job that its models do.
 	work string
 	// kinds are the bundles that it runs.
 	kinds []bundle.Kind
@@ -51,17 +50,10 @@ func familyOf(all []family, kind bundle.Kind) (f family, ok bool) {
 	return all[i], true
 }
 
-// Work is the kind of job that bundles of a kind do, "" when no kind of job needs them
-// or no family runs them.
+// Work is the kind of job that bundles of a kind do, "" when no family runs them.
 func Work(kind bundle.Kind) string {
 	f, _ := familyOf(families, kind)
 	return f.work
-}
-
-// Runs tells whether a family runs bundles of a kind.
-func Runs(kind bundle.Kind) bool {
-	_, ok := familyOf(families, kind)
-	return ok
 }
 
 // unrunnable is why a bundle without a family can't be used.

@@ -43,7 +43,7 @@ type entry struct {
 	clashed bool
 }
 
-// Open loads every bundle below root that a kind of job needs. What can't be used is
+// Open loads every bundle below root that a family runs. What can't be used is
 // logged with the reason; the others work without it. It fails when nothing is
 // left. The models share their lanes and their memory.
 func Open(ctx context.Context, root string, o pipeline.Options) (*Set, error) {
@@ -193,9 +193,6 @@ func (s *Set) open(ctx context.Context, dir, stamp string, others []*entry) *ent
 		if b != nil && !known {
 			e.about.State = jobspec.ModelClosed
 		}
-	case f.open == nil:
-		slog.Info("a model stays closed, no kind of job needs it yet", "model", b.Name, "kind", b.Kind)
-		e.about.State, e.about.Reason = jobspec.ModelClosed, "No kind of job needs it yet."
 	default:
 		e.about.Work = f.work
 		e.models = f.open(ctx, []*bundle.Bundle{b}, s.options, func(_ *bundle.Bundle, err error) { refuse(err) })

@@ -3,9 +3,11 @@ package model
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,13 +75,13 @@ func TestFamilies_NoTwoRunTheSameKind(t *testing.T) {
 	t.Parallel()
 	seen := map[bundle.Kind]string{}
 	for _, f := range families {
-		assert.Equal(t, f.work != "", f.open != nil, "a family without work opens nothing: %v", f.kinds)
+		assert.NotEmpty(t, f.work, "the family of %v is not whole", f.kinds)
+		assert.NotNil(t, f.open, "the family of %v is not whole", f.kinds)
 		assert.NotNil(t, f.verify, "the family of %v is not whole", f.kinds)
 		for _, k := range f.kinds {
 			other, twice := seen[k]
 			assert.False(t, twice, "%q and %q both run %q", other, f.work, k)
 			seen[k] = f.work
-			assert.True(t, Runs(k))
 		}
 	}
 	assert.Equal(t, jobspec.KindTranslate, Work(bundle.KindMarian), "the work of the kinds is %q", seen)
@@ -113,15 +115,12 @@ func TestOpen_SaysWhyNothingIsLeft(t *testing.T) {
 	assert.Error(t, err, "a folder that does not exist was opened")
 }
 
-// A kind that no family runs is refused by its name; one that no kind of job needs stays
-// closed.
-func TestOpen_LeavesWhatNoJobNeeds(t *testing.T) {
+// A kind that no family runs is refused by its name.
+func TestOpen_RefusesWhatNoFamilyRuns(t *testing.T) {
 	t.Parallel()
-	assert.False(t, Runs(bundle.KindUnknown))
+	assert.Empty(t, Work(bundle.KindUnknown))
 	_, err := Open(t.Context(), folder(t, map[string]string{"odd": "nothing known"}), pipeline.Options{})
 	assert.ErrorContains(t, err, "odd is of a kind that can't run yet (unknown)")
-	_, err = Open(t.Context(), testkit.Shared(t, "models", "random", "bert-random"), pipeline.Options{})
-	assert.ErrorContains(t, err, "there is no model")
 }
 
 // A set follows its folder: what stays is not disturbed.
@@ -186,6 +185,51 @@ func TestRefresh_TwoOfOneNameAreNotServed(t *testing.T) {
 	models, _ = s.Describe()
 	require.Len(t, models, 1)
 	assert.Equal(t, jobspec.ModelServed, models[0].State)
+}
+
+// A model that embeds is served, whichever it is, and told of as such.
+func TestOpen_ServesWhatEmbeds(t *testing.T) {
+	startRuntime(t)
+	for _, name := range []string{"bert-random", "clip-random"} {
+		s, err := Open(t.Context(), testkit.Shared(t, "models", "random", name), pipeline.Options{OnUse: true})
+		require.NoError(t, err)
+		models, _ := s.Describe()
+		require.Len(t, models, 1)
+		assert.Equal(t, jobspec.ModelServed, models[0].State)
+		assert.Equal(t, jobspec.KindEmbed, models[0].Work)
+		space := s.Handlers()[0].Bundle().Space
+		require.NotNil(t, space)
+		assert.Len(t, space.Digest, 64)
+		assert.Positive(t, space.Dimensions)
+		assert.True(t, space.Texts)
+		assert.Equal(t, name == "clip-random", space.Pictures)
+		require.NoError(t, s.Close())
+	}
+}
+
+// What a graph gives that is no direction is no vector, and the others are of length 1.
+func TestUnit(t *testing.T) {
+	t.Parallel()
+	v := []float32{3, 0, -4}
+	require.NoError(t, unit(v))
+	assert.Equal(t, []float32{0.6, 0, -0.8}, v)
+	for _, bad := range [][]float32{{}, {0, 0}, {float32(math.NaN()), 1}, {float32(math.Inf(1)), 1}} {
+		assert.True(t, isRefused(unit(bad)), "%v", bad)
+	}
+}
+
+// Little runs together, and all of it in the end.
+func TestPortionOf(t *testing.T) {
+	t.Parallel()
+	long, short := strings.Repeat("a", portionBytes+1), strings.Repeat("a", portionBytes/2)
+	for _, c := range []struct {
+		texts []string
+		want  int
+	}{
+		{[]string{long, long}, 1}, {[]string{short, short, short}, 2}, {[]string{short, long}, 1}, {make([]string, 100), portionTexts}, {[]string{"a"}, 1},
+	} {
+		assert.Equal(t, c.want, portionOf(c.texts))
+	}
 }
 
 func TestDescribe_IsBounded(t *testing.T) {

@@ -15,6 +15,9 @@ import (
 // visionFile is the name of the graph of a picture tower.
 const visionFile = "vision_model"
 
+// pictureOutputs are the outputs that may be the vector, the best first.
+var pictureOutputs = []string{"image_embeds", "pooler_output"}
+
 // batchPictures is how many pictures run together.
 const batchPictures = 8
 
@@ -30,7 +33,7 @@ type pictureNetwork struct {
 
 // open loads the model. Its errors are of type *pipeline.Error.
 func (p *Pictures) open(o pipeline.Options) (*pictureNetwork, error) {
-	n, err := openNetwork(p.bundle, visionFile, o.Threads, map[string]onnx.Type{"pixel_values": onnx.Float32}, []string{"image_embeds", "pooler_output"})
+	n, err := openNetwork(p.bundle, visionFile, o.Threads, map[string]onnx.Type{"pixel_values": onnx.Float32}, pictureOutputs)
 	if err != nil {
 		return nil, pipeline.ModelError(p.bundle.Name, err)
 	}

@@ -51,11 +51,15 @@ func (p *Pictures) load(ctx context.Context, o pipeline.Options) (err error) {
 	return p.kept.Load(ctx)
 }
 
-// Pixels is what the model sees of a picture: 3 times height times width values.
+// Pixels is what the model sees of a picture: 3 times height times width values. Its
+// error is a *pipeline.Error with CodeInvalidInput.
 func (p *Pictures) Pixels(one *picture.Picture) ([]float32, error) {
 	height, width := p.preprocessor.Size()
 	pixels := make([]float32, 3*height*width)
-	return pixels, p.preprocessor.Pixels(one, pixels)
+	if err := p.preprocessor.Pixels(one, pixels); err != nil {
+		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The picture can't be used: %v.", err)
+	}
+	return pixels, nil
 }
 
 // Embed gives the vector of each picture, as the model gives it: divide it by its
@@ -66,9 +70,14 @@ func (p *Pictures) Embed(ctx context.Context, pictures []*picture.Picture) ([][]
 	for i, one := range pictures {
 		var err error
 		if inputs[i], err = p.Pixels(one); err != nil {
-			return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The picture can't be used: %v.", err)
+			return nil, err
 		}
 	}
+	return p.EmbedPixels(ctx, inputs)
+}
+
+// EmbedPixels is Embed for pictures of which Pixels gave what the model sees.
+func (p *Pictures) EmbedPixels(ctx context.Context, inputs [][]float32) ([][]float32, error) {
 	model, release, err := p.kept.Use(ctx)
 	if err != nil {
 		return nil, err

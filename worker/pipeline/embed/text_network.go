@@ -34,13 +34,17 @@ const runTokens = 128
 // first.
 var textOutputs = []string{"text_embeds", "sentence_embedding", "last_hidden_state", "token_embeddings"}
 
+// outputs are those of the bundle's graph.
+func (t *Texts) outputs() []string {
+	if t.bundle.Kind == bundle.KindCLIP {
+		return []string{"text_embeds", "pooler_output"}
+	}
+	return textOutputs
+}
+
 // open loads the model. Its errors are of type *pipeline.Error.
 func (t *Texts) open(o pipeline.Options) (*textNetwork, error) {
-	outputs := textOutputs
-	if t.bundle.Kind == bundle.KindCLIP {
-		outputs = []string{"text_embeds", "pooler_output"}
-	}
-	n, err := openNetwork(t.bundle, t.file(), o.Threads, textInputs, outputs)
+	n, err := openNetwork(t.bundle, t.file(), o.Threads, textInputs, t.outputs())
 	if err != nil {
 		return nil, pipeline.ModelError(t.bundle.Name, err)
 	}

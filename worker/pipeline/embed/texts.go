@@ -107,16 +107,32 @@ func shortest(numbers ...int) int {
 func (t *Texts) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	inputs := make([][]int64, len(texts))
 	for i, text := range texts {
-		switch {
-		case len(text) > maxText:
-			return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The text has %d bytes; at most %d can be read.", len(text), maxText)
-		case !utf8.ValidString(text):
-			return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The text is not valid UTF-8.")
-		}
-		if inputs[i] = t.Encode(text); len(inputs[i]) == 0 {
-			return nil, errNothing
+		var err error
+		if inputs[i], err = t.Read(text); err != nil {
+			return nil, err
 		}
 	}
+	return t.EmbedRead(ctx, inputs)
+}
+
+// Read gives the tokens that the model reads of a text, one at least. Its error is a
+// *pipeline.Error with CodeInvalidInput.
+func (t *Texts) Read(text string) ([]int64, error) {
+	switch {
+	case len(text) > maxText:
+		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The text has %d bytes; at most %d can be read.", len(text), maxText)
+	case !utf8.ValidString(text):
+		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The text is not valid UTF-8.")
+	}
+	ids := t.Encode(text)
+	if len(ids) == 0 {
+		return nil, errNothing
+	}
+	return ids, nil
+}
+
+// EmbedRead is Embed for texts that Read has read.
+func (t *Texts) EmbedRead(ctx context.Context, inputs [][]int64) ([][]float32, error) {
 	model, release, err := t.kept.Use(ctx)
 	if err != nil {
 		return nil, err
