@@ -47,6 +47,8 @@ type embedder struct {
 }
 
 func openEmbedder(ctx context.Context, b *bundle.Bundle, o pipeline.Options) (e *embedder, err error) {
+	// Nothing that users can ask for needs vectors yet, so they take no memory before.
+	o.OnUse = true
 	e = &embedder{name: b.Name, turn: make(chan struct{}, 1), decoding: make(chan struct{}, decoders)}
 	defer func() {
 		if err != nil {
@@ -60,8 +62,6 @@ func openEmbedder(ctx context.Context, b *bundle.Bundle, o pipeline.Options) (e 
 	e.space.Texts = true
 	if b.Kind == bundle.KindCLIP {
 		graphs = []string{"text_model", "vision_model"}
-		// Texts are embedded while somebody types; pictures can wait for the model.
-		o.OnUse = true
 		if e.pictures, err = embed.OpenPictures(ctx, b, o); err != nil {
 			return nil, err
 		}
