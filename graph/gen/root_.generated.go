@@ -4410,7 +4410,7 @@ input UploadImageInput {
   visibility: Visibility! = PRIVATE
   """Under which licence it may be used, at most 2000 characters."""
   licence: String
-  """Makes a repeated call safe: the same key with the same input gives the same picture."""
+  """Makes a repeated call safe: the same file with the same words gives the first one's picture and cursor. 1 to 200 bytes, kept for 24 hours."""
   idempotencyKey: String
 }
 

@@ -446,7 +446,7 @@ type UploadImageInput struct {
 	Visibility media.Visibility `json:"visibility"`
 	// Under which licence it may be used, at most 2000 characters.
 	Licence *string `json:"licence,omitempty"`
-	// Makes a repeated call safe: the same key with the same input gives the same picture.
+	// Makes a repeated call safe: the same file with the same words gives the first one's picture and cursor. 1 to 200 bytes, kept for 24 hours.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
