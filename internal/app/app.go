@@ -24,6 +24,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/live"
+	"parley/internal/media"
 	"parley/internal/natsx"
 	"parley/internal/note"
 	"parley/internal/outbox"
@@ -62,6 +63,7 @@ type parts struct {
 	dialogs  *dialog.Service
 	audits   *audit.Log
 	catalog  *catalog.Service
+	media    *media.Service
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -211,6 +213,12 @@ func (p *parts) openDomains(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	bucket, err := media.OpenBucket(ctx, p.cfg.Media())
+	if err != nil {
+		return err
+	}
+	p.onClose(bucket.Close)
+	p.media = media.New(p.store, p.log, p.tokens, bucket)
 	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: observe})
 	return p.announce()
 }
