@@ -17,6 +17,7 @@ import (
 
 	"parley/e2e/gqlclient"
 	"parley/internal/auth"
+	"parley/internal/config"
 	"parley/internal/store"
 	"parley/internal/testkit"
 	"parley/internal/testkit/dbtest"
@@ -219,4 +220,32 @@ func TestAnUploadThatIsTooLargeOrNoPictureIsACodedError(t *testing.T) {
 		require.Equal(t, code, r.Code())
 	}
 	require.Equal(t, http.StatusNotFound, w.status(t, "/media/"+store.NewID("media")+".png", bearerOf(w.Owner)...))
+}
+
+func TestAStoreThatIsAwayIsToldAndComesBack(t *testing.T) {
+	t.Parallel()
+	s3, where := testkit.S3Server(t)
+	w := begin(t, dbtest.SQLite(t), Options{}, "media-url", where)
+	m := w.picture(t, w.Owner, "PUBLIC", 6)
+	require.NoError(t, s3.Kill())
+	r, body := w.get(t, http.MethodGet, m.URL)
+	require.Equal(t, http.StatusServiceUnavailable, r.StatusCode)
+	require.Equal(t, []string{"The picture can't be read right now.\n", "no-store", ""}, []string{string(body), r.Header.Get("Cache-Control"), r.Header.Get("ETag")})
+	sent, err := sendFile(t, w.Owner, `mutation($file: Upload!) { uploadImage(input: {file: $file}) { image { id } } }`, "a.png", pictureFile(t, 7), "GraphQL-Require-Preflight", "1")
+	require.NoError(t, err)
+	require.Equal(t, "UNAVAILABLE", sent.Code())
+	w.Owner.Must(t, `{ notes { totalCount } }`, nil, nil)
+	require.NoError(t, s3.Restart(t.Context()))
+	require.Equal(t, http.StatusOK, w.status(t, m.URL))
+	w.picture(t, w.Owner, "PUBLIC", 7)
+}
+
+func TestAServerWithoutItsStoreDoesNotStart(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Load(map[string]string{
+		"database-url": dbtest.SQLite(t), "data": t.TempDir(), "media-url": "s3://nowhere?endpoint=http://127.0.0.1:1",
+	}, func(string) string { return "" }, "")
+	require.NoError(t, err)
+	_, err = openAPI(t.Context(), cfg, Serve)
+	require.ErrorContains(t, err, "the media store s3://nowhere?endpoint=http://127.0.0.1:1 can't be used")
 }

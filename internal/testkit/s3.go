@@ -49,3 +49,13 @@ func S3Environ() {
 var sharedS3 = sync.OnceValues(func() (*private.Server, error) {
 	return private.StartS3(context.Background(), Root())
 })
+
+// S3Server gives a server of the test's own with one empty bucket, for tests that kill
+// and restart it, and the bucket's MEDIA_URL.
+func S3Server(t testing.TB) (server *private.Server, mediaURL string) {
+	t.Helper()
+	s := startOrEnd(t, private.StartS3)
+	stopAtEnd(t, s)
+	require.NoError(t, os.Mkdir(filepath.Join(private.Buckets(s), "pictures"), 0o700))
+	return s, S3URL(s, "pictures")
+}
