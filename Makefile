@@ -9,6 +9,9 @@ MAKEFLAGS += --no-builtin-rules
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
+# What the tests speak S3 with, built from its Go module: a server of its own, not ours.
+VERSITYGW_VERSION := $(shell sed -n 's/.*S3Version = "\(.*\)"$$/\1/p' internal/testkit/private/s3.go)
+VERSITYGW := .cache/bin/versitygw-$(VERSITYGW_VERSION)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
@@ -116,7 +119,7 @@ oracle: tools-check ## Make the golden files again with the reference libraries 
 	@oracle/oracle.sh $(ONLY)
 
 .PHONY: test-servers
-test-servers: .cache/bin/nats-server | tools-check
+test-servers: .cache/bin/nats-server $(VERSITYGW) | tools-check
 	@scripts/servers.sh
 	@go build -o .cache/bin/services ./internal/testkit/cmd/services
 
@@ -125,6 +128,12 @@ test-servers: .cache/bin/nats-server | tools-check
 	$(say) "Building nats-server from its Go module"
 	@mkdir -p $(@D)
 	@go build -o $@ github.com/nats-io/nats-server/v2 && touch $@
+
+$(VERSITYGW): | tools-check
+	$(say) "Building versitygw $(VERSITYGW_VERSION), an S3 server, from its Go module (once; some minutes)"
+	@mkdir -p $(@D)
+	@GOBIN=$(CURDIR)/.cache/bin GOFLAGS= go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+	@mv .cache/bin/versitygw $@
 
 .PHONY: bench
 bench: test-deps build ## Measure speed; results go to docs/benchmarks.md

@@ -61,7 +61,8 @@ var foreign = []string{
 	"connectionParams", "EventSource", // of clients
 	"VACUUM", "notes.revision", "notes.version", // of databases
 	"extensions.code", "extensions.argument", // of the protocol
-	"ev.rounds",   // of NATS
+	"ev.rounds",                                  // of NATS
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", // of S3's library
 	"openDomains", // of internal/app
 }
 

@@ -10,6 +10,7 @@ import (
 	"parley/internal/domain"
 	"parley/internal/job"
 	"parley/internal/live"
+	"parley/internal/media"
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
@@ -24,6 +25,7 @@ type Resolver struct {
 	DialogService   *dialog.Service
 	AuditLog        *audit.Log
 	CatalogService  *catalog.Service
+	MediaService    *media.Service
 	// Domains says how objects, and what jobs made, are found.
 	Domains *domain.Set
 	Hub     *live.Hub

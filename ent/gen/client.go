@@ -27,6 +27,8 @@ import (
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
+	"parley/ent/gen/looseobject"
+	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
@@ -82,6 +84,10 @@ type Client struct {
 	Job *JobClient
 	// LearnerError is the client for interacting with the LearnerError builders.
 	LearnerError *LearnerErrorClient
+	// LooseObject is the client for interacting with the LooseObject builders.
+	LooseObject *LooseObjectClient
+	// Media is the client for interacting with the Media builders.
+	Media *MediaClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
 	// Outbox is the client for interacting with the Outbox builders.
@@ -127,6 +133,8 @@ func (c *Client) init() {
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
 	c.Job = NewJobClient(c.config)
 	c.LearnerError = NewLearnerErrorClient(c.config)
+	c.LooseObject = NewLooseObjectClient(c.config)
+	c.Media = NewMediaClient(c.config)
 	c.Note = NewNoteClient(c.config)
 	c.Outbox = NewOutboxClient(c.config)
 	c.RefreshToken = NewRefreshTokenClient(c.config)
@@ -244,6 +252,8 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		IdempotencyKey:     NewIdempotencyKeyClient(cfg),
 		Job:                NewJobClient(cfg),
 		LearnerError:       NewLearnerErrorClient(cfg),
+		LooseObject:        NewLooseObjectClient(cfg),
+		Media:              NewMediaClient(cfg),
 		Note:               NewNoteClient(cfg),
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
@@ -288,6 +298,8 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		IdempotencyKey:     NewIdempotencyKeyClient(cfg),
 		Job:                NewJobClient(cfg),
 		LearnerError:       NewLearnerErrorClient(cfg),
+		LooseObject:        NewLooseObjectClient(cfg),
+		Media:              NewMediaClient(cfg),
 		Note:               NewNoteClient(cfg),
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
@@ -328,9 +340,9 @@ func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
-		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError, c.Note,
-		c.Outbox, c.RefreshToken, c.Run, c.StreamPosition, c.Translation, c.User,
-		c.Utterance, c.WorkerAnnouncement,
+		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError,
+		c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken, c.Run,
+		c.StreamPosition, c.Translation, c.User, c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
 	}
@@ -342,9 +354,9 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
-		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError, c.Note,
-		c.Outbox, c.RefreshToken, c.Run, c.StreamPosition, c.Translation, c.User,
-		c.Utterance, c.WorkerAnnouncement,
+		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError,
+		c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken, c.Run,
+		c.StreamPosition, c.Translation, c.User, c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -385,6 +397,10 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Job.mutate(ctx, m)
 	case *LearnerErrorMutation:
 		return c.LearnerError.mutate(ctx, m)
+	case *LooseObjectMutation:
+		return c.LooseObject.mutate(ctx, m)
+	case *MediaMutation:
+		return c.Media.mutate(ctx, m)
 	case *NoteMutation:
 		return c.Note.mutate(ctx, m)
 	case *OutboxMutation:
@@ -2600,6 +2616,274 @@ func (c *LearnerErrorClient) mutate(ctx context.Context, m *LearnerErrorMutation
 	}
 }
 
+// LooseObjectClient is a client for the LooseObject schema.
+type LooseObjectClient struct {
+	config
+}
+
+// NewLooseObjectClient returns a client for the LooseObject from the given config.
+func NewLooseObjectClient(c config) *LooseObjectClient {
+	return &LooseObjectClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `looseobject.Hooks(f(g(h())))`.
+func (c *LooseObjectClient) Use(hooks ...Hook) {
+	c.hooks.LooseObject = append(c.hooks.LooseObject, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `looseobject.Intercept(f(g(h())))`.
+func (c *LooseObjectClient) Intercept(interceptors ...Interceptor) {
+	c.inters.LooseObject = append(c.inters.LooseObject, interceptors...)
+}
+
+// Create returns a builder for creating a LooseObject entity.
+func (c *LooseObjectClient) Create() *LooseObjectCreate {
+	mutation := newLooseObjectMutation(c.config, OpCreate)
+	return &LooseObjectCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of LooseObject entities.
+func (c *LooseObjectClient) CreateBulk(builders ...*LooseObjectCreate) *LooseObjectCreateBulk {
+	return &LooseObjectCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *LooseObjectClient) MapCreateBulk(slice any, setFunc func(*LooseObjectCreate, int)) *LooseObjectCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &LooseObjectCreateBulk{err: fmt.Errorf("calling to LooseObjectClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*LooseObjectCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &LooseObjectCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for LooseObject.
+func (c *LooseObjectClient) Update() *LooseObjectUpdate {
+	mutation := newLooseObjectMutation(c.config, OpUpdate)
+	return &LooseObjectUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *LooseObjectClient) UpdateOne(_m *LooseObject) *LooseObjectUpdateOne {
+	mutation := newLooseObjectMutation(c.config, OpUpdateOne, withLooseObject(_m))
+	return &LooseObjectUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *LooseObjectClient) UpdateOneID(id string) *LooseObjectUpdateOne {
+	mutation := newLooseObjectMutation(c.config, OpUpdateOne, withLooseObjectID(id))
+	return &LooseObjectUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for LooseObject.
+func (c *LooseObjectClient) Delete() *LooseObjectDelete {
+	mutation := newLooseObjectMutation(c.config, OpDelete)
+	return &LooseObjectDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *LooseObjectClient) DeleteOne(_m *LooseObject) *LooseObjectDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *LooseObjectClient) DeleteOneID(id string) *LooseObjectDeleteOne {
+	builder := c.Delete().Where(looseobject.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &LooseObjectDeleteOne{builder}
+}
+
+// Query returns a query builder for LooseObject.
+func (c *LooseObjectClient) Query() *LooseObjectQuery {
+	return &LooseObjectQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeLooseObject},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a LooseObject entity by its id.
+func (c *LooseObjectClient) Get(ctx context.Context, id string) (*LooseObject, error) {
+	return c.Query().Where(looseobject.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *LooseObjectClient) GetX(ctx context.Context, id string) *LooseObject {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *LooseObjectClient) Hooks() []Hook {
+	hooks := c.hooks.LooseObject
+	return append(hooks[:len(hooks):len(hooks)], looseobject.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *LooseObjectClient) Interceptors() []Interceptor {
+	return c.inters.LooseObject
+}
+
+func (c *LooseObjectClient) mutate(ctx context.Context, m *LooseObjectMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&LooseObjectCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&LooseObjectUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&LooseObjectUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&LooseObjectDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown LooseObject mutation op: %q", m.Op())
+	}
+}
+
+// MediaClient is a client for the Media schema.
+type MediaClient struct {
+	config
+}
+
+// NewMediaClient returns a client for the Media from the given config.
+func NewMediaClient(c config) *MediaClient {
+	return &MediaClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `media.Hooks(f(g(h())))`.
+func (c *MediaClient) Use(hooks ...Hook) {
+	c.hooks.Media = append(c.hooks.Media, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `media.Intercept(f(g(h())))`.
+func (c *MediaClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Media = append(c.inters.Media, interceptors...)
+}
+
+// Create returns a builder for creating a Media entity.
+func (c *MediaClient) Create() *MediaCreate {
+	mutation := newMediaMutation(c.config, OpCreate)
+	return &MediaCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Media entities.
+func (c *MediaClient) CreateBulk(builders ...*MediaCreate) *MediaCreateBulk {
+	return &MediaCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *MediaClient) MapCreateBulk(slice any, setFunc func(*MediaCreate, int)) *MediaCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &MediaCreateBulk{err: fmt.Errorf("calling to MediaClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*MediaCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &MediaCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Media.
+func (c *MediaClient) Update() *MediaUpdate {
+	mutation := newMediaMutation(c.config, OpUpdate)
+	return &MediaUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *MediaClient) UpdateOne(_m *Media) *MediaUpdateOne {
+	mutation := newMediaMutation(c.config, OpUpdateOne, withMedia(_m))
+	return &MediaUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *MediaClient) UpdateOneID(id string) *MediaUpdateOne {
+	mutation := newMediaMutation(c.config, OpUpdateOne, withMediaID(id))
+	return &MediaUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Media.
+func (c *MediaClient) Delete() *MediaDelete {
+	mutation := newMediaMutation(c.config, OpDelete)
+	return &MediaDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *MediaClient) DeleteOne(_m *Media) *MediaDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *MediaClient) DeleteOneID(id string) *MediaDeleteOne {
+	builder := c.Delete().Where(media.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &MediaDeleteOne{builder}
+}
+
+// Query returns a query builder for Media.
+func (c *MediaClient) Query() *MediaQuery {
+	return &MediaQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeMedia},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Media entity by its id.
+func (c *MediaClient) Get(ctx context.Context, id string) (*Media, error) {
+	return c.Query().Where(media.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *MediaClient) GetX(ctx context.Context, id string) *Media {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *MediaClient) Hooks() []Hook {
+	hooks := c.hooks.Media
+	return append(hooks[:len(hooks):len(hooks)], media.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *MediaClient) Interceptors() []Interceptor {
+	return c.inters.Media
+}
+
+func (c *MediaClient) mutate(ctx context.Context, m *MediaMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&MediaCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&MediaUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&MediaUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&MediaDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Media mutation op: %q", m.Op())
+	}
+}
+
 // NoteClient is a client for the Note schema.
 type NoteClient struct {
 	config
@@ -3859,14 +4143,15 @@ type (
 	hooks struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary,
-		IdempotencyKey, Job, LearnerError, Note, Outbox, RefreshToken, Run,
-		StreamPosition, Translation, User, Utterance, WorkerAnnouncement []ent.Hook
+		IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
+		RefreshToken, Run, StreamPosition, Translation, User, Utterance,
+		WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary,
-		IdempotencyKey, Job, LearnerError, Note, Outbox, RefreshToken, Run,
-		StreamPosition, Translation, User, Utterance,
+		IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
+		RefreshToken, Run, StreamPosition, Translation, User, Utterance,
 		WorkerAnnouncement []ent.Interceptor
 	}
 )

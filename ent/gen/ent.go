@@ -22,6 +22,8 @@ import (
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
+	"parley/ent/gen/looseobject"
+	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
@@ -113,6 +115,8 @@ func checkColumn(t, c string) error {
 			idempotencykey.Table:     idempotencykey.ValidColumn,
 			job.Table:                job.ValidColumn,
 			learnererror.Table:       learnererror.ValidColumn,
+			looseobject.Table:        looseobject.ValidColumn,
+			media.Table:              media.ValidColumn,
 			note.Table:               note.ValidColumn,
 			outbox.Table:             outbox.ValidColumn,
 			refreshtoken.Table:       refreshtoken.ValidColumn,

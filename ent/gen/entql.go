@@ -19,6 +19,8 @@ import (
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
+	"parley/ent/gen/looseobject"
+	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/predicate"
@@ -38,7 +40,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 25)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 27)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -356,6 +358,42 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[16] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   looseobject.Table,
+			Columns: looseobject.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: looseobject.FieldID,
+			},
+		},
+		Type: "LooseObject",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			looseobject.FieldSince: {Type: field.TypeTime, Column: looseobject.FieldSince},
+		},
+	}
+	graph.Nodes[17] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   media.Table,
+			Columns: media.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: media.FieldID,
+			},
+		},
+		Type: "Media",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			media.FieldCreatedAt:   {Type: field.TypeTime, Column: media.FieldCreatedAt},
+			media.FieldOwnerID:     {Type: field.TypeString, Column: media.FieldOwnerID},
+			media.FieldVisibility:  {Type: field.TypeEnum, Column: media.FieldVisibility},
+			media.FieldHash:        {Type: field.TypeString, Column: media.FieldHash},
+			media.FieldContentType: {Type: field.TypeString, Column: media.FieldContentType},
+			media.FieldWidth:       {Type: field.TypeInt, Column: media.FieldWidth},
+			media.FieldHeight:      {Type: field.TypeInt, Column: media.FieldHeight},
+			media.FieldBytes:       {Type: field.TypeInt64, Column: media.FieldBytes},
+			media.FieldLicence:     {Type: field.TypeString, Column: media.FieldLicence},
+		},
+	}
+	graph.Nodes[18] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   note.Table,
 			Columns: note.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -379,7 +417,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			note.FieldRevision:    {Type: field.TypeInt64, Column: note.FieldRevision},
 		},
 	}
-	graph.Nodes[17] = &sqlgraph.Node{
+	graph.Nodes[19] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   outbox.Table,
 			Columns: outbox.Columns,
@@ -396,7 +434,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			outbox.FieldRunAt:   {Type: field.TypeTime, Column: outbox.FieldRunAt},
 		},
 	}
-	graph.Nodes[18] = &sqlgraph.Node{
+	graph.Nodes[20] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   refreshtoken.Table,
 			Columns: refreshtoken.Columns,
@@ -416,7 +454,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			refreshtoken.FieldRevokedAt: {Type: field.TypeTime, Column: refreshtoken.FieldRevokedAt},
 		},
 	}
-	graph.Nodes[19] = &sqlgraph.Node{
+	graph.Nodes[21] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   run.Table,
 			Columns: run.Columns,
@@ -443,7 +481,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			run.FieldWorker:      {Type: field.TypeString, Column: run.FieldWorker},
 		},
 	}
-	graph.Nodes[20] = &sqlgraph.Node{
+	graph.Nodes[22] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
@@ -461,7 +499,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[21] = &sqlgraph.Node{
+	graph.Nodes[23] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -487,7 +525,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[22] = &sqlgraph.Node{
+	graph.Nodes[24] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -506,7 +544,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[23] = &sqlgraph.Node{
+	graph.Nodes[25] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -524,7 +562,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[24] = &sqlgraph.Node{
+	graph.Nodes[26] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -1838,6 +1876,136 @@ func (f *LearnerErrorFilter) WhereSource(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *LooseObjectQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the LooseObjectQuery builder.
+func (_q *LooseObjectQuery) Filter() *LooseObjectFilter {
+	return &LooseObjectFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *LooseObjectMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the LooseObjectMutation builder.
+func (m *LooseObjectMutation) Filter() *LooseObjectFilter {
+	return &LooseObjectFilter{config: m.config, predicateAdder: m}
+}
+
+// LooseObjectFilter provides a generic filtering capability at runtime for LooseObjectQuery.
+type LooseObjectFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *LooseObjectFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *LooseObjectFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(looseobject.FieldID))
+}
+
+// WhereSince applies the entql time.Time predicate on the since field.
+func (f *LooseObjectFilter) WhereSince(p entql.TimeP) {
+	f.Where(p.Field(looseobject.FieldSince))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *MediaQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the MediaQuery builder.
+func (_q *MediaQuery) Filter() *MediaFilter {
+	return &MediaFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *MediaMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the MediaMutation builder.
+func (m *MediaMutation) Filter() *MediaFilter {
+	return &MediaFilter{config: m.config, predicateAdder: m}
+}
+
+// MediaFilter provides a generic filtering capability at runtime for MediaQuery.
+type MediaFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *MediaFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *MediaFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(media.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *MediaFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(media.FieldCreatedAt))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *MediaFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(media.FieldOwnerID))
+}
+
+// WhereVisibility applies the entql string predicate on the visibility field.
+func (f *MediaFilter) WhereVisibility(p entql.StringP) {
+	f.Where(p.Field(media.FieldVisibility))
+}
+
+// WhereHash applies the entql string predicate on the hash field.
+func (f *MediaFilter) WhereHash(p entql.StringP) {
+	f.Where(p.Field(media.FieldHash))
+}
+
+// WhereContentType applies the entql string predicate on the content_type field.
+func (f *MediaFilter) WhereContentType(p entql.StringP) {
+	f.Where(p.Field(media.FieldContentType))
+}
+
+// WhereWidth applies the entql int predicate on the width field.
+func (f *MediaFilter) WhereWidth(p entql.IntP) {
+	f.Where(p.Field(media.FieldWidth))
+}
+
+// WhereHeight applies the entql int predicate on the height field.
+func (f *MediaFilter) WhereHeight(p entql.IntP) {
+	f.Where(p.Field(media.FieldHeight))
+}
+
+// WhereBytes applies the entql int64 predicate on the bytes field.
+func (f *MediaFilter) WhereBytes(p entql.Int64P) {
+	f.Where(p.Field(media.FieldBytes))
+}
+
+// WhereLicence applies the entql string predicate on the licence field.
+func (f *MediaFilter) WhereLicence(p entql.StringP) {
+	f.Where(p.Field(media.FieldLicence))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *NoteQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -1866,7 +2034,7 @@ type NoteFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *NoteFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1980,7 +2148,7 @@ type OutboxFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *OutboxFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2040,7 +2208,7 @@ type RefreshTokenFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RefreshTokenFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2115,7 +2283,7 @@ type RunFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RunFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2225,7 +2393,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2290,7 +2458,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2409,7 +2577,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2479,7 +2647,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2558,7 +2726,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

@@ -46,6 +46,10 @@ type Tx struct {
 	Job *JobClient
 	// LearnerError is the client for interacting with the LearnerError builders.
 	LearnerError *LearnerErrorClient
+	// LooseObject is the client for interacting with the LooseObject builders.
+	LooseObject *LooseObjectClient
+	// Media is the client for interacting with the Media builders.
+	Media *MediaClient
 	// Note is the client for interacting with the Note builders.
 	Note *NoteClient
 	// Outbox is the client for interacting with the Outbox builders.
@@ -211,6 +215,8 @@ func (tx *Tx) init() {
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
 	tx.Job = NewJobClient(tx.config)
 	tx.LearnerError = NewLearnerErrorClient(tx.config)
+	tx.LooseObject = NewLooseObjectClient(tx.config)
+	tx.Media = NewMediaClient(tx.config)
 	tx.Note = NewNoteClient(tx.config)
 	tx.Outbox = NewOutboxClient(tx.config)
 	tx.RefreshToken = NewRefreshTokenClient(tx.config)

@@ -23,6 +23,19 @@ func ownedBy(field string) ent.Policy {
 	}
 }
 
+// ownedOrPublic is ownedBy for rows that everybody who is signed in may see where
+// the other field says PUBLIC.
+func ownedOrPublic(field, visibility string) ent.Policy {
+	return privacy.Policy{
+		Query: privacy.QueryPolicy{
+			denyWithoutViewer(), allowSystem(), denyKey(), allowAdmin(), filterOwnerOrPublic(field, visibility),
+		},
+		Mutation: privacy.MutationPolicy{
+			denyWithoutViewer(), allowSystem(), denyKey(), createOwn(field), filterOwner(field),
+		},
+	}
+}
+
 // readByOwner is ownedBy for what parley alone writes, and what the owner's
 // keys may read.
 func readByOwner(field string) ent.Policy {
@@ -126,6 +139,15 @@ func filterOwner(field string) privacy.FilterFunc {
 	return func(ctx context.Context, f privacy.Filter) error {
 		v, _ := auth.From(ctx)
 		f.Where(entql.FieldEQ(field, v.ID))
+		return privacy.Allow
+	}
+}
+
+// filterOwnerOrPublic narrows queries to the viewer's rows and the public ones.
+func filterOwnerOrPublic(field, visibility string) privacy.FilterFunc {
+	return func(ctx context.Context, f privacy.Filter) error {
+		v, _ := auth.From(ctx)
+		f.Where(entql.Or(entql.FieldEQ(field, v.ID), entql.FieldEQ(visibility, "PUBLIC")))
 		return privacy.Allow
 	}
 }

@@ -34,6 +34,7 @@ type ResolverRoot interface {
 	ConsentChanged() ConsentChangedResolver
 	Conversation() ConversationResolver
 	Dialog() DialogResolver
+	Image() ImageResolver
 	Job() JobResolver
 	Mutation() MutationResolver
 	Note() NoteResolver
@@ -174,6 +175,11 @@ type ComplexityRoot struct {
 		Note   func(childComplexity int) int
 	}
 
+	DeleteImagePayload struct {
+		Cursor    func(childComplexity int) int
+		DeletedID func(childComplexity int) int
+	}
+
 	DeleteNotePayload struct {
 		Cursor    func(childComplexity int) int
 		DeletedID func(childComplexity int) int
@@ -254,6 +260,18 @@ type ComplexityRoot struct {
 	GlossaryTerm struct {
 		Term        func(childComplexity int) int
 		Translation func(childComplexity int) int
+	}
+
+	Image struct {
+		Bytes       func(childComplexity int) int
+		ContentType func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		Height      func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Licence     func(childComplexity int) int
+		URL         func(childComplexity int) int
+		Visibility  func(childComplexity int) int
+		Width       func(childComplexity int) int
 	}
 
 	ImportNotePayload struct {
@@ -394,6 +412,7 @@ type ComplexityRoot struct {
 		CancelJob         func(childComplexity int, input model.CancelJobInput) int
 		CreateAPIKey      func(childComplexity int, input account.CreateKeyInput) int
 		CreateNote        func(childComplexity int, input note.CreateNoteInput) int
+		DeleteImage       func(childComplexity int, input model.DeleteImageInput) int
 		DeleteNote        func(childComplexity int, input model.DeleteNoteInput) int
 		EraseCustomer     func(childComplexity int, input dialog.EraseInput) int
 		ImportNote        func(childComplexity int, input model.ImportNoteInput) int
@@ -416,6 +435,7 @@ type ComplexityRoot struct {
 		TranslateNote     func(childComplexity int, input note.TranslateNoteInput) int
 		TranslateNotes    func(childComplexity int, input note.TranslateNotesInput) int
 		UpdateNote        func(childComplexity int, input note.UpdateNoteInput) int
+		UploadImage       func(childComplexity int, input model.UploadImageInput) int
 	}
 
 	Note struct {
@@ -495,6 +515,7 @@ type ComplexityRoot struct {
 		Exercise         func(childComplexity int, externalID *string, top int, since *time.Time) int
 		Glossaries       func(childComplexity int) int
 		Glossary         func(childComplexity int, source string, target string) int
+		Image            func(childComplexity int, id string) int
 		Job              func(childComplexity int, id string) int
 		Jobs             func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
 		Languages        func(childComplexity int, source *string, target *string) int
@@ -654,6 +675,11 @@ type ComplexityRoot struct {
 	UpdateNotePayload struct {
 		Cursor func(childComplexity int) int
 		Note   func(childComplexity int) int
+	}
+
+	UploadImagePayload struct {
+		Cursor func(childComplexity int) int
+		Image  func(childComplexity int) int
 	}
 
 	User struct {
@@ -1119,6 +1145,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateNotePayload.Note(childComplexity), true
 
+	case "DeleteImagePayload.cursor":
+		if e.ComplexityRoot.DeleteImagePayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteImagePayload.Cursor(childComplexity), true
+	case "DeleteImagePayload.deletedId":
+		if e.ComplexityRoot.DeleteImagePayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteImagePayload.DeletedID(childComplexity), true
+
 	case "DeleteNotePayload.cursor":
 		if e.ComplexityRoot.DeleteNotePayload.Cursor == nil {
 			break
@@ -1389,6 +1428,61 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GlossaryTerm.Translation(childComplexity), true
+
+	case "Image.bytes":
+		if e.ComplexityRoot.Image.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.Bytes(childComplexity), true
+	case "Image.contentType":
+		if e.ComplexityRoot.Image.ContentType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.ContentType(childComplexity), true
+	case "Image.createdAt":
+		if e.ComplexityRoot.Image.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.CreatedAt(childComplexity), true
+	case "Image.height":
+		if e.ComplexityRoot.Image.Height == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.Height(childComplexity), true
+	case "Image.id":
+		if e.ComplexityRoot.Image.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.ID(childComplexity), true
+	case "Image.licence":
+		if e.ComplexityRoot.Image.Licence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.Licence(childComplexity), true
+	case "Image.url":
+		if e.ComplexityRoot.Image.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.URL(childComplexity), true
+	case "Image.visibility":
+		if e.ComplexityRoot.Image.Visibility == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.Visibility(childComplexity), true
+	case "Image.width":
+		if e.ComplexityRoot.Image.Width == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Image.Width(childComplexity), true
 
 	case "ImportNotePayload.cursor":
 		if e.ComplexityRoot.ImportNotePayload.Cursor == nil {
@@ -1975,6 +2069,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateNote(childComplexity, args["input"].(note.CreateNoteInput)), true
+	case "Mutation.deleteImage":
+		if e.ComplexityRoot.Mutation.DeleteImage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteImage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteImage(childComplexity, args["input"].(model.DeleteImageInput)), true
 	case "Mutation.deleteNote":
 		if e.ComplexityRoot.Mutation.DeleteNote == nil {
 			break
@@ -2217,6 +2322,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateNote(childComplexity, args["input"].(note.UpdateNoteInput)), true
+	case "Mutation.uploadImage":
+		if e.ComplexityRoot.Mutation.UploadImage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_uploadImage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UploadImage(childComplexity, args["input"].(model.UploadImageInput)), true
 
 	case "Note.createdAt":
 		if e.ComplexityRoot.Note.CreatedAt == nil {
@@ -2564,6 +2680,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Glossary(childComplexity, args["source"].(string), args["target"].(string)), true
+	case "Query.image":
+		if e.ComplexityRoot.Query.Image == nil {
+			break
+		}
+
+		args, err := ec.field_Query_image_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Image(childComplexity, args["id"].(string)), true
 
 	case "Query.job":
 		if e.ComplexityRoot.Query.Job == nil {
@@ -3138,6 +3265,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UpdateNotePayload.Note(childComplexity), true
 
+	case "UploadImagePayload.cursor":
+		if e.ComplexityRoot.UploadImagePayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadImagePayload.Cursor(childComplexity), true
+	case "UploadImagePayload.image":
+		if e.ComplexityRoot.UploadImagePayload.Image == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadImagePayload.Image(childComplexity), true
+
 	case "User.createdAt":
 		if e.ComplexityRoot.User.CreatedAt == nil {
 			break
@@ -3248,6 +3388,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputCreateApiKeyInput,
 		ec.unmarshalInputCreateNoteInput,
+		ec.unmarshalInputDeleteImageInput,
 		ec.unmarshalInputDeleteNoteInput,
 		ec.unmarshalInputEraseCustomerInput,
 		ec.unmarshalInputErrorInput,
@@ -3275,6 +3416,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputTranslateNoteInput,
 		ec.unmarshalInputTranslateNotesInput,
 		ec.unmarshalInputUpdateNoteInput,
+		ec.unmarshalInputUploadImageInput,
 		ec.unmarshalInputUtteranceInput,
 	)
 	first := true
@@ -4442,6 +4584,97 @@ extend type Subscription {
     """The job's id."""
     id: ID!
   ): JobUpdate! @delivery(conflate: LATEST, pending: 64)
+}
+`, BuiltIn: false},
+	{Name: "../../schema/media.graphql", Input: `"""Who may see a picture."""
+enum Visibility {
+  """Everybody who has its address."""
+  PUBLIC
+  """Its owner and admins, and whoever is given its address for as long as that is valid."""
+  PRIVATE
+}
+
+"""A picture that is kept here."""
+type Image implements Node {
+  """The picture's id."""
+  id: ID!
+  """
+  Where the picture is, below the address of the API: resolve it against the endpoint, as in ` + "`" + `new URL(url, endpoint)` + "`" + `.
+  A public picture's is the same for ever. A private one's is signed and valid for one to two hours: ask again then.
+  """
+  url: String!
+  """Who may see it."""
+  visibility: Visibility!
+  """What the file is: ` + "`" + `image/png` + "`" + ` or ` + "`" + `image/jpeg` + "`" + `."""
+  contentType: String!
+  """The width in pixels, upright."""
+  width: Int!
+  """The height in pixels, upright."""
+  height: Int!
+  """The size of the file in bytes."""
+  bytes: Int!
+  """Under which licence it may be used; null when that was not said."""
+  licence: String
+  """When it was uploaded."""
+  createdAt: Time!
+}
+
+"""A picture to keep."""
+input UploadImageInput {
+  """
+  The file: PNG, JPEG, WebP or GIF, at most 8 MiB and 40 megapixels. What it is follows from its content. Of an animation the first
+  frame is kept. Metadata is dropped, the picture is turned upright, and made smaller where a side has more than 2048 pixels.
+  """
+  file: Upload!
+  """Who may see it."""
+  visibility: Visibility! = PRIVATE
+  """Under which licence it may be used, at most 2000 characters."""
+  licence: String
+  """Makes a repeated call safe: the same file with the same words gives the first one's picture and cursor. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The new picture."""
+type UploadImagePayload {
+  """The picture."""
+  image: Image!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which picture to delete."""
+input DeleteImageInput {
+  """The picture's id."""
+  id: ID!
+}
+
+"""What was deleted."""
+type DeleteImagePayload {
+  """The id of the picture that is gone."""
+  deletedId: ID!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+extend type Query {
+  """A picture that the viewer may see."""
+  image(
+    """The picture's id."""
+    id: ID!
+  ): Image
+}
+
+extend type Mutation {
+  """Keep a picture of the viewer."""
+  uploadImage(
+    """The picture."""
+    input: UploadImageInput!
+  ): UploadImagePayload!
+  """Delete a picture of the viewer. Its address is gone at once, its bytes within two hours unless another picture has the same."""
+  deleteImage(
+    """Which one."""
+    input: DeleteImageInput!
+  ): DeleteImagePayload!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/model.graphql", Input: `"""What the workers of a folder do with a model."""
@@ -5673,6 +5906,16 @@ func (ec *executionContext) childFields_CreateNotePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type CreateNotePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteImagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeleteImagePayload_deletedId(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DeleteImagePayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteImagePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedId":
@@ -5835,6 +6078,30 @@ func (ec *executionContext) childFields_GlossaryTerm(ctx context.Context, field 
 		return ec.fieldContext_GlossaryTerm_translation(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GlossaryTerm", field.Name)
+}
+
+func (ec *executionContext) childFields_Image(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Image_id(ctx, field)
+	case "url":
+		return ec.fieldContext_Image_url(ctx, field)
+	case "visibility":
+		return ec.fieldContext_Image_visibility(ctx, field)
+	case "contentType":
+		return ec.fieldContext_Image_contentType(ctx, field)
+	case "width":
+		return ec.fieldContext_Image_width(ctx, field)
+	case "height":
+		return ec.fieldContext_Image_height(ctx, field)
+	case "bytes":
+		return ec.fieldContext_Image_bytes(ctx, field)
+	case "licence":
+		return ec.fieldContext_Image_licence(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Image_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Image", field.Name)
 }
 
 func (ec *executionContext) childFields_ImportNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6421,6 +6688,16 @@ func (ec *executionContext) childFields_UpdateNotePayload(ctx context.Context, f
 		return ec.fieldContext_UpdateNotePayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateNotePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UploadImagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "image":
+		return ec.fieldContext_UploadImagePayload_image(ctx, field)
+	case "cursor":
+		return ec.fieldContext_UploadImagePayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadImagePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -9,6 +9,7 @@ import (
 	"parley/ent/gen"
 	"parley/ent/gen/consentchange"
 	"parley/ent/gen/job"
+	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/user"
 	"parley/graph/node"
@@ -85,6 +86,20 @@ type CreateNotePayload struct {
 	// The note.
 	Note *gen.Note `json:"note"`
 	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Which picture to delete.
+type DeleteImageInput struct {
+	// The picture's id.
+	ID string `json:"id"`
+}
+
+// What was deleted.
+type DeleteImagePayload struct {
+	// The id of the picture that is gone.
+	DeletedID string `json:"deletedId"`
+	// The place in the event log before the call.
 	Cursor event.Cursor `json:"cursor"`
 }
 
@@ -425,6 +440,27 @@ type UpdateNotePayload struct {
 	// The note.
 	Note *gen.Note `json:"note"`
 	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// A picture to keep.
+type UploadImageInput struct {
+	// The file: PNG, JPEG, WebP or GIF, at most 8 MiB and 40 megapixels. What it is follows from its content. Of an animation the first
+	// frame is kept. Metadata is dropped, the picture is turned upright, and made smaller where a side has more than 2048 pixels.
+	File graphql.Upload `json:"file"`
+	// Who may see it.
+	Visibility media.Visibility `json:"visibility"`
+	// Under which licence it may be used, at most 2000 characters.
+	Licence *string `json:"licence,omitempty"`
+	// Makes a repeated call safe: the same file with the same words gives the first one's picture and cursor. 1 to 200 bytes, kept for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The new picture.
+type UploadImagePayload struct {
+	// The picture.
+	Image *gen.Media `json:"image"`
+	// The place in the event log before the call.
 	Cursor event.Cursor `json:"cursor"`
 }
 

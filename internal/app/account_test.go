@@ -158,7 +158,7 @@ func TestAnExportHoldsEverythingButSecrets(t *testing.T) {
 		}))
 		for _, kind := range []string{
 			"User", "ApiKey", "Note", "Translation", "Conversation", "Utterance", "LearnerError", "ErrorFrequency",
-			"Dialog", "DialogMessage", "StreamPosition", "Glossary",
+			"Dialog", "DialogMessage", "StreamPosition", "Glossary", "Image",
 		} {
 			require.Contains(t, kinds[kind], l.word, kind)
 		}

@@ -25,6 +25,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/live"
+	"parley/internal/media"
 	"parley/internal/natsx"
 	"parley/internal/note"
 	"parley/internal/outbox"
@@ -66,6 +67,7 @@ type parts struct {
 	audits   *audit.Log
 	catalog  *catalog.Service
 	stickers *sticker.Service
+	media    *media.Service
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -222,6 +224,12 @@ func (p *parts) openDomains(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	bucket, err := media.OpenBucket(ctx, p.cfg.Media())
+	if err != nil {
+		return err
+	}
+	p.onClose(bucket.Close)
+	p.media = media.New(p.store, p.log, p.tokens, bucket)
 	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: observe})
 	return p.announce()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"parley/internal/config"
 	"parley/internal/dialog"
 	"parley/internal/jobspec"
+	"parley/internal/media"
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
@@ -64,6 +66,7 @@ func settle(t *testing.T, p *parts, word string, from int) *life {
 	l.write()
 	l.practise()
 	l.push(from)
+	l.show()
 	for _, ctx := range []context.Context{l.as(auth.RoleUser), l.machine()} {
 		_, err := p.readers.Ack(ctx, resume.AckInput{ResumeKey: word, UpTo: p.log.Cursor(0)})
 		require.NoError(t, err)
@@ -151,6 +154,14 @@ func (l *life) push(from int) {
 		require.NoError(l.t, err)
 	}
 	_, err := l.dialogs.Get(l.machine(), fmt.Sprint(from))
+	require.NoError(l.t, err)
+}
+
+// show uploads a picture, whose pixels are everybody's and whose licence is its own.
+func (l *life) show() {
+	_, err := l.media.Upload(l.as(auth.RoleUser), media.UploadInput{
+		File: strings.NewReader(pictureFile(l.t, 7)), Visibility: media.Public, Licence: &l.word, IdempotencyKey: &l.word,
+	})
 	require.NoError(l.t, err)
 }
 

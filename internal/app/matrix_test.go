@@ -39,6 +39,8 @@ type row struct {
 	// as are those who get something else than these say.
 	as                   map[string]string
 	upload, subscription bool
+	// picture tells that the file of an upload is one.
+	picture bool
 	// items tells that the codes are those of the call's one item.
 	items bool
 	// ends tells that it ends the session: on a socket it gets one of its own.
@@ -161,6 +163,12 @@ func present(t *testing.T, w *world) gqlclient.Vars {
 	return gqlclient.Vars{"name": name}
 }
 
+// pictured is a private picture of Owner.
+func pictured(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	return gqlclient.Vars{"image": w.picture(t, w.Owner, "PRIVATE", 1).ID}
+}
+
 var matrix = map[string]row{
 	"Query.apiKeys": read(`{ apiKeys { totalCount nodes { id name hint scopes createdAt expiresAt lastUsedAt revokedAt } } }`),
 	"Mutation.createApiKey": {
@@ -267,6 +275,19 @@ var matrix = map[string]row{
 	"Mutation.cancelJob":      thing(`mutation($job: ID!) { cancelJob(input: {id: $job}) { job { state } } }`),
 	"Mutation.retryJob": after(`mutation($job: ID!) { cancelJob(input: {id: $job}) { job { state } } }`,
 		thing(`mutation($job: ID!) { retryJob(input: {id: $job}) { job { state } } }`)),
+
+	"Query.image": {
+		query: `query($image: ID!) { image(id: $image) { id url visibility contentType width height bytes licence createdAt } }`, vars: pictured,
+		owner: fine, other: "NOT_FOUND", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.uploadImage": {
+		query: `mutation($file: Upload!) { uploadImage(input: {file: $file}) { image { id url } cursor } }`, upload: true, picture: true,
+		owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.deleteImage": {
+		query: `mutation($image: ID!) { deleteImage(input: {id: $image}) { deletedId cursor } }`, vars: pictured,
+		owner: fine, other: "NOT_FOUND", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED",
+	},
 
 	"Query.eventsSince": allowedKey("machine", read(`{ eventsSince { events { cursor at } cursor hasMore } }`)),
 	"Mutation.ackEvents": {
@@ -392,7 +413,11 @@ func (r row) post(t *testing.T, c *gqlclient.Client, vars gqlclient.Vars) *gqlcl
 	var got *gqlclient.Response
 	var err error
 	if r.upload {
-		got, err = sendFile(t, c, r.query, "note.txt", "A text from a file", "GraphQL-Require-Preflight", "1")
+		name, content := "note.txt", "A text from a file"
+		if r.picture {
+			name, content = "picture.png", pictureFile(t, 1)
+		}
+		got, err = sendFile(t, c, r.query, name, content, "GraphQL-Require-Preflight", "1")
 	} else {
 		got, err = c.Do(t.Context(), r.query, used(r.query, vars))
 	}
@@ -449,7 +474,7 @@ func (w *world) provoke(t *testing.T, c *gqlclient.Client, stream *gqlclient.Str
 
 // sendFile sends an operation with the variable file by the multipart
 // convention.
-func sendFile(t *testing.T, c *gqlclient.Client, query, name, content string, header ...string) (*gqlclient.Response, error) {
+func sendFile(t testing.TB, c *gqlclient.Client, query, name, content string, header ...string) (*gqlclient.Response, error) {
 	t.Helper()
 	operations, err := json.Marshal(gqlclient.Vars{"query": query, "variables": gqlclient.Vars{"file": nil}})
 	require.NoError(t, err)

@@ -97,5 +97,6 @@ var impersonal = map[string]string{
 	"outbox":               "ids of runs",
 	"event_log":            "how far events are trimmed",
 	"worker_announcements": "what workers can do",
+	"loose_objects":        "names of bytes that perhaps no picture has",
 	"schema_migrations":    "which migrations were applied",
 }

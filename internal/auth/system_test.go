@@ -53,6 +53,8 @@ internal/job/run.go job.hasten
 internal/job/underway.go job.payload
 internal/job/underway.go job.underWay
 internal/live/streams.go live.load
+internal/media/address.go media.serve
+internal/media/address.go media.serve
 `
 
 func TestEverySystemCallIsListed(t *testing.T) {

@@ -77,6 +77,15 @@ func (c *Config) Database() string {
 	return "sqlite:" + filepath.Join(c.Data, "parley.db")
 }
 
+// Media gives where pictures are kept: the given bucket or folder, or a folder in the
+// data folder.
+func (c *Config) Media() string {
+	if c.MediaURL == "" {
+		return filepath.Join(c.Data, "media")
+	}
+	return strings.TrimPrefix(c.MediaURL, "file://")
+}
+
 // AllowedOrigins gives the origins of the settings. When there are none, a
 // process for trying out (local) allows localhost on any port.
 func (c *Config) AllowedOrigins(local bool) Origins {
@@ -143,6 +152,28 @@ func (c *Config) checkAddresses(p *problems) {
 			p.add(u.name, "%v", err)
 		}
 	}
+	if err := checkMedia(c.MediaURL); err != nil {
+		p.add("media-url", "%v", err)
+	}
+}
+
+// checkMedia refuses what names neither a bucket nor a folder.
+func checkMedia(value string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	switch {
+	case err != nil:
+		return errors.New("it is no URL")
+	case u.Scheme == "file" && u.Host == "" && u.Path != "":
+		return nil
+	case u.Scheme == "s3" && u.Host != "" && u.User == nil && strings.Trim(u.Path, "/") == "":
+		return nil
+	case u.Scheme == "s3" && u.User != nil:
+		return errors.New("keys don't stand in it: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+	}
+	return errors.New("it must be s3://BUCKET, with ?endpoint=…&region=… where it is not Amazon's, or file:///FOLDER")
 }
 
 func (c *Config) checkWords(p *problems) {

@@ -29,7 +29,7 @@ func other(s Setting) []string {
 		"listen": {":1", ":2", ":3"}, "auto-migrate": {"0", "1", "true"}, "sqlite-sync": {"full", "full", "full"}, "models-load": {"use", "use", "use"}, "worker": {"child", "child", "child"}, "stop-with-stdin": {"0", "1", "1"},
 		"introspection": {"off", "off", "off"}, "log-level": {"debug", "warn", "error"}, "http-status": {"draft", "draft", "draft"}, "log-format": {"json", "json", "json"},
 		"origins":      {"http://a:1", "http://b:2", "http://c:3"},
-		"database-url": {"sqlite:a", "sqlite:b", "sqlite:c"}, "nats-url": {"nats://a", "nats://b", "nats://c"}, "redis-url": {"redis://a", "redis://b", "redis://c"},
+		"database-url": {"sqlite:a", "sqlite:b", "sqlite:c"}, "nats-url": {"nats://a", "nats://b", "nats://c"}, "redis-url": {"redis://a", "redis://b", "redis://c"}, "media-url": {"s3://a", "s3://b", "file:///c"},
 		"signing-key": {strings.Repeat("a", 32), strings.Repeat("b", 32), strings.Repeat("c", 32)},
 	}
 	if w, ok := words[s.Name]; ok {
@@ -149,14 +149,14 @@ func TestPrintMasksWhatIsSecret(t *testing.T) {
 	c, err := Load(map[string]string{
 		"signing-key": strings.Repeat("secret", 6), "database-url": "postgres://u:secret@h/db?sslpassword=secret",
 		"nats-url": "nats://secret@a:4222,nats://u:secret@b:4222", "redis-url": "redis://:secret@h/1",
-		"media-url": "secret", "listen": "h:1",
+		"media-url": "s3://bucket?endpoint=https://h:9", "listen": "h:1",
 	}, none, "")
 	require.NoError(t, err)
 	var out bytes.Buffer
 	require.NoError(t, c.Print(&out))
 	assert.NotContains(t, out.String(), "secret", "a secret shows:\n%s", &out)
 	for _, want := range []string{
-		"postgres://u:xxxxx@h/db?sslpassword=xxxxx", "nats://xxxxx@a:4222,nats://u:xxxxx@b:4222", "redis://:xxxxx@h/1", "(set)", "h:1",
+		"postgres://u:xxxxx@h/db?sslpassword=xxxxx", "nats://xxxxx@a:4222,nats://u:xxxxx@b:4222", "redis://:xxxxx@h/1", "(set)", "s3://bucket?endpoint=https", "h:1",
 	} {
 		assert.Contains(t, out.String(), want, "%s does not show:\n%s", want, &out)
 	}
@@ -203,4 +203,22 @@ func TestAWorkersNameIsATokenOfSubjects(t *testing.T) {
 		_, err := Load(map[string]string{"worker-id": id}, none, "")
 		assert.Equal(t, fits, err == nil, "%q: %v", id, err)
 	}
+}
+
+func TestWherePicturesAreKept(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"": filepath.Join("folder", "media"), "file:///srv/media": "/srv/media", "s3://bucket?region=eu-west-1": "s3://bucket?region=eu-west-1",
+	} {
+		c, err := Load(map[string]string{"data": "folder", "media-url": value}, none, "")
+		require.NoError(t, err, value)
+		require.Equal(t, want, c.Media())
+	}
+	for _, value := range []string{"/srv/media", "file://srv/media", "s3://", "s3:bucket", "gs://bucket", "s3://bucket/folder", "https://bucket", "\x00"} {
+		_, err := Load(map[string]string{"media-url": value}, none, "")
+		require.ErrorContains(t, err, "media-url", value)
+	}
+	_, err := Load(map[string]string{"media-url": "s3://key:hidden@bucket"}, none, "")
+	require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
+	require.NotContains(t, err.Error(), "hidden")
 }

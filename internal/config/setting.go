@@ -93,7 +93,7 @@ func Settings() []Setting {
 		setting("database-url", "DATABASE_URL", "", "postgres://… or sqlite:<path>; SQLite in the data folder when empty", func(c *Config) *string { return &c.DatabaseURL }),
 		setting("nats-url", "NATS_URL", "", "nats://… of an external NATS with JetStream; embedded when empty", func(c *Config) *string { return &c.NATSURL }),
 		setting("redis-url", "REDIS_URL", "", "redis://… for the cache; serve uses memory and api none when empty", func(c *Config) *string { return &c.RedisURL }),
-		setting("media-url", "MEDIA_URL", "", "where media will be kept; nothing uses it yet", func(c *Config) *string { return &c.MediaURL }),
+		setting("media-url", "MEDIA_URL", "", "where pictures are kept: s3://BUCKET?region=…, with endpoint=https://… for a store that is not Amazon's and keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or file:///FOLDER; the folder media in the data folder when empty; the same for all processes", func(c *Config) *string { return &c.MediaURL }),
 		setting("auto-migrate", "AUTO_MIGRATE", "", "1 migrates the database at the start, 0 does not; serve does unless told", func(c *Config) *string { return &c.AutoMigrate }),
 		setting("signing-key", "PARLEY_SIGNING_KEY", "", "key of access tokens, at least 32 characters; made and kept in the data folder when empty", func(c *Config) *string { return &c.SigningKey }),
 		setting("access-lifetime", "PARLEY_ACCESS_LIFETIME", "15m0s", "how long an access token is valid", func(c *Config) *time.Duration { return &c.AccessLifetime }),

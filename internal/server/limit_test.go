@@ -122,7 +122,7 @@ func TestMultipartRequestsAreReadByTheConvention(t *testing.T) {
 		"a map to an index":    {[]part{{"operations", "", `{"query":"{__typename}","variables":{"a":[]}}`}, {"map", "", `{"0":["variables.a.7"]}`}, file}, 400, "BAD_INPUT"},
 		"no variables":         {[]part{{"operations", "", `{"query":"{__typename}"}`}, places, file}, 400, "BAD_INPUT"},
 		"too many files":       {[]part{ops, {"map", "", `{"0":["a"],"1":["a"],"2":["a"],"3":["a"],"4":["a"],"5":["a"],"6":["a"],"7":["a"],"8":["a"],"9":["a"],"10":["a"]}`}}, 400, "BAD_INPUT"},
-		"too long":             {[]part{ops, places, {"0", "a.txt", strings.Repeat("x", 3<<20)}}, 413, "TOO_LARGE"},
+		"too long":             {[]part{ops, places, {"0", "a.txt", strings.Repeat("x", 10<<20)}}, 413, "TOO_LARGE"},
 	} {
 		body, kind := multipartBody(t, r.parts...)
 		wantCode(t, name, request(t, c, http.MethodPost, "/graphql", body, "Content-Type", kind, "GraphQL-Require-Preflight", "1"), r.status, r.code)

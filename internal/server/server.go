@@ -33,7 +33,7 @@ import (
 // Limits of a request.
 const (
 	maxBody   = 1 << 20
-	maxUpload = 2 << 20
+	maxUpload = 9 << 20 // a picture of media.MaxBytes, and what comes with it
 	maxTokens = 15_000
 	// maxFields bounds the fields that a document spells out.
 	maxFields = 1000
@@ -115,6 +115,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	for _, format := range []dialog.Format{dialog.CSV, dialog.JSONL} {
 		mux.Handle("GET /export/dialogs."+string(format), s.cors(s.authenticate(s.export(format))))
 	}
+	pictures := s.cors(s.authenticate(http.HandlerFunc(s.media)))
+	mux.Handle("GET /media/", pictures)
+	mux.Handle("OPTIONS /media/", pictures)
 	mux.Handle("GET /schema.graphql", schemaHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)

@@ -114,6 +114,13 @@ func entities() map[string]entity {
 		"AuditEntry": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "au_1", c.AuditEntry.Create().SetID("au_1").SetReaderID(owner).SetAction("LIST").SetDialogs([]byte{}).Exec(ctx)
 		}, adminOnly, "", nil},
+		"Media": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "media_1", c.Media.Create().SetID("media_1").SetOwnerID(owner).SetVisibility("PRIVATE").SetHash("h").SetContentType("image/png").
+				SetWidth(1).SetHeight(1).SetBytes(1).Exec(ctx)
+		}, owned, "", nil}, // public ones: internal/media
+		"LooseObject": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "h", c.LooseObject.Create().SetID("h").Exec(ctx)
+		}, systemOnly, "SetSince", now.Add(time.Hour)},
 		"WorkerAnnouncement": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "w_1", c.WorkerAnnouncement.Create().SetID("w_1").SetSeenAt(now).SetAnnouncement(json.RawMessage("{}")).Exec(ctx)
 		}, systemOnly, "SetSeenAt", now.Add(time.Hour)},

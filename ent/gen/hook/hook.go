@@ -200,6 +200,30 @@ func (f LearnerErrorFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.LearnerErrorMutation", m)
 }
 
+// The LooseObjectFunc type is an adapter to allow the use of ordinary
+// function as LooseObject mutator.
+type LooseObjectFunc func(context.Context, *gen.LooseObjectMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f LooseObjectFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.LooseObjectMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.LooseObjectMutation", m)
+}
+
+// The MediaFunc type is an adapter to allow the use of ordinary
+// function as Media mutator.
+type MediaFunc func(context.Context, *gen.MediaMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f MediaFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.MediaMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.MediaMutation", m)
+}
+
 // The NoteFunc type is an adapter to allow the use of ordinary
 // function as Note mutator.
 type NoteFunc func(context.Context, *gen.NoteMutation) (gen.Value, error)

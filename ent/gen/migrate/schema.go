@@ -468,6 +468,55 @@ var (
 			},
 		},
 	}
+	// LooseObjectsColumns holds the columns for the "loose_objects" table.
+	LooseObjectsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "since", Type: field.TypeTime},
+	}
+	// LooseObjectsTable holds the schema information for the "loose_objects" table.
+	LooseObjectsTable = &schema.Table{
+		Name:       "loose_objects",
+		Columns:    LooseObjectsColumns,
+		PrimaryKey: []*schema.Column{LooseObjectsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "looseobject_since",
+				Unique:  false,
+				Columns: []*schema.Column{LooseObjectsColumns[1]},
+			},
+		},
+	}
+	// MediaColumns holds the columns for the "media" table.
+	MediaColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "owner_id", Type: field.TypeString, Nullable: true},
+		{Name: "visibility", Type: field.TypeEnum, Enums: []string{"PUBLIC", "PRIVATE"}},
+		{Name: "hash", Type: field.TypeString, Size: 64},
+		{Name: "content_type", Type: field.TypeString, Size: 64},
+		{Name: "width", Type: field.TypeInt},
+		{Name: "height", Type: field.TypeInt},
+		{Name: "bytes", Type: field.TypeInt64},
+		{Name: "licence", Type: field.TypeString, Nullable: true, Size: 2000},
+	}
+	// MediaTable holds the schema information for the "media" table.
+	MediaTable = &schema.Table{
+		Name:       "media",
+		Columns:    MediaColumns,
+		PrimaryKey: []*schema.Column{MediaColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "media_hash_visibility",
+				Unique:  false,
+				Columns: []*schema.Column{MediaColumns[4], MediaColumns[3]},
+			},
+			{
+				Name:    "media_owner_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{MediaColumns[2], MediaColumns[1], MediaColumns[0]},
+			},
+		},
+	}
 	// NotesColumns holds the columns for the "notes" table.
 	NotesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -765,6 +814,8 @@ var (
 		IdempotencyKeysTable,
 		JobsTable,
 		LearnerErrorsTable,
+		LooseObjectsTable,
+		MediaTable,
 		NotesTable,
 		OutboxTable,
 		RefreshTokensTable,
@@ -826,6 +877,12 @@ func init() {
 	}
 	LearnerErrorsTable.Annotation = &entsql.Annotation{
 		Table: "learner_errors",
+	}
+	LooseObjectsTable.Annotation = &entsql.Annotation{
+		Table: "loose_objects",
+	}
+	MediaTable.Annotation = &entsql.Annotation{
+		Table: "media",
 	}
 	NotesTable.Annotation = &entsql.Annotation{
 		Table: "notes",

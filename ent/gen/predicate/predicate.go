@@ -54,6 +54,12 @@ type Job func(*sql.Selector)
 // LearnerError is the predicate function for learnererror builders.
 type LearnerError func(*sql.Selector)
 
+// LooseObject is the predicate function for looseobject builders.
+type LooseObject func(*sql.Selector)
+
+// Media is the predicate function for media builders.
+type Media func(*sql.Selector)
+
 // Note is the predicate function for note builders.
 type Note func(*sql.Selector)
 

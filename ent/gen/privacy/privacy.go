@@ -495,6 +495,54 @@ func (f LearnerErrorMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mu
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.LearnerErrorMutation", m)
 }
 
+// The LooseObjectQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type LooseObjectQueryRuleFunc func(context.Context, *gen.LooseObjectQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f LooseObjectQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.LooseObjectQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.LooseObjectQuery", q)
+}
+
+// The LooseObjectMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type LooseObjectMutationRuleFunc func(context.Context, *gen.LooseObjectMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f LooseObjectMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.LooseObjectMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.LooseObjectMutation", m)
+}
+
+// The MediaQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type MediaQueryRuleFunc func(context.Context, *gen.MediaQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f MediaQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.MediaQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.MediaQuery", q)
+}
+
+// The MediaMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type MediaMutationRuleFunc func(context.Context, *gen.MediaMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f MediaMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.MediaMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.MediaMutation", m)
+}
+
 // The NoteQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type NoteQueryRuleFunc func(context.Context, *gen.NoteQuery) error
@@ -778,6 +826,10 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.LearnerErrorQuery:
 		return q.Filter(), nil
+	case *gen.LooseObjectQuery:
+		return q.Filter(), nil
+	case *gen.MediaQuery:
+		return q.Filter(), nil
 	case *gen.NoteQuery:
 		return q.Filter(), nil
 	case *gen.OutboxQuery:
@@ -834,6 +886,10 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.JobMutation:
 		return m.Filter(), nil
 	case *gen.LearnerErrorMutation:
+		return m.Filter(), nil
+	case *gen.LooseObjectMutation:
+		return m.Filter(), nil
+	case *gen.MediaMutation:
 		return m.Filter(), nil
 	case *gen.NoteMutation:
 		return m.Filter(), nil

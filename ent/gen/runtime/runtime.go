@@ -20,6 +20,8 @@ import (
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
 	"parley/ent/gen/learnererror"
+	"parley/ent/gen/looseobject"
+	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
@@ -662,6 +664,92 @@ func init() {
 	// learnererror.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	learnererror.IDValidator = func() func(string) error {
 		validators := learnererrorDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	looseobjectMixin := schema.LooseObject{}.Mixin()
+	looseobject.Policy = privacy.NewPolicies(schema.LooseObject{})
+	looseobject.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := looseobject.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	looseobjectMixinFields0 := looseobjectMixin[0].Fields()
+	_ = looseobjectMixinFields0
+	looseobjectFields := schema.LooseObject{}.Fields()
+	_ = looseobjectFields
+	// looseobjectDescSince is the schema descriptor for since field.
+	looseobjectDescSince := looseobjectFields[0].Descriptor()
+	// looseobject.DefaultSince holds the default value on creation for the since field.
+	looseobject.DefaultSince = looseobjectDescSince.Default.(func() time.Time)
+	// looseobjectDescID is the schema descriptor for id field.
+	looseobjectDescID := looseobjectMixinFields0[0].Descriptor()
+	// looseobject.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	looseobject.IDValidator = func() func(string) error {
+		validators := looseobjectDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	mediaMixin := schema.Media{}.Mixin()
+	media.Policy = privacy.NewPolicies(schema.Media{})
+	media.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := media.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	mediaMixinFields0 := mediaMixin[0].Fields()
+	_ = mediaMixinFields0
+	mediaMixinFields1 := mediaMixin[1].Fields()
+	_ = mediaMixinFields1
+	mediaFields := schema.Media{}.Fields()
+	_ = mediaFields
+	// mediaDescCreatedAt is the schema descriptor for created_at field.
+	mediaDescCreatedAt := mediaMixinFields1[0].Descriptor()
+	// media.DefaultCreatedAt holds the default value on creation for the created_at field.
+	media.DefaultCreatedAt = mediaDescCreatedAt.Default.(func() time.Time)
+	// mediaDescHash is the schema descriptor for hash field.
+	mediaDescHash := mediaFields[2].Descriptor()
+	// media.HashValidator is a validator for the "hash" field. It is called by the builders before save.
+	media.HashValidator = mediaDescHash.Validators[0].(func(string) error)
+	// mediaDescContentType is the schema descriptor for content_type field.
+	mediaDescContentType := mediaFields[3].Descriptor()
+	// media.ContentTypeValidator is a validator for the "content_type" field. It is called by the builders before save.
+	media.ContentTypeValidator = mediaDescContentType.Validators[0].(func(string) error)
+	// mediaDescLicence is the schema descriptor for licence field.
+	mediaDescLicence := mediaFields[7].Descriptor()
+	// media.LicenceValidator is a validator for the "licence" field. It is called by the builders before save.
+	media.LicenceValidator = mediaDescLicence.Validators[0].(func(string) error)
+	// mediaDescID is the schema descriptor for id field.
+	mediaDescID := mediaMixinFields0[0].Descriptor()
+	// media.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	media.IDValidator = func() func(string) error {
+		validators := mediaDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),

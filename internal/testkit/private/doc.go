@@ -1,4 +1,4 @@
-// Package private starts real PostgreSQL, Redis and NATS servers that nobody
+// Package private starts real PostgreSQL, Redis, NATS and S3 servers that nobody
 // else uses: on a free loopback port, in a temporary folder, gone with the
 // process that started them. Tests, benchmarks and `make test` use it; the
 // product never does.
