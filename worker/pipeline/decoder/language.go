@@ -103,9 +103,10 @@ func floats(caches []shape) float64 {
 
 // partOf is how many positions of a prompt are read at once: a multiple of 16, with
 // which the parts give the same as the whole, and so many that the logits of all of
-// them, which most graphs give, take 64 MiB at most.
+// them, which most graphs give, take 64 MiB at most. Parts of 64 to 256 take the same time
+// together, and in front of every part the others wait for the one before.
 func partOf(vocabulary int, keep bool) int {
-	const most = 256
+	const most = 64
 	if keep {
 		return most
 	}
