@@ -4917,7 +4917,7 @@ type TranslationAlternative {
   score: Float!
 }
 
-"""What a model made of one version of a note's text. It is written once."""
+"""What a model made of one version of a note's text. It is made anew where it failed or was cancelled, and where it is asked for and other terms of a glossary apply."""
 type Translation implements Node {
   """The translation's id."""
   id: ID!

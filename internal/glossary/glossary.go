@@ -2,6 +2,8 @@
 package glossary
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +23,8 @@ func Key(term string) string { return string(fold(term).runes) }
 type Matcher struct {
 	terms []jobspec.Term
 	root  node
+	// elides tells that the language sets no space behind an article that lost its vowel.
+	elides bool
 }
 
 type node struct {
@@ -29,9 +33,11 @@ type node struct {
 	term int
 }
 
-// New makes a Matcher of terms of which no two have the same Key.
-func New(terms []jobspec.Term) *Matcher {
-	m := &Matcher{terms: terms}
+// New makes a Matcher of terms of a language, a BCP 47 tag, of which no two have the same
+// Key.
+func New(language string, terms []jobspec.Term) *Matcher {
+	base, _, _ := strings.Cut(language, "-")
+	m := &Matcher{terms: terms, elides: slices.Contains(eliding, base)}
 	for i, t := range terms {
 		at := &m.root
 		for _, r := range fold(t.Term).runes {
@@ -64,7 +70,7 @@ type Match struct {
 func (m *Matcher) Find(text string) []Match {
 	var found []Match
 	f := fold(text)
-	edges := boundaries(text)
+	edges := m.boundaries(text)
 	for i := 0; i < len(f.runes); {
 		term, end := m.longest(text, f, edges, i, nil)
 		if term < 0 {
@@ -82,7 +88,7 @@ func (m *Matcher) Find(text string) []Match {
 func (m *Matcher) Occurring(texts ...string) []jobspec.Term {
 	seen := make([]bool, len(m.terms))
 	for _, text := range texts {
-		f, edges := fold(text), boundaries(text)
+		f, edges := fold(text), m.boundaries(text)
 		for i := range f.runes {
 			m.longest(text, f, edges, i, seen)
 		}
@@ -173,7 +179,7 @@ func (f *folded) add(r rune, at int) {
 }
 
 // boundaries tells for each offset of a text whether a term may begin or end there.
-func boundaries(text string) []bool {
+func (m *Matcher) boundaries(text string) []bool {
 	edges := make([]bool, len(text)+1)
 	edges[0], edges[len(text)] = true, true
 	state := -1
@@ -182,6 +188,11 @@ func boundaries(text string) []bool {
 		word, rest, state = uniseg.FirstWordInString(rest, state)
 		at += len(word)
 		edges[at] = true
+	}
+	if m.elides {
+		for _, at := range elision.FindAllStringSubmatchIndex(text, -1) {
+			edges[at[3]] = true
+		}
 	}
 	previous := rune(0)
 	for i, r := range text {
@@ -192,6 +203,14 @@ func boundaries(text string) []bool {
 	}
 	return edges
 }
+
+// eliding are languages whose articles, prepositions and pronouns lose their vowel before
+// another, and the space with it.
+var eliding = []string{"fr", "it", "ca"}
+
+// elision is what a word is joined to: one or two letters, or a longer word that is known
+// to lose its vowel, and an apostrophe.
+var elision = regexp.MustCompile(`(?i)(?:^|[^\pL\pM\pN_])((?:\pL{1,2}|dell|nell|sull|dall|all|coll|quell|bell|sant|jusqu|lorsqu|puisqu|quoiqu)['\x{2019}])`)
 
 // unspaced tells the letters of scripts that set no space between words.
 func unspaced(r rune) bool {
@@ -206,6 +225,14 @@ func (m Match) Put(text string) string {
 	if unicode.IsUpper(term) || !unicode.IsUpper(there) {
 		return m.Term.Translation
 	}
-	first, size := utf8.DecodeRuneInString(m.Term.Translation)
-	return string(unicode.ToTitle(first)) + m.Term.Translation[size:]
+	return Capitalized(m.Term.Translation)
+}
+
+// Capitalized gives a text with a capital first letter.
+func Capitalized(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 || first == utf8.RuneError && size == 1 {
+		return text
+	}
+	return string(unicode.ToTitle(first)) + text[size:]
 }

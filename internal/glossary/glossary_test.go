@@ -29,7 +29,7 @@ func put(m *Matcher, text string) string {
 
 func TestTermsAreFoundAsWholeWords(t *testing.T) {
 	t.Parallel()
-	m := New(terms("house", "casa", "white house", "Casa Blanca", "iPad", "tableta", "caf\u00e9", "bar", "a.*b", "x", "R&D", "I+D", "l'eau", "water", "\u732b", "cat", "\u30c6\u30b9\u30c8", "test"))
+	m := New("en", terms("house", "casa", "white house", "Casa Blanca", "iPad", "tableta", "caf\u00e9", "bar", "a.*b", "x", "R&D", "I+D", "l'eau", "water", "\u732b", "cat", "\u30c6\u30b9\u30c8", "test"))
 	for text, want := range map[string]string{
 		"A house, houses, houseboat; HOUSE.":     "A [casa], houses, houseboat; [Casa].",
 		"House prices":                           "[Casa] prices",
@@ -49,12 +49,29 @@ func TestTermsAreFoundAsWholeWords(t *testing.T) {
 	}
 }
 
+func TestElidedArticlesAreNotPartOfAWord(t *testing.T) {
+	t.Parallel()
+	all := terms("eau", "water", "l'air", "air", "acqua", "agua", "clock", "x", "l", "y")
+	for _, test := range []struct{ language, text, want string }{
+		{"fr", "L'eau, d\u2019EAU et qu'eau; jusqu'eau.", "L'[water], d\u2019[Water] et qu'[water]; jusqu'[water]."},
+		{"fr-CA", "l'eau", "l'[water]"},
+		{"fr", "dans l'air", "dans [air]"},
+		{"fr", "aujourd'eau l'eaux eau's", "aujourd'eau l'eaux eau's"},
+		{"fr", "l'eau", "l'[water]"},
+		{"it", "Dell'acqua e sull\u2019acqua: un'acqua", "Dell'[agua] e sull\u2019[agua]: un'[agua]"},
+		{"ca", "d'acqua", "d'[agua]"},
+		{"en", "o'clock l'eau", "o'clock l'eau"},
+	} {
+		require.Equal(t, test.want, put(New(test.language, all), test.text), "%q", test.text)
+	}
+}
+
 func TestOccurringTellsAlsoOfTermsWithinLongerOnes(t *testing.T) {
 	t.Parallel()
 	all := terms("house", "a", "white house", "b", "garden", "c")
-	require.Equal(t, all[:2], New(all).Occurring("The white house."))
-	require.Empty(t, New(all).Occurring("Nothing."))
-	require.Empty(t, New(nil).Find("house"))
+	require.Equal(t, all[:2], New("en", all).Occurring("The white house."))
+	require.Empty(t, New("en", all).Occurring("Nothing."))
+	require.Empty(t, New("en", nil).Find("house"))
 }
 
 func TestKeysOfTheSameTermAreEqual(t *testing.T) {
@@ -66,13 +83,16 @@ func TestKeysOfTheSameTermAreEqual(t *testing.T) {
 
 func FuzzFind(f *testing.F) {
 	f.Add("a house", "house")
+	f.Add("l'eau dell'eau", "eau")
 	f.Add("\u0130 \u00df\xff", "ss")
 	f.Fuzz(func(t *testing.T, text, term string) {
-		end := 0
-		for _, m := range New(terms(term, "x")).Find(text) {
-			require.True(t, m.Start >= end && m.End > m.Start && m.End <= len(text))
-			end = m.End
-			m.Put(text)
+		for _, language := range []string{"en", "fr"} {
+			end := 0
+			for _, m := range New(language, terms(term, "x")).Find(text) {
+				require.True(t, m.Start >= end && m.End > m.Start && m.End <= len(text))
+				end = m.End
+				m.Put(text)
+			}
 		}
 	})
 }
@@ -82,7 +102,7 @@ func BenchmarkFindInALongText(b *testing.B) {
 	for i := range 200 {
 		all = append(all, jobspec.Term{Term: strings.Repeat("a ", 49-i%40) + strings.Repeat("b", 1+i/40)})
 	}
-	m, text := New(all), strings.Repeat("a ", 32<<10)
+	m, text := New("en", all), strings.Repeat("a ", 32<<10)
 	for b.Loop() {
 		m.Find(text)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/ent/gen"
+	entglossary "parley/ent/gen/glossary"
 	"parley/ent/gen/note"
 	"parley/ent/gen/translation"
 	"parley/internal/domain"
@@ -124,4 +125,32 @@ func (s *Service) exportAccount(ctx context.Context, account string, write domai
 		return fmt.Errorf("export translations: %w", err)
 	}
 	return s.exportGlossaries(ctx, account, write)
+}
+
+type exportedGlossary struct {
+	Source    string          `json:"source"`
+	Target    string          `json:"target"`
+	Terms     json.RawMessage `json:"terms"`
+	CreatedAt time.Time       `json:"createdAt"`
+	UpdatedAt time.Time       `json:"updatedAt"`
+}
+
+func (s *Service) exportGlossaries(ctx context.Context, account string, write domain.Write) error {
+	rows, err := s.store.Client(ctx).Glossary.Query().Where(entglossary.OwnerID(account)).Order(entglossary.ByID()).All(ctx)
+	if err != nil {
+		return fmt.Errorf("export glossaries: %w", err)
+	}
+	for _, g := range rows {
+		if err := write("Glossary", exportedGlossary{g.Source, g.Target, g.Terms, g.CreatedAt.UTC(), g.UpdatedAt.UTC()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) deleteGlossaries(ctx context.Context, account string) error {
+	if _, err := s.store.Client(ctx).Glossary.Delete().Where(entglossary.OwnerID(account)).Exec(ctx); err != nil {
+		return fmt.Errorf("delete the glossaries of an account: %w", err)
+	}
+	return s.store.Erased(ctx)
 }

@@ -83,7 +83,7 @@ func TestGlossariesHaveLimits(t *testing.T) {
 			refused(t, err, apperr.BadInput, test.path...)
 		}
 		var many []*note.GlossaryTermInput
-		for i := range note.MaxTerms + 1 {
+		for i := range jobspec.MaxTerms + 1 {
 			many = append(many, termsIn("t"+strconv.Itoa(i), "x")...)
 		}
 		refused(t, set(note.SetGlossaryInput{Source: "en", Target: "es", Terms: many}), apperr.BadInput, "input", "terms")

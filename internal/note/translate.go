@@ -208,7 +208,7 @@ func (r *request) enqueue(ctx context.Context, notes map[string]*gen.Note, prese
 		terms := r.terms[w.pair]
 		if t != nil { // the row of a try that failed, or that had other terms
 			err := client.Translation.Update().Where(translation.ID(t.ID)).SetState(Pending).SetJobID(w.job).SetVersion(revision).
-				SetGlossary(hashOf(terms)).ClearText().ClearModel().Exec(ctx)
+				SetGlossary(hashOf(terms)).ClearText().ClearModel().ClearAlternatives().Exec(ctx)
 			if err != nil {
 				return fmt.Errorf("reopen a translation: %w", err)
 			}

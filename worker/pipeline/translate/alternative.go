@@ -53,13 +53,13 @@ type varied struct {
 }
 
 // vary notes the other ways to say a sentence, with what was taken out of it put back.
-func (p *passage) vary(s pending, best string, others []Variant) {
+func (p *passage) vary(segment int, r reading, best string, others []Variant) {
 	if p.beams < 2 || len(others) == 0 {
 		return
 	}
-	v := varied{segment: s.segment, texts: []string{best}, costs: []float64{0}}
+	v := varied{segment: segment, texts: []string{best}, costs: []float64{0}}
 	for _, o := range others {
-		if text := s.whole(o.Text); !slices.Contains(v.texts, text) {
+		if text := r.whole(o.Text); !slices.Contains(v.texts, text) {
 			v.texts, v.costs = append(v.texts, text), append(v.costs, -float64(o.Gap))
 		}
 	}

@@ -56,11 +56,14 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 		return jobspec.Translated{}, ctx.Err()
 	}
 	source := read(job, hops[0].pair.source)
-	source.hideTerms(job.Terms)
+	terms := source.hideTerms(job)
 	var p *passage
 	segments, shown := source.segments, shown{standIns: &source.standIns}
 	for i, h := range hops {
 		p = &passage{hop: h, number: i, alone: o.alone, record: o.record}
+		if len(hops) == 1 {
+			p.terms = terms
+		}
 		last := i == len(hops)-1
 		if last && len(job.Text) <= maxVariedText {
 			p.beams = 1 + jobspec.MaxAlternatives

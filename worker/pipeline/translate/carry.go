@@ -56,8 +56,8 @@ type carried struct {
 	words, runes            int
 	spaceBefore, spaceAfter bool
 	following               string
-	// joined tells that it stood right behind the one before it.
-	joined bool
+	// joined tells that it stood right behind the one before it, elided behind an apostrophe.
+	joined, elided bool
 	// tag is set for a stand-in that takes no place, closing for one that belongs to
 	// what stands before it, and beside for one whose neighbour there was taken out too.
 	tag, closing, beside bool
@@ -97,6 +97,7 @@ func (c *carrier) prepare(sentence string) (rest string, out []carried) {
 			spaceAfter:  after != strings.TrimLeftFunc(after, unicode.IsSpace),
 			following:   document.LeadingPunctuation(after),
 			joined:      i > 0 && spans[i-1].end == s.start,
+			elided:      endsWithApostrophe(sentence[:s.start]),
 		})
 		// The gap closes as if nothing had stood there.
 		used := kept.closeGap(after)
@@ -151,6 +152,10 @@ func (k *remainder) closeGap(after string) int {
 func endsWithSpace(s string) bool {
 	r, _ := utf8.DecodeLastRuneInString(s)
 	return unicode.IsSpace(r)
+}
+
+func endsWithApostrophe(s string) bool {
+	return strings.HasSuffix(s, "'") || strings.HasSuffix(s, "\u2019")
 }
 
 // plain replaces unknown characters that have a known substitute.

@@ -110,6 +110,16 @@ func TestWhatIsTakenOutComesBackWhereItWas(t *testing.T) {
 	}
 }
 
+func TestWhatAnApostropheJoinedStandsApart(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ text, translation, want string }{
+		{"Prenez l'{a}.", "Take your card.", "Take your card {a}."},
+		{"Prenez l'{a}", "Prenez l'", "Prenez l'{a}"},
+	} {
+		require.Equal(t, test.want, echo(read(jobspec.Translate{Text: test.text}, "fr"), func(string) string { return test.translation }))
+	}
+}
+
 func TestTagsStandAtTheirShareOfTheWords(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ text, translation, want string }{

@@ -18,6 +18,10 @@ type passage struct {
 	record *record
 	// beams is how many ways to say a sentence are wanted, where there are so many.
 	beams int
+	// terms are those that stand-ins hide; where there are none, they only pass through.
+	terms hiddenTerms
+	// lone is what the model makes of each term alone.
+	lone map[*hiddenTerm]string
 	// progress is told the share of the hop that is done.
 	progress func(share float64)
 
@@ -27,66 +31,94 @@ type passage struct {
 	done     []bool
 	complete int
 	prefix   strings.Builder
+	// total and finished are the sizes of all sentences and of those that are done.
+	total, finished int
 	// varied are the sentences that can be said in other ways, as they were finished.
 	varied []varied
 }
 
 // pending is a sentence in the engine's hands.
 type pending struct {
-	segment int
-	rest    string
-	carried []carried
+	index, segment int
+	// terms are those of it that are hidden, readings the ways to read it that are left.
+	terms    map[*hiddenTerm]int
+	readings []reading
+	size     int
 }
 
 // translate gives the segments with their sentences translated.
 func (p *passage) translate(ctx context.Context, segments []document.Segment) ([]document.Segment, error) {
-	inputs, sentences, err := p.prepare(ctx, segments)
+	sentences, err := p.prepare(ctx, segments)
 	if err != nil {
 		return nil, err
-	}
-	total, finished := 0, 0
-	for _, s := range sentences {
-		total += len(s.rest)
 	}
 	if len(sentences) == 0 {
 		p.progress(1)
 		return p.segments, nil
 	}
-	by := p.hop.by
-	finish := func(i int, text string, others []Variant) {
-		s := sentences[i]
-		p.finish(s, text, others)
-		finished += len(s.rest)
-		p.record.add(Sentence{p.number, i, text, others})
-		p.progress(float64(finished) / float64(total))
+	for _, s := range sentences {
+		p.total += s.size
 	}
-	settings := p.hop.settings
-	settings.NumReturnSequences = max(1, min(p.beams, settings.NumBeams))
-	var requests []*pipeline.Request
-	for i, ids := range inputs {
-		if s, ok := p.record.recall(p.number, i); ok {
-			finish(i, s.Text, s.Others)
-			continue
-		}
-		requests = append(requests, &pipeline.Request{Input: ids, Settings: settings, Done: func(outputs []pipeline.Output) {
-			text := by.tokenizer.Decode(outputs[0].Tokens)
-			finish(i, text, variants(outputs, text, by.tokenizer.Decode))
-		}})
-	}
-	model, release, err := by.kept.Use(ctx)
+	sentences = slices.DeleteFunc(sentences, p.recall)
+	model, release, err := p.hop.by.kept.Use(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := model.Generate(ctx, requests, p.alone); err != nil {
+	if err := p.translateTerms(ctx, model, sentences); err != nil {
 		return nil, err
+	}
+	for len(sentences) > 0 {
+		if sentences, err = p.pass(ctx, model, sentences); err != nil {
+			return nil, err
+		}
 	}
 	return p.segments, nil
 }
 
+// recall finishes a sentence that an earlier attempt translated.
+func (p *passage) recall(s *pending) bool {
+	known, ok := p.record.recall(p.number, s.index)
+	if !ok {
+		return false
+	}
+	at := slices.IndexFunc(s.readings, func(r reading) bool { return r.way == way(known.Way) })
+	if at < 0 {
+		return false
+	}
+	p.finish(s, s.readings[at], known.Text, known.Others)
+	return true
+}
+
+// pass translates sentences, each in the first of its ways, and gives those that need
+// another pass.
+func (p *passage) pass(ctx context.Context, model *loaded, sentences []*pending) (left []*pending, err error) {
+	settings := p.hop.settings
+	settings.NumReturnSequences = max(1, min(p.beams, settings.NumBeams))
+	var requests []*pipeline.Request
+	for _, s := range sentences {
+		if p.hopeless(s) {
+			s.readings = s.readings[1:]
+		}
+		r := s.readings[0]
+		write := func(tokens []int64) string { return p.place(s, r, p.hop.by.tokenizer.Decode(tokens)) }
+		requests = append(requests, &pipeline.Request{Input: r.ids, Settings: settings, Done: func(outputs []pipeline.Output) {
+			text := write(outputs[0].Tokens)
+			if text == "" && r.way != carriedOver {
+				s.readings = s.readings[1:]
+				left = append(left, s)
+				return
+			}
+			p.finish(s, r, text, variants(outputs, text, write))
+		}})
+	}
+	err = model.Generate(ctx, requests, p.alone)
+	return left, err
+}
+
 // prepare cuts what is too long, takes out what the vocabulary can't write, and
-// gives the ids of the sentences that are left.
-func (p *passage) prepare(ctx context.Context, segments []document.Segment) ([][]int64, []pending, error) {
+// gives the sentences that are left.
+func (p *passage) prepare(ctx context.Context, segments []document.Segment) ([]*pending, error) {
 	for _, s := range segments {
 		if !s.Sentence {
 			p.segments = append(p.segments, s)
@@ -94,27 +126,26 @@ func (p *passage) prepare(ctx context.Context, segments []document.Segment) ([][
 		}
 		p.segments = append(p.segments, document.SplitLong(s.Text, p.fits)...)
 		if err := ctx.Err(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	p.done = make([]bool, len(p.segments))
-	var inputs [][]int64
-	var sentences []pending
+	var sentences []*pending
 	for i, s := range p.segments {
 		p.done[i] = true
 		if !s.Sentence {
 			continue
 		}
-		rest, out := p.hop.by.carrier.prepare(s.Text)
-		if rest == "" {
+		over := p.read(carriedOver, s.Text)
+		if over.rest == "" {
 			continue
 		}
-		ids := p.encode(rest)
 		p.done[i] = false
-		inputs = append(inputs, ids)
-		sentences = append(sentences, pending{segment: i, rest: rest, carried: out})
+		sentences = append(sentences, &pending{
+			index: len(sentences), segment: i, terms: p.terms.in(s.Text), readings: p.readings(s.Text, over), size: len(over.rest),
+		})
 	}
-	return inputs, sentences, nil
+	return sentences, nil
 }
 
 func (p *passage) encode(text string) []int64 {
@@ -131,23 +162,18 @@ func (p *passage) fits(text string) bool {
 	return len(p.encode(rest)) <= max(limit*2/3, 4)
 }
 
-// whole puts what was taken out of the sentence into its translation.
-func (s pending) whole(text string) string {
-	if len(s.carried) == 0 {
-		return text
-	}
-	return restore(text, s.rest, s.carried)
-}
-
-func (p *passage) finish(s pending, text string, others []Variant) {
-	text = s.whole(text)
-	p.vary(s, text, others)
-	p.segments[s.segment].Text = text
+func (p *passage) finish(s *pending, r reading, text string, others []Variant) {
+	whole := r.whole(text)
+	p.vary(s.segment, r, whole, others)
+	p.segments[s.segment].Text = whole
 	p.done[s.segment] = true
 	for p.complete < len(p.segments) && p.done[p.complete] {
 		p.prefix.WriteString(p.segments[p.complete].Text)
 		p.complete++
 	}
+	p.finished += s.size
+	p.record.add(Sentence{p.number, s.index, string(r.way), text, others})
+	p.progress(float64(p.finished) / float64(p.total))
 }
 
 // soFar is the text up to the first sentence that is not done.

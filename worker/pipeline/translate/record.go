@@ -4,8 +4,11 @@ package translate
 // number Index of those that the hop Hop translates, and what the model made of it. Others
 // are the other ways where alternatives are wanted; an attempt before there were any kept none.
 type Sentence struct {
-	Hop    int       `json:"hop"`
-	Index  int       `json:"index"`
+	Hop   int `json:"hop"`
+	Index int `json:"index"`
+	// Way is how its terms got their translations, with stand-ins for them in the texts
+	// unless it is empty.
+	Way    string    `json:"way,omitempty"`
 	Text   string    `json:"text"`
 	Others []Variant `json:"others,omitempty"`
 }

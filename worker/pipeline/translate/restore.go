@@ -80,7 +80,9 @@ func (w *woven) tag(c carried, at int) {
 
 func (w *woven) object(c carried, at int, inside, later bool) {
 	w.advance(at)
-	if w.begun && !w.spaced && !c.joined && (w.gap || c.spaceBefore || inside || later && at == 0) {
+	// What an apostrophe joined it to may have become another word.
+	apart := c.elided && !endsWithApostrophe(w.whole.String())
+	if w.begun && !w.spaced && !c.joined && (w.gap || c.spaceBefore || inside || later && at == 0 || apart) {
 		w.whole.WriteByte(' ')
 	}
 	w.whole.WriteString(c.text)
