@@ -178,6 +178,10 @@ func (c *Client) shared(ctx context.Context, m Model, key, normal string) (Vecto
 		answer := c.flights.DoChan(key, func() (any, error) {
 			ctx, end := context.WithTimeout(context.WithoutCancel(ctx), c.Deadline)
 			defer end()
+			// The one before may have ended since the caller looked.
+			if v, ok := c.kept(ctx, m, key); ok {
+				return v, nil
+			}
 			v, err := c.ask(ctx, m, jobspec.EmbedQuery{Text: normal})
 			if err == nil {
 				c.keep(ctx, key, v)
