@@ -9,12 +9,21 @@ import (
 	"parley/bench/paper"
 )
 
+// command gives the arguments of the run, without where it kept its profiles.
+func (r *report) command() string {
+	args := slices.Clone(r.args)
+	if i := slices.Index(args, "-profile"); i >= 0 && i+1 < len(args) {
+		args[i+1] = "DIR"
+	}
+	return strings.Join(args, " ")
+}
+
 // markdown is the whole section.
 func (r *report) markdown() string {
 	var b strings.Builder
 	b.WriteString("## Models beside other systems\n\nWritten by `make bench-worker`; do not edit by hand.\n\n")
 	fmt.Fprintf(&b, "- Machine: %s\n- Date: %s, %.0f minutes, load average %.1f before and %.1f at the end\n- Commit: %s\n- Command: `go run ./bench/worker %s`\n",
-		r.machine, r.started.UTC().Format("2006-01-02 15:04 UTC"), r.took.Minutes(), r.load, r.loadAfter, r.commit, strings.Join(r.args, " "))
+		r.machine, r.started.UTC().Format("2006-01-02 15:04 UTC"), r.took.Minutes(), r.load, r.loadAfter, r.commit, r.command())
 	for _, name := range slices.Sorted(maps.Keys(r.versions)) {
 		fmt.Fprintf(&b, "- %s: %s\n", name, r.versions[name])
 	}

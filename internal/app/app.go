@@ -31,7 +31,6 @@ import (
 	"parley/internal/outbox"
 	"parley/internal/practice"
 	"parley/internal/resume"
-	"parley/internal/sticker"
 	"parley/internal/store"
 )
 
@@ -66,7 +65,6 @@ type parts struct {
 	dialogs  *dialog.Service
 	audits   *audit.Log
 	catalog  *catalog.Service
-	stickers *sticker.Service
 	media    *media.Service
 	domains  *domain.Set
 	metrics  *metrics
@@ -216,7 +214,6 @@ func (p *parts) openDomains(ctx context.Context) error {
 	})
 	p.notes = note.New(p.store, p.log, p.jobs, p.workers, p.noteCache())
 	p.catalog = catalog.New(p.store, p.log, p.jobs, p.workers)
-	p.stickers = sticker.New()
 	p.practice = practice.New(p.store, p.log, observe)
 	p.audits = audit.New(p.store, p.cfg.AuditKeep, observe)
 	p.dialogs = dialog.New(p.store, p.log, p.audits, dialog.Config{Expiry: p.cfg.DialogExpiry, Observe: observe})

@@ -1,3 +1,5 @@
+// Package sticker is the domain of stickers. So far it counts digits, as the system before
+// parley did.
 package sticker
 
 import (
