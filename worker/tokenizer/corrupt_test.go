@@ -16,6 +16,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	spm, err := os.ReadFile(testkit.Shared(t, "models", "random", "marian-random", "source.spm"))
 	require.NoError(t, err)
+	pieces, err := os.ReadFile(testkit.Shared(t, "models", "random", "nllb-random", "sentencepiece.bpe.model"))
+	require.NoError(t, err)
 	const vocab = `{"</s>": 0, "<unk>": 1}`
 	tests := map[string]struct {
 		files map[string]string
@@ -32,6 +34,10 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"no spm":         {map[string]string{"spiece.model": "\xff"}, "spiece.model: malformed protobuf"},
 		"short vocab":    {map[string]string{"vocab.txt": "[UNK]\n[CLS]"}, `lacks "[SEP]"`},
 		"no piece model": {map[string]string{"sentencepiece.bpe.model": "", "vocab.json": `{"<unk>":0,"</s>":1}`}, "no pieces in it"},
+		"no languages":   {map[string]string{"sentencepiece.bpe.model": string(pieces), "tokenizer_config.json": `{"tokenizer_class":"NllbTokenizer"}`}, `gives the language "eng_Latn" no id`},
+		"odd added":      {map[string]string{"sentencepiece.bpe.model": string(pieces), "tokenizer_config.json": `{"tokenizer_class":"NllbTokenizer","added_tokens_decoder":{"x":{"content":"eng_Latn"}}}`}, `"x" has no number`},
+		"other class":    {map[string]string{"sentencepiece.bpe.model": string(pieces), "tokenizer_config.json": `{"tokenizer_class":"BarthezTokenizer"}`}, `class "BarthezTokenizer" of a tokenizer`},
+		"no pairs":       {map[string]string{"sentencepiece.bpe.model": string(spm), "tokenizer_config.json": `{"tokenizer_class":"NllbTokenizer"}`}, "no model of byte pair encoding"},
 		"odd regex":      {map[string]string{"tokenizer.json": `{"model":{"type":"WordLevel","vocab":{}},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\p{L"}}}`}, `"Split": regular expression`},
 		"odd part":       {map[string]string{"tokenizer.json": `{"model":{"type":"WordLevel","vocab":{}},"decoder":{"type":"CTC"}}`}, `decoder "CTC": is not supported`},
 		"odd merge":      {map[string]string{"tokenizer.json": `{"model":{"type":"BPE","vocab":{"a":0},"merges":[["a","b"]]}}`}, "merge 0"},

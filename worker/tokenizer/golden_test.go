@@ -93,7 +93,7 @@ func TestLooseFilesEqualTheReferences(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"caption-mini", "minilm", "random/gpt2-random", "random/qwen2-random", "random/bert-random", "random/clip-random",
-		"random/t5-random",
+		"random/t5-random", "random/nllb-random",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

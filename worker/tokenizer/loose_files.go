@@ -16,15 +16,24 @@ import (
 // the tokenizer's class. What transformers' converters (convert_slow_tokenizer)
 // make of it is written here as the parts of a tokenizer.json.
 
-// openLoose reads vocab.json and merges.txt, vocab.txt or spiece.model.
+// openLoose reads vocab.json and merges.txt, vocab.txt, sentencepiece.bpe.model or
+// spiece.model.
 func openLoose(dir string, c *config) (*jsonFile, error) {
-	if _, err := os.Stat(filepath.Join(dir, "merges.txt")); err == nil {
+	if isFile(filepath.Join(dir, "merges.txt")) {
 		return looseBPE(dir, c)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "vocab.txt")); err == nil {
+	if isFile(filepath.Join(dir, "vocab.txt")) {
 		return looseWordPiece(dir, c)
 	}
+	if path := filepath.Join(dir, "sentencepiece.bpe.model"); isFile(path) {
+		return looseNLLB(path, c)
+	}
 	return looseT5(filepath.Join(dir, "spiece.model"), c)
+}
+
+func isFile(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // looseT5 is T5Converter: the pieces of the .spm file, and extra ids behind them
@@ -66,11 +75,8 @@ func looseT5(path string, c *config) (*jsonFile, error) {
 	if f.Model.Vocab, err = json.Marshal(list); err != nil {
 		return nil, err
 	}
-	spaces, space := " {2,}", &jsonStep{Type: "Metaspace", AddPrefix: c.prefixSpace(true)}
-	f.Normalizer = &jsonStep{Type: "Sequence", Normalizers: []jsonStep{
-		{Type: "Precompiled", Charsmap: base64.StdEncoding.EncodeToString(spm.normalizer.charsmap)},
-		{Type: "Strip", StripRight: true}, {Type: "Replace", Pattern: jsonPattern{Regex: &spaces}, Content: spaceSymbol},
-	}}
+	f.Normalizer = spm.steps()
+	space := &jsonStep{Type: "Metaspace", AddPrefix: c.prefixSpace(true)}
 	f.PreTokenizer, f.Decoder = space, space
 	if siglip {
 		f.Normalizer.Normalizers = append(siglipSteps(c), f.Normalizer.Normalizers...)
@@ -83,6 +89,15 @@ func looseT5(path string, c *config) (*jsonFile, error) {
 		}
 	}
 	return f, nil
+}
+
+// steps is what SpmConverter makes of the file's normalizer.
+func (f *spmFile) steps() *jsonStep {
+	spaces := " {2,}"
+	return &jsonStep{Type: "Sequence", Normalizers: []jsonStep{
+		{Type: "Precompiled", Charsmap: base64.StdEncoding.EncodeToString(f.normalizer.charsmap)},
+		{Type: "Strip", StripRight: true}, {Type: "Replace", Pattern: jsonPattern{Regex: &spaces}, Content: spaceSymbol},
+	}}
 }
 
 // siglipSteps is what SiglipTokenizer (transformers 4.57) takes away from a text before

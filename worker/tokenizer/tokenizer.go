@@ -54,8 +54,8 @@ type Tokenizer struct {
 // Open reads the tokenizer of a bundle's folder: source.spm, target.spm and
 // vocab.json where they stand (Marian), else tokenizer.json, else
 // sentencepiece.bpe.model and vocab.json (M2M100), else vocab.json and
-// merges.txt (GPT-2, RoBERTa, CLIP, Qwen 2), vocab.txt (BERT) or spiece.model
-// (T5).
+// merges.txt (GPT-2, RoBERTa, CLIP, Qwen 2), vocab.txt (BERT),
+// sentencepiece.bpe.model (NLLB) or spiece.model (T5, SigLIP).
 // tokenizer_config.json and special_tokens_map.json say more about either.
 func Open(dir string) (*Tokenizer, error) {
 	t, err := open(dir)
@@ -85,7 +85,7 @@ func open(dir string) (*Tokenizer, error) {
 		err = t.openJSON(filepath.Join(dir, "tokenizer.json"), c)
 	case has("sentencepiece.bpe.model") && has("vocab.json"):
 		t.engine, err = openM2M100(dir, c)
-	case has("merges.txt") || has("vocab.txt") || has("spiece.model"):
+	case has("merges.txt") || has("vocab.txt") || has("sentencepiece.bpe.model") || has("spiece.model"):
 		err = t.openLoose(dir, c)
 	default:
 		err = errNoFile
