@@ -19,21 +19,15 @@ import (
 // openLoose reads vocab.json and merges.txt, vocab.txt, sentencepiece.bpe.model or
 // spiece.model.
 func openLoose(dir string, c *config) (*jsonFile, error) {
-	if isFile(filepath.Join(dir, "merges.txt")) {
+	switch {
+	case has(dir, "merges.txt"):
 		return looseBPE(dir, c)
-	}
-	if isFile(filepath.Join(dir, "vocab.txt")) {
+	case has(dir, "vocab.txt"):
 		return looseWordPiece(dir, c)
-	}
-	if path := filepath.Join(dir, "sentencepiece.bpe.model"); isFile(path) {
-		return looseNLLB(path, c)
+	case has(dir, "sentencepiece.bpe.model"):
+		return looseNLLB(filepath.Join(dir, "sentencepiece.bpe.model"), c)
 	}
 	return looseT5(filepath.Join(dir, "spiece.model"), c)
-}
-
-func isFile(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // looseT5 is T5Converter: the pieces of the .spm file, and extra ids behind them

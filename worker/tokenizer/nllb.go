@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -60,7 +61,10 @@ func looseNLLB(path string, c *config) (*jsonFile, error) {
 	f.Normalizer = spm.steps()
 	space := &jsonStep{Type: "Metaspace", AddPrefix: c.prefixSpace(true)}
 	f.PreTokenizer, f.Decoder = space, space
-	return f, f.placeLanguage(c, ids[string(c.EOS)])
+	if err := c.number(ids); err != nil {
+		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	return f, f.placeLanguage(c, ids)
 }
 
 // mergesOf makes the merges of byte pair encoding of pieces with scores: each piece may be
@@ -98,24 +102,43 @@ func mergesOf(names []string, scores map[string]float64, ids map[string]int64) (
 
 // placeLanguage puts the language of a text in front of it, or behind its end where the
 // bundle wants that.
-func (f *jsonFile) placeLanguage(c *config, end int64) error {
-	source := c.Source
-	if source == "" {
-		source = "eng_Latn"
+func (f *jsonFile) placeLanguage(c *config, ids map[string]int64) error {
+	language := c.Source
+	if language == "" {
+		language = "eng_Latn"
 	}
+	if f.PostProcessor = placed(language, "", string(c.EOS)); c.Legacy {
+		f.PostProcessor = placed("", string(c.EOS), language)
+	}
+	f.PostProcessor.Specials = map[string]jsonSpecials{}
+	for _, token := range []string{language, string(c.EOS)} {
+		id, ok := ids[token]
+		if !ok {
+			return fmt.Errorf("tokenizer_config.json gives %q no id in added_tokens_decoder", token)
+		}
+		f.PostProcessor.Specials[token] = jsonSpecials{IDs: []int64{id}}
+	}
+	return nil
+}
+
+// number adds the tokens of added_tokens_decoder to the ids of the pieces. Where they are
+// not numbered on from there, models and texts would mean different languages.
+func (c *config) number(ids map[string]int64) error {
 	added, err := c.added()
 	if err != nil {
 		return err
 	}
-	for id, t := range added {
-		if t.Content != source {
-			continue
+	next := int64(len(ids))
+	for _, id := range slices.Sorted(maps.Keys(added)) {
+		token := added[id].Content
+		want, ok := ids[token]
+		if !ok {
+			want = next
+			ids[token], next = want, next+1
 		}
-		if f.PostProcessor = placed(source, "", string(c.EOS)); c.Legacy {
-			f.PostProcessor = placed("", string(c.EOS), source)
+		if id != want {
+			return fmt.Errorf("added_tokens_decoder gives %q the id %d, which would be %d behind the pieces", token, id, want)
 		}
-		f.PostProcessor.Specials = map[string]jsonSpecials{string(c.EOS): {IDs: []int64{end}}, source: {IDs: []int64{id}}}
-		return nil
 	}
-	return fmt.Errorf("tokenizer_config.json gives the language %q no id in added_tokens_decoder", source)
+	return nil
 }

@@ -74,18 +74,14 @@ func open(dir string) (*Tokenizer, error) {
 		pad: -1, tidy: c.Tidy, maxLength: c.maxLength(),
 		keepEnd: c.TruncationSide == "left", legacy: c.Legacy, languages: map[string]int64{},
 	}
-	has := func(name string) bool {
-		_, err := os.Stat(filepath.Join(dir, name))
-		return !errors.Is(err, fs.ErrNotExist)
-	}
 	switch {
-	case has("source.spm"):
+	case has(dir, "source.spm"):
 		t.engine, err = openMarian(dir, c)
-	case has("tokenizer.json"):
+	case has(dir, "tokenizer.json"):
 		err = t.openJSON(filepath.Join(dir, "tokenizer.json"), c)
-	case has("sentencepiece.bpe.model") && has("vocab.json"):
+	case has(dir, "sentencepiece.bpe.model") && has(dir, "vocab.json"):
 		t.engine, err = openM2M100(dir, c)
-	case has("merges.txt") || has("vocab.txt") || has("sentencepiece.bpe.model") || has("spiece.model"):
+	case has(dir, "merges.txt") || has(dir, "vocab.txt") || has(dir, "sentencepiece.bpe.model") || has(dir, "spiece.model"):
 		err = t.openLoose(dir, c)
 	default:
 		err = errNoFile
@@ -95,6 +91,12 @@ func open(dir string) (*Tokenizer, error) {
 	}
 	t.setNamed(c)
 	return t, nil
+}
+
+// has tells whether a folder has a file, which perhaps can't be read.
+func has(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func (t *Tokenizer) openJSON(path string, c *config) error {

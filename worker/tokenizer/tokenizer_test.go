@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -113,6 +114,24 @@ func TestLanguages(t *testing.T) {
 	assert.ErrorContains(t, err, `"xxx_Latn"`)
 	_, err = nllb.EncodeFrom("</s>", "Hello")
 	assert.ErrorContains(t, err, `"</s>"`)
+}
+
+func TestNLLBsLooseFilesPutTheLanguageWhereItsBehaviourWants(t *testing.T) {
+	t.Parallel()
+	pieces, err := os.ReadFile(testkit.Shared(t, "models", "random", "nllb-random", "sentencepiece.bpe.model"))
+	require.NoError(t, err)
+	var encoded [2][]int64
+	for i, legacy := range []string{"false", "true"} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "sentencepiece.bpe.model"), pieces, 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), []byte(`{"tokenizer_class": "NllbTokenizer", "src_lang": "fra_Latn", "legacy_behaviour": `+legacy+`,
+			"added_tokens_decoder": {"1001": {"content": "eng_Latn", "special": true}, "1002": {"content": "fra_Latn", "special": true}}}`), 0o600))
+		encoded[i] = opened(t, dir).Encode("Hello")
+	}
+	last := len(encoded[0]) - 1
+	assert.Equal(t, int64(1002), encoded[0][0])
+	assert.Equal(t, int64(2), encoded[0][last])
+	assert.Equal(t, append(encoded[0][1:], 1002), encoded[1])
 }
 
 func TestM2M100PutsTheLanguageInFront(t *testing.T) {
