@@ -33,6 +33,7 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -96,6 +97,8 @@ type Client struct {
 	RefreshToken *RefreshTokenClient
 	// Run is the client for interacting with the Run builders.
 	Run *RunClient
+	// Sticker is the client for interacting with the Sticker builders.
+	Sticker *StickerClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
 	StreamPosition *StreamPositionClient
 	// Translation is the client for interacting with the Translation builders.
@@ -139,6 +142,7 @@ func (c *Client) init() {
 	c.Outbox = NewOutboxClient(c.config)
 	c.RefreshToken = NewRefreshTokenClient(c.config)
 	c.Run = NewRunClient(c.config)
+	c.Sticker = NewStickerClient(c.config)
 	c.StreamPosition = NewStreamPositionClient(c.config)
 	c.Translation = NewTranslationClient(c.config)
 	c.User = NewUserClient(c.config)
@@ -258,6 +262,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
+		Sticker:            NewStickerClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
@@ -304,6 +309,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
+		Sticker:            NewStickerClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
@@ -341,7 +347,7 @@ func (c *Client) Use(hooks ...Hook) {
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
 		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError,
-		c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken, c.Run,
+		c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken, c.Run, c.Sticker,
 		c.StreamPosition, c.Translation, c.User, c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
@@ -355,7 +361,7 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
 		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError,
-		c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken, c.Run,
+		c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken, c.Run, c.Sticker,
 		c.StreamPosition, c.Translation, c.User, c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
@@ -409,6 +415,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.RefreshToken.mutate(ctx, m)
 	case *RunMutation:
 		return c.Run.mutate(ctx, m)
+	case *StickerMutation:
+		return c.Sticker.mutate(ctx, m)
 	case *StreamPositionMutation:
 		return c.StreamPosition.mutate(ctx, m)
 	case *TranslationMutation:
@@ -3436,6 +3444,140 @@ func (c *RunClient) mutate(ctx context.Context, m *RunMutation) (Value, error) {
 	}
 }
 
+// StickerClient is a client for the Sticker schema.
+type StickerClient struct {
+	config
+}
+
+// NewStickerClient returns a client for the Sticker from the given config.
+func NewStickerClient(c config) *StickerClient {
+	return &StickerClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `sticker.Hooks(f(g(h())))`.
+func (c *StickerClient) Use(hooks ...Hook) {
+	c.hooks.Sticker = append(c.hooks.Sticker, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `sticker.Intercept(f(g(h())))`.
+func (c *StickerClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Sticker = append(c.inters.Sticker, interceptors...)
+}
+
+// Create returns a builder for creating a Sticker entity.
+func (c *StickerClient) Create() *StickerCreate {
+	mutation := newStickerMutation(c.config, OpCreate)
+	return &StickerCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Sticker entities.
+func (c *StickerClient) CreateBulk(builders ...*StickerCreate) *StickerCreateBulk {
+	return &StickerCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *StickerClient) MapCreateBulk(slice any, setFunc func(*StickerCreate, int)) *StickerCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &StickerCreateBulk{err: fmt.Errorf("calling to StickerClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*StickerCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &StickerCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Sticker.
+func (c *StickerClient) Update() *StickerUpdate {
+	mutation := newStickerMutation(c.config, OpUpdate)
+	return &StickerUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *StickerClient) UpdateOne(_m *Sticker) *StickerUpdateOne {
+	mutation := newStickerMutation(c.config, OpUpdateOne, withSticker(_m))
+	return &StickerUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *StickerClient) UpdateOneID(id string) *StickerUpdateOne {
+	mutation := newStickerMutation(c.config, OpUpdateOne, withStickerID(id))
+	return &StickerUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Sticker.
+func (c *StickerClient) Delete() *StickerDelete {
+	mutation := newStickerMutation(c.config, OpDelete)
+	return &StickerDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *StickerClient) DeleteOne(_m *Sticker) *StickerDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *StickerClient) DeleteOneID(id string) *StickerDeleteOne {
+	builder := c.Delete().Where(sticker.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &StickerDeleteOne{builder}
+}
+
+// Query returns a query builder for Sticker.
+func (c *StickerClient) Query() *StickerQuery {
+	return &StickerQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeSticker},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Sticker entity by its id.
+func (c *StickerClient) Get(ctx context.Context, id string) (*Sticker, error) {
+	return c.Query().Where(sticker.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *StickerClient) GetX(ctx context.Context, id string) *Sticker {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *StickerClient) Hooks() []Hook {
+	hooks := c.hooks.Sticker
+	return append(hooks[:len(hooks):len(hooks)], sticker.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *StickerClient) Interceptors() []Interceptor {
+	return c.inters.Sticker
+}
+
+func (c *StickerClient) mutate(ctx context.Context, m *StickerMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&StickerCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&StickerUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&StickerUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&StickerDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Sticker mutation op: %q", m.Op())
+	}
+}
+
 // StreamPositionClient is a client for the StreamPosition schema.
 type StreamPositionClient struct {
 	config
@@ -4144,14 +4286,14 @@ type (
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary,
 		IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		RefreshToken, Run, StreamPosition, Translation, User, Utterance,
+		RefreshToken, Run, Sticker, StreamPosition, Translation, User, Utterance,
 		WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary,
 		IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		RefreshToken, Run, StreamPosition, Translation, User, Utterance,
+		RefreshToken, Run, Sticker, StreamPosition, Translation, User, Utterance,
 		WorkerAnnouncement []ent.Interceptor
 	}
 )

@@ -28,6 +28,7 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -121,6 +122,7 @@ func checkColumn(t, c string) error {
 			outbox.Table:             outbox.ValidColumn,
 			refreshtoken.Table:       refreshtoken.ValidColumn,
 			run.Table:                run.ValidColumn,
+			sticker.Table:            sticker.ValidColumn,
 			streamposition.Table:     streamposition.ValidColumn,
 			translation.Table:        translation.ValidColumn,
 			user.Table:               user.ValidColumn,

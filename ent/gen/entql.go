@@ -26,6 +26,7 @@ import (
 	"parley/ent/gen/predicate"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -40,7 +41,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 27)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 28)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -483,6 +484,31 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[22] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   sticker.Table,
+			Columns: sticker.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: sticker.FieldID,
+			},
+		},
+		Type: "Sticker",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			sticker.FieldCreatedAt:  {Type: field.TypeTime, Column: sticker.FieldCreatedAt},
+			sticker.FieldUpdatedAt:  {Type: field.TypeTime, Column: sticker.FieldUpdatedAt},
+			sticker.FieldOwnerID:    {Type: field.TypeString, Column: sticker.FieldOwnerID},
+			sticker.FieldVisibility: {Type: field.TypeEnum, Column: sticker.FieldVisibility},
+			sticker.FieldScope:      {Type: field.TypeString, Column: sticker.FieldScope},
+			sticker.FieldName:       {Type: field.TypeString, Column: sticker.FieldName},
+			sticker.FieldNameKey:    {Type: field.TypeBytes, Column: sticker.FieldNameKey},
+			sticker.FieldCaption:    {Type: field.TypeString, Column: sticker.FieldCaption},
+			sticker.FieldTags:       {Type: field.TypeJSON, Column: sticker.FieldTags},
+			sticker.FieldLicence:    {Type: field.TypeString, Column: sticker.FieldLicence},
+			sticker.FieldMediaID:    {Type: field.TypeString, Column: sticker.FieldMediaID},
+			sticker.FieldVersion:    {Type: field.TypeInt64, Column: sticker.FieldVersion},
+		},
+	}
+	graph.Nodes[23] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -499,7 +525,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[23] = &sqlgraph.Node{
+	graph.Nodes[24] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -525,7 +551,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[24] = &sqlgraph.Node{
+	graph.Nodes[25] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -544,7 +570,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[25] = &sqlgraph.Node{
+	graph.Nodes[26] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -562,7 +588,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[26] = &sqlgraph.Node{
+	graph.Nodes[27] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -2365,6 +2391,106 @@ func (f *RunFilter) WhereWorker(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *StickerQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the StickerQuery builder.
+func (_q *StickerQuery) Filter() *StickerFilter {
+	return &StickerFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *StickerMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the StickerMutation builder.
+func (m *StickerMutation) Filter() *StickerFilter {
+	return &StickerFilter{config: m.config, predicateAdder: m}
+}
+
+// StickerFilter provides a generic filtering capability at runtime for StickerQuery.
+type StickerFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *StickerFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *StickerFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(sticker.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *StickerFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(sticker.FieldCreatedAt))
+}
+
+// WhereUpdatedAt applies the entql time.Time predicate on the updated_at field.
+func (f *StickerFilter) WhereUpdatedAt(p entql.TimeP) {
+	f.Where(p.Field(sticker.FieldUpdatedAt))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *StickerFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(sticker.FieldOwnerID))
+}
+
+// WhereVisibility applies the entql string predicate on the visibility field.
+func (f *StickerFilter) WhereVisibility(p entql.StringP) {
+	f.Where(p.Field(sticker.FieldVisibility))
+}
+
+// WhereScope applies the entql string predicate on the scope field.
+func (f *StickerFilter) WhereScope(p entql.StringP) {
+	f.Where(p.Field(sticker.FieldScope))
+}
+
+// WhereName applies the entql string predicate on the name field.
+func (f *StickerFilter) WhereName(p entql.StringP) {
+	f.Where(p.Field(sticker.FieldName))
+}
+
+// WhereNameKey applies the entql []byte predicate on the name_key field.
+func (f *StickerFilter) WhereNameKey(p entql.BytesP) {
+	f.Where(p.Field(sticker.FieldNameKey))
+}
+
+// WhereCaption applies the entql string predicate on the caption field.
+func (f *StickerFilter) WhereCaption(p entql.StringP) {
+	f.Where(p.Field(sticker.FieldCaption))
+}
+
+// WhereTags applies the entql json.RawMessage predicate on the tags field.
+func (f *StickerFilter) WhereTags(p entql.BytesP) {
+	f.Where(p.Field(sticker.FieldTags))
+}
+
+// WhereLicence applies the entql string predicate on the licence field.
+func (f *StickerFilter) WhereLicence(p entql.StringP) {
+	f.Where(p.Field(sticker.FieldLicence))
+}
+
+// WhereMediaID applies the entql string predicate on the media_id field.
+func (f *StickerFilter) WhereMediaID(p entql.StringP) {
+	f.Where(p.Field(sticker.FieldMediaID))
+}
+
+// WhereVersion applies the entql int64 predicate on the version field.
+func (f *StickerFilter) WhereVersion(p entql.Int64P) {
+	f.Where(p.Field(sticker.FieldVersion))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *StreamPositionQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2393,7 +2519,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2458,7 +2584,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2577,7 +2703,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2647,7 +2773,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2726,7 +2852,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

@@ -58,6 +58,8 @@ type Tx struct {
 	RefreshToken *RefreshTokenClient
 	// Run is the client for interacting with the Run builders.
 	Run *RunClient
+	// Sticker is the client for interacting with the Sticker builders.
+	Sticker *StickerClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
 	StreamPosition *StreamPositionClient
 	// Translation is the client for interacting with the Translation builders.
@@ -221,6 +223,7 @@ func (tx *Tx) init() {
 	tx.Outbox = NewOutboxClient(tx.config)
 	tx.RefreshToken = NewRefreshTokenClient(tx.config)
 	tx.Run = NewRunClient(tx.config)
+	tx.Sticker = NewStickerClient(tx.config)
 	tx.StreamPosition = NewStreamPositionClient(tx.config)
 	tx.Translation = NewTranslationClient(tx.config)
 	tx.User = NewUserClient(tx.config)

@@ -118,6 +118,10 @@ func entities() map[string]entity {
 			return "media_1", c.Media.Create().SetID("media_1").SetOwnerID(owner).SetVisibility("PRIVATE").SetHash("h").SetContentType("image/png").
 				SetWidth(1).SetHeight(1).SetBytes(1).Exec(ctx)
 		}, owned, "", nil}, // public ones: internal/media
+		"Sticker": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "sticker_1", c.Sticker.Create().SetID("sticker_1").SetOwnerID(owner).SetVisibility("PRIVATE").SetScope(owner).SetName("a.png").
+				SetNameKey([]byte("a.png")).SetTags([]string{}).SetMediaID("media_1").Exec(ctx)
+		}, owned, "SetCaption", "x"}, // public ones: internal/sticker
 		"LooseObject": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "h", c.LooseObject.Create().SetID("h").Exec(ctx)
 		}, systemOnly, "SetSince", now.Add(time.Hour)},

@@ -272,6 +272,18 @@ func (f RunFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) 
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.RunMutation", m)
 }
 
+// The StickerFunc type is an adapter to allow the use of ordinary
+// function as Sticker mutator.
+type StickerFunc func(context.Context, *gen.StickerMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f StickerFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.StickerMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.StickerMutation", m)
+}
+
 // The StreamPositionFunc type is an adapter to allow the use of ordinary
 // function as StreamPosition mutator.
 type StreamPositionFunc func(context.Context, *gen.StreamPositionMutation) (gen.Value, error)

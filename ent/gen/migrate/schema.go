@@ -663,6 +663,45 @@ var (
 			},
 		},
 	}
+	// StickersColumns holds the columns for the "stickers" table.
+	StickersColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "owner_id", Type: field.TypeString, Nullable: true},
+		{Name: "visibility", Type: field.TypeEnum, Enums: []string{"PUBLIC", "PRIVATE"}},
+		{Name: "scope", Type: field.TypeString, Size: 64, Default: ""},
+		{Name: "name", Type: field.TypeString, Size: 255},
+		{Name: "name_key", Type: field.TypeBytes},
+		{Name: "caption", Type: field.TypeString, Size: 2147483647, Default: ""},
+		{Name: "tags", Type: field.TypeJSON},
+		{Name: "licence", Type: field.TypeString, Nullable: true, Size: 2000},
+		{Name: "media_id", Type: field.TypeString},
+		{Name: "version", Type: field.TypeInt64, Default: 1},
+	}
+	// StickersTable holds the schema information for the "stickers" table.
+	StickersTable = &schema.Table{
+		Name:       "stickers",
+		Columns:    StickersColumns,
+		PrimaryKey: []*schema.Column{StickersColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "sticker_scope_name_key",
+				Unique:  true,
+				Columns: []*schema.Column{StickersColumns[5], StickersColumns[7]},
+			},
+			{
+				Name:    "sticker_owner_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{StickersColumns[3], StickersColumns[1], StickersColumns[0]},
+			},
+			{
+				Name:    "sticker_visibility_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{StickersColumns[4], StickersColumns[1], StickersColumns[0]},
+			},
+		},
+	}
 	// StreamPositionsColumns holds the columns for the "stream_positions" table.
 	StreamPositionsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeInt64, Increment: true},
@@ -820,6 +859,7 @@ var (
 		OutboxTable,
 		RefreshTokensTable,
 		RunsTable,
+		StickersTable,
 		StreamPositionsTable,
 		TranslationsTable,
 		UsersTable,
@@ -895,6 +935,9 @@ func init() {
 	}
 	RunsTable.Annotation = &entsql.Annotation{
 		Table: "runs",
+	}
+	StickersTable.Annotation = &entsql.Annotation{
+		Table: "stickers",
 	}
 	StreamPositionsTable.Annotation = &entsql.Annotation{
 		Table: "stream_positions",

@@ -72,6 +72,9 @@ type RefreshToken func(*sql.Selector)
 // Run is the predicate function for run builders.
 type Run func(*sql.Selector)
 
+// Sticker is the predicate function for sticker builders.
+type Sticker func(*sql.Selector)
+
 // StreamPosition is the predicate function for streamposition builders.
 type StreamPosition func(*sql.Selector)
 

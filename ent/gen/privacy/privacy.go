@@ -639,6 +639,30 @@ func (f RunMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) e
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.RunMutation", m)
 }
 
+// The StickerQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type StickerQueryRuleFunc func(context.Context, *gen.StickerQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f StickerQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.StickerQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.StickerQuery", q)
+}
+
+// The StickerMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type StickerMutationRuleFunc func(context.Context, *gen.StickerMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f StickerMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.StickerMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.StickerMutation", m)
+}
+
 // The StreamPositionQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type StreamPositionQueryRuleFunc func(context.Context, *gen.StreamPositionQuery) error
@@ -838,6 +862,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.RunQuery:
 		return q.Filter(), nil
+	case *gen.StickerQuery:
+		return q.Filter(), nil
 	case *gen.StreamPositionQuery:
 		return q.Filter(), nil
 	case *gen.TranslationQuery:
@@ -898,6 +924,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.RefreshTokenMutation:
 		return m.Filter(), nil
 	case *gen.RunMutation:
+		return m.Filter(), nil
+	case *gen.StickerMutation:
 		return m.Filter(), nil
 	case *gen.StreamPositionMutation:
 		return m.Filter(), nil

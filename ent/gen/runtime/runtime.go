@@ -26,6 +26,7 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -911,6 +912,86 @@ func init() {
 	// run.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	run.IDValidator = func() func(string) error {
 		validators := runDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	stickerMixin := schema.Sticker{}.Mixin()
+	sticker.Policy = privacy.NewPolicies(schema.Sticker{})
+	sticker.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := sticker.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	stickerMixinFields0 := stickerMixin[0].Fields()
+	_ = stickerMixinFields0
+	stickerMixinFields1 := stickerMixin[1].Fields()
+	_ = stickerMixinFields1
+	stickerFields := schema.Sticker{}.Fields()
+	_ = stickerFields
+	// stickerDescCreatedAt is the schema descriptor for created_at field.
+	stickerDescCreatedAt := stickerMixinFields1[0].Descriptor()
+	// sticker.DefaultCreatedAt holds the default value on creation for the created_at field.
+	sticker.DefaultCreatedAt = stickerDescCreatedAt.Default.(func() time.Time)
+	// stickerDescUpdatedAt is the schema descriptor for updated_at field.
+	stickerDescUpdatedAt := stickerMixinFields1[1].Descriptor()
+	// sticker.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	sticker.DefaultUpdatedAt = stickerDescUpdatedAt.Default.(func() time.Time)
+	// sticker.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	sticker.UpdateDefaultUpdatedAt = stickerDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// stickerDescScope is the schema descriptor for scope field.
+	stickerDescScope := stickerFields[2].Descriptor()
+	// sticker.DefaultScope holds the default value on creation for the scope field.
+	sticker.DefaultScope = stickerDescScope.Default.(string)
+	// sticker.ScopeValidator is a validator for the "scope" field. It is called by the builders before save.
+	sticker.ScopeValidator = stickerDescScope.Validators[0].(func(string) error)
+	// stickerDescName is the schema descriptor for name field.
+	stickerDescName := stickerFields[3].Descriptor()
+	// sticker.NameValidator is a validator for the "name" field. It is called by the builders before save.
+	sticker.NameValidator = func() func(string) error {
+		validators := stickerDescName.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(name string) error {
+			for _, fn := range fns {
+				if err := fn(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// stickerDescCaption is the schema descriptor for caption field.
+	stickerDescCaption := stickerFields[5].Descriptor()
+	// sticker.DefaultCaption holds the default value on creation for the caption field.
+	sticker.DefaultCaption = stickerDescCaption.Default.(string)
+	// stickerDescLicence is the schema descriptor for licence field.
+	stickerDescLicence := stickerFields[7].Descriptor()
+	// sticker.LicenceValidator is a validator for the "licence" field. It is called by the builders before save.
+	sticker.LicenceValidator = stickerDescLicence.Validators[0].(func(string) error)
+	// stickerDescVersion is the schema descriptor for version field.
+	stickerDescVersion := stickerFields[9].Descriptor()
+	// sticker.DefaultVersion holds the default value on creation for the version field.
+	sticker.DefaultVersion = stickerDescVersion.Default.(int64)
+	// stickerDescID is the schema descriptor for id field.
+	stickerDescID := stickerMixinFields0[0].Descriptor()
+	// sticker.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	sticker.IDValidator = func() func(string) error {
+		validators := stickerDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
