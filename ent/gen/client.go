@@ -19,6 +19,7 @@ import (
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
 	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/embedding"
 	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
@@ -33,6 +34,7 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
@@ -69,6 +71,8 @@ type Client struct {
 	DialogMessage *DialogMessageClient
 	// DialogTombstone is the client for interacting with the DialogTombstone builders.
 	DialogTombstone *DialogTombstoneClient
+	// Embedding is the client for interacting with the Embedding builders.
+	Embedding *EmbeddingClient
 	// ErrorFrequency is the client for interacting with the ErrorFrequency builders.
 	ErrorFrequency *ErrorFrequencyClient
 	// EventLog is the client for interacting with the EventLog builders.
@@ -97,6 +101,8 @@ type Client struct {
 	RefreshToken *RefreshTokenClient
 	// Run is the client for interacting with the Run builders.
 	Run *RunClient
+	// SearchIndex is the client for interacting with the SearchIndex builders.
+	SearchIndex *SearchIndexClient
 	// Sticker is the client for interacting with the Sticker builders.
 	Sticker *StickerClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
@@ -128,6 +134,7 @@ func (c *Client) init() {
 	c.Dialog = NewDialogClient(c.config)
 	c.DialogMessage = NewDialogMessageClient(c.config)
 	c.DialogTombstone = NewDialogTombstoneClient(c.config)
+	c.Embedding = NewEmbeddingClient(c.config)
 	c.ErrorFrequency = NewErrorFrequencyClient(c.config)
 	c.EventLog = NewEventLogClient(c.config)
 	c.EventRow = NewEventRowClient(c.config)
@@ -142,6 +149,7 @@ func (c *Client) init() {
 	c.Outbox = NewOutboxClient(c.config)
 	c.RefreshToken = NewRefreshTokenClient(c.config)
 	c.Run = NewRunClient(c.config)
+	c.SearchIndex = NewSearchIndexClient(c.config)
 	c.Sticker = NewStickerClient(c.config)
 	c.StreamPosition = NewStreamPositionClient(c.config)
 	c.Translation = NewTranslationClient(c.config)
@@ -248,6 +256,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Dialog:             NewDialogClient(cfg),
 		DialogMessage:      NewDialogMessageClient(cfg),
 		DialogTombstone:    NewDialogTombstoneClient(cfg),
+		Embedding:          NewEmbeddingClient(cfg),
 		ErrorFrequency:     NewErrorFrequencyClient(cfg),
 		EventLog:           NewEventLogClient(cfg),
 		EventRow:           NewEventRowClient(cfg),
@@ -262,6 +271,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
+		SearchIndex:        NewSearchIndexClient(cfg),
 		Sticker:            NewStickerClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
@@ -295,6 +305,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Dialog:             NewDialogClient(cfg),
 		DialogMessage:      NewDialogMessageClient(cfg),
 		DialogTombstone:    NewDialogTombstoneClient(cfg),
+		Embedding:          NewEmbeddingClient(cfg),
 		ErrorFrequency:     NewErrorFrequencyClient(cfg),
 		EventLog:           NewEventLogClient(cfg),
 		EventRow:           NewEventRowClient(cfg),
@@ -309,6 +320,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Outbox:             NewOutboxClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
+		SearchIndex:        NewSearchIndexClient(cfg),
 		Sticker:            NewStickerClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
@@ -345,10 +357,11 @@ func (c *Client) Close() error {
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
-		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
-		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError,
-		c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken, c.Run, c.Sticker,
-		c.StreamPosition, c.Translation, c.User, c.Utterance, c.WorkerAnnouncement,
+		c.DialogMessage, c.DialogTombstone, c.Embedding, c.ErrorFrequency, c.EventLog,
+		c.EventRow, c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job,
+		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken,
+		c.Run, c.SearchIndex, c.Sticker, c.StreamPosition, c.Translation, c.User,
+		c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
 	}
@@ -359,10 +372,11 @@ func (c *Client) Use(hooks ...Hook) {
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
-		c.DialogMessage, c.DialogTombstone, c.ErrorFrequency, c.EventLog, c.EventRow,
-		c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError,
-		c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken, c.Run, c.Sticker,
-		c.StreamPosition, c.Translation, c.User, c.Utterance, c.WorkerAnnouncement,
+		c.DialogMessage, c.DialogTombstone, c.Embedding, c.ErrorFrequency, c.EventLog,
+		c.EventRow, c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job,
+		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken,
+		c.Run, c.SearchIndex, c.Sticker, c.StreamPosition, c.Translation, c.User,
+		c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -387,6 +401,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.DialogMessage.mutate(ctx, m)
 	case *DialogTombstoneMutation:
 		return c.DialogTombstone.mutate(ctx, m)
+	case *EmbeddingMutation:
+		return c.Embedding.mutate(ctx, m)
 	case *ErrorFrequencyMutation:
 		return c.ErrorFrequency.mutate(ctx, m)
 	case *EventLogMutation:
@@ -415,6 +431,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.RefreshToken.mutate(ctx, m)
 	case *RunMutation:
 		return c.Run.mutate(ctx, m)
+	case *SearchIndexMutation:
+		return c.SearchIndex.mutate(ctx, m)
 	case *StickerMutation:
 		return c.Sticker.mutate(ctx, m)
 	case *StreamPositionMutation:
@@ -1549,6 +1567,140 @@ func (c *DialogTombstoneClient) mutate(ctx context.Context, m *DialogTombstoneMu
 		return (&DialogTombstoneDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("gen: unknown DialogTombstone mutation op: %q", m.Op())
+	}
+}
+
+// EmbeddingClient is a client for the Embedding schema.
+type EmbeddingClient struct {
+	config
+}
+
+// NewEmbeddingClient returns a client for the Embedding from the given config.
+func NewEmbeddingClient(c config) *EmbeddingClient {
+	return &EmbeddingClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `embedding.Hooks(f(g(h())))`.
+func (c *EmbeddingClient) Use(hooks ...Hook) {
+	c.hooks.Embedding = append(c.hooks.Embedding, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `embedding.Intercept(f(g(h())))`.
+func (c *EmbeddingClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Embedding = append(c.inters.Embedding, interceptors...)
+}
+
+// Create returns a builder for creating a Embedding entity.
+func (c *EmbeddingClient) Create() *EmbeddingCreate {
+	mutation := newEmbeddingMutation(c.config, OpCreate)
+	return &EmbeddingCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Embedding entities.
+func (c *EmbeddingClient) CreateBulk(builders ...*EmbeddingCreate) *EmbeddingCreateBulk {
+	return &EmbeddingCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *EmbeddingClient) MapCreateBulk(slice any, setFunc func(*EmbeddingCreate, int)) *EmbeddingCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &EmbeddingCreateBulk{err: fmt.Errorf("calling to EmbeddingClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*EmbeddingCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &EmbeddingCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Embedding.
+func (c *EmbeddingClient) Update() *EmbeddingUpdate {
+	mutation := newEmbeddingMutation(c.config, OpUpdate)
+	return &EmbeddingUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *EmbeddingClient) UpdateOne(_m *Embedding) *EmbeddingUpdateOne {
+	mutation := newEmbeddingMutation(c.config, OpUpdateOne, withEmbedding(_m))
+	return &EmbeddingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *EmbeddingClient) UpdateOneID(id int64) *EmbeddingUpdateOne {
+	mutation := newEmbeddingMutation(c.config, OpUpdateOne, withEmbeddingID(id))
+	return &EmbeddingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Embedding.
+func (c *EmbeddingClient) Delete() *EmbeddingDelete {
+	mutation := newEmbeddingMutation(c.config, OpDelete)
+	return &EmbeddingDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *EmbeddingClient) DeleteOne(_m *Embedding) *EmbeddingDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *EmbeddingClient) DeleteOneID(id int64) *EmbeddingDeleteOne {
+	builder := c.Delete().Where(embedding.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &EmbeddingDeleteOne{builder}
+}
+
+// Query returns a query builder for Embedding.
+func (c *EmbeddingClient) Query() *EmbeddingQuery {
+	return &EmbeddingQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeEmbedding},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Embedding entity by its id.
+func (c *EmbeddingClient) Get(ctx context.Context, id int64) (*Embedding, error) {
+	return c.Query().Where(embedding.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *EmbeddingClient) GetX(ctx context.Context, id int64) *Embedding {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *EmbeddingClient) Hooks() []Hook {
+	hooks := c.hooks.Embedding
+	return append(hooks[:len(hooks):len(hooks)], embedding.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *EmbeddingClient) Interceptors() []Interceptor {
+	return c.inters.Embedding
+}
+
+func (c *EmbeddingClient) mutate(ctx context.Context, m *EmbeddingMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&EmbeddingCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&EmbeddingUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&EmbeddingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&EmbeddingDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Embedding mutation op: %q", m.Op())
 	}
 }
 
@@ -3444,6 +3596,140 @@ func (c *RunClient) mutate(ctx context.Context, m *RunMutation) (Value, error) {
 	}
 }
 
+// SearchIndexClient is a client for the SearchIndex schema.
+type SearchIndexClient struct {
+	config
+}
+
+// NewSearchIndexClient returns a client for the SearchIndex from the given config.
+func NewSearchIndexClient(c config) *SearchIndexClient {
+	return &SearchIndexClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `searchindex.Hooks(f(g(h())))`.
+func (c *SearchIndexClient) Use(hooks ...Hook) {
+	c.hooks.SearchIndex = append(c.hooks.SearchIndex, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `searchindex.Intercept(f(g(h())))`.
+func (c *SearchIndexClient) Intercept(interceptors ...Interceptor) {
+	c.inters.SearchIndex = append(c.inters.SearchIndex, interceptors...)
+}
+
+// Create returns a builder for creating a SearchIndex entity.
+func (c *SearchIndexClient) Create() *SearchIndexCreate {
+	mutation := newSearchIndexMutation(c.config, OpCreate)
+	return &SearchIndexCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of SearchIndex entities.
+func (c *SearchIndexClient) CreateBulk(builders ...*SearchIndexCreate) *SearchIndexCreateBulk {
+	return &SearchIndexCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *SearchIndexClient) MapCreateBulk(slice any, setFunc func(*SearchIndexCreate, int)) *SearchIndexCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &SearchIndexCreateBulk{err: fmt.Errorf("calling to SearchIndexClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*SearchIndexCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &SearchIndexCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for SearchIndex.
+func (c *SearchIndexClient) Update() *SearchIndexUpdate {
+	mutation := newSearchIndexMutation(c.config, OpUpdate)
+	return &SearchIndexUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *SearchIndexClient) UpdateOne(_m *SearchIndex) *SearchIndexUpdateOne {
+	mutation := newSearchIndexMutation(c.config, OpUpdateOne, withSearchIndex(_m))
+	return &SearchIndexUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *SearchIndexClient) UpdateOneID(id string) *SearchIndexUpdateOne {
+	mutation := newSearchIndexMutation(c.config, OpUpdateOne, withSearchIndexID(id))
+	return &SearchIndexUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for SearchIndex.
+func (c *SearchIndexClient) Delete() *SearchIndexDelete {
+	mutation := newSearchIndexMutation(c.config, OpDelete)
+	return &SearchIndexDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *SearchIndexClient) DeleteOne(_m *SearchIndex) *SearchIndexDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *SearchIndexClient) DeleteOneID(id string) *SearchIndexDeleteOne {
+	builder := c.Delete().Where(searchindex.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &SearchIndexDeleteOne{builder}
+}
+
+// Query returns a query builder for SearchIndex.
+func (c *SearchIndexClient) Query() *SearchIndexQuery {
+	return &SearchIndexQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeSearchIndex},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a SearchIndex entity by its id.
+func (c *SearchIndexClient) Get(ctx context.Context, id string) (*SearchIndex, error) {
+	return c.Query().Where(searchindex.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *SearchIndexClient) GetX(ctx context.Context, id string) *SearchIndex {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *SearchIndexClient) Hooks() []Hook {
+	hooks := c.hooks.SearchIndex
+	return append(hooks[:len(hooks):len(hooks)], searchindex.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *SearchIndexClient) Interceptors() []Interceptor {
+	return c.inters.SearchIndex
+}
+
+func (c *SearchIndexClient) mutate(ctx context.Context, m *SearchIndexMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&SearchIndexCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&SearchIndexUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&SearchIndexUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&SearchIndexDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown SearchIndex mutation op: %q", m.Op())
+	}
+}
+
 // StickerClient is a client for the Sticker schema.
 type StickerClient struct {
 	config
@@ -4284,17 +4570,17 @@ func (c *WorkerAnnouncementClient) mutate(ctx context.Context, m *WorkerAnnounce
 type (
 	hooks struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
-		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary,
-		IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		RefreshToken, Run, Sticker, StreamPosition, Translation, User, Utterance,
-		WorkerAnnouncement []ent.Hook
+		DialogTombstone, Embedding, ErrorFrequency, EventLog, EventRow, ExternalUser,
+		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
+		RefreshToken, Run, SearchIndex, Sticker, StreamPosition, Translation, User,
+		Utterance, WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
-		DialogTombstone, ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary,
-		IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		RefreshToken, Run, Sticker, StreamPosition, Translation, User, Utterance,
-		WorkerAnnouncement []ent.Interceptor
+		DialogTombstone, Embedding, ErrorFrequency, EventLog, EventRow, ExternalUser,
+		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
+		RefreshToken, Run, SearchIndex, Sticker, StreamPosition, Translation, User,
+		Utterance, WorkerAnnouncement []ent.Interceptor
 	}
 )
 

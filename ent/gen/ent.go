@@ -14,6 +14,7 @@ import (
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
 	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/embedding"
 	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
@@ -28,6 +29,7 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
@@ -108,6 +110,7 @@ func checkColumn(t, c string) error {
 			dialog.Table:             dialog.ValidColumn,
 			dialogmessage.Table:      dialogmessage.ValidColumn,
 			dialogtombstone.Table:    dialogtombstone.ValidColumn,
+			embedding.Table:          embedding.ValidColumn,
 			errorfrequency.Table:     errorfrequency.ValidColumn,
 			eventlog.Table:           eventlog.ValidColumn,
 			eventrow.Table:           eventrow.ValidColumn,
@@ -122,6 +125,7 @@ func checkColumn(t, c string) error {
 			outbox.Table:             outbox.ValidColumn,
 			refreshtoken.Table:       refreshtoken.ValidColumn,
 			run.Table:                run.ValidColumn,
+			searchindex.Table:        searchindex.ValidColumn,
 			sticker.Table:            sticker.ValidColumn,
 			streamposition.Table:     streamposition.ValidColumn,
 			translation.Table:        translation.ValidColumn,

@@ -11,6 +11,7 @@ import (
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
 	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/embedding"
 	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
@@ -26,6 +27,7 @@ import (
 	"parley/ent/gen/predicate"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
@@ -41,7 +43,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 28)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 30)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -193,6 +195,33 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[8] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   embedding.Table,
+			Columns: embedding.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeInt64,
+				Column: embedding.FieldID,
+			},
+		},
+		Type: "Embedding",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			embedding.FieldIndexID:    {Type: field.TypeString, Column: embedding.FieldIndexID},
+			embedding.FieldSource:     {Type: field.TypeString, Column: embedding.FieldSource},
+			embedding.FieldObjectID:   {Type: field.TypeString, Column: embedding.FieldObjectID},
+			embedding.FieldSide:       {Type: field.TypeEnum, Column: embedding.FieldSide},
+			embedding.FieldVersion:    {Type: field.TypeInt64, Column: embedding.FieldVersion},
+			embedding.FieldContent:    {Type: field.TypeString, Column: embedding.FieldContent},
+			embedding.FieldVector:     {Type: field.TypeBytes, Column: embedding.FieldVector},
+			embedding.FieldFailure:    {Type: field.TypeString, Column: embedding.FieldFailure},
+			embedding.FieldTries:      {Type: field.TypeInt, Column: embedding.FieldTries},
+			embedding.FieldRetryAt:    {Type: field.TypeTime, Column: embedding.FieldRetryAt},
+			embedding.FieldJobID:      {Type: field.TypeString, Column: embedding.FieldJobID},
+			embedding.FieldOrdinal:    {Type: field.TypeInt, Column: embedding.FieldOrdinal},
+			embedding.FieldJobVersion: {Type: field.TypeInt64, Column: embedding.FieldJobVersion},
+			embedding.FieldJobContent: {Type: field.TypeString, Column: embedding.FieldJobContent},
+		},
+	}
+	graph.Nodes[9] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   errorfrequency.Table,
 			Columns: errorfrequency.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -210,7 +239,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			errorfrequency.FieldLastAt:      {Type: field.TypeTime, Column: errorfrequency.FieldLastAt},
 		},
 	}
-	graph.Nodes[9] = &sqlgraph.Node{
+	graph.Nodes[10] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   eventlog.Table,
 			Columns: eventlog.Columns,
@@ -225,7 +254,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			eventlog.FieldTrimmed: {Type: field.TypeInt64, Column: eventlog.FieldTrimmed},
 		},
 	}
-	graph.Nodes[10] = &sqlgraph.Node{
+	graph.Nodes[11] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   eventrow.Table,
 			Columns: eventrow.Columns,
@@ -248,7 +277,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			eventrow.FieldCreatedAt: {Type: field.TypeTime, Column: eventrow.FieldCreatedAt},
 		},
 	}
-	graph.Nodes[11] = &sqlgraph.Node{
+	graph.Nodes[12] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   externaluser.Table,
 			Columns: externaluser.Columns,
@@ -264,7 +293,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			externaluser.FieldExternalID: {Type: field.TypeString, Column: externaluser.FieldExternalID},
 		},
 	}
-	graph.Nodes[12] = &sqlgraph.Node{
+	graph.Nodes[13] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   glossary.Table,
 			Columns: glossary.Columns,
@@ -283,7 +312,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			glossary.FieldTerms:     {Type: field.TypeJSON, Column: glossary.FieldTerms},
 		},
 	}
-	graph.Nodes[13] = &sqlgraph.Node{
+	graph.Nodes[14] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   idempotencykey.Table,
 			Columns: idempotencykey.Columns,
@@ -303,7 +332,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			idempotencykey.FieldAbout:       {Type: field.TypeString, Column: idempotencykey.FieldAbout},
 		},
 	}
-	graph.Nodes[14] = &sqlgraph.Node{
+	graph.Nodes[15] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   job.Table,
 			Columns: job.Columns,
@@ -334,7 +363,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			job.FieldVersion:      {Type: field.TypeInt64, Column: job.FieldVersion},
 		},
 	}
-	graph.Nodes[15] = &sqlgraph.Node{
+	graph.Nodes[16] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   learnererror.Table,
 			Columns: learnererror.Columns,
@@ -357,7 +386,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			learnererror.FieldSource:      {Type: field.TypeEnum, Column: learnererror.FieldSource},
 		},
 	}
-	graph.Nodes[16] = &sqlgraph.Node{
+	graph.Nodes[17] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   looseobject.Table,
 			Columns: looseobject.Columns,
@@ -371,7 +400,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			looseobject.FieldSince: {Type: field.TypeTime, Column: looseobject.FieldSince},
 		},
 	}
-	graph.Nodes[17] = &sqlgraph.Node{
+	graph.Nodes[18] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   media.Table,
 			Columns: media.Columns,
@@ -393,7 +422,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			media.FieldLicence:     {Type: field.TypeString, Column: media.FieldLicence},
 		},
 	}
-	graph.Nodes[18] = &sqlgraph.Node{
+	graph.Nodes[19] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   note.Table,
 			Columns: note.Columns,
@@ -418,7 +447,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			note.FieldRevision:    {Type: field.TypeInt64, Column: note.FieldRevision},
 		},
 	}
-	graph.Nodes[19] = &sqlgraph.Node{
+	graph.Nodes[20] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   outbox.Table,
 			Columns: outbox.Columns,
@@ -435,7 +464,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			outbox.FieldRunAt:   {Type: field.TypeTime, Column: outbox.FieldRunAt},
 		},
 	}
-	graph.Nodes[20] = &sqlgraph.Node{
+	graph.Nodes[21] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   refreshtoken.Table,
 			Columns: refreshtoken.Columns,
@@ -455,7 +484,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			refreshtoken.FieldRevokedAt: {Type: field.TypeTime, Column: refreshtoken.FieldRevokedAt},
 		},
 	}
-	graph.Nodes[21] = &sqlgraph.Node{
+	graph.Nodes[22] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   run.Table,
 			Columns: run.Columns,
@@ -482,7 +511,36 @@ var schemaGraph = func() *sqlgraph.Schema {
 			run.FieldWorker:      {Type: field.TypeString, Column: run.FieldWorker},
 		},
 	}
-	graph.Nodes[22] = &sqlgraph.Node{
+	graph.Nodes[23] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   searchindex.Table,
+			Columns: searchindex.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: searchindex.FieldID,
+			},
+		},
+		Type: "SearchIndex",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			searchindex.FieldCreatedAt:   {Type: field.TypeTime, Column: searchindex.FieldCreatedAt},
+			searchindex.FieldUpdatedAt:   {Type: field.TypeTime, Column: searchindex.FieldUpdatedAt},
+			searchindex.FieldModel:       {Type: field.TypeString, Column: searchindex.FieldModel},
+			searchindex.FieldDigest:      {Type: field.TypeString, Column: searchindex.FieldDigest},
+			searchindex.FieldDimensions:  {Type: field.TypeInt, Column: searchindex.FieldDimensions},
+			searchindex.FieldTexts:       {Type: field.TypeBool, Column: searchindex.FieldTexts},
+			searchindex.FieldPictures:    {Type: field.TypeBool, Column: searchindex.FieldPictures},
+			searchindex.FieldState:       {Type: field.TypeEnum, Column: searchindex.FieldState},
+			searchindex.FieldTotal:       {Type: field.TypeInt, Column: searchindex.FieldTotal},
+			searchindex.FieldDone:        {Type: field.TypeInt, Column: searchindex.FieldDone},
+			searchindex.FieldFailed:      {Type: field.TypeInt, Column: searchindex.FieldFailed},
+			searchindex.FieldReport:      {Type: field.TypeJSON, Column: searchindex.FieldReport},
+			searchindex.FieldReadyAt:     {Type: field.TypeTime, Column: searchindex.FieldReadyAt},
+			searchindex.FieldActivatedAt: {Type: field.TypeTime, Column: searchindex.FieldActivatedAt},
+			searchindex.FieldRetiredAt:   {Type: field.TypeTime, Column: searchindex.FieldRetiredAt},
+			searchindex.FieldVersion:     {Type: field.TypeInt64, Column: searchindex.FieldVersion},
+		},
+	}
+	graph.Nodes[24] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   sticker.Table,
 			Columns: sticker.Columns,
@@ -507,7 +565,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			sticker.FieldVersion:    {Type: field.TypeInt64, Column: sticker.FieldVersion},
 		},
 	}
-	graph.Nodes[23] = &sqlgraph.Node{
+	graph.Nodes[25] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
@@ -525,7 +583,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[24] = &sqlgraph.Node{
+	graph.Nodes[26] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -551,7 +609,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[25] = &sqlgraph.Node{
+	graph.Nodes[27] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -570,7 +628,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[26] = &sqlgraph.Node{
+	graph.Nodes[28] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -588,7 +646,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[27] = &sqlgraph.Node{
+	graph.Nodes[29] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -1272,6 +1330,116 @@ func (f *DialogTombstoneFilter) WhereErasedAt(p entql.TimeP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *EmbeddingQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the EmbeddingQuery builder.
+func (_q *EmbeddingQuery) Filter() *EmbeddingFilter {
+	return &EmbeddingFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *EmbeddingMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the EmbeddingMutation builder.
+func (m *EmbeddingMutation) Filter() *EmbeddingFilter {
+	return &EmbeddingFilter{config: m.config, predicateAdder: m}
+}
+
+// EmbeddingFilter provides a generic filtering capability at runtime for EmbeddingQuery.
+type EmbeddingFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *EmbeddingFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[8].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql int64 predicate on the id field.
+func (f *EmbeddingFilter) WhereID(p entql.Int64P) {
+	f.Where(p.Field(embedding.FieldID))
+}
+
+// WhereIndexID applies the entql string predicate on the index_id field.
+func (f *EmbeddingFilter) WhereIndexID(p entql.StringP) {
+	f.Where(p.Field(embedding.FieldIndexID))
+}
+
+// WhereSource applies the entql string predicate on the source field.
+func (f *EmbeddingFilter) WhereSource(p entql.StringP) {
+	f.Where(p.Field(embedding.FieldSource))
+}
+
+// WhereObjectID applies the entql string predicate on the object_id field.
+func (f *EmbeddingFilter) WhereObjectID(p entql.StringP) {
+	f.Where(p.Field(embedding.FieldObjectID))
+}
+
+// WhereSide applies the entql string predicate on the side field.
+func (f *EmbeddingFilter) WhereSide(p entql.StringP) {
+	f.Where(p.Field(embedding.FieldSide))
+}
+
+// WhereVersion applies the entql int64 predicate on the version field.
+func (f *EmbeddingFilter) WhereVersion(p entql.Int64P) {
+	f.Where(p.Field(embedding.FieldVersion))
+}
+
+// WhereContent applies the entql string predicate on the content field.
+func (f *EmbeddingFilter) WhereContent(p entql.StringP) {
+	f.Where(p.Field(embedding.FieldContent))
+}
+
+// WhereVector applies the entql []byte predicate on the vector field.
+func (f *EmbeddingFilter) WhereVector(p entql.BytesP) {
+	f.Where(p.Field(embedding.FieldVector))
+}
+
+// WhereFailure applies the entql string predicate on the failure field.
+func (f *EmbeddingFilter) WhereFailure(p entql.StringP) {
+	f.Where(p.Field(embedding.FieldFailure))
+}
+
+// WhereTries applies the entql int predicate on the tries field.
+func (f *EmbeddingFilter) WhereTries(p entql.IntP) {
+	f.Where(p.Field(embedding.FieldTries))
+}
+
+// WhereRetryAt applies the entql time.Time predicate on the retry_at field.
+func (f *EmbeddingFilter) WhereRetryAt(p entql.TimeP) {
+	f.Where(p.Field(embedding.FieldRetryAt))
+}
+
+// WhereJobID applies the entql string predicate on the job_id field.
+func (f *EmbeddingFilter) WhereJobID(p entql.StringP) {
+	f.Where(p.Field(embedding.FieldJobID))
+}
+
+// WhereOrdinal applies the entql int predicate on the ordinal field.
+func (f *EmbeddingFilter) WhereOrdinal(p entql.IntP) {
+	f.Where(p.Field(embedding.FieldOrdinal))
+}
+
+// WhereJobVersion applies the entql int64 predicate on the job_version field.
+func (f *EmbeddingFilter) WhereJobVersion(p entql.Int64P) {
+	f.Where(p.Field(embedding.FieldJobVersion))
+}
+
+// WhereJobContent applies the entql string predicate on the job_content field.
+func (f *EmbeddingFilter) WhereJobContent(p entql.StringP) {
+	f.Where(p.Field(embedding.FieldJobContent))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *ErrorFrequencyQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -1300,7 +1468,7 @@ type ErrorFrequencyFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ErrorFrequencyFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[8].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[9].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1370,7 +1538,7 @@ type EventLogFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EventLogFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[9].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[10].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1420,7 +1588,7 @@ type EventRowFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EventRowFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[10].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[11].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1510,7 +1678,7 @@ type ExternalUserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ExternalUserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[11].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1565,7 +1733,7 @@ type GlossaryFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *GlossaryFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1635,7 +1803,7 @@ type IdempotencyKeyFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *IdempotencyKeyFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1710,7 +1878,7 @@ type JobFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *JobFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1840,7 +2008,7 @@ type LearnerErrorFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *LearnerErrorFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1930,7 +2098,7 @@ type LooseObjectFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *LooseObjectFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1975,7 +2143,7 @@ type MediaFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *MediaFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2060,7 +2228,7 @@ type NoteFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *NoteFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2174,7 +2342,7 @@ type OutboxFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *OutboxFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2234,7 +2402,7 @@ type RefreshTokenFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RefreshTokenFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2309,7 +2477,7 @@ type RunFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RunFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2391,6 +2559,126 @@ func (f *RunFilter) WhereWorker(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *SearchIndexQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the SearchIndexQuery builder.
+func (_q *SearchIndexQuery) Filter() *SearchIndexFilter {
+	return &SearchIndexFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *SearchIndexMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the SearchIndexMutation builder.
+func (m *SearchIndexMutation) Filter() *SearchIndexFilter {
+	return &SearchIndexFilter{config: m.config, predicateAdder: m}
+}
+
+// SearchIndexFilter provides a generic filtering capability at runtime for SearchIndexQuery.
+type SearchIndexFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *SearchIndexFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *SearchIndexFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(searchindex.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *SearchIndexFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(searchindex.FieldCreatedAt))
+}
+
+// WhereUpdatedAt applies the entql time.Time predicate on the updated_at field.
+func (f *SearchIndexFilter) WhereUpdatedAt(p entql.TimeP) {
+	f.Where(p.Field(searchindex.FieldUpdatedAt))
+}
+
+// WhereModel applies the entql string predicate on the model field.
+func (f *SearchIndexFilter) WhereModel(p entql.StringP) {
+	f.Where(p.Field(searchindex.FieldModel))
+}
+
+// WhereDigest applies the entql string predicate on the digest field.
+func (f *SearchIndexFilter) WhereDigest(p entql.StringP) {
+	f.Where(p.Field(searchindex.FieldDigest))
+}
+
+// WhereDimensions applies the entql int predicate on the dimensions field.
+func (f *SearchIndexFilter) WhereDimensions(p entql.IntP) {
+	f.Where(p.Field(searchindex.FieldDimensions))
+}
+
+// WhereTexts applies the entql bool predicate on the texts field.
+func (f *SearchIndexFilter) WhereTexts(p entql.BoolP) {
+	f.Where(p.Field(searchindex.FieldTexts))
+}
+
+// WherePictures applies the entql bool predicate on the pictures field.
+func (f *SearchIndexFilter) WherePictures(p entql.BoolP) {
+	f.Where(p.Field(searchindex.FieldPictures))
+}
+
+// WhereState applies the entql string predicate on the state field.
+func (f *SearchIndexFilter) WhereState(p entql.StringP) {
+	f.Where(p.Field(searchindex.FieldState))
+}
+
+// WhereTotal applies the entql int predicate on the total field.
+func (f *SearchIndexFilter) WhereTotal(p entql.IntP) {
+	f.Where(p.Field(searchindex.FieldTotal))
+}
+
+// WhereDone applies the entql int predicate on the done field.
+func (f *SearchIndexFilter) WhereDone(p entql.IntP) {
+	f.Where(p.Field(searchindex.FieldDone))
+}
+
+// WhereFailed applies the entql int predicate on the failed field.
+func (f *SearchIndexFilter) WhereFailed(p entql.IntP) {
+	f.Where(p.Field(searchindex.FieldFailed))
+}
+
+// WhereReport applies the entql json.RawMessage predicate on the report field.
+func (f *SearchIndexFilter) WhereReport(p entql.BytesP) {
+	f.Where(p.Field(searchindex.FieldReport))
+}
+
+// WhereReadyAt applies the entql time.Time predicate on the ready_at field.
+func (f *SearchIndexFilter) WhereReadyAt(p entql.TimeP) {
+	f.Where(p.Field(searchindex.FieldReadyAt))
+}
+
+// WhereActivatedAt applies the entql time.Time predicate on the activated_at field.
+func (f *SearchIndexFilter) WhereActivatedAt(p entql.TimeP) {
+	f.Where(p.Field(searchindex.FieldActivatedAt))
+}
+
+// WhereRetiredAt applies the entql time.Time predicate on the retired_at field.
+func (f *SearchIndexFilter) WhereRetiredAt(p entql.TimeP) {
+	f.Where(p.Field(searchindex.FieldRetiredAt))
+}
+
+// WhereVersion applies the entql int64 predicate on the version field.
+func (f *SearchIndexFilter) WhereVersion(p entql.Int64P) {
+	f.Where(p.Field(searchindex.FieldVersion))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *StickerQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2419,7 +2707,7 @@ type StickerFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2519,7 +2807,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2584,7 +2872,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2703,7 +2991,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2773,7 +3061,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2852,7 +3140,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

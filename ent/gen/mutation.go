@@ -15,6 +15,7 @@ import (
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
 	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/embedding"
 	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
@@ -30,6 +31,7 @@ import (
 	"parley/ent/gen/predicate"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
@@ -61,6 +63,7 @@ const (
 	TypeDialog             = "Dialog"
 	TypeDialogMessage      = "DialogMessage"
 	TypeDialogTombstone    = "DialogTombstone"
+	TypeEmbedding          = "Embedding"
 	TypeErrorFrequency     = "ErrorFrequency"
 	TypeEventLog           = "EventLog"
 	TypeEventRow           = "EventRow"
@@ -75,6 +78,7 @@ const (
 	TypeOutbox             = "Outbox"
 	TypeRefreshToken       = "RefreshToken"
 	TypeRun                = "Run"
+	TypeSearchIndex        = "SearchIndex"
 	TypeSticker            = "Sticker"
 	TypeStreamPosition     = "StreamPosition"
 	TypeTranslation        = "Translation"
@@ -5389,6 +5393,1254 @@ func (m *DialogTombstoneMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *DialogTombstoneMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown DialogTombstone edge %s", name)
+}
+
+// EmbeddingMutation represents an operation that mutates the Embedding nodes in the graph.
+type EmbeddingMutation struct {
+	config
+	op             Op
+	typ            string
+	id             *int64
+	index_id       *string
+	source         *string
+	object_id      *string
+	side           *embedding.Side
+	version        *int64
+	addversion     *int64
+	content        *string
+	vector         *[]byte
+	failure        *string
+	tries          *int
+	addtries       *int
+	retry_at       *time.Time
+	job_id         *string
+	ordinal        *int
+	addordinal     *int
+	job_version    *int64
+	addjob_version *int64
+	job_content    *string
+	clearedFields  map[string]struct{}
+	done           bool
+	oldValue       func(context.Context) (*Embedding, error)
+	predicates     []predicate.Embedding
+}
+
+var _ ent.Mutation = (*EmbeddingMutation)(nil)
+
+// embeddingOption allows management of the mutation configuration using functional options.
+type embeddingOption func(*EmbeddingMutation)
+
+// newEmbeddingMutation creates new mutation for the Embedding entity.
+func newEmbeddingMutation(c config, op Op, opts ...embeddingOption) *EmbeddingMutation {
+	m := &EmbeddingMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeEmbedding,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withEmbeddingID sets the ID field of the mutation.
+func withEmbeddingID(id int64) embeddingOption {
+	return func(m *EmbeddingMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Embedding
+		)
+		m.oldValue = func(ctx context.Context) (*Embedding, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Embedding.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withEmbedding sets the old Embedding of the mutation.
+func withEmbedding(node *Embedding) embeddingOption {
+	return func(m *EmbeddingMutation) {
+		m.oldValue = func(context.Context) (*Embedding, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m EmbeddingMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m EmbeddingMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Embedding entities.
+func (m *EmbeddingMutation) SetID(id int64) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *EmbeddingMutation) ID() (id int64, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *EmbeddingMutation) IDs(ctx context.Context) ([]int64, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int64{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Embedding.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetIndexID sets the "index_id" field.
+func (m *EmbeddingMutation) SetIndexID(s string) {
+	m.index_id = &s
+}
+
+// IndexID returns the value of the "index_id" field in the mutation.
+func (m *EmbeddingMutation) IndexID() (r string, exists bool) {
+	v := m.index_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIndexID returns the old "index_id" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldIndexID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIndexID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIndexID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIndexID: %w", err)
+	}
+	return oldValue.IndexID, nil
+}
+
+// ResetIndexID resets all changes to the "index_id" field.
+func (m *EmbeddingMutation) ResetIndexID() {
+	m.index_id = nil
+}
+
+// SetSource sets the "source" field.
+func (m *EmbeddingMutation) SetSource(s string) {
+	m.source = &s
+}
+
+// Source returns the value of the "source" field in the mutation.
+func (m *EmbeddingMutation) Source() (r string, exists bool) {
+	v := m.source
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSource returns the old "source" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldSource(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSource is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSource requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSource: %w", err)
+	}
+	return oldValue.Source, nil
+}
+
+// ResetSource resets all changes to the "source" field.
+func (m *EmbeddingMutation) ResetSource() {
+	m.source = nil
+}
+
+// SetObjectID sets the "object_id" field.
+func (m *EmbeddingMutation) SetObjectID(s string) {
+	m.object_id = &s
+}
+
+// ObjectID returns the value of the "object_id" field in the mutation.
+func (m *EmbeddingMutation) ObjectID() (r string, exists bool) {
+	v := m.object_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldObjectID returns the old "object_id" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldObjectID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldObjectID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldObjectID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldObjectID: %w", err)
+	}
+	return oldValue.ObjectID, nil
+}
+
+// ResetObjectID resets all changes to the "object_id" field.
+func (m *EmbeddingMutation) ResetObjectID() {
+	m.object_id = nil
+}
+
+// SetSide sets the "side" field.
+func (m *EmbeddingMutation) SetSide(e embedding.Side) {
+	m.side = &e
+}
+
+// Side returns the value of the "side" field in the mutation.
+func (m *EmbeddingMutation) Side() (r embedding.Side, exists bool) {
+	v := m.side
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSide returns the old "side" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldSide(ctx context.Context) (v embedding.Side, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSide is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSide requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSide: %w", err)
+	}
+	return oldValue.Side, nil
+}
+
+// ResetSide resets all changes to the "side" field.
+func (m *EmbeddingMutation) ResetSide() {
+	m.side = nil
+}
+
+// SetVersion sets the "version" field.
+func (m *EmbeddingMutation) SetVersion(i int64) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *EmbeddingMutation) Version() (r int64, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldVersion(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *EmbeddingMutation) AddVersion(i int64) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *EmbeddingMutation) AddedVersion() (r int64, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *EmbeddingMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// SetContent sets the "content" field.
+func (m *EmbeddingMutation) SetContent(s string) {
+	m.content = &s
+}
+
+// Content returns the value of the "content" field in the mutation.
+func (m *EmbeddingMutation) Content() (r string, exists bool) {
+	v := m.content
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldContent returns the old "content" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldContent(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldContent is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldContent requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldContent: %w", err)
+	}
+	return oldValue.Content, nil
+}
+
+// ResetContent resets all changes to the "content" field.
+func (m *EmbeddingMutation) ResetContent() {
+	m.content = nil
+}
+
+// SetVector sets the "vector" field.
+func (m *EmbeddingMutation) SetVector(b []byte) {
+	m.vector = &b
+}
+
+// Vector returns the value of the "vector" field in the mutation.
+func (m *EmbeddingMutation) Vector() (r []byte, exists bool) {
+	v := m.vector
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVector returns the old "vector" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldVector(ctx context.Context) (v *[]byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVector is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVector requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVector: %w", err)
+	}
+	return oldValue.Vector, nil
+}
+
+// ClearVector clears the value of the "vector" field.
+func (m *EmbeddingMutation) ClearVector() {
+	m.vector = nil
+	m.clearedFields[embedding.FieldVector] = struct{}{}
+}
+
+// VectorCleared returns if the "vector" field was cleared in this mutation.
+func (m *EmbeddingMutation) VectorCleared() bool {
+	_, ok := m.clearedFields[embedding.FieldVector]
+	return ok
+}
+
+// ResetVector resets all changes to the "vector" field.
+func (m *EmbeddingMutation) ResetVector() {
+	m.vector = nil
+	delete(m.clearedFields, embedding.FieldVector)
+}
+
+// SetFailure sets the "failure" field.
+func (m *EmbeddingMutation) SetFailure(s string) {
+	m.failure = &s
+}
+
+// Failure returns the value of the "failure" field in the mutation.
+func (m *EmbeddingMutation) Failure() (r string, exists bool) {
+	v := m.failure
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFailure returns the old "failure" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldFailure(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFailure is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFailure requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFailure: %w", err)
+	}
+	return oldValue.Failure, nil
+}
+
+// ClearFailure clears the value of the "failure" field.
+func (m *EmbeddingMutation) ClearFailure() {
+	m.failure = nil
+	m.clearedFields[embedding.FieldFailure] = struct{}{}
+}
+
+// FailureCleared returns if the "failure" field was cleared in this mutation.
+func (m *EmbeddingMutation) FailureCleared() bool {
+	_, ok := m.clearedFields[embedding.FieldFailure]
+	return ok
+}
+
+// ResetFailure resets all changes to the "failure" field.
+func (m *EmbeddingMutation) ResetFailure() {
+	m.failure = nil
+	delete(m.clearedFields, embedding.FieldFailure)
+}
+
+// SetTries sets the "tries" field.
+func (m *EmbeddingMutation) SetTries(i int) {
+	m.tries = &i
+	m.addtries = nil
+}
+
+// Tries returns the value of the "tries" field in the mutation.
+func (m *EmbeddingMutation) Tries() (r int, exists bool) {
+	v := m.tries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTries returns the old "tries" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldTries(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTries is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTries requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTries: %w", err)
+	}
+	return oldValue.Tries, nil
+}
+
+// AddTries adds i to the "tries" field.
+func (m *EmbeddingMutation) AddTries(i int) {
+	if m.addtries != nil {
+		*m.addtries += i
+	} else {
+		m.addtries = &i
+	}
+}
+
+// AddedTries returns the value that was added to the "tries" field in this mutation.
+func (m *EmbeddingMutation) AddedTries() (r int, exists bool) {
+	v := m.addtries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTries resets all changes to the "tries" field.
+func (m *EmbeddingMutation) ResetTries() {
+	m.tries = nil
+	m.addtries = nil
+}
+
+// SetRetryAt sets the "retry_at" field.
+func (m *EmbeddingMutation) SetRetryAt(t time.Time) {
+	m.retry_at = &t
+}
+
+// RetryAt returns the value of the "retry_at" field in the mutation.
+func (m *EmbeddingMutation) RetryAt() (r time.Time, exists bool) {
+	v := m.retry_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRetryAt returns the old "retry_at" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldRetryAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRetryAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRetryAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRetryAt: %w", err)
+	}
+	return oldValue.RetryAt, nil
+}
+
+// ClearRetryAt clears the value of the "retry_at" field.
+func (m *EmbeddingMutation) ClearRetryAt() {
+	m.retry_at = nil
+	m.clearedFields[embedding.FieldRetryAt] = struct{}{}
+}
+
+// RetryAtCleared returns if the "retry_at" field was cleared in this mutation.
+func (m *EmbeddingMutation) RetryAtCleared() bool {
+	_, ok := m.clearedFields[embedding.FieldRetryAt]
+	return ok
+}
+
+// ResetRetryAt resets all changes to the "retry_at" field.
+func (m *EmbeddingMutation) ResetRetryAt() {
+	m.retry_at = nil
+	delete(m.clearedFields, embedding.FieldRetryAt)
+}
+
+// SetJobID sets the "job_id" field.
+func (m *EmbeddingMutation) SetJobID(s string) {
+	m.job_id = &s
+}
+
+// JobID returns the value of the "job_id" field in the mutation.
+func (m *EmbeddingMutation) JobID() (r string, exists bool) {
+	v := m.job_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldJobID returns the old "job_id" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldJobID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldJobID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldJobID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldJobID: %w", err)
+	}
+	return oldValue.JobID, nil
+}
+
+// ClearJobID clears the value of the "job_id" field.
+func (m *EmbeddingMutation) ClearJobID() {
+	m.job_id = nil
+	m.clearedFields[embedding.FieldJobID] = struct{}{}
+}
+
+// JobIDCleared returns if the "job_id" field was cleared in this mutation.
+func (m *EmbeddingMutation) JobIDCleared() bool {
+	_, ok := m.clearedFields[embedding.FieldJobID]
+	return ok
+}
+
+// ResetJobID resets all changes to the "job_id" field.
+func (m *EmbeddingMutation) ResetJobID() {
+	m.job_id = nil
+	delete(m.clearedFields, embedding.FieldJobID)
+}
+
+// SetOrdinal sets the "ordinal" field.
+func (m *EmbeddingMutation) SetOrdinal(i int) {
+	m.ordinal = &i
+	m.addordinal = nil
+}
+
+// Ordinal returns the value of the "ordinal" field in the mutation.
+func (m *EmbeddingMutation) Ordinal() (r int, exists bool) {
+	v := m.ordinal
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrdinal returns the old "ordinal" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldOrdinal(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrdinal is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrdinal requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrdinal: %w", err)
+	}
+	return oldValue.Ordinal, nil
+}
+
+// AddOrdinal adds i to the "ordinal" field.
+func (m *EmbeddingMutation) AddOrdinal(i int) {
+	if m.addordinal != nil {
+		*m.addordinal += i
+	} else {
+		m.addordinal = &i
+	}
+}
+
+// AddedOrdinal returns the value that was added to the "ordinal" field in this mutation.
+func (m *EmbeddingMutation) AddedOrdinal() (r int, exists bool) {
+	v := m.addordinal
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetOrdinal resets all changes to the "ordinal" field.
+func (m *EmbeddingMutation) ResetOrdinal() {
+	m.ordinal = nil
+	m.addordinal = nil
+}
+
+// SetJobVersion sets the "job_version" field.
+func (m *EmbeddingMutation) SetJobVersion(i int64) {
+	m.job_version = &i
+	m.addjob_version = nil
+}
+
+// JobVersion returns the value of the "job_version" field in the mutation.
+func (m *EmbeddingMutation) JobVersion() (r int64, exists bool) {
+	v := m.job_version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldJobVersion returns the old "job_version" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldJobVersion(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldJobVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldJobVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldJobVersion: %w", err)
+	}
+	return oldValue.JobVersion, nil
+}
+
+// AddJobVersion adds i to the "job_version" field.
+func (m *EmbeddingMutation) AddJobVersion(i int64) {
+	if m.addjob_version != nil {
+		*m.addjob_version += i
+	} else {
+		m.addjob_version = &i
+	}
+}
+
+// AddedJobVersion returns the value that was added to the "job_version" field in this mutation.
+func (m *EmbeddingMutation) AddedJobVersion() (r int64, exists bool) {
+	v := m.addjob_version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetJobVersion resets all changes to the "job_version" field.
+func (m *EmbeddingMutation) ResetJobVersion() {
+	m.job_version = nil
+	m.addjob_version = nil
+}
+
+// SetJobContent sets the "job_content" field.
+func (m *EmbeddingMutation) SetJobContent(s string) {
+	m.job_content = &s
+}
+
+// JobContent returns the value of the "job_content" field in the mutation.
+func (m *EmbeddingMutation) JobContent() (r string, exists bool) {
+	v := m.job_content
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldJobContent returns the old "job_content" field's value of the Embedding entity.
+// If the Embedding object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EmbeddingMutation) OldJobContent(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldJobContent is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldJobContent requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldJobContent: %w", err)
+	}
+	return oldValue.JobContent, nil
+}
+
+// ResetJobContent resets all changes to the "job_content" field.
+func (m *EmbeddingMutation) ResetJobContent() {
+	m.job_content = nil
+}
+
+// Where appends a list predicates to the EmbeddingMutation builder.
+func (m *EmbeddingMutation) Where(ps ...predicate.Embedding) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the EmbeddingMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *EmbeddingMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Embedding, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *EmbeddingMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *EmbeddingMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Embedding).
+func (m *EmbeddingMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *EmbeddingMutation) Fields() []string {
+	fields := make([]string, 0, 14)
+	if m.index_id != nil {
+		fields = append(fields, embedding.FieldIndexID)
+	}
+	if m.source != nil {
+		fields = append(fields, embedding.FieldSource)
+	}
+	if m.object_id != nil {
+		fields = append(fields, embedding.FieldObjectID)
+	}
+	if m.side != nil {
+		fields = append(fields, embedding.FieldSide)
+	}
+	if m.version != nil {
+		fields = append(fields, embedding.FieldVersion)
+	}
+	if m.content != nil {
+		fields = append(fields, embedding.FieldContent)
+	}
+	if m.vector != nil {
+		fields = append(fields, embedding.FieldVector)
+	}
+	if m.failure != nil {
+		fields = append(fields, embedding.FieldFailure)
+	}
+	if m.tries != nil {
+		fields = append(fields, embedding.FieldTries)
+	}
+	if m.retry_at != nil {
+		fields = append(fields, embedding.FieldRetryAt)
+	}
+	if m.job_id != nil {
+		fields = append(fields, embedding.FieldJobID)
+	}
+	if m.ordinal != nil {
+		fields = append(fields, embedding.FieldOrdinal)
+	}
+	if m.job_version != nil {
+		fields = append(fields, embedding.FieldJobVersion)
+	}
+	if m.job_content != nil {
+		fields = append(fields, embedding.FieldJobContent)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *EmbeddingMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case embedding.FieldIndexID:
+		return m.IndexID()
+	case embedding.FieldSource:
+		return m.Source()
+	case embedding.FieldObjectID:
+		return m.ObjectID()
+	case embedding.FieldSide:
+		return m.Side()
+	case embedding.FieldVersion:
+		return m.Version()
+	case embedding.FieldContent:
+		return m.Content()
+	case embedding.FieldVector:
+		return m.Vector()
+	case embedding.FieldFailure:
+		return m.Failure()
+	case embedding.FieldTries:
+		return m.Tries()
+	case embedding.FieldRetryAt:
+		return m.RetryAt()
+	case embedding.FieldJobID:
+		return m.JobID()
+	case embedding.FieldOrdinal:
+		return m.Ordinal()
+	case embedding.FieldJobVersion:
+		return m.JobVersion()
+	case embedding.FieldJobContent:
+		return m.JobContent()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *EmbeddingMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case embedding.FieldIndexID:
+		return m.OldIndexID(ctx)
+	case embedding.FieldSource:
+		return m.OldSource(ctx)
+	case embedding.FieldObjectID:
+		return m.OldObjectID(ctx)
+	case embedding.FieldSide:
+		return m.OldSide(ctx)
+	case embedding.FieldVersion:
+		return m.OldVersion(ctx)
+	case embedding.FieldContent:
+		return m.OldContent(ctx)
+	case embedding.FieldVector:
+		return m.OldVector(ctx)
+	case embedding.FieldFailure:
+		return m.OldFailure(ctx)
+	case embedding.FieldTries:
+		return m.OldTries(ctx)
+	case embedding.FieldRetryAt:
+		return m.OldRetryAt(ctx)
+	case embedding.FieldJobID:
+		return m.OldJobID(ctx)
+	case embedding.FieldOrdinal:
+		return m.OldOrdinal(ctx)
+	case embedding.FieldJobVersion:
+		return m.OldJobVersion(ctx)
+	case embedding.FieldJobContent:
+		return m.OldJobContent(ctx)
+	}
+	return nil, fmt.Errorf("unknown Embedding field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *EmbeddingMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case embedding.FieldIndexID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIndexID(v)
+		return nil
+	case embedding.FieldSource:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSource(v)
+		return nil
+	case embedding.FieldObjectID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetObjectID(v)
+		return nil
+	case embedding.FieldSide:
+		v, ok := value.(embedding.Side)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSide(v)
+		return nil
+	case embedding.FieldVersion:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	case embedding.FieldContent:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetContent(v)
+		return nil
+	case embedding.FieldVector:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVector(v)
+		return nil
+	case embedding.FieldFailure:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFailure(v)
+		return nil
+	case embedding.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTries(v)
+		return nil
+	case embedding.FieldRetryAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRetryAt(v)
+		return nil
+	case embedding.FieldJobID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetJobID(v)
+		return nil
+	case embedding.FieldOrdinal:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrdinal(v)
+		return nil
+	case embedding.FieldJobVersion:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetJobVersion(v)
+		return nil
+	case embedding.FieldJobContent:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetJobContent(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Embedding field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *EmbeddingMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, embedding.FieldVersion)
+	}
+	if m.addtries != nil {
+		fields = append(fields, embedding.FieldTries)
+	}
+	if m.addordinal != nil {
+		fields = append(fields, embedding.FieldOrdinal)
+	}
+	if m.addjob_version != nil {
+		fields = append(fields, embedding.FieldJobVersion)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *EmbeddingMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case embedding.FieldVersion:
+		return m.AddedVersion()
+	case embedding.FieldTries:
+		return m.AddedTries()
+	case embedding.FieldOrdinal:
+		return m.AddedOrdinal()
+	case embedding.FieldJobVersion:
+		return m.AddedJobVersion()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *EmbeddingMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case embedding.FieldVersion:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	case embedding.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTries(v)
+		return nil
+	case embedding.FieldOrdinal:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddOrdinal(v)
+		return nil
+	case embedding.FieldJobVersion:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddJobVersion(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Embedding numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *EmbeddingMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(embedding.FieldVector) {
+		fields = append(fields, embedding.FieldVector)
+	}
+	if m.FieldCleared(embedding.FieldFailure) {
+		fields = append(fields, embedding.FieldFailure)
+	}
+	if m.FieldCleared(embedding.FieldRetryAt) {
+		fields = append(fields, embedding.FieldRetryAt)
+	}
+	if m.FieldCleared(embedding.FieldJobID) {
+		fields = append(fields, embedding.FieldJobID)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *EmbeddingMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *EmbeddingMutation) ClearField(name string) error {
+	switch name {
+	case embedding.FieldVector:
+		m.ClearVector()
+		return nil
+	case embedding.FieldFailure:
+		m.ClearFailure()
+		return nil
+	case embedding.FieldRetryAt:
+		m.ClearRetryAt()
+		return nil
+	case embedding.FieldJobID:
+		m.ClearJobID()
+		return nil
+	}
+	return fmt.Errorf("unknown Embedding nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *EmbeddingMutation) ResetField(name string) error {
+	switch name {
+	case embedding.FieldIndexID:
+		m.ResetIndexID()
+		return nil
+	case embedding.FieldSource:
+		m.ResetSource()
+		return nil
+	case embedding.FieldObjectID:
+		m.ResetObjectID()
+		return nil
+	case embedding.FieldSide:
+		m.ResetSide()
+		return nil
+	case embedding.FieldVersion:
+		m.ResetVersion()
+		return nil
+	case embedding.FieldContent:
+		m.ResetContent()
+		return nil
+	case embedding.FieldVector:
+		m.ResetVector()
+		return nil
+	case embedding.FieldFailure:
+		m.ResetFailure()
+		return nil
+	case embedding.FieldTries:
+		m.ResetTries()
+		return nil
+	case embedding.FieldRetryAt:
+		m.ResetRetryAt()
+		return nil
+	case embedding.FieldJobID:
+		m.ResetJobID()
+		return nil
+	case embedding.FieldOrdinal:
+		m.ResetOrdinal()
+		return nil
+	case embedding.FieldJobVersion:
+		m.ResetJobVersion()
+		return nil
+	case embedding.FieldJobContent:
+		m.ResetJobContent()
+		return nil
+	}
+	return fmt.Errorf("unknown Embedding field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *EmbeddingMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *EmbeddingMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *EmbeddingMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *EmbeddingMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *EmbeddingMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *EmbeddingMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *EmbeddingMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Embedding unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *EmbeddingMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Embedding edge %s", name)
 }
 
 // ErrorFrequencyMutation represents an operation that mutates the ErrorFrequency nodes in the graph.
@@ -16409,6 +17661,1412 @@ func (m *RunMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *RunMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Run edge %s", name)
+}
+
+// SearchIndexMutation represents an operation that mutates the SearchIndex nodes in the graph.
+type SearchIndexMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	created_at    *time.Time
+	updated_at    *time.Time
+	model         *string
+	digest        *string
+	dimensions    *int
+	adddimensions *int
+	texts         *bool
+	pictures      *bool
+	state         *searchindex.State
+	total         *int
+	addtotal      *int
+	_done         *int
+	add_done      *int
+	failed        *int
+	addfailed     *int
+	report        *json.RawMessage
+	appendreport  json.RawMessage
+	ready_at      *time.Time
+	activated_at  *time.Time
+	retired_at    *time.Time
+	version       *int64
+	addversion    *int64
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*SearchIndex, error)
+	predicates    []predicate.SearchIndex
+}
+
+var _ ent.Mutation = (*SearchIndexMutation)(nil)
+
+// searchindexOption allows management of the mutation configuration using functional options.
+type searchindexOption func(*SearchIndexMutation)
+
+// newSearchIndexMutation creates new mutation for the SearchIndex entity.
+func newSearchIndexMutation(c config, op Op, opts ...searchindexOption) *SearchIndexMutation {
+	m := &SearchIndexMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeSearchIndex,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withSearchIndexID sets the ID field of the mutation.
+func withSearchIndexID(id string) searchindexOption {
+	return func(m *SearchIndexMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *SearchIndex
+		)
+		m.oldValue = func(ctx context.Context) (*SearchIndex, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().SearchIndex.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withSearchIndex sets the old SearchIndex of the mutation.
+func withSearchIndex(node *SearchIndex) searchindexOption {
+	return func(m *SearchIndexMutation) {
+		m.oldValue = func(context.Context) (*SearchIndex, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m SearchIndexMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m SearchIndexMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of SearchIndex entities.
+func (m *SearchIndexMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *SearchIndexMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *SearchIndexMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().SearchIndex.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *SearchIndexMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *SearchIndexMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *SearchIndexMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *SearchIndexMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *SearchIndexMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *SearchIndexMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetModel sets the "model" field.
+func (m *SearchIndexMutation) SetModel(s string) {
+	m.model = &s
+}
+
+// Model returns the value of the "model" field in the mutation.
+func (m *SearchIndexMutation) Model() (r string, exists bool) {
+	v := m.model
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldModel returns the old "model" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldModel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldModel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldModel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldModel: %w", err)
+	}
+	return oldValue.Model, nil
+}
+
+// ResetModel resets all changes to the "model" field.
+func (m *SearchIndexMutation) ResetModel() {
+	m.model = nil
+}
+
+// SetDigest sets the "digest" field.
+func (m *SearchIndexMutation) SetDigest(s string) {
+	m.digest = &s
+}
+
+// Digest returns the value of the "digest" field in the mutation.
+func (m *SearchIndexMutation) Digest() (r string, exists bool) {
+	v := m.digest
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDigest returns the old "digest" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldDigest(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDigest is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDigest requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDigest: %w", err)
+	}
+	return oldValue.Digest, nil
+}
+
+// ResetDigest resets all changes to the "digest" field.
+func (m *SearchIndexMutation) ResetDigest() {
+	m.digest = nil
+}
+
+// SetDimensions sets the "dimensions" field.
+func (m *SearchIndexMutation) SetDimensions(i int) {
+	m.dimensions = &i
+	m.adddimensions = nil
+}
+
+// Dimensions returns the value of the "dimensions" field in the mutation.
+func (m *SearchIndexMutation) Dimensions() (r int, exists bool) {
+	v := m.dimensions
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDimensions returns the old "dimensions" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldDimensions(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDimensions is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDimensions requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDimensions: %w", err)
+	}
+	return oldValue.Dimensions, nil
+}
+
+// AddDimensions adds i to the "dimensions" field.
+func (m *SearchIndexMutation) AddDimensions(i int) {
+	if m.adddimensions != nil {
+		*m.adddimensions += i
+	} else {
+		m.adddimensions = &i
+	}
+}
+
+// AddedDimensions returns the value that was added to the "dimensions" field in this mutation.
+func (m *SearchIndexMutation) AddedDimensions() (r int, exists bool) {
+	v := m.adddimensions
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDimensions resets all changes to the "dimensions" field.
+func (m *SearchIndexMutation) ResetDimensions() {
+	m.dimensions = nil
+	m.adddimensions = nil
+}
+
+// SetTexts sets the "texts" field.
+func (m *SearchIndexMutation) SetTexts(b bool) {
+	m.texts = &b
+}
+
+// Texts returns the value of the "texts" field in the mutation.
+func (m *SearchIndexMutation) Texts() (r bool, exists bool) {
+	v := m.texts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTexts returns the old "texts" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldTexts(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTexts is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTexts requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTexts: %w", err)
+	}
+	return oldValue.Texts, nil
+}
+
+// ResetTexts resets all changes to the "texts" field.
+func (m *SearchIndexMutation) ResetTexts() {
+	m.texts = nil
+}
+
+// SetPictures sets the "pictures" field.
+func (m *SearchIndexMutation) SetPictures(b bool) {
+	m.pictures = &b
+}
+
+// Pictures returns the value of the "pictures" field in the mutation.
+func (m *SearchIndexMutation) Pictures() (r bool, exists bool) {
+	v := m.pictures
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPictures returns the old "pictures" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldPictures(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPictures is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPictures requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPictures: %w", err)
+	}
+	return oldValue.Pictures, nil
+}
+
+// ResetPictures resets all changes to the "pictures" field.
+func (m *SearchIndexMutation) ResetPictures() {
+	m.pictures = nil
+}
+
+// SetState sets the "state" field.
+func (m *SearchIndexMutation) SetState(s searchindex.State) {
+	m.state = &s
+}
+
+// State returns the value of the "state" field in the mutation.
+func (m *SearchIndexMutation) State() (r searchindex.State, exists bool) {
+	v := m.state
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldState returns the old "state" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldState(ctx context.Context) (v searchindex.State, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldState is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldState requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldState: %w", err)
+	}
+	return oldValue.State, nil
+}
+
+// ResetState resets all changes to the "state" field.
+func (m *SearchIndexMutation) ResetState() {
+	m.state = nil
+}
+
+// SetTotal sets the "total" field.
+func (m *SearchIndexMutation) SetTotal(i int) {
+	m.total = &i
+	m.addtotal = nil
+}
+
+// Total returns the value of the "total" field in the mutation.
+func (m *SearchIndexMutation) Total() (r int, exists bool) {
+	v := m.total
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTotal returns the old "total" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldTotal(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTotal is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTotal requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTotal: %w", err)
+	}
+	return oldValue.Total, nil
+}
+
+// AddTotal adds i to the "total" field.
+func (m *SearchIndexMutation) AddTotal(i int) {
+	if m.addtotal != nil {
+		*m.addtotal += i
+	} else {
+		m.addtotal = &i
+	}
+}
+
+// AddedTotal returns the value that was added to the "total" field in this mutation.
+func (m *SearchIndexMutation) AddedTotal() (r int, exists bool) {
+	v := m.addtotal
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTotal resets all changes to the "total" field.
+func (m *SearchIndexMutation) ResetTotal() {
+	m.total = nil
+	m.addtotal = nil
+}
+
+// SetDone sets the "done" field.
+func (m *SearchIndexMutation) SetDone(i int) {
+	m._done = &i
+	m.add_done = nil
+}
+
+// Done returns the value of the "done" field in the mutation.
+func (m *SearchIndexMutation) Done() (r int, exists bool) {
+	v := m._done
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDone returns the old "done" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldDone(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDone: %w", err)
+	}
+	return oldValue.Done, nil
+}
+
+// AddDone adds i to the "done" field.
+func (m *SearchIndexMutation) AddDone(i int) {
+	if m.add_done != nil {
+		*m.add_done += i
+	} else {
+		m.add_done = &i
+	}
+}
+
+// AddedDone returns the value that was added to the "done" field in this mutation.
+func (m *SearchIndexMutation) AddedDone() (r int, exists bool) {
+	v := m.add_done
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDone resets all changes to the "done" field.
+func (m *SearchIndexMutation) ResetDone() {
+	m._done = nil
+	m.add_done = nil
+}
+
+// SetFailed sets the "failed" field.
+func (m *SearchIndexMutation) SetFailed(i int) {
+	m.failed = &i
+	m.addfailed = nil
+}
+
+// Failed returns the value of the "failed" field in the mutation.
+func (m *SearchIndexMutation) Failed() (r int, exists bool) {
+	v := m.failed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFailed returns the old "failed" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldFailed(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFailed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFailed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFailed: %w", err)
+	}
+	return oldValue.Failed, nil
+}
+
+// AddFailed adds i to the "failed" field.
+func (m *SearchIndexMutation) AddFailed(i int) {
+	if m.addfailed != nil {
+		*m.addfailed += i
+	} else {
+		m.addfailed = &i
+	}
+}
+
+// AddedFailed returns the value that was added to the "failed" field in this mutation.
+func (m *SearchIndexMutation) AddedFailed() (r int, exists bool) {
+	v := m.addfailed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetFailed resets all changes to the "failed" field.
+func (m *SearchIndexMutation) ResetFailed() {
+	m.failed = nil
+	m.addfailed = nil
+}
+
+// SetReport sets the "report" field.
+func (m *SearchIndexMutation) SetReport(jm json.RawMessage) {
+	m.report = &jm
+	m.appendreport = nil
+}
+
+// Report returns the value of the "report" field in the mutation.
+func (m *SearchIndexMutation) Report() (r json.RawMessage, exists bool) {
+	v := m.report
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReport returns the old "report" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldReport(ctx context.Context) (v json.RawMessage, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReport is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReport requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReport: %w", err)
+	}
+	return oldValue.Report, nil
+}
+
+// AppendReport adds jm to the "report" field.
+func (m *SearchIndexMutation) AppendReport(jm json.RawMessage) {
+	m.appendreport = append(m.appendreport, jm...)
+}
+
+// AppendedReport returns the list of values that were appended to the "report" field in this mutation.
+func (m *SearchIndexMutation) AppendedReport() (json.RawMessage, bool) {
+	if len(m.appendreport) == 0 {
+		return nil, false
+	}
+	return m.appendreport, true
+}
+
+// ClearReport clears the value of the "report" field.
+func (m *SearchIndexMutation) ClearReport() {
+	m.report = nil
+	m.appendreport = nil
+	m.clearedFields[searchindex.FieldReport] = struct{}{}
+}
+
+// ReportCleared returns if the "report" field was cleared in this mutation.
+func (m *SearchIndexMutation) ReportCleared() bool {
+	_, ok := m.clearedFields[searchindex.FieldReport]
+	return ok
+}
+
+// ResetReport resets all changes to the "report" field.
+func (m *SearchIndexMutation) ResetReport() {
+	m.report = nil
+	m.appendreport = nil
+	delete(m.clearedFields, searchindex.FieldReport)
+}
+
+// SetReadyAt sets the "ready_at" field.
+func (m *SearchIndexMutation) SetReadyAt(t time.Time) {
+	m.ready_at = &t
+}
+
+// ReadyAt returns the value of the "ready_at" field in the mutation.
+func (m *SearchIndexMutation) ReadyAt() (r time.Time, exists bool) {
+	v := m.ready_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReadyAt returns the old "ready_at" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldReadyAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReadyAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReadyAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReadyAt: %w", err)
+	}
+	return oldValue.ReadyAt, nil
+}
+
+// ClearReadyAt clears the value of the "ready_at" field.
+func (m *SearchIndexMutation) ClearReadyAt() {
+	m.ready_at = nil
+	m.clearedFields[searchindex.FieldReadyAt] = struct{}{}
+}
+
+// ReadyAtCleared returns if the "ready_at" field was cleared in this mutation.
+func (m *SearchIndexMutation) ReadyAtCleared() bool {
+	_, ok := m.clearedFields[searchindex.FieldReadyAt]
+	return ok
+}
+
+// ResetReadyAt resets all changes to the "ready_at" field.
+func (m *SearchIndexMutation) ResetReadyAt() {
+	m.ready_at = nil
+	delete(m.clearedFields, searchindex.FieldReadyAt)
+}
+
+// SetActivatedAt sets the "activated_at" field.
+func (m *SearchIndexMutation) SetActivatedAt(t time.Time) {
+	m.activated_at = &t
+}
+
+// ActivatedAt returns the value of the "activated_at" field in the mutation.
+func (m *SearchIndexMutation) ActivatedAt() (r time.Time, exists bool) {
+	v := m.activated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldActivatedAt returns the old "activated_at" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldActivatedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldActivatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldActivatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldActivatedAt: %w", err)
+	}
+	return oldValue.ActivatedAt, nil
+}
+
+// ClearActivatedAt clears the value of the "activated_at" field.
+func (m *SearchIndexMutation) ClearActivatedAt() {
+	m.activated_at = nil
+	m.clearedFields[searchindex.FieldActivatedAt] = struct{}{}
+}
+
+// ActivatedAtCleared returns if the "activated_at" field was cleared in this mutation.
+func (m *SearchIndexMutation) ActivatedAtCleared() bool {
+	_, ok := m.clearedFields[searchindex.FieldActivatedAt]
+	return ok
+}
+
+// ResetActivatedAt resets all changes to the "activated_at" field.
+func (m *SearchIndexMutation) ResetActivatedAt() {
+	m.activated_at = nil
+	delete(m.clearedFields, searchindex.FieldActivatedAt)
+}
+
+// SetRetiredAt sets the "retired_at" field.
+func (m *SearchIndexMutation) SetRetiredAt(t time.Time) {
+	m.retired_at = &t
+}
+
+// RetiredAt returns the value of the "retired_at" field in the mutation.
+func (m *SearchIndexMutation) RetiredAt() (r time.Time, exists bool) {
+	v := m.retired_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRetiredAt returns the old "retired_at" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldRetiredAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRetiredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRetiredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRetiredAt: %w", err)
+	}
+	return oldValue.RetiredAt, nil
+}
+
+// ClearRetiredAt clears the value of the "retired_at" field.
+func (m *SearchIndexMutation) ClearRetiredAt() {
+	m.retired_at = nil
+	m.clearedFields[searchindex.FieldRetiredAt] = struct{}{}
+}
+
+// RetiredAtCleared returns if the "retired_at" field was cleared in this mutation.
+func (m *SearchIndexMutation) RetiredAtCleared() bool {
+	_, ok := m.clearedFields[searchindex.FieldRetiredAt]
+	return ok
+}
+
+// ResetRetiredAt resets all changes to the "retired_at" field.
+func (m *SearchIndexMutation) ResetRetiredAt() {
+	m.retired_at = nil
+	delete(m.clearedFields, searchindex.FieldRetiredAt)
+}
+
+// SetVersion sets the "version" field.
+func (m *SearchIndexMutation) SetVersion(i int64) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *SearchIndexMutation) Version() (r int64, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the SearchIndex entity.
+// If the SearchIndex object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchIndexMutation) OldVersion(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *SearchIndexMutation) AddVersion(i int64) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *SearchIndexMutation) AddedVersion() (r int64, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *SearchIndexMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// Where appends a list predicates to the SearchIndexMutation builder.
+func (m *SearchIndexMutation) Where(ps ...predicate.SearchIndex) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the SearchIndexMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *SearchIndexMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.SearchIndex, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *SearchIndexMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *SearchIndexMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (SearchIndex).
+func (m *SearchIndexMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *SearchIndexMutation) Fields() []string {
+	fields := make([]string, 0, 16)
+	if m.created_at != nil {
+		fields = append(fields, searchindex.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, searchindex.FieldUpdatedAt)
+	}
+	if m.model != nil {
+		fields = append(fields, searchindex.FieldModel)
+	}
+	if m.digest != nil {
+		fields = append(fields, searchindex.FieldDigest)
+	}
+	if m.dimensions != nil {
+		fields = append(fields, searchindex.FieldDimensions)
+	}
+	if m.texts != nil {
+		fields = append(fields, searchindex.FieldTexts)
+	}
+	if m.pictures != nil {
+		fields = append(fields, searchindex.FieldPictures)
+	}
+	if m.state != nil {
+		fields = append(fields, searchindex.FieldState)
+	}
+	if m.total != nil {
+		fields = append(fields, searchindex.FieldTotal)
+	}
+	if m._done != nil {
+		fields = append(fields, searchindex.FieldDone)
+	}
+	if m.failed != nil {
+		fields = append(fields, searchindex.FieldFailed)
+	}
+	if m.report != nil {
+		fields = append(fields, searchindex.FieldReport)
+	}
+	if m.ready_at != nil {
+		fields = append(fields, searchindex.FieldReadyAt)
+	}
+	if m.activated_at != nil {
+		fields = append(fields, searchindex.FieldActivatedAt)
+	}
+	if m.retired_at != nil {
+		fields = append(fields, searchindex.FieldRetiredAt)
+	}
+	if m.version != nil {
+		fields = append(fields, searchindex.FieldVersion)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *SearchIndexMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case searchindex.FieldCreatedAt:
+		return m.CreatedAt()
+	case searchindex.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case searchindex.FieldModel:
+		return m.Model()
+	case searchindex.FieldDigest:
+		return m.Digest()
+	case searchindex.FieldDimensions:
+		return m.Dimensions()
+	case searchindex.FieldTexts:
+		return m.Texts()
+	case searchindex.FieldPictures:
+		return m.Pictures()
+	case searchindex.FieldState:
+		return m.State()
+	case searchindex.FieldTotal:
+		return m.Total()
+	case searchindex.FieldDone:
+		return m.Done()
+	case searchindex.FieldFailed:
+		return m.Failed()
+	case searchindex.FieldReport:
+		return m.Report()
+	case searchindex.FieldReadyAt:
+		return m.ReadyAt()
+	case searchindex.FieldActivatedAt:
+		return m.ActivatedAt()
+	case searchindex.FieldRetiredAt:
+		return m.RetiredAt()
+	case searchindex.FieldVersion:
+		return m.Version()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *SearchIndexMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case searchindex.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case searchindex.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case searchindex.FieldModel:
+		return m.OldModel(ctx)
+	case searchindex.FieldDigest:
+		return m.OldDigest(ctx)
+	case searchindex.FieldDimensions:
+		return m.OldDimensions(ctx)
+	case searchindex.FieldTexts:
+		return m.OldTexts(ctx)
+	case searchindex.FieldPictures:
+		return m.OldPictures(ctx)
+	case searchindex.FieldState:
+		return m.OldState(ctx)
+	case searchindex.FieldTotal:
+		return m.OldTotal(ctx)
+	case searchindex.FieldDone:
+		return m.OldDone(ctx)
+	case searchindex.FieldFailed:
+		return m.OldFailed(ctx)
+	case searchindex.FieldReport:
+		return m.OldReport(ctx)
+	case searchindex.FieldReadyAt:
+		return m.OldReadyAt(ctx)
+	case searchindex.FieldActivatedAt:
+		return m.OldActivatedAt(ctx)
+	case searchindex.FieldRetiredAt:
+		return m.OldRetiredAt(ctx)
+	case searchindex.FieldVersion:
+		return m.OldVersion(ctx)
+	}
+	return nil, fmt.Errorf("unknown SearchIndex field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SearchIndexMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case searchindex.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case searchindex.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case searchindex.FieldModel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetModel(v)
+		return nil
+	case searchindex.FieldDigest:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDigest(v)
+		return nil
+	case searchindex.FieldDimensions:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDimensions(v)
+		return nil
+	case searchindex.FieldTexts:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTexts(v)
+		return nil
+	case searchindex.FieldPictures:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPictures(v)
+		return nil
+	case searchindex.FieldState:
+		v, ok := value.(searchindex.State)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetState(v)
+		return nil
+	case searchindex.FieldTotal:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTotal(v)
+		return nil
+	case searchindex.FieldDone:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDone(v)
+		return nil
+	case searchindex.FieldFailed:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFailed(v)
+		return nil
+	case searchindex.FieldReport:
+		v, ok := value.(json.RawMessage)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReport(v)
+		return nil
+	case searchindex.FieldReadyAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReadyAt(v)
+		return nil
+	case searchindex.FieldActivatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetActivatedAt(v)
+		return nil
+	case searchindex.FieldRetiredAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRetiredAt(v)
+		return nil
+	case searchindex.FieldVersion:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SearchIndex field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *SearchIndexMutation) AddedFields() []string {
+	var fields []string
+	if m.adddimensions != nil {
+		fields = append(fields, searchindex.FieldDimensions)
+	}
+	if m.addtotal != nil {
+		fields = append(fields, searchindex.FieldTotal)
+	}
+	if m.add_done != nil {
+		fields = append(fields, searchindex.FieldDone)
+	}
+	if m.addfailed != nil {
+		fields = append(fields, searchindex.FieldFailed)
+	}
+	if m.addversion != nil {
+		fields = append(fields, searchindex.FieldVersion)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *SearchIndexMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case searchindex.FieldDimensions:
+		return m.AddedDimensions()
+	case searchindex.FieldTotal:
+		return m.AddedTotal()
+	case searchindex.FieldDone:
+		return m.AddedDone()
+	case searchindex.FieldFailed:
+		return m.AddedFailed()
+	case searchindex.FieldVersion:
+		return m.AddedVersion()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SearchIndexMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case searchindex.FieldDimensions:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDimensions(v)
+		return nil
+	case searchindex.FieldTotal:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTotal(v)
+		return nil
+	case searchindex.FieldDone:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDone(v)
+		return nil
+	case searchindex.FieldFailed:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddFailed(v)
+		return nil
+	case searchindex.FieldVersion:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SearchIndex numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *SearchIndexMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(searchindex.FieldReport) {
+		fields = append(fields, searchindex.FieldReport)
+	}
+	if m.FieldCleared(searchindex.FieldReadyAt) {
+		fields = append(fields, searchindex.FieldReadyAt)
+	}
+	if m.FieldCleared(searchindex.FieldActivatedAt) {
+		fields = append(fields, searchindex.FieldActivatedAt)
+	}
+	if m.FieldCleared(searchindex.FieldRetiredAt) {
+		fields = append(fields, searchindex.FieldRetiredAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *SearchIndexMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *SearchIndexMutation) ClearField(name string) error {
+	switch name {
+	case searchindex.FieldReport:
+		m.ClearReport()
+		return nil
+	case searchindex.FieldReadyAt:
+		m.ClearReadyAt()
+		return nil
+	case searchindex.FieldActivatedAt:
+		m.ClearActivatedAt()
+		return nil
+	case searchindex.FieldRetiredAt:
+		m.ClearRetiredAt()
+		return nil
+	}
+	return fmt.Errorf("unknown SearchIndex nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *SearchIndexMutation) ResetField(name string) error {
+	switch name {
+	case searchindex.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case searchindex.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case searchindex.FieldModel:
+		m.ResetModel()
+		return nil
+	case searchindex.FieldDigest:
+		m.ResetDigest()
+		return nil
+	case searchindex.FieldDimensions:
+		m.ResetDimensions()
+		return nil
+	case searchindex.FieldTexts:
+		m.ResetTexts()
+		return nil
+	case searchindex.FieldPictures:
+		m.ResetPictures()
+		return nil
+	case searchindex.FieldState:
+		m.ResetState()
+		return nil
+	case searchindex.FieldTotal:
+		m.ResetTotal()
+		return nil
+	case searchindex.FieldDone:
+		m.ResetDone()
+		return nil
+	case searchindex.FieldFailed:
+		m.ResetFailed()
+		return nil
+	case searchindex.FieldReport:
+		m.ResetReport()
+		return nil
+	case searchindex.FieldReadyAt:
+		m.ResetReadyAt()
+		return nil
+	case searchindex.FieldActivatedAt:
+		m.ResetActivatedAt()
+		return nil
+	case searchindex.FieldRetiredAt:
+		m.ResetRetiredAt()
+		return nil
+	case searchindex.FieldVersion:
+		m.ResetVersion()
+		return nil
+	}
+	return fmt.Errorf("unknown SearchIndex field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *SearchIndexMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *SearchIndexMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *SearchIndexMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *SearchIndexMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *SearchIndexMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *SearchIndexMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *SearchIndexMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown SearchIndex unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *SearchIndexMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown SearchIndex edge %s", name)
 }
 
 // StickerMutation represents an operation that mutates the Sticker nodes in the graph.

@@ -30,6 +30,8 @@ type Tx struct {
 	DialogMessage *DialogMessageClient
 	// DialogTombstone is the client for interacting with the DialogTombstone builders.
 	DialogTombstone *DialogTombstoneClient
+	// Embedding is the client for interacting with the Embedding builders.
+	Embedding *EmbeddingClient
 	// ErrorFrequency is the client for interacting with the ErrorFrequency builders.
 	ErrorFrequency *ErrorFrequencyClient
 	// EventLog is the client for interacting with the EventLog builders.
@@ -58,6 +60,8 @@ type Tx struct {
 	RefreshToken *RefreshTokenClient
 	// Run is the client for interacting with the Run builders.
 	Run *RunClient
+	// SearchIndex is the client for interacting with the SearchIndex builders.
+	SearchIndex *SearchIndexClient
 	// Sticker is the client for interacting with the Sticker builders.
 	Sticker *StickerClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
@@ -209,6 +213,7 @@ func (tx *Tx) init() {
 	tx.Dialog = NewDialogClient(tx.config)
 	tx.DialogMessage = NewDialogMessageClient(tx.config)
 	tx.DialogTombstone = NewDialogTombstoneClient(tx.config)
+	tx.Embedding = NewEmbeddingClient(tx.config)
 	tx.ErrorFrequency = NewErrorFrequencyClient(tx.config)
 	tx.EventLog = NewEventLogClient(tx.config)
 	tx.EventRow = NewEventRowClient(tx.config)
@@ -223,6 +228,7 @@ func (tx *Tx) init() {
 	tx.Outbox = NewOutboxClient(tx.config)
 	tx.RefreshToken = NewRefreshTokenClient(tx.config)
 	tx.Run = NewRunClient(tx.config)
+	tx.SearchIndex = NewSearchIndexClient(tx.config)
 	tx.Sticker = NewStickerClient(tx.config)
 	tx.StreamPosition = NewStreamPositionClient(tx.config)
 	tx.Translation = NewTranslationClient(tx.config)

@@ -40,6 +40,13 @@ internal/dispatch/dispatch.go dispatch.done
 internal/dispatch/dispatch.go dispatch.prepare
 internal/domain/account.go domain.deleteAccount
 internal/domain/account.go domain.exportAccount
+internal/indexing/domain.go indexing.get
+internal/indexing/domain.go indexing.list
+internal/indexing/follower.go indexing.follow
+internal/indexing/keeper.go indexing.keep
+internal/indexing/switch.go indexing.delete
+internal/indexing/switch.go indexing.rebuild
+internal/indexing/switch.go indexing.switch
 internal/job/attempt.go job.attempts
 internal/job/cancel.go job.cancel
 internal/job/cancel.go job.cancel

@@ -57,6 +57,9 @@ type Kind struct {
 	// Route gives the pool of workers that can do the payload, "" if none is
 	// known, from what the workers announced.
 	Route func(payload json.RawMessage, bundles []jobspec.Bundle) string
+	// Sheds tells that what a run was given to do is deleted when the run ends: it is
+	// large, and Reopen does without it.
+	Sheds bool
 }
 
 // Outcome is what a run came to.

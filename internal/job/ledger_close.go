@@ -18,7 +18,7 @@ import (
 // the events.
 func (l *ledger) close(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		l.endJobs, l.writeRuns, l.writeJobs, l.writeAttempts, l.writeOutbox,
+		l.endJobs, l.writeRuns, l.shed, l.writeJobs, l.writeAttempts, l.writeOutbox,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -54,6 +54,20 @@ func (l *ledger) endJobs(ctx context.Context) error {
 		l.change(j)
 	}
 	return nil
+}
+
+// shed deletes what runs were given to do that have ended, where their kind wants that.
+func (l *ledger) shed(ctx context.Context) error {
+	var ids []string
+	for id, r := range l.changedRuns {
+		if k, err := l.kind(r.Kind); err == nil && k.Sheds && Final(State(r.State)) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return l.dropPayloads(ctx, ids)
 }
 
 // group sorts rows by what is written to them: rows of equal values share one

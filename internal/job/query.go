@@ -105,3 +105,12 @@ func (s *Service) emptyRuns(ctx context.Context, runs []string) error {
 	}
 	return nil
 }
+
+// dropPayloads deletes what runs were given to do.
+func (s *Service) dropPayloads(ctx context.Context, runs []string) error {
+	condition, arg := store.Among(s.store, "id", runs)
+	if _, err := s.store.Exec(ctx, `UPDATE runs SET payload = '{}' WHERE `+condition, arg); err != nil {
+		return fmt.Errorf("drop what runs were given to do: %w", err)
+	}
+	return nil
+}

@@ -72,7 +72,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		return fmt.Errorf("listen for wake-ups: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	l := &leader{store: r.Store, retry: cfg.Poll, check: 5 * time.Second}
+	l := &store.Leader{Store: r.Store, Lock: store.LockRelay, Work: "relay", Retry: cfg.Poll, Check: 5 * time.Second}
 	return l.Lead(ctx, func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return (&eventPump{Relay: r, poll: cfg.Poll}).run(ctx) })

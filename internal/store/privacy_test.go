@@ -125,6 +125,16 @@ func entities() map[string]entity {
 		"LooseObject": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "h", c.LooseObject.Create().SetID("h").Exec(ctx)
 		}, systemOnly, "SetSince", now.Add(time.Hour)},
+		"SearchIndex": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "index_1", c.SearchIndex.Create().SetID("index_1").SetModel("m").SetDigest("d").SetDimensions(2).SetTexts(true).SetPictures(false).Exec(ctx)
+		}, systemOnly, "SetTotal", 1},
+		"Embedding": {func(ctx context.Context, c *gen.Client) (any, error) {
+			e, err := c.Embedding.Create().SetIndexID("index_1").SetSource("note").SetObjectID("note_1").SetSide("WORDS").Save(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return e.ID, nil
+		}, systemOnly, "SetTries", 1},
 		"WorkerAnnouncement": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "w_1", c.WorkerAnnouncement.Create().SetID("w_1").SetSeenAt(now).SetAnnouncement(json.RawMessage("{}")).Exec(ctx)
 		}, systemOnly, "SetSeenAt", now.Add(time.Hour)},

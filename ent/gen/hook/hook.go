@@ -104,6 +104,18 @@ func (f DialogTombstoneFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Va
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.DialogTombstoneMutation", m)
 }
 
+// The EmbeddingFunc type is an adapter to allow the use of ordinary
+// function as Embedding mutator.
+type EmbeddingFunc func(context.Context, *gen.EmbeddingMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f EmbeddingFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.EmbeddingMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.EmbeddingMutation", m)
+}
+
 // The ErrorFrequencyFunc type is an adapter to allow the use of ordinary
 // function as ErrorFrequency mutator.
 type ErrorFrequencyFunc func(context.Context, *gen.ErrorFrequencyMutation) (gen.Value, error)
@@ -270,6 +282,18 @@ func (f RunFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) 
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.RunMutation", m)
+}
+
+// The SearchIndexFunc type is an adapter to allow the use of ordinary
+// function as SearchIndex mutator.
+type SearchIndexFunc func(context.Context, *gen.SearchIndexMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f SearchIndexFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.SearchIndexMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.SearchIndexMutation", m)
 }
 
 // The StickerFunc type is an adapter to allow the use of ordinary

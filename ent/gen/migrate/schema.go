@@ -231,6 +231,66 @@ var (
 		Columns:    DialogTombstonesColumns,
 		PrimaryKey: []*schema.Column{DialogTombstonesColumns[0]},
 	}
+	// EmbeddingsColumns holds the columns for the "embeddings" table.
+	EmbeddingsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "index_id", Type: field.TypeString},
+		{Name: "source", Type: field.TypeString},
+		{Name: "object_id", Type: field.TypeString, Size: 64},
+		{Name: "side", Type: field.TypeEnum, Enums: []string{"WORDS", "PICTURE"}},
+		{Name: "version", Type: field.TypeInt64, Default: 0},
+		{Name: "content", Type: field.TypeString, Default: ""},
+		{Name: "vector", Type: field.TypeBytes, Nullable: true},
+		{Name: "failure", Type: field.TypeString, Nullable: true, Size: 2147483647},
+		{Name: "tries", Type: field.TypeInt, Default: 0},
+		{Name: "retry_at", Type: field.TypeTime, Nullable: true},
+		{Name: "job_id", Type: field.TypeString, Nullable: true},
+		{Name: "ordinal", Type: field.TypeInt, Default: 0},
+		{Name: "job_version", Type: field.TypeInt64, Default: 0},
+		{Name: "job_content", Type: field.TypeString, Default: ""},
+	}
+	// EmbeddingsTable holds the schema information for the "embeddings" table.
+	EmbeddingsTable = &schema.Table{
+		Name:       "embeddings",
+		Columns:    EmbeddingsColumns,
+		PrimaryKey: []*schema.Column{EmbeddingsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "embedding_index_id_source_object_id_side",
+				Unique:  true,
+				Columns: []*schema.Column{EmbeddingsColumns[1], EmbeddingsColumns[2], EmbeddingsColumns[3], EmbeddingsColumns[4]},
+			},
+			{
+				Name:    "embedding_object_id",
+				Unique:  false,
+				Columns: []*schema.Column{EmbeddingsColumns[3]},
+			},
+			{
+				Name:    "embedding_job_id",
+				Unique:  false,
+				Columns: []*schema.Column{EmbeddingsColumns[11]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "job_id IS NOT NULL",
+				},
+			},
+			{
+				Name:    "embedding_failed",
+				Unique:  false,
+				Columns: []*schema.Column{EmbeddingsColumns[1], EmbeddingsColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "failure IS NOT NULL",
+				},
+			},
+			{
+				Name:    "embedding_due",
+				Unique:  false,
+				Columns: []*schema.Column{EmbeddingsColumns[1], EmbeddingsColumns[10]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "retry_at IS NOT NULL",
+				},
+			},
+		},
+	}
 	// ErrorFrequenciesColumns holds the columns for the "error_frequencies" table.
 	ErrorFrequenciesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -663,6 +723,42 @@ var (
 			},
 		},
 	}
+	// SearchIndexesColumns holds the columns for the "search_indexes" table.
+	SearchIndexesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "model", Type: field.TypeString},
+		{Name: "digest", Type: field.TypeString, Unique: true},
+		{Name: "dimensions", Type: field.TypeInt},
+		{Name: "texts", Type: field.TypeBool},
+		{Name: "pictures", Type: field.TypeBool},
+		{Name: "state", Type: field.TypeEnum, Enums: []string{"BUILDING", "READY", "ACTIVE", "RETIRED"}, Default: "BUILDING"},
+		{Name: "total", Type: field.TypeInt, Default: 0},
+		{Name: "done", Type: field.TypeInt, Default: 0},
+		{Name: "failed", Type: field.TypeInt, Default: 0},
+		{Name: "report", Type: field.TypeJSON, Nullable: true},
+		{Name: "ready_at", Type: field.TypeTime, Nullable: true},
+		{Name: "activated_at", Type: field.TypeTime, Nullable: true},
+		{Name: "retired_at", Type: field.TypeTime, Nullable: true},
+		{Name: "version", Type: field.TypeInt64, Default: 1},
+	}
+	// SearchIndexesTable holds the schema information for the "search_indexes" table.
+	SearchIndexesTable = &schema.Table{
+		Name:       "search_indexes",
+		Columns:    SearchIndexesColumns,
+		PrimaryKey: []*schema.Column{SearchIndexesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "search_index_active",
+				Unique:  true,
+				Columns: []*schema.Column{SearchIndexesColumns[8]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state = 'ACTIVE'",
+				},
+			},
+		},
+	}
 	// StickersColumns holds the columns for the "stickers" table.
 	StickersColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -845,6 +941,7 @@ var (
 		DialogsTable,
 		DialogMessagesTable,
 		DialogTombstonesTable,
+		EmbeddingsTable,
 		ErrorFrequenciesTable,
 		EventLogTable,
 		EventsTable,
@@ -859,6 +956,7 @@ var (
 		OutboxTable,
 		RefreshTokensTable,
 		RunsTable,
+		SearchIndexesTable,
 		StickersTable,
 		StreamPositionsTable,
 		TranslationsTable,
@@ -893,6 +991,9 @@ func init() {
 	}
 	DialogTombstonesTable.Annotation = &entsql.Annotation{
 		Table: "dialog_tombstones",
+	}
+	EmbeddingsTable.Annotation = &entsql.Annotation{
+		Table: "embeddings",
 	}
 	ErrorFrequenciesTable.Annotation = &entsql.Annotation{
 		Table: "error_frequencies",
@@ -935,6 +1036,9 @@ func init() {
 	}
 	RunsTable.Annotation = &entsql.Annotation{
 		Table: "runs",
+	}
+	SearchIndexesTable.Annotation = &entsql.Annotation{
+		Table: "search_indexes",
 	}
 	StickersTable.Annotation = &entsql.Annotation{
 		Table: "stickers",

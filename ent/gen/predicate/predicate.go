@@ -30,6 +30,9 @@ type DialogMessage func(*sql.Selector)
 // DialogTombstone is the predicate function for dialogtombstone builders.
 type DialogTombstone func(*sql.Selector)
 
+// Embedding is the predicate function for embedding builders.
+type Embedding func(*sql.Selector)
+
 // ErrorFrequency is the predicate function for errorfrequency builders.
 type ErrorFrequency func(*sql.Selector)
 
@@ -71,6 +74,9 @@ type RefreshToken func(*sql.Selector)
 
 // Run is the predicate function for run builders.
 type Run func(*sql.Selector)
+
+// SearchIndex is the predicate function for searchindex builders.
+type SearchIndex func(*sql.Selector)
 
 // Sticker is the predicate function for sticker builders.
 type Sticker func(*sql.Selector)

@@ -303,6 +303,30 @@ func (f DialogTombstoneMutationRuleFunc) EvalMutation(ctx context.Context, m gen
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.DialogTombstoneMutation", m)
 }
 
+// The EmbeddingQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type EmbeddingQueryRuleFunc func(context.Context, *gen.EmbeddingQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f EmbeddingQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.EmbeddingQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.EmbeddingQuery", q)
+}
+
+// The EmbeddingMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type EmbeddingMutationRuleFunc func(context.Context, *gen.EmbeddingMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f EmbeddingMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.EmbeddingMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.EmbeddingMutation", m)
+}
+
 // The ErrorFrequencyQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type ErrorFrequencyQueryRuleFunc func(context.Context, *gen.ErrorFrequencyQuery) error
@@ -639,6 +663,30 @@ func (f RunMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) e
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.RunMutation", m)
 }
 
+// The SearchIndexQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type SearchIndexQueryRuleFunc func(context.Context, *gen.SearchIndexQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f SearchIndexQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.SearchIndexQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.SearchIndexQuery", q)
+}
+
+// The SearchIndexMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type SearchIndexMutationRuleFunc func(context.Context, *gen.SearchIndexMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f SearchIndexMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.SearchIndexMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.SearchIndexMutation", m)
+}
+
 // The StickerQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type StickerQueryRuleFunc func(context.Context, *gen.StickerQuery) error
@@ -834,6 +882,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.DialogTombstoneQuery:
 		return q.Filter(), nil
+	case *gen.EmbeddingQuery:
+		return q.Filter(), nil
 	case *gen.ErrorFrequencyQuery:
 		return q.Filter(), nil
 	case *gen.EventLogQuery:
@@ -861,6 +911,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 	case *gen.RefreshTokenQuery:
 		return q.Filter(), nil
 	case *gen.RunQuery:
+		return q.Filter(), nil
+	case *gen.SearchIndexQuery:
 		return q.Filter(), nil
 	case *gen.StickerQuery:
 		return q.Filter(), nil
@@ -897,6 +949,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 		return m.Filter(), nil
 	case *gen.DialogTombstoneMutation:
 		return m.Filter(), nil
+	case *gen.EmbeddingMutation:
+		return m.Filter(), nil
 	case *gen.ErrorFrequencyMutation:
 		return m.Filter(), nil
 	case *gen.EventLogMutation:
@@ -924,6 +978,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.RefreshTokenMutation:
 		return m.Filter(), nil
 	case *gen.RunMutation:
+		return m.Filter(), nil
+	case *gen.SearchIndexMutation:
 		return m.Filter(), nil
 	case *gen.StickerMutation:
 		return m.Filter(), nil

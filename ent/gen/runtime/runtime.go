@@ -12,6 +12,7 @@ import (
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
 	"parley/ent/gen/dialogtombstone"
+	"parley/ent/gen/embedding"
 	"parley/ent/gen/errorfrequency"
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
@@ -26,6 +27,7 @@ import (
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
@@ -346,6 +348,45 @@ func init() {
 			return next.Mutate(ctx, m)
 		})
 	}
+	embedding.Policy = privacy.NewPolicies(schema.Embedding{})
+	embedding.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := embedding.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	embeddingFields := schema.Embedding{}.Fields()
+	_ = embeddingFields
+	// embeddingDescObjectID is the schema descriptor for object_id field.
+	embeddingDescObjectID := embeddingFields[3].Descriptor()
+	// embedding.ObjectIDValidator is a validator for the "object_id" field. It is called by the builders before save.
+	embedding.ObjectIDValidator = embeddingDescObjectID.Validators[0].(func(string) error)
+	// embeddingDescVersion is the schema descriptor for version field.
+	embeddingDescVersion := embeddingFields[5].Descriptor()
+	// embedding.DefaultVersion holds the default value on creation for the version field.
+	embedding.DefaultVersion = embeddingDescVersion.Default.(int64)
+	// embeddingDescContent is the schema descriptor for content field.
+	embeddingDescContent := embeddingFields[6].Descriptor()
+	// embedding.DefaultContent holds the default value on creation for the content field.
+	embedding.DefaultContent = embeddingDescContent.Default.(string)
+	// embeddingDescTries is the schema descriptor for tries field.
+	embeddingDescTries := embeddingFields[9].Descriptor()
+	// embedding.DefaultTries holds the default value on creation for the tries field.
+	embedding.DefaultTries = embeddingDescTries.Default.(int)
+	// embeddingDescOrdinal is the schema descriptor for ordinal field.
+	embeddingDescOrdinal := embeddingFields[12].Descriptor()
+	// embedding.DefaultOrdinal holds the default value on creation for the ordinal field.
+	embedding.DefaultOrdinal = embeddingDescOrdinal.Default.(int)
+	// embeddingDescJobVersion is the schema descriptor for job_version field.
+	embeddingDescJobVersion := embeddingFields[13].Descriptor()
+	// embedding.DefaultJobVersion holds the default value on creation for the job_version field.
+	embedding.DefaultJobVersion = embeddingDescJobVersion.Default.(int64)
+	// embeddingDescJobContent is the schema descriptor for job_content field.
+	embeddingDescJobContent := embeddingFields[14].Descriptor()
+	// embedding.DefaultJobContent holds the default value on creation for the job_content field.
+	embedding.DefaultJobContent = embeddingDescJobContent.Default.(string)
 	errorfrequencyMixin := schema.ErrorFrequency{}.Mixin()
 	errorfrequency.Policy = privacy.NewPolicies(schema.ErrorFrequency{})
 	errorfrequency.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -912,6 +953,66 @@ func init() {
 	// run.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	run.IDValidator = func() func(string) error {
 		validators := runDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	searchindexMixin := schema.SearchIndex{}.Mixin()
+	searchindex.Policy = privacy.NewPolicies(schema.SearchIndex{})
+	searchindex.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := searchindex.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	searchindexMixinFields0 := searchindexMixin[0].Fields()
+	_ = searchindexMixinFields0
+	searchindexMixinFields1 := searchindexMixin[1].Fields()
+	_ = searchindexMixinFields1
+	searchindexFields := schema.SearchIndex{}.Fields()
+	_ = searchindexFields
+	// searchindexDescCreatedAt is the schema descriptor for created_at field.
+	searchindexDescCreatedAt := searchindexMixinFields1[0].Descriptor()
+	// searchindex.DefaultCreatedAt holds the default value on creation for the created_at field.
+	searchindex.DefaultCreatedAt = searchindexDescCreatedAt.Default.(func() time.Time)
+	// searchindexDescUpdatedAt is the schema descriptor for updated_at field.
+	searchindexDescUpdatedAt := searchindexMixinFields1[1].Descriptor()
+	// searchindex.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	searchindex.DefaultUpdatedAt = searchindexDescUpdatedAt.Default.(func() time.Time)
+	// searchindex.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	searchindex.UpdateDefaultUpdatedAt = searchindexDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// searchindexDescTotal is the schema descriptor for total field.
+	searchindexDescTotal := searchindexFields[6].Descriptor()
+	// searchindex.DefaultTotal holds the default value on creation for the total field.
+	searchindex.DefaultTotal = searchindexDescTotal.Default.(int)
+	// searchindexDescDone is the schema descriptor for done field.
+	searchindexDescDone := searchindexFields[7].Descriptor()
+	// searchindex.DefaultDone holds the default value on creation for the done field.
+	searchindex.DefaultDone = searchindexDescDone.Default.(int)
+	// searchindexDescFailed is the schema descriptor for failed field.
+	searchindexDescFailed := searchindexFields[8].Descriptor()
+	// searchindex.DefaultFailed holds the default value on creation for the failed field.
+	searchindex.DefaultFailed = searchindexDescFailed.Default.(int)
+	// searchindexDescVersion is the schema descriptor for version field.
+	searchindexDescVersion := searchindexFields[13].Descriptor()
+	// searchindex.DefaultVersion holds the default value on creation for the version field.
+	searchindex.DefaultVersion = searchindexDescVersion.Default.(int64)
+	// searchindexDescID is the schema descriptor for id field.
+	searchindexDescID := searchindexMixinFields0[0].Descriptor()
+	// searchindex.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	searchindex.IDValidator = func() func(string) error {
+		validators := searchindexDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
