@@ -66,6 +66,9 @@ func (s *Service) deleteAll(ctx context.Context, ids []string) error {
 		changes[i] = noteChanged(n, Deleted)
 	}
 	s.refuseOlder(ctx, last)
+	if err := s.tell(ctx, true, ids...); err != nil {
+		return err
+	}
 	if err := s.log.Append(ctx, changes...); err != nil {
 		return err
 	}

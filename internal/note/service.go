@@ -27,6 +27,8 @@ type Service struct {
 	keys    *idempotency.Keys
 	// cache is nil when note reads are not cached.
 	cache cache.Cache
+	// watcher may be nil.
+	watcher Watcher
 }
 
 // New makes the service; c is nil when note reads are not cached.
@@ -98,6 +100,9 @@ func searchKey(title, text string) string { return fold(title) + "\n" + fold(tex
 
 // changed appends the note's event.
 func (s *Service) changed(ctx context.Context, n *gen.Note, action NoteAction) error {
+	if err := s.tell(ctx, action == Deleted, n.ID); err != nil {
+		return err
+	}
 	return s.log.Append(ctx, noteChanged(n, action))
 }
 
