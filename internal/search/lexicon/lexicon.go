@@ -205,9 +205,8 @@ func (l *Lexicon) score(word string, weight float64, scores []float64, touched [
 		return touched
 	}
 	t := &l.words[number]
-	n, all := float64(t.alive), float64(l.Len())
-	rarity := math.Log(1 + (all-n+0.5)/(n+0.5))
-	mean := l.length / all
+	rarity := l.rarity(t.alive)
+	mean := l.length / float64(l.Len())
 	for _, p := range t.in {
 		d := &l.docs[p.doc]
 		if d.id == "" {
@@ -221,6 +220,20 @@ func (l *Lexicon) score(word string, weight float64, scores []float64, touched [
 		scores[p.doc] += weight * rarity * count * (saturation + 1) / (count + saturation*long)
 	}
 	return touched
+}
+
+// rarity is what a word counts that so many documents have.
+func (l *Lexicon) rarity(having int) float64 {
+	n, all := float64(having), float64(l.Len())
+	return math.Log(1 + (all-n+0.5)/(n+0.5))
+}
+
+// Most gives what no score for the words exceeds, also where no document has them all.
+func (l *Lexicon) Most(words []string) (sum float64) {
+	for _, w := range words {
+		sum += l.rarity(l.Count(w)) * (saturation + 1)
+	}
+	return sum
 }
 
 // Count tells how many documents have a word.

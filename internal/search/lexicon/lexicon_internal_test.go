@@ -61,6 +61,7 @@ func TestTheLexiconFindsWhatFitsBest(t *testing.T) {
 	assert.Empty(t, l.Search(Words("hea"), false))
 	assert.Equal(t, []string{"a"}, found(l.Search(Words("hea"), true)), "somebody types")
 	assert.Equal(t, 2, l.Count("love"))
+	assert.Greater(t, l.Most(Words("love face")), l.Search(Words("love face"), false)[0].Score)
 	put(l, "a", "broken")
 	assert.Equal(t, []string{"b"}, found(l.Search(Words("love"), false)), "replaced")
 	assert.Equal(t, 1, l.Count("love"))
