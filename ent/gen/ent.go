@@ -29,6 +29,7 @@ import (
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -123,6 +124,7 @@ func checkColumn(t, c string) error {
 			refreshtoken.Table:       refreshtoken.ValidColumn,
 			run.Table:                run.ValidColumn,
 			sticker.Table:            sticker.ValidColumn,
+			stickerset.Table:         stickerset.ValidColumn,
 			streamposition.Table:     streamposition.ValidColumn,
 			translation.Table:        translation.ValidColumn,
 			user.Table:               user.ValidColumn,

@@ -27,6 +27,7 @@ import (
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -41,7 +42,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 28)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 29)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -509,6 +510,20 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[23] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   stickerset.Table,
+			Columns: stickerset.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: stickerset.FieldID,
+			},
+		},
+		Type: "StickerSet",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			stickerset.FieldDone: {Type: field.TypeInt, Column: stickerset.FieldDone},
+		},
+	}
+	graph.Nodes[24] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -525,7 +540,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[24] = &sqlgraph.Node{
+	graph.Nodes[25] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -551,7 +566,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[25] = &sqlgraph.Node{
+	graph.Nodes[26] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -570,7 +585,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[26] = &sqlgraph.Node{
+	graph.Nodes[27] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -588,7 +603,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[27] = &sqlgraph.Node{
+	graph.Nodes[28] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -2491,6 +2506,51 @@ func (f *StickerFilter) WhereVersion(p entql.Int64P) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *StickerSetQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the StickerSetQuery builder.
+func (_q *StickerSetQuery) Filter() *StickerSetFilter {
+	return &StickerSetFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *StickerSetMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the StickerSetMutation builder.
+func (m *StickerSetMutation) Filter() *StickerSetFilter {
+	return &StickerSetFilter{config: m.config, predicateAdder: m}
+}
+
+// StickerSetFilter provides a generic filtering capability at runtime for StickerSetQuery.
+type StickerSetFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *StickerSetFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *StickerSetFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(stickerset.FieldID))
+}
+
+// WhereDone applies the entql int predicate on the done field.
+func (f *StickerSetFilter) WhereDone(p entql.IntP) {
+	f.Where(p.Field(stickerset.FieldDone))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *StreamPositionQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2519,7 +2579,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2584,7 +2644,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2703,7 +2763,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2773,7 +2833,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2852,7 +2912,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
