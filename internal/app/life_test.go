@@ -17,6 +17,7 @@ import (
 	"parley/internal/dialog"
 	"parley/internal/jobspec"
 	"parley/internal/media"
+	"parley/internal/sticker"
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
@@ -163,6 +164,12 @@ func (l *life) show() {
 		File: strings.NewReader(pictureFile(l.t, 7)), Visibility: media.Public, Licence: &l.word, IdempotencyKey: &l.word,
 	})
 	require.NoError(l.t, err)
+	added, err := l.stickers.Add(l.as(auth.RoleUser), sticker.AddInput{
+		Files: []sticker.File{{Name: l.word + ".png", Content: strings.NewReader(pictureFile(l.t, 8))}}, Captions: []string{l.word}, Tags: [][]string{{l.word}},
+		Visibility: media.Private, Licence: &l.word, IdempotencyKey: &l.word,
+	})
+	require.NoError(l.t, err)
+	require.NoError(l.t, added.Results[0].Err)
 }
 
 // words are what tells that a row is about the account.
