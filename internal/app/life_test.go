@@ -17,10 +17,10 @@ import (
 	"parley/internal/dialog"
 	"parley/internal/jobspec"
 	"parley/internal/media"
-	"parley/internal/sticker"
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/sticker"
 	"parley/internal/testkit/dbtest"
 )
 
@@ -158,7 +158,8 @@ func (l *life) push(from int) {
 	require.NoError(l.t, err)
 }
 
-// show uploads a picture, whose pixels are everybody's and whose licence is its own.
+// show uploads a picture, whose pixels are everybody's and whose licence is its own, and adds
+// a sticker.
 func (l *life) show() {
 	_, err := l.media.Upload(l.as(auth.RoleUser), media.UploadInput{
 		File: strings.NewReader(pictureFile(l.t, 7)), Visibility: media.Public, Licence: &l.word, IdempotencyKey: &l.word,
