@@ -54,7 +54,7 @@ func start(ctx context.Context, o options, l launch) (*process, time.Duration, e
 		p.data = data
 	}
 	ctx, p.cancel = context.WithCancel(ctx)
-	arguments := []string{"--listen", p.addr, "--data", data, "--models", filepath.Join(o.root, "models"), "--log-level", "warn"}
+	arguments := []string{"--listen", p.addr, "--data", data, "--models", filepath.Join(o.root, "models"), "--log-level", "warn", "--demo", "off"}
 	if l.engine {
 		self, err := os.Executable()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"parley/internal/audit"
 	"parley/internal/job"
 	"parley/internal/note"
+	"parley/internal/sticker"
 )
 
 func jobFilter(in *model.JobFilter) job.Filter {
@@ -37,6 +38,30 @@ func noteOrder(in *model.NoteOrder) note.Order {
 		return note.Order{Field: note.OrderCreated, Descending: true}
 	}
 	return note.Order{Field: in.Field, Descending: in.Direction == model.OrderDirectionDesc}
+}
+
+func addStickers(in model.AddStickersInput) sticker.AddInput {
+	files := make([]sticker.File, len(in.Files))
+	for i, f := range in.Files {
+		files[i] = sticker.File{Name: f.Filename, Content: f.File}
+	}
+	return sticker.AddInput{
+		Files: files, Captions: in.Captions, Tags: in.Tags, Licence: in.Licence, Visibility: in.Visibility, IdempotencyKey: in.IdempotencyKey,
+	}
+}
+
+func stickerFilter(in *sticker.Filter) sticker.Filter {
+	if in == nil {
+		return sticker.Filter{}
+	}
+	return *in
+}
+
+func stickerOrder(in *model.StickerOrder) sticker.Order {
+	if in == nil {
+		return sticker.Order{Field: sticker.OrderCreated, Descending: true}
+	}
+	return sticker.Order{Field: in.Field, Descending: in.Direction == model.OrderDirectionDesc}
 }
 
 func auditFilter(in *audit.Filter) audit.Filter {

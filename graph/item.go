@@ -9,6 +9,7 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/dialog"
 	"parley/internal/practice"
+	"parley/internal/sticker"
 	"parley/internal/store"
 )
 
@@ -80,6 +81,14 @@ func pushResults(ctx context.Context, results []dialog.PushResult) []*model.Push
 	shown, errs := make([]*model.PushDialogResult, len(results)), itemErrors{}
 	for i, r := range results {
 		shown[i] = &model.PushDialogResult{Dialog: r.Dialog, Error: errs.show(ctx, r.Err)}
+	}
+	return shown
+}
+
+func stickerResults(ctx context.Context, results []sticker.Result) []*model.AddStickerResult {
+	shown, errs := make([]*model.AddStickerResult, len(results)), itemErrors{}
+	for i, r := range results {
+		shown[i] = &model.AddStickerResult{Sticker: r.Sticker, Error: errs.show(ctx, r.Err)}
 	}
 	return shown
 }

@@ -14,6 +14,7 @@ import (
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/sticker"
 )
 
 // Resolver holds the services that resolvers call.
@@ -26,6 +27,7 @@ type Resolver struct {
 	AuditLog        *audit.Log
 	CatalogService  *catalog.Service
 	MediaService    *media.Service
+	StickerService  *sticker.Service
 	// Domains says how objects, and what jobs made, are found.
 	Domains *domain.Set
 	Hub     *live.Hub

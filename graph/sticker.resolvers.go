@@ -7,9 +7,53 @@ package graph
 
 import (
 	"context"
+	"parley/graph/gen"
+	"parley/graph/listing"
+	"parley/graph/model"
+	"parley/internal/page"
 	"parley/internal/sticker"
 )
+
+func (r *mutationResolver) AddStickers(ctx context.Context, input model.AddStickersInput) (*model.AddStickersPayload, error) {
+	added, err := r.StickerService.Add(ctx, addStickers(input))
+	if err != nil {
+		return nil, err
+	}
+	return &model.AddStickersPayload{Results: stickerResults(ctx, added.Results), Cursor: added.Cursor}, nil
+}
+
+func (r *mutationResolver) UpdateSticker(ctx context.Context, input sticker.UpdateInput) (*model.UpdateStickerPayload, error) {
+	w, err := r.StickerService.Update(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.UpdateStickerPayload{Sticker: w.Sticker, Cursor: w.Cursor}, nil
+}
+
+func (r *mutationResolver) DeleteSticker(ctx context.Context, input model.DeleteStickerInput) (*model.DeleteStickerPayload, error) {
+	w, err := r.StickerService.Delete(ctx, input.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &model.DeleteStickerPayload{DeletedID: w.Sticker.ID, Cursor: w.Cursor}, nil
+}
+
+func (r *queryResolver) Sticker(ctx context.Context, id string) (*sticker.Sticker, error) {
+	return r.StickerService.Get(ctx, id)
+}
+
+func (r *queryResolver) Stickers(ctx context.Context, first *int, after *string, last *int, before *string, filter *sticker.Filter, orderBy *model.StickerOrder) (*listing.Stickers, error) {
+	return listing.Of[listing.Stickers](r.StickerService.List(ctx, stickerFilter(filter), stickerOrder(orderBy), page.Args{First: first, After: after, Last: last, Before: before}))
+}
 
 func (r *queryResolver) DigitCount(ctx context.Context, digit int, upTo string) (*sticker.DigitCount, error) {
 	return sticker.CountDigit(digit, upTo)
 }
+
+func (r *stickerChangedResolver) Sticker(ctx context.Context, obj *sticker.Changed) (*sticker.Sticker, error) {
+	return visible(load[sticker.Sticker](ctx, obj.StickerID))
+}
+
+func (r *Resolver) StickerChanged() gen.StickerChangedResolver { return &stickerChangedResolver{r} }
+
+type stickerChangedResolver struct{ *Resolver }

@@ -72,7 +72,7 @@ func memoryOf(ctx context.Context, o options, models string) (row *memoryRow, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, o.binary, "serve", "--listen", address, "--data", data, "--models", models, "--log-level", "warn")
+	cmd := exec.CommandContext(ctx, o.binary, "serve", "--listen", address, "--data", data, "--models", models, "--log-level", "warn", "--demo", "off")
 	cmd.Dir, cmd.Cancel, cmd.WaitDelay = o.root, func() error { return cmd.Process.Signal(syscall.SIGTERM) }, 20*time.Second
 	cmd.Env = withoutSettings(os.Environ())
 	if err := cmd.Start(); err != nil {

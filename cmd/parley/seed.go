@@ -26,5 +26,24 @@ func seedCommand() *cobra.Command {
 		},
 	}
 	seed.Flags().StringVar(&email, "email", "", "the account's e-mail address")
+	seed.AddCommand(seedStickersCommand())
 	return seed
+}
+
+func seedStickersCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "stickers", Short: "Add the stickers that ship with parley, each once; one that was deleted stays away", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			added, err := app.SeedStickers(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "added", added)
+			return nil
+		},
+	}
 }

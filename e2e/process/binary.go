@@ -83,9 +83,9 @@ func Env(t testing.TB, extra ...string) []string {
 func Models() string { return filepath.Join(testkit.Root(), "models") }
 
 // ServeArgs are the arguments of a process that has everything in it, with its
-// data in a folder and a free port.
+// data in a folder and a free port, and without the demo stickers.
 func ServeArgs(data string, args ...string) []string {
-	all := []string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--models", Models(), "--log-level", "debug"}
+	all := []string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--models", Models(), "--log-level", "debug", "--demo", "off"}
 	return append(all, args...)
 }
 

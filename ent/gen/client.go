@@ -36,6 +36,7 @@ import (
 	"parley/ent/gen/run"
 	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -105,6 +106,8 @@ type Client struct {
 	SearchIndex *SearchIndexClient
 	// Sticker is the client for interacting with the Sticker builders.
 	Sticker *StickerClient
+	// StickerSet is the client for interacting with the StickerSet builders.
+	StickerSet *StickerSetClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
 	StreamPosition *StreamPositionClient
 	// Translation is the client for interacting with the Translation builders.
@@ -151,6 +154,7 @@ func (c *Client) init() {
 	c.Run = NewRunClient(c.config)
 	c.SearchIndex = NewSearchIndexClient(c.config)
 	c.Sticker = NewStickerClient(c.config)
+	c.StickerSet = NewStickerSetClient(c.config)
 	c.StreamPosition = NewStreamPositionClient(c.config)
 	c.Translation = NewTranslationClient(c.config)
 	c.User = NewUserClient(c.config)
@@ -273,6 +277,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Run:                NewRunClient(cfg),
 		SearchIndex:        NewSearchIndexClient(cfg),
 		Sticker:            NewStickerClient(cfg),
+		StickerSet:         NewStickerSetClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
@@ -322,6 +327,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Run:                NewRunClient(cfg),
 		SearchIndex:        NewSearchIndexClient(cfg),
 		Sticker:            NewStickerClient(cfg),
+		StickerSet:         NewStickerSetClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
@@ -360,8 +366,8 @@ func (c *Client) Use(hooks ...Hook) {
 		c.DialogMessage, c.DialogTombstone, c.Embedding, c.ErrorFrequency, c.EventLog,
 		c.EventRow, c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job,
 		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken,
-		c.Run, c.SearchIndex, c.Sticker, c.StreamPosition, c.Translation, c.User,
-		c.Utterance, c.WorkerAnnouncement,
+		c.Run, c.SearchIndex, c.Sticker, c.StickerSet, c.StreamPosition, c.Translation,
+		c.User, c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
 	}
@@ -375,8 +381,8 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 		c.DialogMessage, c.DialogTombstone, c.Embedding, c.ErrorFrequency, c.EventLog,
 		c.EventRow, c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job,
 		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken,
-		c.Run, c.SearchIndex, c.Sticker, c.StreamPosition, c.Translation, c.User,
-		c.Utterance, c.WorkerAnnouncement,
+		c.Run, c.SearchIndex, c.Sticker, c.StickerSet, c.StreamPosition, c.Translation,
+		c.User, c.Utterance, c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -435,6 +441,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.SearchIndex.mutate(ctx, m)
 	case *StickerMutation:
 		return c.Sticker.mutate(ctx, m)
+	case *StickerSetMutation:
+		return c.StickerSet.mutate(ctx, m)
 	case *StreamPositionMutation:
 		return c.StreamPosition.mutate(ctx, m)
 	case *TranslationMutation:
@@ -3864,6 +3872,140 @@ func (c *StickerClient) mutate(ctx context.Context, m *StickerMutation) (Value, 
 	}
 }
 
+// StickerSetClient is a client for the StickerSet schema.
+type StickerSetClient struct {
+	config
+}
+
+// NewStickerSetClient returns a client for the StickerSet from the given config.
+func NewStickerSetClient(c config) *StickerSetClient {
+	return &StickerSetClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `stickerset.Hooks(f(g(h())))`.
+func (c *StickerSetClient) Use(hooks ...Hook) {
+	c.hooks.StickerSet = append(c.hooks.StickerSet, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `stickerset.Intercept(f(g(h())))`.
+func (c *StickerSetClient) Intercept(interceptors ...Interceptor) {
+	c.inters.StickerSet = append(c.inters.StickerSet, interceptors...)
+}
+
+// Create returns a builder for creating a StickerSet entity.
+func (c *StickerSetClient) Create() *StickerSetCreate {
+	mutation := newStickerSetMutation(c.config, OpCreate)
+	return &StickerSetCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of StickerSet entities.
+func (c *StickerSetClient) CreateBulk(builders ...*StickerSetCreate) *StickerSetCreateBulk {
+	return &StickerSetCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *StickerSetClient) MapCreateBulk(slice any, setFunc func(*StickerSetCreate, int)) *StickerSetCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &StickerSetCreateBulk{err: fmt.Errorf("calling to StickerSetClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*StickerSetCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &StickerSetCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for StickerSet.
+func (c *StickerSetClient) Update() *StickerSetUpdate {
+	mutation := newStickerSetMutation(c.config, OpUpdate)
+	return &StickerSetUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *StickerSetClient) UpdateOne(_m *StickerSet) *StickerSetUpdateOne {
+	mutation := newStickerSetMutation(c.config, OpUpdateOne, withStickerSet(_m))
+	return &StickerSetUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *StickerSetClient) UpdateOneID(id string) *StickerSetUpdateOne {
+	mutation := newStickerSetMutation(c.config, OpUpdateOne, withStickerSetID(id))
+	return &StickerSetUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for StickerSet.
+func (c *StickerSetClient) Delete() *StickerSetDelete {
+	mutation := newStickerSetMutation(c.config, OpDelete)
+	return &StickerSetDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *StickerSetClient) DeleteOne(_m *StickerSet) *StickerSetDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *StickerSetClient) DeleteOneID(id string) *StickerSetDeleteOne {
+	builder := c.Delete().Where(stickerset.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &StickerSetDeleteOne{builder}
+}
+
+// Query returns a query builder for StickerSet.
+func (c *StickerSetClient) Query() *StickerSetQuery {
+	return &StickerSetQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeStickerSet},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a StickerSet entity by its id.
+func (c *StickerSetClient) Get(ctx context.Context, id string) (*StickerSet, error) {
+	return c.Query().Where(stickerset.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *StickerSetClient) GetX(ctx context.Context, id string) *StickerSet {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *StickerSetClient) Hooks() []Hook {
+	hooks := c.hooks.StickerSet
+	return append(hooks[:len(hooks):len(hooks)], stickerset.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *StickerSetClient) Interceptors() []Interceptor {
+	return c.inters.StickerSet
+}
+
+func (c *StickerSetClient) mutate(ctx context.Context, m *StickerSetMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&StickerSetCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&StickerSetUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&StickerSetUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&StickerSetDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown StickerSet mutation op: %q", m.Op())
+	}
+}
+
 // StreamPositionClient is a client for the StreamPosition schema.
 type StreamPositionClient struct {
 	config
@@ -4572,15 +4714,15 @@ type (
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, Embedding, ErrorFrequency, EventLog, EventRow, ExternalUser,
 		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		RefreshToken, Run, SearchIndex, Sticker, StreamPosition, Translation, User,
-		Utterance, WorkerAnnouncement []ent.Hook
+		RefreshToken, Run, SearchIndex, Sticker, StickerSet, StreamPosition,
+		Translation, User, Utterance, WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, Embedding, ErrorFrequency, EventLog, EventRow, ExternalUser,
 		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		RefreshToken, Run, SearchIndex, Sticker, StreamPosition, Translation, User,
-		Utterance, WorkerAnnouncement []ent.Interceptor
+		RefreshToken, Run, SearchIndex, Sticker, StickerSet, StreamPosition,
+		Translation, User, Utterance, WorkerAnnouncement []ent.Interceptor
 	}
 )
 

@@ -31,6 +31,7 @@ import (
 	"parley/ent/gen/run"
 	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -127,6 +128,7 @@ func checkColumn(t, c string) error {
 			run.Table:                run.ValidColumn,
 			searchindex.Table:        searchindex.ValidColumn,
 			sticker.Table:            sticker.ValidColumn,
+			stickerset.Table:         stickerset.ValidColumn,
 			streamposition.Table:     streamposition.ValidColumn,
 			translation.Table:        translation.ValidColumn,
 			user.Table:               user.ValidColumn,

@@ -29,6 +29,7 @@ import (
 	"parley/ent/gen/run"
 	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -43,7 +44,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 30)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 31)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -567,6 +568,20 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[25] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   stickerset.Table,
+			Columns: stickerset.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: stickerset.FieldID,
+			},
+		},
+		Type: "StickerSet",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			stickerset.FieldDone: {Type: field.TypeInt, Column: stickerset.FieldDone},
+		},
+	}
+	graph.Nodes[26] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -583,7 +598,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[26] = &sqlgraph.Node{
+	graph.Nodes[27] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -609,7 +624,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[27] = &sqlgraph.Node{
+	graph.Nodes[28] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -628,7 +643,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[28] = &sqlgraph.Node{
+	graph.Nodes[29] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -646,7 +661,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[29] = &sqlgraph.Node{
+	graph.Nodes[30] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -2779,6 +2794,51 @@ func (f *StickerFilter) WhereVersion(p entql.Int64P) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *StickerSetQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the StickerSetQuery builder.
+func (_q *StickerSetQuery) Filter() *StickerSetFilter {
+	return &StickerSetFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *StickerSetMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the StickerSetMutation builder.
+func (m *StickerSetMutation) Filter() *StickerSetFilter {
+	return &StickerSetFilter{config: m.config, predicateAdder: m}
+}
+
+// StickerSetFilter provides a generic filtering capability at runtime for StickerSetQuery.
+type StickerSetFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *StickerSetFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *StickerSetFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(stickerset.FieldID))
+}
+
+// WhereDone applies the entql int predicate on the done field.
+func (f *StickerSetFilter) WhereDone(p entql.IntP) {
+	f.Where(p.Field(stickerset.FieldDone))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *StreamPositionQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2807,7 +2867,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2872,7 +2932,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2991,7 +3051,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3061,7 +3121,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3140,7 +3200,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[30].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

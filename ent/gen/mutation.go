@@ -33,6 +33,7 @@ import (
 	"parley/ent/gen/run"
 	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -80,6 +81,7 @@ const (
 	TypeRun                = "Run"
 	TypeSearchIndex        = "SearchIndex"
 	TypeSticker            = "Sticker"
+	TypeStickerSet         = "StickerSet"
 	TypeStreamPosition     = "StreamPosition"
 	TypeTranslation        = "Translation"
 	TypeUser               = "User"
@@ -20086,6 +20088,374 @@ func (m *StickerMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *StickerMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Sticker edge %s", name)
+}
+
+// StickerSetMutation represents an operation that mutates the StickerSet nodes in the graph.
+type StickerSetMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	_done         *int
+	add_done      *int
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*StickerSet, error)
+	predicates    []predicate.StickerSet
+}
+
+var _ ent.Mutation = (*StickerSetMutation)(nil)
+
+// stickersetOption allows management of the mutation configuration using functional options.
+type stickersetOption func(*StickerSetMutation)
+
+// newStickerSetMutation creates new mutation for the StickerSet entity.
+func newStickerSetMutation(c config, op Op, opts ...stickersetOption) *StickerSetMutation {
+	m := &StickerSetMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeStickerSet,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withStickerSetID sets the ID field of the mutation.
+func withStickerSetID(id string) stickersetOption {
+	return func(m *StickerSetMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *StickerSet
+		)
+		m.oldValue = func(ctx context.Context) (*StickerSet, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().StickerSet.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withStickerSet sets the old StickerSet of the mutation.
+func withStickerSet(node *StickerSet) stickersetOption {
+	return func(m *StickerSetMutation) {
+		m.oldValue = func(context.Context) (*StickerSet, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m StickerSetMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m StickerSetMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of StickerSet entities.
+func (m *StickerSetMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *StickerSetMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *StickerSetMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().StickerSet.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetDone sets the "done" field.
+func (m *StickerSetMutation) SetDone(i int) {
+	m._done = &i
+	m.add_done = nil
+}
+
+// Done returns the value of the "done" field in the mutation.
+func (m *StickerSetMutation) Done() (r int, exists bool) {
+	v := m._done
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDone returns the old "done" field's value of the StickerSet entity.
+// If the StickerSet object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StickerSetMutation) OldDone(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDone: %w", err)
+	}
+	return oldValue.Done, nil
+}
+
+// AddDone adds i to the "done" field.
+func (m *StickerSetMutation) AddDone(i int) {
+	if m.add_done != nil {
+		*m.add_done += i
+	} else {
+		m.add_done = &i
+	}
+}
+
+// AddedDone returns the value that was added to the "done" field in this mutation.
+func (m *StickerSetMutation) AddedDone() (r int, exists bool) {
+	v := m.add_done
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDone resets all changes to the "done" field.
+func (m *StickerSetMutation) ResetDone() {
+	m._done = nil
+	m.add_done = nil
+}
+
+// Where appends a list predicates to the StickerSetMutation builder.
+func (m *StickerSetMutation) Where(ps ...predicate.StickerSet) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the StickerSetMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *StickerSetMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.StickerSet, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *StickerSetMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *StickerSetMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (StickerSet).
+func (m *StickerSetMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *StickerSetMutation) Fields() []string {
+	fields := make([]string, 0, 1)
+	if m._done != nil {
+		fields = append(fields, stickerset.FieldDone)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *StickerSetMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case stickerset.FieldDone:
+		return m.Done()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *StickerSetMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case stickerset.FieldDone:
+		return m.OldDone(ctx)
+	}
+	return nil, fmt.Errorf("unknown StickerSet field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *StickerSetMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case stickerset.FieldDone:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDone(v)
+		return nil
+	}
+	return fmt.Errorf("unknown StickerSet field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *StickerSetMutation) AddedFields() []string {
+	var fields []string
+	if m.add_done != nil {
+		fields = append(fields, stickerset.FieldDone)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *StickerSetMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case stickerset.FieldDone:
+		return m.AddedDone()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *StickerSetMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case stickerset.FieldDone:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDone(v)
+		return nil
+	}
+	return fmt.Errorf("unknown StickerSet numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *StickerSetMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *StickerSetMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *StickerSetMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown StickerSet nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *StickerSetMutation) ResetField(name string) error {
+	switch name {
+	case stickerset.FieldDone:
+		m.ResetDone()
+		return nil
+	}
+	return fmt.Errorf("unknown StickerSet field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *StickerSetMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *StickerSetMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *StickerSetMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *StickerSetMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *StickerSetMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *StickerSetMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *StickerSetMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown StickerSet unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *StickerSetMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown StickerSet edge %s", name)
 }
 
 // StreamPositionMutation represents an operation that mutates the StreamPosition nodes in the graph.

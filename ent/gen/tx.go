@@ -64,6 +64,8 @@ type Tx struct {
 	SearchIndex *SearchIndexClient
 	// Sticker is the client for interacting with the Sticker builders.
 	Sticker *StickerClient
+	// StickerSet is the client for interacting with the StickerSet builders.
+	StickerSet *StickerSetClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
 	StreamPosition *StreamPositionClient
 	// Translation is the client for interacting with the Translation builders.
@@ -230,6 +232,7 @@ func (tx *Tx) init() {
 	tx.Run = NewRunClient(tx.config)
 	tx.SearchIndex = NewSearchIndexClient(tx.config)
 	tx.Sticker = NewStickerClient(tx.config)
+	tx.StickerSet = NewStickerSetClient(tx.config)
 	tx.StreamPosition = NewStreamPositionClient(tx.config)
 	tx.Translation = NewTranslationClient(tx.config)
 	tx.User = NewUserClient(tx.config)

@@ -26,7 +26,7 @@ func (Media) Fields() []ent.Field {
 		field.Int("width").Immutable(),
 		field.Int("height").Immutable(),
 		field.Int64("bytes").Immutable(),
-		field.String("licence").Optional().Nillable().MaxLen(2000).Immutable(),
+		field.String("licence").Optional().Nillable().MaxRuneLen(2000).Immutable(),
 	}
 }
 

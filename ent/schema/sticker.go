@@ -26,7 +26,7 @@ func (Sticker) Fields() []ent.Field {
 		field.Bytes("name_key").Comment("the name folded, as bytes, so that both databases order it alike"),
 		field.Text("caption").Default(""),
 		field.JSON("tags", []string{}),
-		field.String("licence").Optional().Nillable().MaxLen(2000),
+		field.String("licence").Optional().Nillable().MaxRuneLen(2000),
 		field.String("media_id").Immutable().Comment("its picture"),
 		field.Int64("version").Default(1).Comment("counts changes"),
 	}

@@ -16,6 +16,7 @@ import (
 	"parley/internal/job"
 	"parley/internal/note"
 	"parley/internal/resume"
+	"parley/internal/sticker"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -730,6 +731,13 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._StreamReset(ctx, sel, obj)
+	case sticker.Changed:
+		return ec._StickerChanged(ctx, sel, &obj)
+	case *sticker.Changed:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._StickerChanged(ctx, sel, obj)
 	case model.SessionExpiring:
 		return ec._SessionExpiring(ctx, sel, &obj)
 	case *model.SessionExpiring:

@@ -702,4 +702,23 @@ func (ec *executionContext) marshalOImage2ᚖparleyᚋentᚋgenᚐMedia(ctx cont
 	return ec._Image(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOVisibility2ᚖparleyᚋentᚋgenᚋmediaᚐVisibility(ctx context.Context, v any) (*media.Visibility, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := media.Visibility(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOVisibility2ᚖparleyᚋentᚋgenᚋmediaᚐVisibility(ctx context.Context, sel ast.SelectionSet, v *media.Visibility) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
 // endregion ***************************** type.gotpl *****************************

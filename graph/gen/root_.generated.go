@@ -15,6 +15,7 @@ import (
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/sticker"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Note() NoteResolver
 	Query() QueryResolver
+	StickerChanged() StickerChangedResolver
 	Subscription() SubscriptionResolver
 	Translation() TranslationResolver
 	Utterance() UtteranceResolver
@@ -55,6 +57,16 @@ type ComplexityRoot struct {
 
 	AddDialogMessagePayload struct {
 		Message func(childComplexity int) int
+	}
+
+	AddStickerResult struct {
+		Error   func(childComplexity int) int
+		Sticker func(childComplexity int) int
+	}
+
+	AddStickersPayload struct {
+		Cursor  func(childComplexity int) int
+		Results func(childComplexity int) int
 	}
 
 	AddUtterancePayload struct {
@@ -181,6 +193,11 @@ type ComplexityRoot struct {
 	}
 
 	DeleteNotePayload struct {
+		Cursor    func(childComplexity int) int
+		DeletedID func(childComplexity int) int
+	}
+
+	DeleteStickerPayload struct {
 		Cursor    func(childComplexity int) int
 		DeletedID func(childComplexity int) int
 	}
@@ -407,6 +424,7 @@ type ComplexityRoot struct {
 	Mutation struct {
 		AckEvents         func(childComplexity int, input resume.AckInput) int
 		AddDialogMessage  func(childComplexity int, input dialog.MessageInput) int
+		AddStickers       func(childComplexity int, input model.AddStickersInput) int
 		AddUtterance      func(childComplexity int, input practice.UtteranceInput) int
 		AddUtterances     func(childComplexity int, input model.AddUtterancesInput) int
 		CancelJob         func(childComplexity int, input model.CancelJobInput) int
@@ -414,6 +432,7 @@ type ComplexityRoot struct {
 		CreateNote        func(childComplexity int, input note.CreateNoteInput) int
 		DeleteImage       func(childComplexity int, input model.DeleteImageInput) int
 		DeleteNote        func(childComplexity int, input model.DeleteNoteInput) int
+		DeleteSticker     func(childComplexity int, input model.DeleteStickerInput) int
 		EraseCustomer     func(childComplexity int, input dialog.EraseInput) int
 		ImportNote        func(childComplexity int, input model.ImportNoteInput) int
 		PullModel         func(childComplexity int, input catalog.PullModelInput) int
@@ -435,6 +454,7 @@ type ComplexityRoot struct {
 		TranslateNote     func(childComplexity int, input note.TranslateNoteInput) int
 		TranslateNotes    func(childComplexity int, input note.TranslateNotesInput) int
 		UpdateNote        func(childComplexity int, input note.UpdateNoteInput) int
+		UpdateSticker     func(childComplexity int, input sticker.UpdateInput) int
 		UploadImage       func(childComplexity int, input model.UploadImageInput) int
 	}
 
@@ -526,6 +546,8 @@ type ComplexityRoot struct {
 		Note             func(childComplexity int, id string) int
 		NoteStats        func(childComplexity int) int
 		Notes            func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
+		Sticker          func(childComplexity int, id string) int
+		Stickers         func(childComplexity int, first *int, after *string, last *int, before *string, filter *sticker.Filter, orderBy *model.StickerOrder) int
 		Viewer           func(childComplexity int) int
 	}
 
@@ -608,6 +630,42 @@ type ComplexityRoot struct {
 		Conversation func(childComplexity int) int
 	}
 
+	Sticker struct {
+		Caption   func(childComplexity int) int
+		CreatedAt func(childComplexity int) int
+		Height    func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Licence   func(childComplexity int) int
+		Name      func(childComplexity int) int
+		SeenBy    func(childComplexity int) int
+		System    func(childComplexity int) int
+		Tags      func(childComplexity int) int
+		URL       func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+		Version   func(childComplexity int) int
+		Width     func(childComplexity int) int
+	}
+
+	StickerChanged struct {
+		Action    func(childComplexity int) int
+		At        func(childComplexity int) int
+		Cursor    func(childComplexity int) int
+		Sticker   func(childComplexity int) int
+		StickerID func(childComplexity int) int
+	}
+
+	StickerConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	StickerEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	StreamReset struct {
 		At     func(childComplexity int) int
 		Cursor func(childComplexity int) int
@@ -677,6 +735,11 @@ type ComplexityRoot struct {
 		Note   func(childComplexity int) int
 	}
 
+	UpdateStickerPayload struct {
+		Cursor  func(childComplexity int) int
+		Sticker func(childComplexity int) int
+	}
+
 	UploadImagePayload struct {
 		Cursor func(childComplexity int) int
 		Image  func(childComplexity int) int
@@ -737,6 +800,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AddDialogMessagePayload.Message(childComplexity), true
+
+	case "AddStickerResult.error":
+		if e.ComplexityRoot.AddStickerResult.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddStickerResult.Error(childComplexity), true
+	case "AddStickerResult.sticker":
+		if e.ComplexityRoot.AddStickerResult.Sticker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddStickerResult.Sticker(childComplexity), true
+
+	case "AddStickersPayload.cursor":
+		if e.ComplexityRoot.AddStickersPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddStickersPayload.Cursor(childComplexity), true
+	case "AddStickersPayload.results":
+		if e.ComplexityRoot.AddStickersPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddStickersPayload.Results(childComplexity), true
 
 	case "AddUtterancePayload.utterance":
 		if e.ComplexityRoot.AddUtterancePayload.Utterance == nil {
@@ -1170,6 +1259,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteNotePayload.DeletedID(childComplexity), true
+
+	case "DeleteStickerPayload.cursor":
+		if e.ComplexityRoot.DeleteStickerPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteStickerPayload.Cursor(childComplexity), true
+	case "DeleteStickerPayload.deletedId":
+		if e.ComplexityRoot.DeleteStickerPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteStickerPayload.DeletedID(childComplexity), true
 
 	case "Dialog.approved":
 		if e.ComplexityRoot.Dialog.Approved == nil {
@@ -2014,6 +2116,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddDialogMessage(childComplexity, args["input"].(dialog.MessageInput)), true
+	case "Mutation.addStickers":
+		if e.ComplexityRoot.Mutation.AddStickers == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addStickers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddStickers(childComplexity, args["input"].(model.AddStickersInput)), true
 	case "Mutation.addUtterance":
 		if e.ComplexityRoot.Mutation.AddUtterance == nil {
 			break
@@ -2091,6 +2204,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteNote(childComplexity, args["input"].(model.DeleteNoteInput)), true
+	case "Mutation.deleteSticker":
+		if e.ComplexityRoot.Mutation.DeleteSticker == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteSticker_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteSticker(childComplexity, args["input"].(model.DeleteStickerInput)), true
 	case "Mutation.eraseCustomer":
 		if e.ComplexityRoot.Mutation.EraseCustomer == nil {
 			break
@@ -2322,6 +2446,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateNote(childComplexity, args["input"].(note.UpdateNoteInput)), true
+	case "Mutation.updateSticker":
+		if e.ComplexityRoot.Mutation.UpdateSticker == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateSticker_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateSticker(childComplexity, args["input"].(sticker.UpdateInput)), true
 	case "Mutation.uploadImage":
 		if e.ComplexityRoot.Mutation.UploadImage == nil {
 			break
@@ -2792,6 +2927,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Notes(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*note.Filter), args["orderBy"].(*model.NoteOrder)), true
+	case "Query.sticker":
+		if e.ComplexityRoot.Query.Sticker == nil {
+			break
+		}
+
+		args, err := ec.field_Query_sticker_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Sticker(childComplexity, args["id"].(string)), true
+	case "Query.stickers":
+		if e.ComplexityRoot.Query.Stickers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_stickers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Stickers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*sticker.Filter), args["orderBy"].(*model.StickerOrder)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -3017,6 +3174,154 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.StartConversationPayload.Conversation(childComplexity), true
+
+	case "Sticker.caption":
+		if e.ComplexityRoot.Sticker.Caption == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.Caption(childComplexity), true
+	case "Sticker.createdAt":
+		if e.ComplexityRoot.Sticker.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.CreatedAt(childComplexity), true
+	case "Sticker.height":
+		if e.ComplexityRoot.Sticker.Height == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.Height(childComplexity), true
+	case "Sticker.id":
+		if e.ComplexityRoot.Sticker.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.ID(childComplexity), true
+	case "Sticker.licence":
+		if e.ComplexityRoot.Sticker.Licence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.Licence(childComplexity), true
+	case "Sticker.name":
+		if e.ComplexityRoot.Sticker.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.Name(childComplexity), true
+	case "Sticker.visibility":
+		if e.ComplexityRoot.Sticker.SeenBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.SeenBy(childComplexity), true
+	case "Sticker.system":
+		if e.ComplexityRoot.Sticker.System == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.System(childComplexity), true
+	case "Sticker.tags":
+		if e.ComplexityRoot.Sticker.Tags == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.Tags(childComplexity), true
+	case "Sticker.url":
+		if e.ComplexityRoot.Sticker.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.URL(childComplexity), true
+	case "Sticker.updatedAt":
+		if e.ComplexityRoot.Sticker.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.UpdatedAt(childComplexity), true
+	case "Sticker.version":
+		if e.ComplexityRoot.Sticker.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.Version(childComplexity), true
+	case "Sticker.width":
+		if e.ComplexityRoot.Sticker.Width == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sticker.Width(childComplexity), true
+
+	case "StickerChanged.action":
+		if e.ComplexityRoot.StickerChanged.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerChanged.Action(childComplexity), true
+	case "StickerChanged.at":
+		if e.ComplexityRoot.StickerChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerChanged.At(childComplexity), true
+	case "StickerChanged.cursor":
+		if e.ComplexityRoot.StickerChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerChanged.Cursor(childComplexity), true
+	case "StickerChanged.sticker":
+		if e.ComplexityRoot.StickerChanged.Sticker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerChanged.Sticker(childComplexity), true
+	case "StickerChanged.stickerId":
+		if e.ComplexityRoot.StickerChanged.StickerID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerChanged.StickerID(childComplexity), true
+
+	case "StickerConnection.edges":
+		if e.ComplexityRoot.StickerConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerConnection.Edges(childComplexity), true
+	case "StickerConnection.nodes":
+		if e.ComplexityRoot.StickerConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerConnection.Nodes(childComplexity), true
+	case "StickerConnection.pageInfo":
+		if e.ComplexityRoot.StickerConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerConnection.PageInfo(childComplexity), true
+	case "StickerConnection.totalCount":
+		if e.ComplexityRoot.StickerConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerConnection.TotalCount(childComplexity), true
+
+	case "StickerEdge.cursor":
+		if e.ComplexityRoot.StickerEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerEdge.Cursor(childComplexity), true
+	case "StickerEdge.node":
+		if e.ComplexityRoot.StickerEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerEdge.Node(childComplexity), true
 
 	case "StreamReset.at":
 		if e.ComplexityRoot.StreamReset.At == nil {
@@ -3265,6 +3570,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UpdateNotePayload.Note(childComplexity), true
 
+	case "UpdateStickerPayload.cursor":
+		if e.ComplexityRoot.UpdateStickerPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateStickerPayload.Cursor(childComplexity), true
+	case "UpdateStickerPayload.sticker":
+		if e.ComplexityRoot.UpdateStickerPayload.Sticker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateStickerPayload.Sticker(childComplexity), true
+
 	case "UploadImagePayload.cursor":
 		if e.ComplexityRoot.UploadImagePayload.Cursor == nil {
 			break
@@ -3382,6 +3700,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAckEventsInput,
 		ec.unmarshalInputAddDialogMessageInput,
+		ec.unmarshalInputAddStickersInput,
 		ec.unmarshalInputAddUtteranceInput,
 		ec.unmarshalInputAddUtterancesInput,
 		ec.unmarshalInputAuditFilter,
@@ -3390,6 +3709,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateNoteInput,
 		ec.unmarshalInputDeleteImageInput,
 		ec.unmarshalInputDeleteNoteInput,
+		ec.unmarshalInputDeleteStickerInput,
 		ec.unmarshalInputEraseCustomerInput,
 		ec.unmarshalInputErrorInput,
 		ec.unmarshalInputGlossaryTermInput,
@@ -3413,9 +3733,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSignOutInput,
 		ec.unmarshalInputSignUpInput,
 		ec.unmarshalInputStartConversationInput,
+		ec.unmarshalInputStickerFilter,
+		ec.unmarshalInputStickerOrder,
 		ec.unmarshalInputTranslateNoteInput,
 		ec.unmarshalInputTranslateNotesInput,
 		ec.unmarshalInputUpdateNoteInput,
+		ec.unmarshalInputUpdateStickerInput,
 		ec.unmarshalInputUploadImageInput,
 		ec.unmarshalInputUtteranceInput,
 	)
@@ -4112,6 +4435,8 @@ enum Topic {
   DIALOGS
   """The workers and their models. For ADMIN."""
   MODELS
+  """Public stickers, and the viewer's own."""
+  STICKERS
 }
 
 """One committed change."""
@@ -5655,7 +5980,210 @@ type DigitCount {
   occurrences: BigInt!
 }
 
+"""A picture with a name, which is found by words and by what it shows."""
+type Sticker implements Node {
+  """The sticker's id."""
+  id: ID!
+  """The name of its file, unique among public stickers, and among the private ones of an owner, whatever the case."""
+  name: String!
+  """
+  Where the picture is, below the address of the API: resolve it against the endpoint, as in ` + "`" + `new URL(url, endpoint)` + "`" + `.
+  A private one's address is signed and valid for one to two hours: ask again then.
+  """
+  url: String!
+  """What it shows, in a few words; may be empty."""
+  caption: String!
+  """What else it is found by."""
+  tags: [String!]!
+  """Who may see it."""
+  visibility: Visibility!
+  """The width of the picture in pixels."""
+  width: Int!
+  """The height of the picture in pixels."""
+  height: Int!
+  """Under which licence it may be used; null when that was not said."""
+  licence: String
+  """Whether it belongs to the installation and to no account."""
+  system: Boolean!
+  """Counts its changes, from 1."""
+  version: Int!
+  """When it was added."""
+  createdAt: Time!
+  """When it was last changed."""
+  updatedAt: Time!
+}
+
+"""A page of stickers."""
+type StickerConnection {
+  """The stickers with their places."""
+  edges: [StickerEdge]
+  """The stickers."""
+  nodes: [Sticker!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+  """How many stickers there are in the whole list. It costs a query."""
+  totalCount: Int!
+}
+
+"""A sticker with its place in the list."""
+type StickerEdge {
+  """The place of the sticker."""
+  cursor: Cursor!
+  """The sticker."""
+  node: Sticker!
+}
+
+"""Which stickers to list; what is left out matches all."""
+input StickerFilter {
+  """Only those that the viewer added."""
+  mine: Boolean! = false
+  """Only those that may be seen so."""
+  visibility: Visibility
+  """Only those with this tag, as it was written."""
+  tag: String
+  """Only those whose name begins so, whatever the case."""
+  name: String
+}
+
+"""What a list of stickers is sorted by. Ties are broken by id."""
+enum StickerOrderField {
+  """When the sticker was added."""
+  CREATED_AT
+  """The name, whatever its case."""
+  NAME
+}
+
+"""The order of a list of stickers."""
+input StickerOrder {
+  """What to sort by."""
+  field: StickerOrderField!
+  """Which end comes first."""
+  direction: OrderDirection!
+}
+
+"""Pictures to add as stickers: at most 50, and 64 MiB together."""
+input AddStickersInput {
+  """
+  PNG, JPEG, WebP or GIF, each at most 8 MiB and 40 megapixels. What a file is follows from its content. Its name is the name of its sticker,
+  without folders, at most 255 bytes. Metadata is dropped, as ` + "`" + `uploadImage` + "`" + ` does.
+  """
+  files: [Upload!]!
+  """What each file shows, in their order, at most 500 characters each, or for none of them."""
+  captions: [String!]
+  """What else each is found by, in their order, at most 32 tags of at most 64 characters each, or for none of them."""
+  tags: [[String!]!]
+  """Under which licence all of them may be used, at most 2000 characters."""
+  licence: String
+  """Who may see them. Only admins add public ones."""
+  visibility: Visibility! = PRIVATE
+  """
+  Makes a repeated call safe: the same files with the same words give the first one's results and cursor, and NOT_FOUND for a sticker that was deleted since.
+  1 to 200 bytes, kept for 24 hours.
+  """
+  idempotencyKey: String
+}
+
+"""What became of one file: one of the fields is null."""
+type AddStickerResult {
+  """The new sticker."""
+  sticker: Sticker
+  """Why there is none. CONFLICT means that the name is taken, perhaps by a file before it in the same call."""
+  error: ItemError
+}
+
+"""What became of the files."""
+type AddStickersPayload {
+  """One for each file, in their order."""
+  results: [AddStickerResult!]!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""What to change of a sticker; what is left out stays as it is."""
+input UpdateStickerInput {
+  """The sticker's id."""
+  id: ID!
+  """The new name, at most 255 bytes."""
+  name: String
+  """The new caption, at most 500 characters; may be empty."""
+  caption: String
+  """The new tags, instead of all it has: at most 32 of at most 64 characters each."""
+  tags: [String!]
+  """The new licence, at most 2000 characters; an empty one takes it away."""
+  licence: String
+  """The version that was read: with another one the call is refused with CONFLICT."""
+  expectedVersion: Int
+}
+
+"""The changed sticker."""
+type UpdateStickerPayload {
+  """The sticker."""
+  sticker: Sticker!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which sticker to delete."""
+input DeleteStickerInput {
+  """The sticker's id."""
+  id: ID!
+}
+
+"""What was deleted."""
+type DeleteStickerPayload {
+  """The id of the sticker that is gone."""
+  deletedId: ID!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""What happened to a sticker."""
+enum StickerAction {
+  """It was added."""
+  CREATED
+  """It was changed."""
+  UPDATED
+  """It was deleted."""
+  DELETED
+}
+
+"""
+A sticker was added, changed or deleted: one of the viewer's own, or a public one. The set that ships with parley is added without events.
+"""
+type StickerChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The sticker's id."""
+  stickerId: ID!
+  """What happened."""
+  action: StickerAction!
+  """The sticker as it was after the change or later; null when it is gone."""
+  sticker: Sticker
+}
+
 extend type Query {
+  """A sticker that the viewer may see."""
+  sticker(
+    """The sticker's id."""
+    id: ID!
+  ): Sticker
+  """The viewer's own stickers and the public ones."""
+  stickers(
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+    """Which stickers."""
+    filter: StickerFilter
+    """The order of the list."""
+    orderBy: StickerOrder = { field: CREATED_AT, direction: DESC }
+  ): StickerConnection!
   """Count a digit in the whole numbers from 1 to ` + "`" + `upTo` + "`" + `, exactly."""
   digitCount(
     """The digit, 0 to 9."""
@@ -5663,6 +6191,26 @@ extend type Query {
     """The last number that is looked at, from 1 to 10^1000."""
     upTo: BigInt!
   ): DigitCount!
+}
+
+extend type Mutation {
+  """
+  Add pictures as stickers, each by itself: one that is refused, because it is no picture, too large or its name is taken, leaves the others.
+  """
+  addStickers(
+    """The pictures."""
+    input: AddStickersInput!
+  ): AddStickersPayload!
+  """Change a sticker: one's own, or as an admin a public one."""
+  updateSticker(
+    """What to change."""
+    input: UpdateStickerInput!
+  ): UpdateStickerPayload!
+  """Delete a sticker: one's own, or as an admin a public one. Its address is gone at once."""
+  deleteSticker(
+    """Which one."""
+    input: DeleteStickerInput!
+  ): DeleteStickerPayload!
 }
 `, BuiltIn: false},
 }
@@ -5686,6 +6234,26 @@ func (ec *executionContext) childFields_AddDialogMessagePayload(ctx context.Cont
 		return ec.fieldContext_AddDialogMessagePayload_message(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AddDialogMessagePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_AddStickerResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sticker":
+		return ec.fieldContext_AddStickerResult_sticker(ctx, field)
+	case "error":
+		return ec.fieldContext_AddStickerResult_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddStickerResult", field.Name)
+}
+
+func (ec *executionContext) childFields_AddStickersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_AddStickersPayload_results(ctx, field)
+	case "cursor":
+		return ec.fieldContext_AddStickersPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddStickersPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_AddUtterancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5924,6 +6492,16 @@ func (ec *executionContext) childFields_DeleteNotePayload(ctx context.Context, f
 		return ec.fieldContext_DeleteNotePayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteNotePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteStickerPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeleteStickerPayload_deletedId(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DeleteStickerPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteStickerPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Dialog(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6592,6 +7170,62 @@ func (ec *executionContext) childFields_StartConversationPayload(ctx context.Con
 	return nil, fmt.Errorf("no field named %q was found under type StartConversationPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Sticker(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Sticker_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Sticker_name(ctx, field)
+	case "url":
+		return ec.fieldContext_Sticker_url(ctx, field)
+	case "caption":
+		return ec.fieldContext_Sticker_caption(ctx, field)
+	case "tags":
+		return ec.fieldContext_Sticker_tags(ctx, field)
+	case "visibility":
+		return ec.fieldContext_Sticker_visibility(ctx, field)
+	case "width":
+		return ec.fieldContext_Sticker_width(ctx, field)
+	case "height":
+		return ec.fieldContext_Sticker_height(ctx, field)
+	case "licence":
+		return ec.fieldContext_Sticker_licence(ctx, field)
+	case "system":
+		return ec.fieldContext_Sticker_system(ctx, field)
+	case "version":
+		return ec.fieldContext_Sticker_version(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Sticker_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Sticker_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Sticker", field.Name)
+}
+
+func (ec *executionContext) childFields_StickerConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_StickerConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_StickerConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_StickerConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_StickerConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StickerConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_StickerEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_StickerEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_StickerEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StickerEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_TranslateNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "jobs":
@@ -6688,6 +7322,16 @@ func (ec *executionContext) childFields_UpdateNotePayload(ctx context.Context, f
 		return ec.fieldContext_UpdateNotePayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateNotePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateStickerPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sticker":
+		return ec.fieldContext_UpdateStickerPayload_sticker(ctx, field)
+	case "cursor":
+		return ec.fieldContext_UpdateStickerPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateStickerPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UploadImagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

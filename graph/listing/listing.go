@@ -8,6 +8,7 @@ import (
 	"parley/internal/dialog"
 	"parley/internal/page"
 	"parley/internal/practice"
+	"parley/internal/sticker"
 )
 
 // PageInfo says where a page lies.
@@ -119,6 +120,14 @@ type Models struct {
 
 // ModelEdge is a model with its place.
 type ModelEdge struct{ page.Edge[*catalog.Model] }
+
+// Stickers is a StickerConnection.
+type Stickers struct {
+	List[*sticker.Sticker, StickerEdge]
+}
+
+// StickerEdge is a sticker with its place.
+type StickerEdge struct{ page.Edge[*sticker.Sticker] }
 
 // Of makes the connection C of a page, and passes an error on.
 func Of[C, T any, P interface {

@@ -17,6 +17,7 @@ import (
 	"parley/internal/event"
 	note1 "parley/internal/note"
 	"parley/internal/practice"
+	"parley/internal/sticker"
 	"strconv"
 	"time"
 
@@ -33,6 +34,40 @@ type AckEventsPayload struct {
 type AddDialogMessagePayload struct {
 	// The message.
 	Message *dialog.Message `json:"message"`
+}
+
+// What became of one file: one of the fields is null.
+type AddStickerResult struct {
+	// The new sticker.
+	Sticker *sticker.Sticker `json:"sticker,omitempty"`
+	// Why there is none. CONFLICT means that the name is taken, perhaps by a file before it in the same call.
+	Error *ItemError `json:"error,omitempty"`
+}
+
+// Pictures to add as stickers: at most 50, and 64 MiB together.
+type AddStickersInput struct {
+	// PNG, JPEG, WebP or GIF, each at most 8 MiB and 40 megapixels. What a file is follows from its content. Its name is the name of its sticker,
+	// without folders, at most 255 bytes. Metadata is dropped, as `uploadImage` does.
+	Files []*graphql.Upload `json:"files"`
+	// What each file shows, in their order, at most 500 characters each, or for none of them.
+	Captions []string `json:"captions,omitempty"`
+	// What else each is found by, in their order, at most 32 tags of at most 64 characters each, or for none of them.
+	Tags [][]string `json:"tags,omitempty"`
+	// Under which licence all of them may be used, at most 2000 characters.
+	Licence *string `json:"licence,omitempty"`
+	// Who may see them. Only admins add public ones.
+	Visibility media.Visibility `json:"visibility"`
+	// Makes a repeated call safe: the same files with the same words give the first one's results and cursor, and NOT_FOUND for a sticker that was deleted since.
+	// 1 to 200 bytes, kept for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What became of the files.
+type AddStickersPayload struct {
+	// One for each file, in their order.
+	Results []*AddStickerResult `json:"results"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // A recorded utterance.
@@ -114,6 +149,20 @@ type DeleteNotePayload struct {
 	// The id of the deleted note.
 	DeletedID string `json:"deletedId"`
 	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Which sticker to delete.
+type DeleteStickerInput struct {
+	// The sticker's id.
+	ID string `json:"id"`
+}
+
+// What was deleted.
+type DeleteStickerPayload struct {
+	// The id of the sticker that is gone.
+	DeletedID string `json:"deletedId"`
+	// The place in the event log before the call.
 	Cursor event.Cursor `json:"cursor"`
 }
 
@@ -403,6 +452,14 @@ type StartConversationPayload struct {
 	Conversation *gen.Conversation `json:"conversation"`
 }
 
+// The order of a list of stickers.
+type StickerOrder struct {
+	// What to sort by.
+	Field sticker.OrderField `json:"field"`
+	// Which end comes first.
+	Direction OrderDirection `json:"direction"`
+}
+
 // Events are missing before this one: read the present state again. It comes whatever the topics. It is not in the log, and its cursor may be that of an event.
 type StreamReset struct {
 	// The place from which the stream goes on.
@@ -440,6 +497,14 @@ type UpdateNotePayload struct {
 	// The note.
 	Note *gen.Note `json:"note"`
 	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// The changed sticker.
+type UpdateStickerPayload struct {
+	// The sticker.
+	Sticker *sticker.Sticker `json:"sticker"`
+	// The place in the event log before the call.
 	Cursor event.Cursor `json:"cursor"`
 }
 
@@ -878,6 +943,8 @@ const (
 	TopicDialogs Topic = "DIALOGS"
 	// The workers and their models. For ADMIN.
 	TopicModels Topic = "MODELS"
+	// Public stickers, and the viewer's own.
+	TopicStickers Topic = "STICKERS"
 )
 
 var AllTopic = []Topic{
@@ -885,11 +952,12 @@ var AllTopic = []Topic{
 	TopicNotes,
 	TopicDialogs,
 	TopicModels,
+	TopicStickers,
 }
 
 func (e Topic) IsValid() bool {
 	switch e {
-	case TopicJobs, TopicNotes, TopicDialogs, TopicModels:
+	case TopicJobs, TopicNotes, TopicDialogs, TopicModels, TopicStickers:
 		return true
 	}
 	return false

@@ -31,6 +31,7 @@ import (
 	"parley/internal/outbox"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/sticker"
 	"parley/internal/store"
 )
 
@@ -66,6 +67,7 @@ type parts struct {
 	audits   *audit.Log
 	catalog  *catalog.Service
 	media    *media.Service
+	stickers *sticker.Service
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -227,6 +229,7 @@ func (p *parts) openDomains(ctx context.Context) error {
 	}
 	p.onClose(bucket.Close)
 	p.media = media.New(p.store, p.log, p.tokens, bucket)
+	p.stickers = sticker.New(p.store, p.log, p.media)
 	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: observe})
 	return p.announce()
 }

@@ -8,8 +8,8 @@ import (
 	"parley/graph/gen"
 	"parley/internal/auth"
 	"parley/internal/domain"
+	"parley/internal/event"
 	"parley/internal/idempotency"
-	"parley/internal/sticker"
 )
 
 // announce joins what the domains of the process say of themselves, for the
@@ -31,9 +31,9 @@ func (p *parts) announce() (err error) {
 
 func (p *parts) announced() []domain.Domain {
 	return []domain.Domain{
-		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.catalog.Domain(), p.media.Domain(), sticker.Domain(), p.readers.Domain(),
+		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.catalog.Domain(), p.media.Domain(), p.stickers.Domain(), p.readers.Domain(),
 		p.idempotency(),
-		{Name: "object", Operations: map[string]auth.Access{"Query.node": auth.SignedIn, "Query.nodes": auth.SignedIn}},
+		{Name: "object", Types: []event.Type{event.ObjectChanged()}, Operations: map[string]auth.Access{"Query.node": auth.SignedIn, "Query.nodes": auth.SignedIn}},
 	}
 }
 

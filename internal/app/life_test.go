@@ -20,6 +20,7 @@ import (
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/sticker"
 	"parley/internal/testkit/dbtest"
 )
 
@@ -157,12 +158,19 @@ func (l *life) push(from int) {
 	require.NoError(l.t, err)
 }
 
-// show uploads a picture, whose pixels are everybody's and whose licence is its own.
+// show uploads a picture, whose pixels are everybody's and whose licence is its own, and adds
+// a sticker.
 func (l *life) show() {
 	_, err := l.media.Upload(l.as(auth.RoleUser), media.UploadInput{
 		File: strings.NewReader(pictureFile(l.t, 7)), Visibility: media.Public, Licence: &l.word, IdempotencyKey: &l.word,
 	})
 	require.NoError(l.t, err)
+	added, err := l.stickers.Add(l.as(auth.RoleUser), sticker.AddInput{
+		Files: []sticker.File{{Name: l.word + ".png", Content: strings.NewReader(pictureFile(l.t, 8))}}, Captions: []string{l.word}, Tags: [][]string{{l.word}},
+		Visibility: media.Private, Licence: &l.word, IdempotencyKey: &l.word,
+	})
+	require.NoError(l.t, err)
+	require.NoError(l.t, added.Results[0].Err)
 }
 
 // words are what tells that a row is about the account.

@@ -169,6 +169,12 @@ func pictured(t *testing.T, w *world) gqlclient.Vars {
 	return gqlclient.Vars{"image": w.picture(t, w.Owner, "PRIVATE", 1).ID}
 }
 
+// stuck is a private sticker of Owner.
+func stuck(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	return gqlclient.Vars{"sticker": w.sticker(t, w.Owner, "PRIVATE").ID}
+}
+
 var matrix = map[string]row{
 	"Query.apiKeys": read(`{ apiKeys { totalCount nodes { id name hint scopes createdAt expiresAt lastUsedAt revokedAt } } }`),
 	"Mutation.createApiKey": {
@@ -286,6 +292,24 @@ var matrix = map[string]row{
 	},
 	"Mutation.deleteImage": {
 		query: `mutation($image: ID!) { deleteImage(input: {id: $image}) { deletedId cursor } }`, vars: pictured,
+		owner: fine, other: "NOT_FOUND", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED",
+	},
+
+	"Query.sticker": {
+		query: `query($sticker: ID!) { sticker(id: $sticker) { id name url caption tags visibility width height licence system version createdAt updatedAt } }`, vars: stuck,
+		owner: fine, other: "NOT_FOUND", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Query.stickers": read(`{ stickers(filter: {mine: true}) { totalCount nodes { id name url } edges { cursor node { id } } pageInfo { hasNextPage } } }`),
+	"Mutation.addStickers": {
+		query:  `mutation($file: Upload!) { addStickers(input: {files: [$file]}) { results { sticker { id } error { message } } cursor } }`,
+		upload: true, picture: true, owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.updateSticker": {
+		query: `mutation($sticker: ID!) { updateSticker(input: {id: $sticker, caption: "new"}) { sticker { caption version } cursor } }`, vars: stuck,
+		owner: fine, other: "NOT_FOUND", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.deleteSticker": {
+		query: `mutation($sticker: ID!) { deleteSticker(input: {id: $sticker}) { deletedId cursor } }`, vars: stuck,
 		owner: fine, other: "NOT_FOUND", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED",
 	},
 

@@ -32,6 +32,7 @@ func TestNodeFindsEveryTypeForItsOwnerAndAdminsOnly(t *testing.T) {
 		w.Admin.Must(t, `{ auditEntries { nodes { id } } }`, nil, &audited)
 		ids["AuditEntry"] = audited.AuditEntries.Nodes[0].ID
 		ids["Model"] = w.shelve(t, "tiny")
+		ids["Sticker"] = w.sticker(t, w.Owner, "PRIVATE").ID
 		ids["Image"] = w.picture(t, w.Owner, "PRIVATE", 1).ID
 		finders := map[string][]string{"AuditEntry": {"admin"}, "Model": {"admin"}, "ApiKey": {"service", "admin"}, "Dialog": {"analyst", "service", "machine", "admin"}}
 		schema := gen.NewExecutableSchema(gen.Config{}).Schema()

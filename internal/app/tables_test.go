@@ -97,6 +97,7 @@ var impersonal = map[string]string{
 	"outbox":               "ids of runs",
 	"event_log":            "how far events are trimmed",
 	"worker_announcements": "what workers can do",
+	"sticker_sets":         "how much of the stickers that ship with parley was added",
 	"loose_objects":        "names of bytes that perhaps no picture has",
 	"schema_migrations":    "which migrations were applied",
 }

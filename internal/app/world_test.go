@@ -42,7 +42,7 @@ type world struct {
 // and value; "mode" is serve or api.
 func begin(t *testing.T, database string, o Options, settings ...string) *world {
 	t.Helper()
-	flags := map[string]string{"database-url": database, "data": t.TempDir(), "models": t.TempDir(), "listen": "127.0.0.1:0", "grace": "2s"}
+	flags := map[string]string{"database-url": database, "data": t.TempDir(), "models": t.TempDir(), "listen": "127.0.0.1:0", "grace": "2s", "demo": "off"}
 	for i := 0; i+1 < len(settings); i += 2 {
 		flags[settings[i]] = settings[i+1]
 	}

@@ -62,6 +62,8 @@ internal/job/underway.go job.underWay
 internal/live/streams.go live.load
 internal/media/address.go media.serve
 internal/media/address.go media.serve
+internal/sticker/domain.go sticker.keep
+internal/sticker/set.go sticker.fill
 `
 
 func TestEverySystemCallIsListed(t *testing.T) {

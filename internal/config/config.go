@@ -58,6 +58,9 @@ type Config struct {
 	// QueryDeadline is how long a search waits for its query's vector.
 	QueryDeadline time.Duration
 
+	// Demo tells whether serve adds the demo stickers: on or off.
+	Demo string
+
 	Introspection string
 	HTTPStatus    string
 	LogLevel      string
@@ -193,6 +196,7 @@ func (c *Config) checkWords(p *problems) {
 		p.add("worker-id", "%q has more than 64 characters, or others than letters, digits, - and _", c.WorkerID)
 	}
 	oneOf("models-load", c.ModelsLoad, "start", "use")
+	oneOf("demo", c.Demo, "on", "off")
 	oneOf("introspection", c.Introspection, "on", "off")
 	oneOf("http-status", c.HTTPStatus, "compatible", "draft")
 	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")

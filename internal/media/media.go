@@ -57,12 +57,14 @@ func (s *Service) Take(ctx context.Context, file []byte) (*Picture, error) {
 	return s.intake.Take(ctx, file)
 }
 
-// Kept is a picture whose bytes are stored and which gets its row by Add.
+// Kept is a picture whose bytes are stored and which gets its row by Add. That needs
+// Data no more: who keeps many pictures may let it go.
 type Kept struct {
 	*Picture
 	// Hash names the object.
-	Hash string
-	at   time.Time
+	Hash  string
+	bytes int64
+	at    time.Time
 }
 
 // Keep stores the bytes of a picture, outside of any transaction. Without a following
@@ -72,7 +74,7 @@ func (s *Service) Keep(ctx context.Context, p *Picture) (*Kept, error) {
 		return nil, errors.New("media: Keep inside of a transaction")
 	}
 	sum := sha256.Sum256(p.Data)
-	k := &Kept{Picture: p, Hash: hex.EncodeToString(sum[:]), at: time.Now()}
+	k := &Kept{Picture: p, Hash: hex.EncodeToString(sum[:]), bytes: int64(len(p.Data)), at: time.Now()}
 	if err := s.store.Tx(ctx, func(ctx context.Context) error { return s.loosen(ctx, k.Hash) }); err != nil {
 		return nil, err
 	}
@@ -101,7 +103,7 @@ func (s *Service) Add(ctx context.Context, k *Kept, a About) (*gen.Media, error)
 	}
 	m, err := s.store.Client(ctx).Media.Create().SetID(store.NewID(prefix)).SetNillableOwnerID(a.Owner).
 		SetVisibility(a.Visibility).SetHash(k.Hash).SetContentType(k.ContentType).SetWidth(k.Width).SetHeight(k.Height).
-		SetBytes(int64(len(k.Data))).SetNillableLicence(a.Licence).Save(ctx)
+		SetBytes(k.bytes).SetNillableLicence(a.Licence).Save(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("add a picture: %w", err)
 	}

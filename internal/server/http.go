@@ -3,7 +3,6 @@ package server
 import (
 	"net/http"
 
-	"parley/internal/apperr"
 	"parley/schema"
 )
 
@@ -25,29 +24,6 @@ func (s *Server) cors(next http.Handler) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// limitBody refuses a body that says that it is too long, and cuts off one
-// that does not say.
-func limitBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var limit int64 = maxBody
-		if mediaType(r) == "multipart/form-data" {
-			// A page of another site may send this type without asking first.
-			if r.Header.Get("Authorization") == "" && r.Header.Get("GraphQL-Require-Preflight") == "" && r.Header.Get("Apollo-Require-Preflight") == "" {
-				refuse(w, http.StatusBadRequest, apperr.New(apperr.BadInput,
-					"A multipart request needs an Authorization or a GraphQL-Require-Preflight header."))
-				return
-			}
-			limit = maxUpload
-		}
-		if r.ContentLength > limit {
-			refuse(w, http.StatusRequestEntityTooLarge, apperr.New(apperr.TooLarge, "A request has at most %d bytes.", limit))
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -1,11 +1,11 @@
 package server
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"strconv"
@@ -18,12 +18,15 @@ import (
 
 // upload takes operations with files by the GraphQL multipart request
 // convention, https://github.com/jaydenseric/graphql-multipart-request-spec:
-// the parts operations, map, then one part per file. Files are small here and
-// stay in memory; gqlgen's own transport panics on a map that does not fit.
+// the parts operations, map, then one part per file, which a spool holds. gqlgen's own
+// transport panics on a map that does not fit.
 type upload struct{ profile }
 
-// maxFiles bounds the files of one request.
-const maxFiles = 10
+// maxFiles bounds the files of one request, maxBulkFiles those of a signed-in person.
+const (
+	maxFiles     = 10
+	maxBulkFiles = 50
+)
 
 // Supports tells whether the request is one.
 func (upload) Supports(r *http.Request) bool {
@@ -33,9 +36,15 @@ func (upload) Supports(r *http.Request) bool {
 // Do answers it.
 func (u upload) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	start := graphql.Now()
-	params, err := readMultipart(r)
+	files := &spool{}
+	defer files.close()
+	params, err := readMultipart(r, files)
 	var told *apperr.Error
 	switch {
+	case errors.Is(err, errDisk):
+		slog.ErrorContext(r.Context(), "the files of a request can't be put down", "error", err)
+		refuse(w, http.StatusServiceUnavailable, apperr.New(apperr.Unavailable, "The files can't be taken right now: try again."))
+		return
 	case errors.As(err, &told):
 		u.refuse(w, r, malformed, told)
 		return
@@ -48,7 +57,7 @@ func (u upload) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	u.answer(w, r, exec, params)
 }
 
-func readMultipart(r *http.Request) (*graphql.RawParams, error) {
+func readMultipart(r *http.Request, files *spool) (*graphql.RawParams, error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return nil, err
@@ -61,8 +70,8 @@ func readMultipart(r *http.Request) (*graphql.RawParams, error) {
 	if err := readField(parts, "map", &places); err != nil {
 		return nil, err
 	}
-	if len(places) > maxFiles {
-		return nil, apperr.New(apperr.BadInput, "A request has at most %d files.", maxFiles)
+	if most := mostFiles(r.Context()); len(places) > most {
+		return nil, apperr.New(apperr.BadInput, "A request has at most %d files.", most)
 	}
 	for len(places) > 0 {
 		part, err := parts.NextPart()
@@ -71,13 +80,13 @@ func readMultipart(r *http.Request) (*graphql.RawParams, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		data, err := io.ReadAll(part)
+		content, err := files.add(part)
 		if err != nil {
 			return nil, err
 		}
 		for _, place := range places[part.FormName()] {
 			file := graphql.Upload{
-				File: bytes.NewReader(data), Size: int64(len(data)),
+				File: content.open(), Size: content.size,
 				Filename: part.FileName(), ContentType: part.Header.Get("Content-Type"),
 			}
 			if err := put(params, place, file); err != nil {

@@ -32,8 +32,6 @@ import (
 
 // Limits of a request.
 const (
-	maxBody   = 1 << 20
-	maxUpload = 9 << 20 // a picture of media.MaxBytes, and what comes with it
 	maxTokens = 15_000
 	// maxFields bounds the fields that a document spells out.
 	maxFields = 1000
@@ -91,6 +89,7 @@ type Server struct {
 	http     *http.Server
 	// draining is set once the server is about to end.
 	draining atomic.Bool
+	bulk     bulk
 	// Sockets is the websocket transport; it drains before the server stops.
 	Sockets *ws.Transport
 	// Streams is the transport of server-sent events; it drains like Sockets.
@@ -111,7 +110,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
 	s.Sockets, s.Streams = s.newSockets(), s.newStreams()
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", s.cors(limitBody(s.authenticate(s.graphql()))))
+	mux.Handle("/graphql", s.cors(s.authenticate(s.limitBody(s.graphql()))))
 	for _, format := range []dialog.Format{dialog.CSV, dialog.JSONL} {
 		mux.Handle("GET /export/dialogs."+string(format), s.cors(s.authenticate(s.export(format))))
 	}

@@ -1,5 +1,5 @@
-// Package sticker is the domain of stickers. So far it counts digits, as the system before
-// parley did.
+// Package sticker keeps stickers: pictures with names, captions and tags. It also counts
+// digits, as the system before parley did.
 package sticker
 
 import (

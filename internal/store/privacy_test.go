@@ -122,6 +122,9 @@ func entities() map[string]entity {
 			return "sticker_1", c.Sticker.Create().SetID("sticker_1").SetOwnerID(owner).SetVisibility("PRIVATE").SetScope(owner).SetName("a.png").
 				SetNameKey([]byte("a.png")).SetTags([]string{}).SetMediaID("media_1").Exec(ctx)
 		}, owned, "SetCaption", "x"}, // public ones: internal/sticker
+		"StickerSet": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "set", c.StickerSet.Create().SetID("set").Exec(ctx)
+		}, systemOnly, "SetDone", 9},
 		"LooseObject": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "h", c.LooseObject.Create().SetID("h").Exec(ctx)
 		}, systemOnly, "SetSince", now.Add(time.Hour)},

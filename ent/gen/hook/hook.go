@@ -308,6 +308,18 @@ func (f StickerFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, err
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.StickerMutation", m)
 }
 
+// The StickerSetFunc type is an adapter to allow the use of ordinary
+// function as StickerSet mutator.
+type StickerSetFunc func(context.Context, *gen.StickerSetMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f StickerSetFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.StickerSetMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.StickerSetMutation", m)
+}
+
 // The StreamPositionFunc type is an adapter to allow the use of ordinary
 // function as StreamPosition mutator.
 type StreamPositionFunc func(context.Context, *gen.StreamPositionMutation) (gen.Value, error)

@@ -798,6 +798,17 @@ var (
 			},
 		},
 	}
+	// StickerSetsColumns holds the columns for the "sticker_sets" table.
+	StickerSetsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "done", Type: field.TypeInt, Default: 0},
+	}
+	// StickerSetsTable holds the schema information for the "sticker_sets" table.
+	StickerSetsTable = &schema.Table{
+		Name:       "sticker_sets",
+		Columns:    StickerSetsColumns,
+		PrimaryKey: []*schema.Column{StickerSetsColumns[0]},
+	}
 	// StreamPositionsColumns holds the columns for the "stream_positions" table.
 	StreamPositionsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeInt64, Increment: true},
@@ -958,6 +969,7 @@ var (
 		RunsTable,
 		SearchIndexesTable,
 		StickersTable,
+		StickerSetsTable,
 		StreamPositionsTable,
 		TranslationsTable,
 		UsersTable,
@@ -1042,6 +1054,9 @@ func init() {
 	}
 	StickersTable.Annotation = &entsql.Annotation{
 		Table: "stickers",
+	}
+	StickerSetsTable.Annotation = &entsql.Annotation{
+		Table: "sticker_sets",
 	}
 	StreamPositionsTable.Annotation = &entsql.Annotation{
 		Table: "stream_positions",

@@ -81,6 +81,9 @@ type SearchIndex func(*sql.Selector)
 // Sticker is the predicate function for sticker builders.
 type Sticker func(*sql.Selector)
 
+// StickerSet is the predicate function for stickerset builders.
+type StickerSet func(*sql.Selector)
+
 // StreamPosition is the predicate function for streamposition builders.
 type StreamPosition func(*sql.Selector)
 

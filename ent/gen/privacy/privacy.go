@@ -711,6 +711,30 @@ func (f StickerMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutatio
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.StickerMutation", m)
 }
 
+// The StickerSetQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type StickerSetQueryRuleFunc func(context.Context, *gen.StickerSetQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f StickerSetQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.StickerSetQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.StickerSetQuery", q)
+}
+
+// The StickerSetMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type StickerSetMutationRuleFunc func(context.Context, *gen.StickerSetMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f StickerSetMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.StickerSetMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.StickerSetMutation", m)
+}
+
 // The StreamPositionQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type StreamPositionQueryRuleFunc func(context.Context, *gen.StreamPositionQuery) error
@@ -916,6 +940,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.StickerQuery:
 		return q.Filter(), nil
+	case *gen.StickerSetQuery:
+		return q.Filter(), nil
 	case *gen.StreamPositionQuery:
 		return q.Filter(), nil
 	case *gen.TranslationQuery:
@@ -982,6 +1008,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.SearchIndexMutation:
 		return m.Filter(), nil
 	case *gen.StickerMutation:
+		return m.Filter(), nil
+	case *gen.StickerSetMutation:
 		return m.Filter(), nil
 	case *gen.StreamPositionMutation:
 		return m.Filter(), nil

@@ -29,6 +29,7 @@ import (
 	"parley/ent/gen/run"
 	"parley/ent/gen/searchindex"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
@@ -1093,6 +1094,42 @@ func init() {
 	// sticker.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	sticker.IDValidator = func() func(string) error {
 		validators := stickerDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	stickersetMixin := schema.StickerSet{}.Mixin()
+	stickerset.Policy = privacy.NewPolicies(schema.StickerSet{})
+	stickerset.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := stickerset.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	stickersetMixinFields0 := stickersetMixin[0].Fields()
+	_ = stickersetMixinFields0
+	stickersetFields := schema.StickerSet{}.Fields()
+	_ = stickersetFields
+	// stickersetDescDone is the schema descriptor for done field.
+	stickersetDescDone := stickersetFields[0].Descriptor()
+	// stickerset.DefaultDone holds the default value on creation for the done field.
+	stickerset.DefaultDone = stickersetDescDone.Default.(int)
+	// stickersetDescID is the schema descriptor for id field.
+	stickersetDescID := stickersetMixinFields0[0].Descriptor()
+	// stickerset.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	stickerset.IDValidator = func() func(string) error {
+		validators := stickersetDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
