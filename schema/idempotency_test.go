@@ -20,6 +20,8 @@ var keyless = map[string]string{
 	"revokeApiKey":   "a key is revoked once, the second call changes nothing",
 	"updateNote":     "sets what may be set already, and refuses another version than expectedVersion",
 	"deleteNote":     "a note is deleted once, the second call is NOT_FOUND",
+	"updateSticker":  "sets what may be set already, and refuses another version than expectedVersion",
+	"deleteSticker":  "a sticker is deleted once, the second call is NOT_FOUND",
 	"deleteImage":    "a picture is deleted once, the second call is NOT_FOUND",
 	"cancelJob":      "a job ends once, the second call changes nothing",
 	"retryJob":       "makes no job: it opens one that had ended, and one that is open is CONFLICT",

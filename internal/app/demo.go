@@ -16,19 +16,18 @@ const demoPause = time.Minute
 // fillDemo adds the demo stickers that were not added yet, beside everything else, and
 // then has nothing to do until ctx ends.
 func (p *parts) fillDemo(ctx context.Context) error {
-	for {
-		_, err := p.stickers.Fill(ctx, demo.Name, demo.Stickers())
-		if err == nil || ctx.Err() != nil {
+	for ctx.Err() == nil {
+		if _, err := p.stickers.Fill(ctx, demo.Name, demo.Stickers()); err == nil {
 			<-ctx.Done()
-			return nil
-		}
-		slog.Warn("the demo stickers could not be added, they are tried again", "after", demoPause, "error", err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(demoPause):
+		} else if ctx.Err() == nil {
+			slog.Warn("the demo stickers could not be added, they are tried again", "after", demoPause, "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(demoPause):
+			}
 		}
 	}
+	return nil
 }
 
 // SeedStickers adds the demo stickers to the database and the media store of the settings,
