@@ -31,6 +31,6 @@ func open(t testing.TB, cfg pgvector.Config) *pgvector.Index {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	vectortest.Run(t, func(t *testing.T, dimension int) vectortest.Subject {
-		return vectortest.Subject{Index: open(t, pgvector.Config{Dimension: dimension, Neighbours: 12, Building: 40}), Recall: 0.98}
+		return vectortest.Subject{Index: open(t, pgvector.Config{Dimension: dimension, Neighbours: 16, Building: 64}), Recall: 0.98}
 	})
 }

@@ -7,13 +7,15 @@ import (
 
 // What is formatted into these is the quoted name of the table.
 const (
-	// lockPreparing waits for others that open an index of any name, since the
-	// extension is one for all. The number stands for nothing.
-	lockPreparing = `SELECT pg_advisory_xact_lock(7202611290320)`
+	// lockCreating is for indexes of all names, since the extension is one for all.
+	// The number stands for nothing.
+	lockCreating = `SELECT pg_advisory_xact_lock(7202611290320)`
 
 	extensionVersions = `SELECT
 		(SELECT extversion FROM pg_extension WHERE extname = 'vector'),
 		(SELECT default_version FROM pg_available_extensions WHERE name = 'vector')`
+
+	areThere = `SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS name`
 
 	dimensionOf = `SELECT atttypmod FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'unit'`
 

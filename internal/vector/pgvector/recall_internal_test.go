@@ -28,7 +28,7 @@ const (
 func many(t *testing.T) (*Index, *vector.Exact, []vector.Row) {
 	t.Helper()
 	x, err := Open(t.Context(), Config{
-		DB: testkit.PGVector(t), Name: strings.ToLower("test_" + rand.Text()), Dimension: manyWide, Neighbours: 12, Building: 40, BuildingMemory: 64,
+		DB: testkit.PGVector(t), Name: strings.ToLower("test_" + rand.Text()), Dimension: manyWide, Neighbours: 16, Building: 64, BuildingMemory: 64,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, x.Drop(context.WithoutCancel(t.Context()))) })
@@ -117,6 +117,24 @@ func TestManyRows(t *testing.T) {
 			q.After = &hits[len(hits)-1]
 		}
 	})
+	// The planner still expects many rows, and the graph still leads through those
+	// that are gone.
+	t.Run("what is left of many rows is found", func(t *testing.T) {
+		var gone []string
+		for _, r := range rows[20:] {
+			gone = append(gone, r.ID)
+		}
+		require.NoError(t, x.Delete(t.Context(), gone...))
+		require.NoError(t, exact.Delete(t.Context(), gone...))
+		for _, k := range []int{1, 19, 20, 21} {
+			q := vector.Query{Vector: rows[40].Vector, K: k}
+			hits, err := x.Search(t.Context(), q)
+			require.NoError(t, err)
+			want, err := exact.Search(t.Context(), q)
+			require.NoError(t, err)
+			require.Equal(t, want, hits)
+		}
+	})
 }
 
 // settings are those that a search changes, as the next caller of the pool has them.
@@ -132,7 +150,7 @@ func begin(t *testing.T, x *Index, q vector.Query) *search {
 	t.Helper()
 	tx, err := x.cfg.DB.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	require.NoError(t, err)
-	return &search{Index: x, tx: tx, query: q, unit: vector.Unit(q.Vector), filter: q.Filter}
+	return &search{Index: x, tx: tx, query: q, unit: vector.Unit(q.Vector), filter: q.Filter, share: 1}
 }
 
 // plan gives how PostgreSQL reads a window.

@@ -37,6 +37,8 @@ type search struct {
 	unit  []float32
 	// filter has only labels that rows can have, and no empty clause.
 	filter vector.Filter
+	// share is about which part of all rows the filter keeps.
+	share float64
 }
 
 // Search implements vector.Index. Hits are found by the graph, or by comparing
@@ -59,7 +61,7 @@ func (x *Index) Search(ctx context.Context, q vector.Query) ([]vector.Hit, error
 		return nil, fmt.Errorf("search the index %s: begin: %w", x.cfg.Name, err)
 	}
 	defer tx.Rollback()
-	s := &search{Index: x, tx: tx, query: q, unit: vector.Unit(q.Vector), filter: filter}
+	s := &search{Index: x, tx: tx, query: q, unit: vector.Unit(q.Vector), filter: filter, share: 1}
 	hits, err := s.run(ctx)
 	if err == nil {
 		err = tx.Commit()
@@ -116,8 +118,12 @@ func (s *search) useGraph(ctx context.Context) (bool, error) {
 	}
 	kept := conditionOf(s.filter, 0)
 	expected, err := s.expected(ctx, kept)
-	if err != nil || expected > 2*float64(few) {
-		return true, err
+	if err != nil {
+		return false, err
+	}
+	s.share = min(1, max(expected, float64(few))/all)
+	if expected > 2*float64(few) {
+		return true, nil
 	}
 	n := 0
 	err = s.tx.QueryRowContext(ctx, countKept(s.table, kept), append(slices.Clone(kept.values), few+1)...).Scan(&n)
@@ -195,7 +201,8 @@ func (s *search) beyond(rows []found, hits []vector.Hit) bool {
 func (s *search) set(ctx context.Context, graph bool, limit int) error {
 	statement, values := exactSettings, []any(nil)
 	if graph {
-		candidates := min(mostSearching, max(s.cfg.Searching, 2*limit))
+		// As many of them as without a filter are to be rows that it keeps.
+		candidates := min(mostSearching, max(int(float64(s.cfg.Searching)/s.share), 2*limit))
 		if s.query.After != nil {
 			// How far the page lies behind the first one isn't known, and a scan that
 			// goes on behind its first candidates misses more.

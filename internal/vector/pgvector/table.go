@@ -6,13 +6,33 @@ import (
 	"fmt"
 )
 
-// prepare makes what the index needs, one caller at a time: two that create the
-// same thing IF NOT EXISTS at once fail.
+// prepare makes what the index needs, and looks whether what is there fits.
 func (x *Index) prepare(ctx context.Context, tx *sql.Tx) error {
-	if _, err := tx.ExecContext(ctx, lockPreparing); err != nil {
-		return fmt.Errorf("lock: %w", err)
-	}
 	if err := extend(ctx, tx); err != nil {
+		return err
+	}
+	// CREATE INDEX waits for who changes the table, even where it has nothing to do.
+	there := false
+	if err := tx.QueryRowContext(ctx, areThere, []string{x.table, x.labels, x.graph}).Scan(&there); err != nil {
+		return fmt.Errorf("look for its table: %w", err)
+	}
+	if !there {
+		if err := x.create(ctx, tx); err != nil {
+			return err
+		}
+	}
+	dimension := 0
+	if err := tx.QueryRowContext(ctx, dimensionOf, x.table).Scan(&dimension); err != nil {
+		return fmt.Errorf("read its dimension: %w", err)
+	}
+	if dimension != x.cfg.Dimension {
+		return fmt.Errorf("it has vectors of %d numbers, %d were wanted", dimension, x.cfg.Dimension)
+	}
+	return nil
+}
+
+func (x *Index) create(ctx context.Context, tx *sql.Tx) error {
+	if err := lock(ctx, tx); err != nil {
 		return err
 	}
 	for _, statement := range []string{
@@ -26,12 +46,14 @@ func (x *Index) prepare(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("make its table: %w", err)
 		}
 	}
-	dimension := 0
-	if err := tx.QueryRowContext(ctx, dimensionOf, x.table).Scan(&dimension); err != nil {
-		return fmt.Errorf("read its dimension: %w", err)
-	}
-	if dimension != x.cfg.Dimension {
-		return fmt.Errorf("it has vectors of %d numbers, %d were wanted", dimension, x.cfg.Dimension)
+	return nil
+}
+
+// lock lets one caller at a time create things, until the end of its transaction:
+// of two that create the same IF NOT EXISTS at once, one fails.
+func lock(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, lockCreating); err != nil {
+		return fmt.Errorf("lock: %w", err)
 	}
 	return nil
 }
@@ -61,6 +83,9 @@ func extend(ctx context.Context, tx *sql.Tx) error {
 	}
 	if installed.Valid {
 		return nil
+	}
+	if err := lock(ctx, tx); err != nil {
+		return err
 	}
 	if _, err := tx.ExecContext(ctx, "CREATE EXTENSION IF NOT EXISTS vector"); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoExtension, err)
