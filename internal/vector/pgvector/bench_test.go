@@ -50,7 +50,7 @@ func compareForms(b *testing.B, size int) {
 	}
 	exact, err := vector.New(vector.Config{Dimension: benchDimension})
 	require.NoError(b, err)
-	defer exact.Close()
+	defer func() { require.NoError(b, exact.Close()) }()
 	for part := range slices.Chunk(rows, 5000) {
 		require.NoError(b, exact.Put(b.Context(), part...))
 	}
