@@ -16,7 +16,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 
 # Folders whose npm parts the tests use. Each has a committed package-lock.json.
-NPM_DIRS := $(patsubst %/package-lock.json,%,$(wildcard package-lock.json clients/*/package-lock.json clients/*/*/package-lock.json))
+NPM_DIRS := $(patsubst %/package-lock.json,%,$(wildcard package-lock.json clients/*/package-lock.json clients/*/*/package-lock.json internal/testkit/*/package-lock.json))
 NPM_DIRS := $(patsubst package-lock.json,.,$(NPM_DIRS))
 
 GO_TEST := go test -race -timeout 20m

@@ -46,6 +46,8 @@ var figures = []figure{
 	{"docs/architecture.md", "| `Dialog.messages` | 1,000,", 1000, "internal/dialog", "MaxMessages"},
 	{"docs/architecture.md", "| `AuditEntry.dialogIds` | 1,000;", 1000, "internal/audit", "most"},
 	{"docs/architecture.md", "| `EventBatch.events` | 100 |", 100, "internal/live", "maxBatch"},
+	{"docs/architecture.md", "the filter keeps more than 5,000 rows", 5000, "internal/vector/pgvector", "fewRows"},
+	{"docs/architecture.md", "and twenty for each hit that is wanted", 20, "internal/vector/pgvector", "fewEach"},
 	{"docs/architecture.md", "in one answer have at most 32 MiB", 32 * mib, "graph", "maxTexts"},
 
 	{"docs/live.md", "A name is forgotten 90 days after its last use", 90 * day, "internal/resume", "cfg.KeepKeys"},

@@ -42,6 +42,14 @@ func TestPostgresServerKeepsWhatWasCommittedBeforeAKill(t *testing.T) {
 	require.NoError(t, onPostgres(server.URL, "SELECT id FROM kept"))
 }
 
+func TestPGVectorHasTheExtension(t *testing.T) {
+	t.Parallel()
+	var version string
+	require.NoError(t, PGVector(t).QueryRowContext(t.Context(),
+		"SELECT default_version FROM pg_available_extensions WHERE name = 'vector'").Scan(&version))
+	require.GreaterOrEqual(t, version, "0.8")
+}
+
 func TestRedisDatabasesAreSeparate(t *testing.T) {
 	t.Parallel()
 	for range 2 {

@@ -186,7 +186,7 @@ func lastOfEach(rows []Row) []Row {
 // Delete implements Index.
 func (x *Exact) Delete(ctx context.Context, ids ...string) error {
 	for _, id := range ids {
-		if err := checkID(id); err != nil {
+		if err := CheckID(id); err != nil {
 			return err
 		}
 	}

@@ -175,7 +175,7 @@ func (s *search) rank() ([]Hit, error) {
 		if err != nil {
 			return nil, err
 		}
-		h := hit{id: b.id(c.at.row()), score: cosine(s.probe.unit, v)}
+		h := hit{id: b.id(c.at.row()), score: Cosine(s.probe.unit, v)}
 		if s.counts(h) {
 			best.add(h.score)
 			hits = append(hits, h)

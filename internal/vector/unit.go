@@ -10,6 +10,13 @@ const lengthError = 1e-6
 // overflow nor vanish in float64.
 func length(v []float32) float64 { return math.Sqrt(product(v, v)) }
 
+// Unit gives a vector of length 1 and the same direction, as indexes store it.
+func Unit(v []float32) []float32 {
+	into := make([]float32, len(v))
+	unit(into, v)
+	return into
+}
+
 // unit writes a vector of length 1 and the same direction.
 func unit(into, v []float32) {
 	l := length(v)
@@ -39,6 +46,6 @@ func product(v, w []float32) float64 {
 	return (a + b) + (c + d)
 }
 
-// cosine is the score of two stored vectors: their product, which rounding may
-// have taken beyond 1.
-func cosine(v, w []float32) float64 { return max(-1, min(1, product(v, w))) }
+// Cosine is the score of two stored vectors of equal length: their product in
+// float64, which rounding may have taken beyond 1. It is the same on all machines.
+func Cosine(v, w []float32) float64 { return max(-1, min(1, product(v, w))) }

@@ -107,7 +107,7 @@ func (h Hit) Before(other Hit) bool {
 
 // Check refuses a row that no index of the dimension takes.
 func (r Row) Check(dimension int) error {
-	if err := checkID(r.ID); err != nil {
+	if err := CheckID(r.ID); err != nil {
 		return err
 	}
 	if len(r.Labels) > MaxLabels {
@@ -146,7 +146,8 @@ func (q Query) Check(dimension int) error {
 	return checkVector(q.Vector, dimension)
 }
 
-func checkID(id string) error {
+// CheckID refuses what no row has as its id.
+func CheckID(id string) error {
 	if id == "" || len(id) > MaxID {
 		return invalidf("an id of %d bytes, 1 to %d are allowed", len(id), MaxID)
 	}
