@@ -124,10 +124,13 @@ func (s *Service) settle(ctx context.Context, all []outcome) error {
 	return err
 }
 
-// renew says that vectors are those of a newer version as well.
+// renew says that vectors are those of a newer version as well, also those that jobs make.
 func (s *Service) renew(ctx context.Context, version int64, ids []int64) error {
 	condition, arg := store.Among(s.store, "id", ids)
-	if _, err := s.store.Exec(ctx, "UPDATE embeddings SET version = ? WHERE vector IS NOT NULL AND "+condition, version, arg); err != nil {
+	_, err := s.store.Exec(ctx, `UPDATE embeddings SET job_version = ?,
+		version = CASE WHEN job_id IS NULL AND retry_at IS NULL AND vector IS NOT NULL AND content = job_content THEN ? ELSE version END
+		WHERE `+condition, version, version, arg)
+	if err != nil {
 		return fmt.Errorf("renew embeddings: %w", err)
 	}
 	return nil
