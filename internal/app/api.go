@@ -64,6 +64,7 @@ func (p *parts) run(ctx context.Context, o Options) error {
 	relay := p.relay()
 	group.Add("relay", relay)
 	group.Add("live hub", p.hub)
+	p.addIndexing(&group)
 	group.Add("janitor", &store.Janitor{Store: p.store})
 	if p.mode == Serve {
 		stop, err := p.addWorker(ctx, &group, relay, o.Handlers)

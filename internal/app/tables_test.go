@@ -97,6 +97,8 @@ var impersonal = map[string]string{
 	"outbox":               "ids of runs",
 	"event_log":            "how far events are trimmed",
 	"worker_announcements": "what workers can do",
+	"search_indexes":       "which models the vectors are of",
+	"embeddings":           "vectors by the ids of objects, with which they are deleted",
 	"loose_objects":        "names of bytes that perhaps no picture has",
 	"schema_migrations":    "which migrations were applied",
 }
