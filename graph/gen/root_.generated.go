@@ -39,6 +39,8 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Note() NoteResolver
 	Query() QueryResolver
+	SearchIndex() SearchIndexResolver
+	SearchIndexChanged() SearchIndexChangedResolver
 	Subscription() SubscriptionResolver
 	Translation() TranslationResolver
 	Utterance() UtteranceResolver
@@ -181,6 +183,11 @@ type ComplexityRoot struct {
 	}
 
 	DeleteNotePayload struct {
+		Cursor    func(childComplexity int) int
+		DeletedID func(childComplexity int) int
+	}
+
+	DeleteSearchIndexPayload struct {
 		Cursor    func(childComplexity int) int
 		DeletedID func(childComplexity int) int
 	}
@@ -405,37 +412,40 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		AckEvents         func(childComplexity int, input resume.AckInput) int
-		AddDialogMessage  func(childComplexity int, input dialog.MessageInput) int
-		AddUtterance      func(childComplexity int, input practice.UtteranceInput) int
-		AddUtterances     func(childComplexity int, input model.AddUtterancesInput) int
-		CancelJob         func(childComplexity int, input model.CancelJobInput) int
-		CreateAPIKey      func(childComplexity int, input account.CreateKeyInput) int
-		CreateNote        func(childComplexity int, input note.CreateNoteInput) int
-		DeleteImage       func(childComplexity int, input model.DeleteImageInput) int
-		DeleteNote        func(childComplexity int, input model.DeleteNoteInput) int
-		EraseCustomer     func(childComplexity int, input dialog.EraseInput) int
-		ImportNote        func(childComplexity int, input model.ImportNoteInput) int
-		PullModel         func(childComplexity int, input catalog.PullModelInput) int
-		PushDialog        func(childComplexity int, input dialog.PushInput) int
-		PushDialogs       func(childComplexity int, input model.PushDialogsInput) int
-		Reauthenticate    func(childComplexity int, input model.ReauthenticateInput) int
-		RecordErrors      func(childComplexity int, input model.RecordErrorsInput) int
-		Refresh           func(childComplexity int, input account.RefreshInput) int
-		RemoveModel       func(childComplexity int, input catalog.RemoveModelInput) int
-		RetryJob          func(childComplexity int, input model.RetryJobInput) int
-		RevokeAPIKey      func(childComplexity int, input model.RevokeAPIKeyInput) int
-		SetConsent        func(childComplexity int, input dialog.ConsentInput) int
-		SetGlossary       func(childComplexity int, input note.SetGlossaryInput) int
-		SetRole           func(childComplexity int, input model.SetRoleInput) int
-		SignIn            func(childComplexity int, input account.SignInInput) int
-		SignOut           func(childComplexity int, input *model.SignOutInput) int
-		SignUp            func(childComplexity int, input account.SignUpInput) int
-		StartConversation func(childComplexity int, input practice.StartInput) int
-		TranslateNote     func(childComplexity int, input note.TranslateNoteInput) int
-		TranslateNotes    func(childComplexity int, input note.TranslateNotesInput) int
-		UpdateNote        func(childComplexity int, input note.UpdateNoteInput) int
-		UploadImage       func(childComplexity int, input model.UploadImageInput) int
+		AckEvents          func(childComplexity int, input resume.AckInput) int
+		AddDialogMessage   func(childComplexity int, input dialog.MessageInput) int
+		AddUtterance       func(childComplexity int, input practice.UtteranceInput) int
+		AddUtterances      func(childComplexity int, input model.AddUtterancesInput) int
+		CancelJob          func(childComplexity int, input model.CancelJobInput) int
+		CreateAPIKey       func(childComplexity int, input account.CreateKeyInput) int
+		CreateNote         func(childComplexity int, input note.CreateNoteInput) int
+		DeleteImage        func(childComplexity int, input model.DeleteImageInput) int
+		DeleteNote         func(childComplexity int, input model.DeleteNoteInput) int
+		DeleteSearchIndex  func(childComplexity int, input model.DeleteSearchIndexInput) int
+		EraseCustomer      func(childComplexity int, input dialog.EraseInput) int
+		ImportNote         func(childComplexity int, input model.ImportNoteInput) int
+		PullModel          func(childComplexity int, input catalog.PullModelInput) int
+		PushDialog         func(childComplexity int, input dialog.PushInput) int
+		PushDialogs        func(childComplexity int, input model.PushDialogsInput) int
+		Reauthenticate     func(childComplexity int, input model.ReauthenticateInput) int
+		RebuildSearchIndex func(childComplexity int, input model.RebuildSearchIndexInput) int
+		RecordErrors       func(childComplexity int, input model.RecordErrorsInput) int
+		Refresh            func(childComplexity int, input account.RefreshInput) int
+		RemoveModel        func(childComplexity int, input catalog.RemoveModelInput) int
+		RetryJob           func(childComplexity int, input model.RetryJobInput) int
+		RevokeAPIKey       func(childComplexity int, input model.RevokeAPIKeyInput) int
+		SetConsent         func(childComplexity int, input dialog.ConsentInput) int
+		SetGlossary        func(childComplexity int, input note.SetGlossaryInput) int
+		SetRole            func(childComplexity int, input model.SetRoleInput) int
+		SignIn             func(childComplexity int, input account.SignInInput) int
+		SignOut            func(childComplexity int, input *model.SignOutInput) int
+		SignUp             func(childComplexity int, input account.SignUpInput) int
+		StartConversation  func(childComplexity int, input practice.StartInput) int
+		SwitchSearchIndex  func(childComplexity int, input model.SwitchSearchIndexInput) int
+		TranslateNote      func(childComplexity int, input note.TranslateNoteInput) int
+		TranslateNotes     func(childComplexity int, input note.TranslateNotesInput) int
+		UpdateNote         func(childComplexity int, input note.UpdateNoteInput) int
+		UploadImage        func(childComplexity int, input model.UploadImageInput) int
 	}
 
 	Note struct {
@@ -526,11 +536,17 @@ type ComplexityRoot struct {
 		Note             func(childComplexity int, id string) int
 		NoteStats        func(childComplexity int) int
 		Notes            func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
+		SearchIndexes    func(childComplexity int) int
 		Viewer           func(childComplexity int) int
 	}
 
 	ReauthenticatePayload struct {
 		ExpiresAt func(childComplexity int) int
+	}
+
+	RebuildSearchIndexPayload struct {
+		Cursor      func(childComplexity int) int
+		SearchIndex func(childComplexity int) int
 	}
 
 	RecordErrorResult struct {
@@ -562,6 +578,53 @@ type ComplexityRoot struct {
 
 	RevokeApiKeyPayload struct {
 		APIKey func(childComplexity int) int
+	}
+
+	SearchIndex struct {
+		ActivatedAt func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		Digest      func(childComplexity int) int
+		Dimensions  func(childComplexity int) int
+		Done        func(childComplexity int) int
+		Failed      func(childComplexity int) int
+		Failures    func(childComplexity int, first int) int
+		ID          func(childComplexity int) int
+		Model       func(childComplexity int) int
+		ReadyAt     func(childComplexity int) int
+		Report      func(childComplexity int) int
+		State       func(childComplexity int) int
+		Total       func(childComplexity int) int
+	}
+
+	SearchIndexChange struct {
+		Overlap func(childComplexity int) int
+		Query   func(childComplexity int) int
+	}
+
+	SearchIndexChanged struct {
+		At            func(childComplexity int) int
+		Cursor        func(childComplexity int) int
+		SearchIndex   func(childComplexity int) int
+		SearchIndexID func(childComplexity int) int
+	}
+
+	SearchIndexFailure struct {
+		Message  func(childComplexity int) int
+		ObjectID func(childComplexity int) int
+		Side     func(childComplexity int) int
+	}
+
+	SearchIndexReport struct {
+		Changes      func(childComplexity int) int
+		ComparedWith func(childComplexity int) int
+		CountIn      func(childComplexity int) int
+		CountOut     func(childComplexity int) int
+		Failed       func(childComplexity int) int
+		Judged       func(childComplexity int) int
+		NdcgAfter    func(childComplexity int) int
+		NdcgBefore   func(childComplexity int) int
+		Overlap      func(childComplexity int) int
+		Queries      func(childComplexity int) int
 	}
 
 	SessionExpiring struct {
@@ -618,6 +681,11 @@ type ComplexityRoot struct {
 		Events       func(childComplexity int, after *event.Cursor, topics []model.Topic, resumeKey *string) int
 		Job          func(childComplexity int, id string) int
 		Translations func(childComplexity int, noteID string, after *event.Cursor) int
+	}
+
+	SwitchSearchIndexPayload struct {
+		Cursor      func(childComplexity int) int
+		SearchIndex func(childComplexity int) int
 	}
 
 	TranslateNotePayload struct {
@@ -1170,6 +1238,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteNotePayload.DeletedID(childComplexity), true
+
+	case "DeleteSearchIndexPayload.cursor":
+		if e.ComplexityRoot.DeleteSearchIndexPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteSearchIndexPayload.Cursor(childComplexity), true
+	case "DeleteSearchIndexPayload.deletedId":
+		if e.ComplexityRoot.DeleteSearchIndexPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteSearchIndexPayload.DeletedID(childComplexity), true
 
 	case "Dialog.approved":
 		if e.ComplexityRoot.Dialog.Approved == nil {
@@ -2091,6 +2172,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteNote(childComplexity, args["input"].(model.DeleteNoteInput)), true
+	case "Mutation.deleteSearchIndex":
+		if e.ComplexityRoot.Mutation.DeleteSearchIndex == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteSearchIndex_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteSearchIndex(childComplexity, args["input"].(model.DeleteSearchIndexInput)), true
 	case "Mutation.eraseCustomer":
 		if e.ComplexityRoot.Mutation.EraseCustomer == nil {
 			break
@@ -2157,6 +2249,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Reauthenticate(childComplexity, args["input"].(model.ReauthenticateInput)), true
+	case "Mutation.rebuildSearchIndex":
+		if e.ComplexityRoot.Mutation.RebuildSearchIndex == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rebuildSearchIndex_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RebuildSearchIndex(childComplexity, args["input"].(model.RebuildSearchIndexInput)), true
 	case "Mutation.recordErrors":
 		if e.ComplexityRoot.Mutation.RecordErrors == nil {
 			break
@@ -2289,6 +2392,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StartConversation(childComplexity, args["input"].(practice.StartInput)), true
+	case "Mutation.switchSearchIndex":
+		if e.ComplexityRoot.Mutation.SwitchSearchIndex == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_switchSearchIndex_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SwitchSearchIndex(childComplexity, args["input"].(model.SwitchSearchIndexInput)), true
 	case "Mutation.translateNote":
 		if e.ComplexityRoot.Mutation.TranslateNote == nil {
 			break
@@ -2792,6 +2906,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Notes(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*note.Filter), args["orderBy"].(*model.NoteOrder)), true
+	case "Query.searchIndexes":
+		if e.ComplexityRoot.Query.SearchIndexes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.SearchIndexes(childComplexity), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -2805,6 +2925,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ReauthenticatePayload.ExpiresAt(childComplexity), true
+
+	case "RebuildSearchIndexPayload.cursor":
+		if e.ComplexityRoot.RebuildSearchIndexPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RebuildSearchIndexPayload.Cursor(childComplexity), true
+	case "RebuildSearchIndexPayload.searchIndex":
+		if e.ComplexityRoot.RebuildSearchIndexPayload.SearchIndex == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RebuildSearchIndexPayload.SearchIndex(childComplexity), true
 
 	case "RecordErrorResult.error":
 		if e.ComplexityRoot.RecordErrorResult.Error == nil {
@@ -2889,6 +3022,208 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RevokeApiKeyPayload.APIKey(childComplexity), true
+
+	case "SearchIndex.activatedAt":
+		if e.ComplexityRoot.SearchIndex.ActivatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.ActivatedAt(childComplexity), true
+	case "SearchIndex.createdAt":
+		if e.ComplexityRoot.SearchIndex.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.CreatedAt(childComplexity), true
+	case "SearchIndex.digest":
+		if e.ComplexityRoot.SearchIndex.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Digest(childComplexity), true
+	case "SearchIndex.dimensions":
+		if e.ComplexityRoot.SearchIndex.Dimensions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Dimensions(childComplexity), true
+	case "SearchIndex.done":
+		if e.ComplexityRoot.SearchIndex.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Done(childComplexity), true
+	case "SearchIndex.failed":
+		if e.ComplexityRoot.SearchIndex.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Failed(childComplexity), true
+	case "SearchIndex.failures":
+		if e.ComplexityRoot.SearchIndex.Failures == nil {
+			break
+		}
+
+		args, err := ec.field_SearchIndex_failures_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.SearchIndex.Failures(childComplexity, args["first"].(int)), true
+	case "SearchIndex.id":
+		if e.ComplexityRoot.SearchIndex.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.ID(childComplexity), true
+	case "SearchIndex.model":
+		if e.ComplexityRoot.SearchIndex.Model == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Model(childComplexity), true
+	case "SearchIndex.readyAt":
+		if e.ComplexityRoot.SearchIndex.ReadyAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.ReadyAt(childComplexity), true
+	case "SearchIndex.report":
+		if e.ComplexityRoot.SearchIndex.Report == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Report(childComplexity), true
+	case "SearchIndex.state":
+		if e.ComplexityRoot.SearchIndex.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.State(childComplexity), true
+	case "SearchIndex.total":
+		if e.ComplexityRoot.SearchIndex.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Total(childComplexity), true
+
+	case "SearchIndexChange.overlap":
+		if e.ComplexityRoot.SearchIndexChange.Overlap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChange.Overlap(childComplexity), true
+	case "SearchIndexChange.query":
+		if e.ComplexityRoot.SearchIndexChange.Query == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChange.Query(childComplexity), true
+
+	case "SearchIndexChanged.at":
+		if e.ComplexityRoot.SearchIndexChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChanged.At(childComplexity), true
+	case "SearchIndexChanged.cursor":
+		if e.ComplexityRoot.SearchIndexChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChanged.Cursor(childComplexity), true
+	case "SearchIndexChanged.searchIndex":
+		if e.ComplexityRoot.SearchIndexChanged.SearchIndex == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChanged.SearchIndex(childComplexity), true
+	case "SearchIndexChanged.searchIndexId":
+		if e.ComplexityRoot.SearchIndexChanged.SearchIndexID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChanged.SearchIndexID(childComplexity), true
+
+	case "SearchIndexFailure.message":
+		if e.ComplexityRoot.SearchIndexFailure.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexFailure.Message(childComplexity), true
+	case "SearchIndexFailure.objectId":
+		if e.ComplexityRoot.SearchIndexFailure.ObjectID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexFailure.ObjectID(childComplexity), true
+	case "SearchIndexFailure.side":
+		if e.ComplexityRoot.SearchIndexFailure.Side == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexFailure.Side(childComplexity), true
+
+	case "SearchIndexReport.changes":
+		if e.ComplexityRoot.SearchIndexReport.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Changes(childComplexity), true
+	case "SearchIndexReport.comparedWith":
+		if e.ComplexityRoot.SearchIndexReport.ComparedWith == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.ComparedWith(childComplexity), true
+	case "SearchIndexReport.countIn":
+		if e.ComplexityRoot.SearchIndexReport.CountIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.CountIn(childComplexity), true
+	case "SearchIndexReport.countOut":
+		if e.ComplexityRoot.SearchIndexReport.CountOut == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.CountOut(childComplexity), true
+	case "SearchIndexReport.failed":
+		if e.ComplexityRoot.SearchIndexReport.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Failed(childComplexity), true
+	case "SearchIndexReport.judged":
+		if e.ComplexityRoot.SearchIndexReport.Judged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Judged(childComplexity), true
+	case "SearchIndexReport.ndcgAfter":
+		if e.ComplexityRoot.SearchIndexReport.NdcgAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.NdcgAfter(childComplexity), true
+	case "SearchIndexReport.ndcgBefore":
+		if e.ComplexityRoot.SearchIndexReport.NdcgBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.NdcgBefore(childComplexity), true
+	case "SearchIndexReport.overlap":
+		if e.ComplexityRoot.SearchIndexReport.Overlap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Overlap(childComplexity), true
+	case "SearchIndexReport.queries":
+		if e.ComplexityRoot.SearchIndexReport.Queries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Queries(childComplexity), true
 
 	case "SessionExpiring.at":
 		if e.ComplexityRoot.SessionExpiring.At == nil {
@@ -3070,6 +3405,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.Translations(childComplexity, args["noteId"].(string), args["after"].(*event.Cursor)), true
+
+	case "SwitchSearchIndexPayload.cursor":
+		if e.ComplexityRoot.SwitchSearchIndexPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchSearchIndexPayload.Cursor(childComplexity), true
+	case "SwitchSearchIndexPayload.searchIndex":
+		if e.ComplexityRoot.SwitchSearchIndexPayload.SearchIndex == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchSearchIndexPayload.SearchIndex(childComplexity), true
 
 	case "TranslateNotePayload.cursor":
 		if e.ComplexityRoot.TranslateNotePayload.Cursor == nil {
@@ -3390,6 +3738,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateNoteInput,
 		ec.unmarshalInputDeleteImageInput,
 		ec.unmarshalInputDeleteNoteInput,
+		ec.unmarshalInputDeleteSearchIndexInput,
 		ec.unmarshalInputEraseCustomerInput,
 		ec.unmarshalInputErrorInput,
 		ec.unmarshalInputGlossaryTermInput,
@@ -3401,6 +3750,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPushDialogInput,
 		ec.unmarshalInputPushDialogsInput,
 		ec.unmarshalInputReauthenticateInput,
+		ec.unmarshalInputRebuildSearchIndexInput,
 		ec.unmarshalInputRecordErrorsInput,
 		ec.unmarshalInputRefreshInput,
 		ec.unmarshalInputRemoveModelInput,
@@ -3413,6 +3763,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSignOutInput,
 		ec.unmarshalInputSignUpInput,
 		ec.unmarshalInputStartConversationInput,
+		ec.unmarshalInputSwitchSearchIndexInput,
 		ec.unmarshalInputTranslateNoteInput,
 		ec.unmarshalInputTranslateNotesInput,
 		ec.unmarshalInputUpdateNoteInput,
@@ -4351,6 +4702,178 @@ extend type Mutation {
   ): SetGlossaryPayload!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/indexing.graphql", Input: `"""What a search index is good for."""
+enum SearchIndexState {
+  """Its vectors are being made."""
+  BUILDING
+  """It is complete and can answer: see its report, then ` + "`" + `switchSearchIndex` + "`" + `."""
+  READY
+  """It answers searches. There is one at most."""
+  ACTIVE
+  """It answered before the active one and is kept for the way back, until another one takes its place."""
+  RETIRED
+}
+
+"""What of an object is embedded."""
+enum SearchSide {
+  """Its words: name, caption, text."""
+  WORDS
+  """Its picture."""
+  PICTURE
+}
+
+"""The vectors that one model gives of everything that is searched."""
+type SearchIndex implements Node {
+  """The index's id."""
+  id: ID!
+  """The name of the model."""
+  model: String!
+  """The digest of all files of the model that the vectors depend on."""
+  digest: String!
+  """How many numbers a vector has."""
+  dimensions: Int!
+  """What it is good for."""
+  state: SearchIndexState!
+  """How many texts and pictures there are to embed."""
+  total: Int!
+  """How many of them have a vector."""
+  done: Int!
+  """How many of them have none and get none."""
+  failed: Int!
+  """Some of what has no vector, by the ids of the objects."""
+  failures(
+    """At most so many, 1 to 100."""
+    first: Int! = 20
+  ): [SearchIndexFailure!]!
+  """How it differs from the index that answered when this one became READY; null before, and where none answered."""
+  report: SearchIndexReport
+  """When its building began."""
+  createdAt: Time!
+  """When it was complete; null before."""
+  readyAt: Time
+  """When it began to answer last; null when it never did."""
+  activatedAt: Time
+}
+
+"""A text or picture without a vector."""
+type SearchIndexFailure {
+  """The id of the object."""
+  objectId: ID!
+  """What of it has no vector."""
+  side: SearchSide!
+  """Why, in a sentence."""
+  message: String!
+}
+
+"""How the answers of two search indexes differ."""
+type SearchIndexReport {
+  """The index that answered when this report was made."""
+  comparedWith: ID!
+  """How many texts and pictures there were to embed."""
+  countIn: Int!
+  """How many of them have a vector or a failure: the same number, where none was lost."""
+  countOut: Int!
+  """How many of these are failures."""
+  failed: Int!
+  """How many queries were asked of both."""
+  queries: Int!
+  """The mean share of the first ten hits that both have; null without queries."""
+  overlap: Float
+  """The mean nDCG of the first ten hits by what people said of them, with the index that answered; null where nobody did."""
+  ndcgBefore: Float
+  """The same with this index."""
+  ndcgAfter: Float
+  """How many queries with such judgements there were."""
+  judged: Int!
+  """The queries whose first ten hits change most, at most 20."""
+  changes: [SearchIndexChange!]!
+}
+
+"""A query that two search indexes answer differently."""
+type SearchIndexChange {
+  """The query."""
+  query: String!
+  """The share of the first ten hits that both have."""
+  overlap: Float!
+}
+
+extend type Query {
+  """The search indexes, at most 4, the oldest first. For ADMIN."""
+  searchIndexes: [SearchIndex!]!
+}
+
+"""With which model to build an index."""
+input RebuildSearchIndexInput {
+  """The name of a model that a worker has."""
+  model: String!
+}
+
+"""The index that is built."""
+type RebuildSearchIndexPayload {
+  """The index; it is BUILDING."""
+  searchIndex: SearchIndex!
+  """The place in the event log before this call: subscribing after it misses nothing."""
+  cursor: EventCursor!
+}
+
+"""Which index is to answer."""
+input SwitchSearchIndexInput {
+  """The id of an index that is READY or RETIRED."""
+  id: ID!
+}
+
+"""The index that answers."""
+type SwitchSearchIndexPayload {
+  """The index; it is ACTIVE."""
+  searchIndex: SearchIndex!
+  """The place in the event log before this call: subscribing after it misses nothing."""
+  cursor: EventCursor!
+}
+
+"""Which index to delete."""
+input DeleteSearchIndexInput {
+  """The id of an index that does not answer."""
+  id: ID!
+}
+
+"""The index that is gone."""
+type DeleteSearchIndexPayload {
+  """Its id."""
+  deletedId: ID!
+  """The place in the event log before this call: subscribing after it misses nothing."""
+  cursor: EventCursor!
+}
+
+extend type Mutation {
+  """Build an index with another model beside the one that answers. CONFLICT when there is one of this model, or when there are 4. For ADMIN."""
+  rebuildSearchIndex(
+    """With which model."""
+    input: RebuildSearchIndexInput!
+  ): RebuildSearchIndexPayload!
+  """Let another index answer, in one step in every process; also the way back. An index that was RETIRED before is deleted. CONFLICT while it is BUILDING. For ADMIN."""
+  switchSearchIndex(
+    """Which index."""
+    input: SwitchSearchIndexInput!
+  ): SwitchSearchIndexPayload!
+  """Delete an index, or end its building. CONFLICT for the one that answers. For ADMIN."""
+  deleteSearchIndex(
+    """Which index."""
+    input: DeleteSearchIndexInput!
+  ): DeleteSearchIndexPayload!
+}
+
+"""A search index has another state or has come further. For ADMIN."""
+type SearchIndexChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The index's id."""
+  searchIndexId: ID!
+  """The index as it is now; null when it is gone."""
+  searchIndex: SearchIndex
+}
+`, BuiltIn: false},
 	{Name: "../../schema/job.graphql", Input: `"""How far a job is. The last four are final."""
 enum JobState {
   """It waits for a worker, perhaps between two attempts."""
@@ -4444,7 +4967,7 @@ type Attempt {
 }
 
 """What a job makes."""
-union JobResult = Translation | Model
+union JobResult = Translation | Model | SearchIndex
 
 """A user's request for work that outlives its call."""
 type Job implements Node {
@@ -5926,6 +6449,16 @@ func (ec *executionContext) childFields_DeleteNotePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DeleteNotePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteSearchIndexPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeleteSearchIndexPayload_deletedId(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DeleteSearchIndexPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteSearchIndexPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Dialog(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -6454,6 +6987,16 @@ func (ec *executionContext) childFields_ReauthenticatePayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ReauthenticatePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RebuildSearchIndexPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "searchIndex":
+		return ec.fieldContext_RebuildSearchIndexPayload_searchIndex(ctx, field)
+	case "cursor":
+		return ec.fieldContext_RebuildSearchIndexPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RebuildSearchIndexPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RecordErrorResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "status":
@@ -6514,6 +7057,86 @@ func (ec *executionContext) childFields_RevokeApiKeyPayload(ctx context.Context,
 		return ec.fieldContext_RevokeApiKeyPayload_apiKey(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RevokeApiKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchIndex(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_SearchIndex_id(ctx, field)
+	case "model":
+		return ec.fieldContext_SearchIndex_model(ctx, field)
+	case "digest":
+		return ec.fieldContext_SearchIndex_digest(ctx, field)
+	case "dimensions":
+		return ec.fieldContext_SearchIndex_dimensions(ctx, field)
+	case "state":
+		return ec.fieldContext_SearchIndex_state(ctx, field)
+	case "total":
+		return ec.fieldContext_SearchIndex_total(ctx, field)
+	case "done":
+		return ec.fieldContext_SearchIndex_done(ctx, field)
+	case "failed":
+		return ec.fieldContext_SearchIndex_failed(ctx, field)
+	case "failures":
+		return ec.fieldContext_SearchIndex_failures(ctx, field)
+	case "report":
+		return ec.fieldContext_SearchIndex_report(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_SearchIndex_createdAt(ctx, field)
+	case "readyAt":
+		return ec.fieldContext_SearchIndex_readyAt(ctx, field)
+	case "activatedAt":
+		return ec.fieldContext_SearchIndex_activatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchIndex", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchIndexChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "query":
+		return ec.fieldContext_SearchIndexChange_query(ctx, field)
+	case "overlap":
+		return ec.fieldContext_SearchIndexChange_overlap(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchIndexChange", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchIndexFailure(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "objectId":
+		return ec.fieldContext_SearchIndexFailure_objectId(ctx, field)
+	case "side":
+		return ec.fieldContext_SearchIndexFailure_side(ctx, field)
+	case "message":
+		return ec.fieldContext_SearchIndexFailure_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchIndexFailure", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchIndexReport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "comparedWith":
+		return ec.fieldContext_SearchIndexReport_comparedWith(ctx, field)
+	case "countIn":
+		return ec.fieldContext_SearchIndexReport_countIn(ctx, field)
+	case "countOut":
+		return ec.fieldContext_SearchIndexReport_countOut(ctx, field)
+	case "failed":
+		return ec.fieldContext_SearchIndexReport_failed(ctx, field)
+	case "queries":
+		return ec.fieldContext_SearchIndexReport_queries(ctx, field)
+	case "overlap":
+		return ec.fieldContext_SearchIndexReport_overlap(ctx, field)
+	case "ndcgBefore":
+		return ec.fieldContext_SearchIndexReport_ndcgBefore(ctx, field)
+	case "ndcgAfter":
+		return ec.fieldContext_SearchIndexReport_ndcgAfter(ctx, field)
+	case "judged":
+		return ec.fieldContext_SearchIndexReport_judged(ctx, field)
+	case "changes":
+		return ec.fieldContext_SearchIndexReport_changes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchIndexReport", field.Name)
 }
 
 func (ec *executionContext) childFields_SetConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6590,6 +7213,16 @@ func (ec *executionContext) childFields_StartConversationPayload(ctx context.Con
 		return ec.fieldContext_StartConversationPayload_conversation(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StartConversationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SwitchSearchIndexPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "searchIndex":
+		return ec.fieldContext_SwitchSearchIndexPayload_searchIndex(ctx, field)
+	case "cursor":
+		return ec.fieldContext_SwitchSearchIndexPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SwitchSearchIndexPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TranslateNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -117,6 +117,20 @@ type DeleteNotePayload struct {
 	Cursor event.Cursor `json:"cursor"`
 }
 
+// Which index to delete.
+type DeleteSearchIndexInput struct {
+	// The id of an index that does not answer.
+	ID string `json:"id"`
+}
+
+// The index that is gone.
+type DeleteSearchIndexPayload struct {
+	// Its id.
+	DeletedID string `json:"deletedId"`
+	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // What was erased.
 type EraseCustomerPayload struct {
 	// The number of dialogs that were erased.
@@ -245,6 +259,20 @@ type ReauthenticateInput struct {
 type ReauthenticatePayload struct {
 	// When the connection will be closed; null when it will not.
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
+// With which model to build an index.
+type RebuildSearchIndexInput struct {
+	// The name of a model that a worker has.
+	Model string `json:"model"`
+}
+
+// The index that is built.
+type RebuildSearchIndexPayload struct {
+	// The index; it is BUILDING.
+	SearchIndex *gen.SearchIndex `json:"searchIndex"`
+	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // What became of one item of recordErrors.
@@ -417,6 +445,20 @@ func (StreamReset) IsEvent() {}
 
 // Where all live streams begin.
 type Subscription struct {
+}
+
+// Which index is to answer.
+type SwitchSearchIndexInput struct {
+	// The id of an index that is READY or RETIRED.
+	ID string `json:"id"`
+}
+
+// The index that answers.
+type SwitchSearchIndexPayload struct {
+	// The index; it is ACTIVE.
+	SearchIndex *gen.SearchIndex `json:"searchIndex"`
+	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // The jobs that make the translations.
