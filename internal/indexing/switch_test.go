@@ -161,22 +161,22 @@ func (p *process) vectorsOf(index string) (n int) {
 func TestFailuresAreListed(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		p := w.start("", indexing.Config{})
-		for i := range 8 {
-			p.put(thing{id: fmt.Sprintf("thing_%d", i), words: fmt.Sprint("words ", i), labels: "public", picture: drawing(t, 500, uint64(i))})
+		for i := range 4 {
+			p.put(thing{id: fmt.Sprintf("thing_%d", i), words: fmt.Sprint("words ", i), labels: "public", picture: drawing(t, 400, uint64(i))})
 		}
-		p.put(thing{id: "thing_8", words: strings.Repeat("long ", 50_000), labels: "public", picture: []byte("no picture")})
+		p.put(thing{id: "thing_8", words: strings.Repeat("long ", 1000), labels: "public", picture: []byte("no picture")})
 		w.work("random", "clip-random")
-		g := p.active(9, 8)
+		g := p.active(5, 4)
 		index := p.becomes(g.ID, indexing.Active)
-		assert.Equal(t, []int{18, 17, 1}, []int{index.Total, index.Done, index.Failed})
+		assert.Equal(t, []int{10, 9, 1}, []int{index.Total, index.Done, index.Failed})
 		failures, err := p.Failures(admin(t), g.ID, 10)
 		require.NoError(t, err)
 		require.Len(t, failures, 1)
 		assert.Equal(t, "thing_8", failures[0].ObjectID)
 		assert.Equal(t, indexing.Picture, failures[0].Side)
 		assert.Contains(t, failures[0].Message, "can't be read")
-		p.put(thing{id: "thing_8", words: "short", labels: "public", picture: drawing(t, 900, 3)})
-		p.active(9, 9)
+		p.put(thing{id: "thing_8", words: "short", labels: "public", picture: drawing(t, 410, 3)})
+		p.active(5, 5)
 		eventually(t, "no failure is left", func() bool { return p.index(g.ID).Failed == 0 })
 		for _, wrong := range []int{0, indexing.MaxFailures + 1} {
 			_, err = p.Failures(admin(t), g.ID, wrong)
