@@ -138,9 +138,8 @@ func TestProcessesAgreeAfterManyChanges(t *testing.T) {
 		writing.Wait()
 		words, seen := processes[0].sizes()
 		g := processes[0].active(words, seen)
-		want := contents(t, g)
 		processes[0].settled()
-		want = contents(t, g)
+		want := contents(t, g)
 		for _, p := range processes[1:] {
 			eventually(t, "the other process", func() bool {
 				other, ok := p.follower.Active()

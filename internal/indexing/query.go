@@ -181,7 +181,7 @@ func (s *Service) jobsInFlight(ctx context.Context, index string) (ids []string,
 // counts are how many sides of objects stand how in an index.
 type counts struct {
 	all, done, failed int
-	// waiting are those that another try is due for.
+	// waiting are those that wait for another try than the first, or for its end.
 	waiting int
 }
 
@@ -189,7 +189,7 @@ func (s *Service) count(ctx context.Context, index string) (c counts, err error)
 	err = s.store.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&c.all, &c.done, &c.failed, &c.waiting) },
 		`SELECT COUNT(*), COUNT(*) FILTER (WHERE vector IS NOT NULL),
 			COUNT(*) FILTER (WHERE vector IS NULL AND failure IS NOT NULL AND job_id IS NULL AND retry_at IS NULL),
-			COUNT(*) FILTER (WHERE retry_at IS NOT NULL) FROM embeddings WHERE index_id = ?`, index)
+			COUNT(*) FILTER (WHERE retry_at IS NOT NULL OR job_id IS NOT NULL AND tries > 0) FROM embeddings WHERE index_id = ?`, index)
 	if err != nil {
 		return c, fmt.Errorf("count embeddings: %w", err)
 	}

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"parley/ent/gen"
 	"parley/ent/gen/searchindex"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/event"
+	"parley/internal/jobspec"
 	"parley/internal/store"
 )
 
@@ -40,15 +42,17 @@ func (s *Service) Rebuild(ctx context.Context, model string) (made *Index, befor
 		if err != nil {
 			return err
 		}
-		for _, index := range there {
-			if index.Digest == bundles[0].Space.Digest {
-				return apperr.New(apperr.Conflict, "There is a search index of this model, which is %s.", index.State)
-			}
+		// While workers change a model there are two of one name.
+		i := slices.IndexFunc(bundles, func(b jobspec.Bundle) bool {
+			return !slices.ContainsFunc(there, func(index *Index) bool { return index.Digest == b.Space.Digest })
+		})
+		if i < 0 {
+			return apperr.New(apperr.Conflict, "There is a search index of this model.")
 		}
 		if len(there) >= maxIndexes {
 			return apperr.New(apperr.Conflict, "There are %d search indexes and can be no more: delete one.", len(there))
 		}
-		made, err = s.create(ctx, bundles[0])
+		made, err = s.create(ctx, bundles[i])
 		return err
 	})
 	if store.Duplicate(err) {

@@ -1,11 +1,15 @@
 package indexing_test
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,10 +67,7 @@ func TestModelIsChangedWithoutAnOutage(t *testing.T) {
 				if text == "nothing" {
 					return nil, errors.New("no vector came in time")
 				}
-				n := 64
-				v := make([]float32, n)
-				v[len(text)%n], v[0] = 1, 0.5
-				return v, nil
+				return asking(text), nil
 			},
 			Queries: func(context.Context, int) ([]string, error) { return asked, nil },
 			Judgements: func(context.Context, int) ([]indexing.Judged, error) {
@@ -93,6 +94,29 @@ func TestModelIsChangedWithoutAnOutage(t *testing.T) {
 		assert.Equal(t, indexing.Building, made.State)
 		ready := p.becomes(made.ID, indexing.Ready)
 		assert.Equal(t, []int{25, 25, 0}, []int{ready.Total, ready.Done, ready.Failed}, "it reads texts alone")
+		var report *indexing.Report
+		eventually(t, "there is a report", func() bool {
+			report, err = indexing.ReportOf(p.index(made.ID))
+			return err == nil && report != nil
+		})
+		assert.Equal(t, []int{25, 25, 0, 2, 1}, []int{report.CountIn, report.CountOut, report.Failed, report.Queries, report.Judged})
+		assert.Equal(t, old, report.ComparedWith)
+		require.NotNil(t, report.Overlap)
+		first := func(g *indexing.Generation, ok bool) []string { require.True(t, ok); return top(t, g, asked[0]) }
+		share := 0.0
+		for _, id := range first(p.follower.Generation(made.ID)) {
+			if slices.Contains(first(p.follower.Generation(old)), id) {
+				share += 0.1
+			}
+		}
+		for _, c := range report.Changes {
+			if c.Query == asked[0] {
+				assert.InDelta(t, share, c.Overlap, 1e-9)
+			}
+		}
+		assert.True(t, share == 1 || len(report.Changes) > 0)
+		require.NotNil(t, report.NdcgBefore)
+		require.NotNil(t, report.NdcgAfter)
 		var silent atomic.Int64
 		watching, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -122,8 +146,32 @@ func TestModelIsChangedWithoutAnOutage(t *testing.T) {
 		for _, one := range processes {
 			eventually(t, "it left the memory", func() bool { _, ok := one.follower.Generation(old); return !ok })
 		}
-		eventually(t, "and the database", func() bool { return p.vectorsOf(old) == 0 })
+		eventually(t, "and the database", func() bool { return p.rows("index_id = ?", old) == 0 })
 	})
+}
+
+// asking is a vector for a query of the tests.
+func asking(text string) []float32 {
+	v := make([]float32, 64)
+	v[len(text)%64], v[0] = 1, 0.5
+	return v
+}
+
+// top gives the first ten hits for a query, by the higher score of both sides.
+func top(t testing.TB, g *indexing.Generation, query string) []string {
+	t.Helper()
+	best := map[string]float64{}
+	for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
+		hits, err := g.Search(t.Context(), "thing", side, vector.Query{Vector: asking(query), K: 100})
+		require.NoError(t, err)
+		for _, h := range hits {
+			if s, ok := best[h.ID]; !ok || h.Score > s {
+				best[h.ID] = h.Score
+			}
+		}
+	}
+	ids := slices.SortedFunc(maps.Keys(best), func(a, b string) int { return cmp.Or(cmp.Compare(best[b], best[a]), cmp.Compare(a, b)) })
+	return ids[:10]
 }
 
 // watch searches all the time and counts when nothing answers.
@@ -142,17 +190,16 @@ func (p *process) watch(ctx context.Context, silent *atomic.Int64) error {
 	return nil
 }
 
-func (p *process) vectorsOf(index string) (n int) {
+func (p *process) vectorsOf(index string) int {
 	p.t.Helper()
-	require.NoError(p.t, p.store.Tx(auth.System(p.t.Context(), "test"), func(ctx context.Context) error {
-		all, err := p.store.Client(ctx).Embedding.Query().All(ctx)
-		for _, e := range all {
-			if e.IndexID == index {
-				n++
-			}
-		}
-		return err
-	}))
+	return p.rows("index_id = ? AND vector IS NOT NULL", index)
+}
+
+// rows counts embeddings.
+func (p *process) rows(condition string, args ...any) (n int) {
+	p.t.Helper()
+	require.NoError(p.t, p.store.Query(p.t.Context(), func(rows *sql.Rows) error { return rows.Scan(&n) },
+		"SELECT COUNT(*) FROM embeddings WHERE "+condition, args...))
 	return n
 }
 
@@ -209,17 +256,9 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 	})
 }
 
-func (p *process) done() (n int) {
+func (p *process) done() int {
 	p.t.Helper()
-	ctx := auth.System(p.t.Context(), "test")
-	all, err := p.store.Client(ctx).Embedding.Query().All(ctx)
-	require.NoError(p.t, err)
-	for _, e := range all {
-		if e.Vector != nil {
-			n++
-		}
-	}
-	return n
+	return p.rows("vector IS NOT NULL")
 }
 
 // hire runs a worker in a process of its own, which kill gives no chance to say anything.
