@@ -8,6 +8,7 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/domain"
+	"parley/internal/indexing"
 	"parley/internal/job"
 	"parley/internal/live"
 	"parley/internal/media"
@@ -28,6 +29,7 @@ type Resolver struct {
 	CatalogService  *catalog.Service
 	MediaService    *media.Service
 	StickerService  *sticker.Service
+	IndexingService *indexing.Service
 	// Domains says how objects, and what jobs made, are found.
 	Domains *domain.Set
 	Hub     *live.Hub

@@ -13,6 +13,7 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/indexing"
 	"parley/internal/job"
 	"parley/internal/note"
 	"parley/internal/resume"
@@ -745,6 +746,13 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._SessionExpiring(ctx, sel, obj)
+	case indexing.SearchIndexChanged:
+		return ec._SearchIndexChanged(ctx, sel, &obj)
+	case *indexing.SearchIndexChanged:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SearchIndexChanged(ctx, sel, obj)
 	case note.NoteChanged:
 		return ec._NoteChanged(ctx, sel, &obj)
 	case *note.NoteChanged:

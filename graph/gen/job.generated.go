@@ -1030,6 +1030,13 @@ func (ec *executionContext) _JobResult(ctx context.Context, sel ast.SelectionSet
 			return graphql.Null
 		}
 		return ec._Translation(ctx, sel, obj)
+	case gen.SearchIndex:
+		return ec._SearchIndex(ctx, sel, &obj)
+	case *gen.SearchIndex:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SearchIndex(ctx, sel, obj)
 	case catalog.Model:
 		return ec._Model(ctx, sel, &obj)
 	case *catalog.Model:

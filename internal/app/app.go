@@ -23,6 +23,7 @@ import (
 	"parley/internal/domain"
 	"parley/internal/embedding"
 	"parley/internal/event"
+	"parley/internal/indexing"
 	"parley/internal/job"
 	"parley/internal/live"
 	"parley/internal/media"
@@ -68,6 +69,8 @@ type parts struct {
 	catalog  *catalog.Service
 	media    *media.Service
 	stickers *sticker.Service
+	indexing *indexing.Service
+	follower *indexing.Follower
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -230,6 +233,9 @@ func (p *parts) openDomains(ctx context.Context) error {
 	p.onClose(bucket.Close)
 	p.media = media.New(p.store, p.log, p.tokens, bucket)
 	p.stickers = sticker.New(p.store, p.log, p.media)
+	if err := p.openIndexing(); err != nil {
+		return err
+	}
 	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: observe})
 	return p.announce()
 }

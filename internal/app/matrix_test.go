@@ -163,6 +163,13 @@ func present(t *testing.T, w *world) gqlclient.Vars {
 	return gqlclient.Vars{"name": name}
 }
 
+// indexed is a search index that is ready, and the name of a model that has none.
+func indexed(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	name := fmt.Sprint("model-", lastModel.Add(1))
+	return gqlclient.Vars{"index": w.index(t, name), "model": name}
+}
+
 // pictured is a private picture of Owner.
 func pictured(t *testing.T, w *world) gqlclient.Vars {
 	t.Helper()
@@ -223,6 +230,22 @@ var matrix = map[string]row{
 	},
 	"Query.modelFolders": {
 		query: `{ modelFolders { folder writable alive workers more } }`,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Query.searchIndexes": {
+		query: `{ searchIndexes { id model digest dimensions state total done failed failures { objectId side message } report { overlap changes { query } } createdAt } }`, vars: indexed,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.rebuildSearchIndex": {
+		query: `mutation($model: String!) { rebuildSearchIndex(input: {model: $model}) { searchIndex { id state } cursor } }`, vars: indexed,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.switchSearchIndex": {
+		query: `mutation($index: ID!) { switchSearchIndex(input: {id: $index}) { searchIndex { id state } cursor } }`, vars: indexed,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.deleteSearchIndex": {
+		query: `mutation($index: ID!) { deleteSearchIndex(input: {id: $index}) { deletedId cursor } }`, vars: indexed,
 		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
 	},
 	"Mutation.pullModel": {

@@ -34,7 +34,8 @@ func TestNodeFindsEveryTypeForItsOwnerAndAdminsOnly(t *testing.T) {
 		ids["Model"] = w.shelve(t, "tiny")
 		ids["Sticker"] = w.sticker(t, w.Owner, "PRIVATE").ID
 		ids["Image"] = w.picture(t, w.Owner, "PRIVATE", 1).ID
-		finders := map[string][]string{"AuditEntry": {"admin"}, "Model": {"admin"}, "ApiKey": {"service", "admin"}, "Dialog": {"analyst", "service", "machine", "admin"}}
+		ids["SearchIndex"] = w.index(t, "node")
+		finders := map[string][]string{"AuditEntry": {"admin"}, "SearchIndex": {"admin"}, "Model": {"admin"}, "ApiKey": {"service", "admin"}, "Dialog": {"analyst", "service", "machine", "admin"}}
 		schema := gen.NewExecutableSchema(gen.Config{}).Schema()
 		for _, kind := range schema.PossibleTypes["Node"] {
 			if kind.Kind == ast.Object && ids[kind.Name] == "" {

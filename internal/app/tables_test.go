@@ -98,6 +98,8 @@ var impersonal = map[string]string{
 	"event_log":            "how far events are trimmed",
 	"worker_announcements": "what workers can do",
 	"sticker_sets":         "how much of the stickers that ship with parley was added",
+	"search_indexes":       "which models the vectors are of",
+	"embeddings":           "vectors by the ids of objects, with which they are deleted",
 	"loose_objects":        "names of bytes that perhaps no picture has",
 	"schema_migrations":    "which migrations were applied",
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
+	"parley/ent/gen/searchindex"
 	"parley/ent/gen/user"
 	"parley/internal/account"
 	"parley/internal/auth"
@@ -171,6 +172,26 @@ func (w *world) shelve(t *testing.T, name string) string {
 	}
 	t.Fatalf("the model %s is not among %+v", name, got.Models.Nodes)
 	return ""
+}
+
+// index announces a worker with a model that embeds, and gives a search index of another
+// one that is ready. What there was before is gone.
+func (w *world) index(t *testing.T, model string) string {
+	t.Helper()
+	space := func(digest string) *jobspec.Space { return &jobspec.Space{Digest: digest, Dimensions: 4, Texts: true} }
+	// The first by name is that of the index which parley makes by itself.
+	require.NoError(t, w.workers.Announce(t.Context(), jobspec.Announcement{Worker: "embedder", At: time.Now(), Bundles: []jobspec.Bundle{
+		{Name: "a-first", Kind: jobspec.KindEmbed, Pool: "a-first", Space: space("a-first")}, {Name: model, Kind: jobspec.KindEmbed, Pool: model, Space: space(model)},
+	}}))
+	id := store.NewID("index")
+	require.NoError(t, w.store.Tx(auth.System(t.Context(), "test"), func(ctx context.Context) error {
+		if _, err := w.store.Client(ctx).SearchIndex.Delete().Exec(ctx); err != nil {
+			return err
+		}
+		return w.store.Client(ctx).SearchIndex.Create().SetID(id).SetModel("ready").SetDigest(id).SetDimensions(4).SetTexts(true).SetPictures(false).
+			SetState(searchindex.StateREADY).Exec(ctx)
+	}))
+	return id
 }
 
 // lastDialog numbers the dialogs of all tests.

@@ -57,6 +57,8 @@ type Config struct {
 
 	// QueryDeadline is how long a search waits for its query's vector.
 	QueryDeadline time.Duration
+	// SearchModel is the bundle that the first search index is made with.
+	SearchModel string
 
 	// Demo tells whether serve adds the demo stickers: on or off.
 	Demo string

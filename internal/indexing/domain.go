@@ -16,6 +16,7 @@ import (
 
 // Domain announces search indexes.
 func (s *Service) Domain() domain.Domain {
+	admin := auth.WithRole(auth.RoleAdmin)
 	return domain.Domain{
 		Name:  "indexing",
 		Kinds: []job.Kind{s.kind()},
@@ -24,6 +25,9 @@ func (s *Service) Domain() domain.Domain {
 			{Name: TypeVectorsChanged, Topic: topicVectors, Internal: true}, {Name: TypeIndexSwitched, Topic: topicVectors, Internal: true},
 		},
 		Objects: []object.Kind{object.One(prefix, s.Get)},
+		Operations: map[string]auth.Access{
+			"Query.searchIndexes": admin, "Mutation.rebuildSearchIndex": admin, "Mutation.switchSearchIndex": admin, "Mutation.deleteSearchIndex": admin,
+		},
 	}
 }
 
@@ -58,6 +62,15 @@ func (s *Service) Get(ctx context.Context, id string) (*Index, error) {
 	}
 	index, err := s.store.Client(ctx).SearchIndex.Query().Where(searchindex.ID(id)).Only(auth.System(ctx, "indexing.get"))
 	return index, store.Found(err, "search index")
+}
+
+// Find is Get for what may be gone: nil then.
+func (s *Service) Find(ctx context.Context, id string) (*Index, error) {
+	index, err := s.Get(ctx, id)
+	if apperr.Is(err, apperr.NotFound) {
+		return nil, nil //nolint:nilnil // what is gone is no error
+	}
+	return index, err
 }
 
 // MaxFailures is how many failures of an index are given at most.

@@ -113,7 +113,7 @@ func (g *Generation) rows(found []stored, side Side, items map[string]Item) []ve
 	var rows []vector.Row
 	for _, v := range found {
 		item, there := items[v.object]
-		if v.index != g.ID || v.side != side || !there {
+		if v.index != g.ID || v.side != side || !there || !item.has(side) {
 			continue
 		}
 		values, err := v.vector.Values()

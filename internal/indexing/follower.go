@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/auth"
@@ -30,6 +31,9 @@ type Follower struct {
 	generations map[string]*Generation
 	active      *Generation
 
+	// position is up to which event callers see what happened.
+	position atomic.Int64
+
 	// Only Run uses these: how far events were read, whether the files hold less than
 	// the memory, and up to which event they are right.
 	tail  tail
@@ -51,6 +55,9 @@ func (f *Follower) Generation(id string) (*Generation, bool) {
 	g, ok := f.generations[id]
 	return g, ok
 }
+
+// Position is up to which event what callers see is right; 0 before the first time.
+func (f *Follower) Position() int64 { return f.position.Load() }
 
 // Run follows until ctx ends, and then writes the files.
 func (f *Follower) Run(ctx context.Context) error {
@@ -171,6 +178,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 			f.tail.position = before
 			return err
 		}
+		f.position.Store(f.tail.position)
 		if !more {
 			return nil
 		}

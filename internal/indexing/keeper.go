@@ -14,6 +14,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/jobspec"
 	"parley/internal/store"
+	"parley/internal/vector"
 )
 
 // Audience is what a process listens to for Keeper and Follower.
@@ -219,8 +220,8 @@ func (s *Service) spaces(ctx context.Context) (map[string]bool, error) {
 	return digests, nil
 }
 
-// candidates gives the bundles of living workers that an index can be made with: those
-// that read pictures as well first, then by name.
+// candidates gives the bundles of living workers that an index can be made with, of a name
+// or, for "", of any: those that read pictures as well first, then by name.
 func (s *Service) candidates(ctx context.Context, name string) ([]jobspec.Bundle, error) {
 	living, err := s.workers.Living(ctx)
 	if err != nil {
@@ -228,7 +229,10 @@ func (s *Service) candidates(ctx context.Context, name string) ([]jobspec.Bundle
 	}
 	var all []jobspec.Bundle
 	for _, b := range living {
-		if b.Kind == jobspec.KindEmbed && b.Space != nil && b.Space.Texts && (name == "" || b.Name == name) {
+		if b.Kind != jobspec.KindEmbed || b.Space == nil || name != "" && b.Name != name {
+			continue
+		}
+		if b.Space.Texts && b.Space.Dimensions >= 1 && b.Space.Dimensions <= vector.MaxDimension {
 			all = append(all, b)
 		}
 	}

@@ -124,10 +124,13 @@ func (s *Service) settle(ctx context.Context, all []outcome) error {
 	return err
 }
 
-// renew says that vectors are those of a newer version as well.
+// renew says that vectors are those of a newer version as well, also those that jobs make.
 func (s *Service) renew(ctx context.Context, version int64, ids []int64) error {
 	condition, arg := store.Among(s.store, "id", ids)
-	if _, err := s.store.Exec(ctx, "UPDATE embeddings SET version = ? WHERE vector IS NOT NULL AND "+condition, version, arg); err != nil {
+	_, err := s.store.Exec(ctx, `UPDATE embeddings SET job_version = ?,
+		version = CASE WHEN job_id IS NULL AND retry_at IS NULL AND vector IS NOT NULL AND content = job_content THEN ? ELSE version END
+		WHERE `+condition, version, version, arg)
+	if err != nil {
 		return fmt.Errorf("renew embeddings: %w", err)
 	}
 	return nil
@@ -178,7 +181,7 @@ func (s *Service) jobsInFlight(ctx context.Context, index string) (ids []string,
 // counts are how many sides of objects stand how in an index.
 type counts struct {
 	all, done, failed int
-	// waiting are those that another try is due for.
+	// waiting are those that wait for another try than the first, or for its end.
 	waiting int
 }
 
@@ -186,7 +189,7 @@ func (s *Service) count(ctx context.Context, index string) (c counts, err error)
 	err = s.store.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&c.all, &c.done, &c.failed, &c.waiting) },
 		`SELECT COUNT(*), COUNT(*) FILTER (WHERE vector IS NOT NULL),
 			COUNT(*) FILTER (WHERE vector IS NULL AND failure IS NOT NULL AND job_id IS NULL AND retry_at IS NULL),
-			COUNT(*) FILTER (WHERE retry_at IS NOT NULL) FROM embeddings WHERE index_id = ?`, index)
+			COUNT(*) FILTER (WHERE retry_at IS NOT NULL OR job_id IS NOT NULL AND tries > 0) FROM embeddings WHERE index_id = ?`, index)
 	if err != nil {
 		return c, fmt.Errorf("count embeddings: %w", err)
 	}

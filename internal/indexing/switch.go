@@ -2,13 +2,17 @@ package indexing
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"parley/ent/gen"
 	"parley/ent/gen/searchindex"
 	"parley/internal/apperr"
 	"parley/internal/auth"
+	"parley/internal/event"
+	"parley/internal/jobspec"
 	"parley/internal/store"
 )
 
@@ -21,39 +25,40 @@ const maxIndexes = 4
 // Rebuild begins an index of another model beside the one that answers. model is the name
 // of a bundle that a living worker has, NOT_FOUND where none does. An index of the same
 // model, and more than maxIndexes, are CONFLICT. For admins.
-func (s *Service) Rebuild(ctx context.Context, model string) (*Index, error) {
+func (s *Service) Rebuild(ctx context.Context, model string) (made *Index, before event.Cursor, err error) {
 	if _, err := auth.RequireRole(ctx, auth.RoleAdmin); err != nil {
-		return nil, err
+		return nil, before, err
 	}
 	ctx = auth.System(ctx, "indexing.rebuild")
 	bundles, err := s.candidates(ctx, model)
 	if err != nil {
-		return nil, err
+		return nil, before, err
 	}
 	if model == "" || len(bundles) == 0 {
-		return nil, apperr.NotFoundf("No worker that is there has a model %q that embeds texts.", model)
+		return nil, before, apperr.NotFoundf("No worker that is there has a model %q that embeds texts.", model)
 	}
-	var made *Index
-	err = s.store.Tx(ctx, func(ctx context.Context) error {
+	before, err = s.log.Tx(ctx, func(ctx context.Context) error {
 		there, err := s.locked(ctx)
 		if err != nil {
 			return err
 		}
-		for _, index := range there {
-			if index.Digest == bundles[0].Space.Digest {
-				return apperr.New(apperr.Conflict, "There is a search index of this model, which is %s.", index.State)
-			}
+		// While workers change a model there are two of one name.
+		i := slices.IndexFunc(bundles, func(b jobspec.Bundle) bool {
+			return !slices.ContainsFunc(there, func(index *Index) bool { return index.Digest == b.Space.Digest })
+		})
+		if i < 0 {
+			return apperr.New(apperr.Conflict, "There is a search index of this model.")
 		}
 		if len(there) >= maxIndexes {
 			return apperr.New(apperr.Conflict, "There are %d search indexes and can be no more: delete one.", len(there))
 		}
-		made, err = s.create(ctx, bundles[0])
+		made, err = s.create(ctx, bundles[i])
 		return err
 	})
 	if store.Duplicate(err) {
-		return nil, apperr.New(apperr.Conflict, "There is a search index of this model.")
+		err = apperr.New(apperr.Conflict, "There is a search index of this model.")
 	}
-	return made, err
+	return made, before, err
 }
 
 // locked gives all search indexes, locked, the oldest first.
@@ -69,16 +74,15 @@ func (s *Service) locked(ctx context.Context) ([]*Index, error) {
 // Switch lets another index answer: one that is READY, or RETIRED, which is the way back.
 // The one that answered is RETIRED and kept, until the next takes its place. In every
 // process it is one step. Of the index that answers already it changes nothing. For admins.
-func (s *Service) Switch(ctx context.Context, id string) (*Index, error) {
+func (s *Service) Switch(ctx context.Context, id string) (now *Index, before event.Cursor, err error) {
 	if _, err := auth.RequireRole(ctx, auth.RoleAdmin); err != nil {
-		return nil, err
+		return nil, before, err
 	}
 	if err := store.CheckID(prefix, id, "input", "id"); err != nil {
-		return nil, err
+		return nil, before, err
 	}
 	ctx = auth.System(ctx, "indexing.switch")
-	var now *Index
-	err := s.store.Tx(ctx, func(ctx context.Context) error {
+	before, err = s.log.Tx(ctx, func(ctx context.Context) error {
 		all, err := s.locked(ctx)
 		if err != nil {
 			return err
@@ -108,7 +112,7 @@ func (s *Service) Switch(ctx context.Context, id string) (*Index, error) {
 		now, err = s.become(ctx, now, Active)
 		return err
 	})
-	return now, err
+	return now, before, err
 }
 
 func find(all []*Index, id string) *Index {
@@ -143,15 +147,15 @@ func (s *Service) become(ctx context.Context, index *Index, state State) (*Index
 
 // Delete deletes an index and what it keeps, and ends the building of one. The one that
 // answers is CONFLICT. For admins.
-func (s *Service) Delete(ctx context.Context, id string) error {
+func (s *Service) Delete(ctx context.Context, id string) (before event.Cursor, err error) {
 	if _, err := auth.RequireRole(ctx, auth.RoleAdmin); err != nil {
-		return err
+		return before, err
 	}
 	if err := store.CheckID(prefix, id, "input", "id"); err != nil {
-		return err
+		return before, err
 	}
 	ctx = auth.System(ctx, "indexing.delete")
-	return s.store.Tx(ctx, func(ctx context.Context) error {
+	return s.log.Tx(ctx, func(ctx context.Context) error {
 		all, err := s.locked(ctx)
 		if err != nil {
 			return err
@@ -206,6 +210,14 @@ func (s *Service) complete(ctx context.Context, index *Index, c counts) error {
 		slog.Info("a search index is built", "model", index.Model, "index", index.ID, "state", state, "vectors", c.done, "failures", c.failed)
 	}
 	return err
+}
+
+func (s *Service) setReport(ctx context.Context, index *Index, report json.RawMessage) error {
+	err := s.store.Client(ctx).SearchIndex.Update().Where(searchindex.ID(index.ID)).SetReport(report).AddVersion(1).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("keep the report of the search index %s: %w", index.ID, err)
+	}
+	return nil
 }
 
 func (s *Service) setCounts(ctx context.Context, index *Index, c counts) error {

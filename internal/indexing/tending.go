@@ -94,6 +94,9 @@ func (t *tending) step(ctx context.Context, living bool) (more bool, err error) 
 	if t.index.State == Building && t.sweep == nil && len(t.changed) == 0 {
 		return more, t.finish(ctx)
 	}
+	if t.index.State == Ready && len(t.index.Report) == 0 {
+		return more, t.reportOn(ctx)
+	}
 	return more, nil
 }
 

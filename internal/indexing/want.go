@@ -29,7 +29,7 @@ type plan struct {
 	sides int
 	wants []want
 	// surplus are rows of what is there no more, and renewed those by version whose
-	// vectors are still right.
+	// vectors, or the jobs that make them, are still right.
 	surplus []int64
 	renewed map[int64][]int64
 	// changed are the objects that surplus rows are of.
@@ -86,7 +86,7 @@ const (
 	// wanted is what has no vector of the object as it is, and again what is tried anew.
 	wanted
 	again
-	// older is a vector of an older version whose content is the same.
+	// older is a vector of an older version whose content is the same, or the wait for one.
 	older
 )
 
@@ -96,8 +96,11 @@ func standing(r row, known bool, version int64, content string, now time.Time) w
 	case !known:
 		return wanted
 	case r.job != "":
-		if r.jobVersion >= version || r.jobContent == content {
+		switch {
+		case r.jobVersion >= version:
 			return nothing
+		case r.jobContent == content:
+			return older
 		}
 		return wanted
 	case !r.retryAt.IsZero():
@@ -118,18 +121,29 @@ func standing(r row, known bool, version int64, content string, now time.Time) w
 	return wanted
 }
 
+// has tells whether there is anything of a side.
+func (i Item) has(side Side) bool {
+	if side == Words {
+		return i.Text != ""
+	}
+	return i.Picture != nil
+}
+
 // contentOf tells what of an item is embedded apart, and whether there is anything of the
 // side that the index's model reads.
 func contentOf(index *Index, item Item, side Side) (string, bool) {
+	if !item.has(side) {
+		return "", false
+	}
 	switch side {
 	case Words:
-		if item.Text == "" || !index.Texts {
+		if !index.Texts {
 			return "", false
 		}
 		sum := sha256.Sum256([]byte(item.Text))
 		return hex.EncodeToString(sum[:16]), true
 	case Picture:
-		if item.Picture == nil || !index.Pictures {
+		if !index.Pictures {
 			return "", false
 		}
 		if item.PictureKey == "" {

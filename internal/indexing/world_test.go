@@ -85,6 +85,8 @@ type process struct {
 	t        testing.TB
 	store    *store.Store
 	log      *event.Log
+	jobs     *job.Service
+	workers  *directory.Directory
 	hub      *live.Hub
 	follower *indexing.Follower
 	keeper   *indexing.Keeper
@@ -117,6 +119,7 @@ func (w *world) open(folder string, cfg indexing.Config) *process {
 	for _, k := range set.Kinds() {
 		jobs.Register(k)
 	}
+	p.jobs, p.workers = jobs, workers
 	box := dispatch.New(p.store, p.log, jobs, workers)
 	p.hub, err = live.NewHub(p.log, bus, set)
 	require.NoError(w.t, err)
