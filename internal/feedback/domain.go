@@ -1,0 +1,63 @@
+package feedback
+
+import (
+	"time"
+
+	"parley/internal/auth"
+	"parley/internal/domain"
+	"parley/internal/event"
+)
+
+// The topic and the type of the events that analysts hear.
+const (
+	TopicStickers             = "STICKERS"
+	TypeSearchFeedbackChanged = "SearchFeedbackChanged"
+)
+
+// What processes hear that keep scores in memory: an event of TypeScoresChanged for each
+// query whose votes changed, with its id as the Object, for an audience that no client
+// belongs to.
+const (
+	AudienceScores    = "s:scores"
+	TopicScores       = "SCORES"
+	TypeScoresChanged = "ScoresChanged"
+)
+
+// Changed is the event of votes on a query's answers as analysts are shown it. The query
+// is read by its field's resolver.
+type Changed struct {
+	Cursor event.Cursor
+	At     time.Time
+	// QueryID is the query's.
+	QueryID string
+}
+
+// Domain announces votes, what counts them, and what counts searches.
+func (s *Service) Domain() domain.Domain {
+	analysts := auth.WithRole(auth.RoleAnalyst, auth.RoleAdmin)
+	return domain.Domain{
+		Name:   "feedback",
+		Topics: []event.Topic{{Name: TopicStickers}},
+		Types: []event.Type{
+			{
+				Name: TypeSearchFeedbackChanged, Topic: TopicStickers, Object: event.Nothing,
+				Show: func(m event.Message) any { return &Changed{Cursor: m.Cursor, At: m.At, QueryID: m.Object} },
+			},
+			{Name: TypeScoresChanged, Topic: TopicScores, Internal: true},
+		},
+		Operations: map[string]auth.Access{
+			"Query.searchFeedback":    analysts,
+			"Query.searchQueries":     analysts,
+			"Query.searchTimeline":    analysts,
+			"Mutation.reportFeedback": s.may,
+			"Mutation.revokeFeedback": s.may,
+			"Mutation.stickerChosen":  s.may,
+		},
+		Counters: []domain.Counter{{
+			Name: "parley_searches_uncounted_total", Help: "Counts of searches, votes and choices that were dropped since too many waited.", Value: s.Dropped,
+		}},
+		Waiting: s.Waiting,
+		Expire:  s.expire,
+		Account: domain.Account{Delete: s.deleteAccount, Export: s.exportAccount},
+	}
+}
