@@ -8,6 +8,7 @@ import (
 	"parley/graph/model"
 	"parley/internal/apperr"
 	"parley/internal/dialog"
+	"parley/internal/feedback"
 	"parley/internal/practice"
 	"parley/internal/store"
 )
@@ -80,6 +81,14 @@ func pushResults(ctx context.Context, results []dialog.PushResult) []*model.Push
 	shown, errs := make([]*model.PushDialogResult, len(results)), itemErrors{}
 	for i, r := range results {
 		shown[i] = &model.PushDialogResult{Dialog: r.Dialog, Error: errs.show(ctx, r.Err)}
+	}
+	return shown
+}
+
+func feedbackResults(ctx context.Context, results []feedback.ItemResult) []*model.FeedbackResult {
+	shown, errs := make([]*model.FeedbackResult, len(results)), itemErrors{}
+	for i, r := range results {
+		shown[i] = &model.FeedbackResult{Saved: r.Saved, Failed: append([]string{}, r.Failed...), Error: errs.show(ctx, r.Err)}
 	}
 	return shown
 }

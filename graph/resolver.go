@@ -8,6 +8,7 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/domain"
+	"parley/internal/feedback"
 	"parley/internal/job"
 	"parley/internal/live"
 	"parley/internal/media"
@@ -26,6 +27,7 @@ type Resolver struct {
 	AuditLog        *audit.Log
 	CatalogService  *catalog.Service
 	MediaService    *media.Service
+	FeedbackService *feedback.Service
 	// Domains says how objects, and what jobs made, are found.
 	Domains *domain.Set
 	Hub     *live.Hub

@@ -25,6 +25,8 @@ var keyless = map[string]string{
 	"retryJob":       "makes no job: it opens one that had ended, and one that is open is CONFLICT",
 	"setConsent":     "makes no dialog; saying again what holds changes nothing",
 	"eraseCustomer":  "erases what is there, the second call erases nothing",
+	"revokeFeedback": "a vote is taken back once, the second call changes nothing",
+	"stickerChosen":  "counts once an hour for a viewer, query and sticker",
 	"ackEvents":      "a place never moves back",
 }
 

@@ -12,6 +12,7 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/feedback"
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
@@ -39,6 +40,7 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Note() NoteResolver
 	Query() QueryResolver
+	SearchFeedbackChanged() SearchFeedbackChangedResolver
 	Subscription() SubscriptionResolver
 	Translation() TranslationResolver
 	Utterance() UtteranceResolver
@@ -250,6 +252,17 @@ type ComplexityRoot struct {
 		HasMore func(childComplexity int) int
 	}
 
+	FeedbackResult struct {
+		Error  func(childComplexity int) int
+		Failed func(childComplexity int) int
+		Saved  func(childComplexity int) int
+	}
+
+	FeedbackSticker struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
+	}
+
 	Glossary struct {
 		Source    func(childComplexity int) int
 		Target    func(childComplexity int) int
@@ -423,8 +436,10 @@ type ComplexityRoot struct {
 		RecordErrors      func(childComplexity int, input model.RecordErrorsInput) int
 		Refresh           func(childComplexity int, input account.RefreshInput) int
 		RemoveModel       func(childComplexity int, input catalog.RemoveModelInput) int
+		ReportFeedback    func(childComplexity int, input feedback.ReportInput) int
 		RetryJob          func(childComplexity int, input model.RetryJobInput) int
 		RevokeAPIKey      func(childComplexity int, input model.RevokeAPIKeyInput) int
+		RevokeFeedback    func(childComplexity int, input feedback.RevokeInput) int
 		SetConsent        func(childComplexity int, input dialog.ConsentInput) int
 		SetGlossary       func(childComplexity int, input note.SetGlossaryInput) int
 		SetRole           func(childComplexity int, input model.SetRoleInput) int
@@ -432,6 +447,7 @@ type ComplexityRoot struct {
 		SignOut           func(childComplexity int, input *model.SignOutInput) int
 		SignUp            func(childComplexity int, input account.SignUpInput) int
 		StartConversation func(childComplexity int, input practice.StartInput) int
+		StickerChosen     func(childComplexity int, input feedback.ChosenInput) int
 		TranslateNote     func(childComplexity int, input note.TranslateNoteInput) int
 		TranslateNotes    func(childComplexity int, input note.TranslateNotesInput) int
 		UpdateNote        func(childComplexity int, input note.UpdateNoteInput) int
@@ -526,6 +542,9 @@ type ComplexityRoot struct {
 		Note             func(childComplexity int, id string) int
 		NoteStats        func(childComplexity int) int
 		Notes            func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
+		SearchFeedback   func(childComplexity int, query *string, stickerID *string, since *time.Time, until *time.Time, first *int, after *string, last *int, before *string) int
+		SearchQueries    func(childComplexity int, filter *feedback.QueryFilter, orderBy feedback.QueryOrder, first *int, after *string, last *int, before *string) int
+		SearchTimeline   func(childComplexity int, since time.Time, until *time.Time, bucket feedback.Bucket) int
 		Viewer           func(childComplexity int) int
 	}
 
@@ -556,12 +575,79 @@ type ComplexityRoot struct {
 		Jobs   func(childComplexity int) int
 	}
 
+	ReportFeedbackPayload struct {
+		Cursor  func(childComplexity int) int
+		Results func(childComplexity int) int
+	}
+
 	RetryJobPayload struct {
 		Job func(childComplexity int) int
 	}
 
 	RevokeApiKeyPayload struct {
 		APIKey func(childComplexity int) int
+	}
+
+	RevokeFeedbackPayload struct {
+		Cursor  func(childComplexity int) int
+		Results func(childComplexity int) int
+	}
+
+	SearchFeedback struct {
+		Negatives func(childComplexity int) int
+		Positives func(childComplexity int) int
+		Query     func(childComplexity int) int
+		Sticker   func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+	}
+
+	SearchFeedbackChanged struct {
+		At     func(childComplexity int) int
+		Cursor func(childComplexity int) int
+		Query  func(childComplexity int) int
+	}
+
+	SearchFeedbackConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SearchFeedbackEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	SearchPeriod struct {
+		At       func(childComplexity int) int
+		Chosen   func(childComplexity int) int
+		Degraded func(childComplexity int) int
+		Empty    func(childComplexity int) int
+		Searches func(childComplexity int) int
+		Votes    func(childComplexity int) int
+	}
+
+	SearchQuery struct {
+		Chosen    func(childComplexity int) int
+		Empty     func(childComplexity int) int
+		LastAt    func(childComplexity int) int
+		Negatives func(childComplexity int) int
+		Positives func(childComplexity int) int
+		Text      func(childComplexity int) int
+		Usage     func(childComplexity int) int
+	}
+
+	SearchQueryConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SearchQueryEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	SessionExpiring struct {
@@ -606,6 +692,10 @@ type ComplexityRoot struct {
 
 	StartConversationPayload struct {
 		Conversation func(childComplexity int) int
+	}
+
+	StickerChosenPayload struct {
+		Counted func(childComplexity int) int
 	}
 
 	StreamReset struct {
@@ -1390,6 +1480,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EventBatch.HasMore(childComplexity), true
+
+	case "FeedbackResult.error":
+		if e.ComplexityRoot.FeedbackResult.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackResult.Error(childComplexity), true
+	case "FeedbackResult.failed":
+		if e.ComplexityRoot.FeedbackResult.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackResult.Failed(childComplexity), true
+	case "FeedbackResult.saved":
+		if e.ComplexityRoot.FeedbackResult.Saved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackResult.Saved(childComplexity), true
+
+	case "FeedbackSticker.id":
+		if e.ComplexityRoot.FeedbackSticker.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackSticker.ID(childComplexity), true
+	case "FeedbackSticker.name":
+		if e.ComplexityRoot.FeedbackSticker.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackSticker.Name(childComplexity), true
 
 	case "Glossary.source":
 		if e.ComplexityRoot.Glossary.Source == nil {
@@ -2190,6 +2312,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemoveModel(childComplexity, args["input"].(catalog.RemoveModelInput)), true
+	case "Mutation.reportFeedback":
+		if e.ComplexityRoot.Mutation.ReportFeedback == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reportFeedback_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReportFeedback(childComplexity, args["input"].(feedback.ReportInput)), true
 	case "Mutation.retryJob":
 		if e.ComplexityRoot.Mutation.RetryJob == nil {
 			break
@@ -2212,6 +2345,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["input"].(model.RevokeAPIKeyInput)), true
+	case "Mutation.revokeFeedback":
+		if e.ComplexityRoot.Mutation.RevokeFeedback == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeFeedback_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeFeedback(childComplexity, args["input"].(feedback.RevokeInput)), true
 	case "Mutation.setConsent":
 		if e.ComplexityRoot.Mutation.SetConsent == nil {
 			break
@@ -2289,6 +2433,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StartConversation(childComplexity, args["input"].(practice.StartInput)), true
+	case "Mutation.stickerChosen":
+		if e.ComplexityRoot.Mutation.StickerChosen == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_stickerChosen_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StickerChosen(childComplexity, args["input"].(feedback.ChosenInput)), true
 	case "Mutation.translateNote":
 		if e.ComplexityRoot.Mutation.TranslateNote == nil {
 			break
@@ -2792,6 +2947,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Notes(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*note.Filter), args["orderBy"].(*model.NoteOrder)), true
+	case "Query.searchFeedback":
+		if e.ComplexityRoot.Query.SearchFeedback == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchFeedback_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchFeedback(childComplexity, args["query"].(*string), args["stickerId"].(*string), args["since"].(*time.Time), args["until"].(*time.Time), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.searchQueries":
+		if e.ComplexityRoot.Query.SearchQueries == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchQueries_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchQueries(childComplexity, args["filter"].(*feedback.QueryFilter), args["orderBy"].(feedback.QueryOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.searchTimeline":
+		if e.ComplexityRoot.Query.SearchTimeline == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchTimeline_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchTimeline(childComplexity, args["since"].(time.Time), args["until"].(*time.Time), args["bucket"].(feedback.Bucket)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -2876,6 +3064,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RemoveModelPayload.Jobs(childComplexity), true
 
+	case "ReportFeedbackPayload.cursor":
+		if e.ComplexityRoot.ReportFeedbackPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportFeedbackPayload.Cursor(childComplexity), true
+	case "ReportFeedbackPayload.results":
+		if e.ComplexityRoot.ReportFeedbackPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportFeedbackPayload.Results(childComplexity), true
+
 	case "RetryJobPayload.job":
 		if e.ComplexityRoot.RetryJobPayload.Job == nil {
 			break
@@ -2889,6 +3090,225 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RevokeApiKeyPayload.APIKey(childComplexity), true
+
+	case "RevokeFeedbackPayload.cursor":
+		if e.ComplexityRoot.RevokeFeedbackPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeFeedbackPayload.Cursor(childComplexity), true
+	case "RevokeFeedbackPayload.results":
+		if e.ComplexityRoot.RevokeFeedbackPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeFeedbackPayload.Results(childComplexity), true
+
+	case "SearchFeedback.negatives":
+		if e.ComplexityRoot.SearchFeedback.Negatives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.Negatives(childComplexity), true
+	case "SearchFeedback.positives":
+		if e.ComplexityRoot.SearchFeedback.Positives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.Positives(childComplexity), true
+	case "SearchFeedback.query":
+		if e.ComplexityRoot.SearchFeedback.Query == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.Query(childComplexity), true
+	case "SearchFeedback.sticker":
+		if e.ComplexityRoot.SearchFeedback.Sticker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.Sticker(childComplexity), true
+	case "SearchFeedback.updatedAt":
+		if e.ComplexityRoot.SearchFeedback.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.UpdatedAt(childComplexity), true
+
+	case "SearchFeedbackChanged.at":
+		if e.ComplexityRoot.SearchFeedbackChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackChanged.At(childComplexity), true
+	case "SearchFeedbackChanged.cursor":
+		if e.ComplexityRoot.SearchFeedbackChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackChanged.Cursor(childComplexity), true
+	case "SearchFeedbackChanged.query":
+		if e.ComplexityRoot.SearchFeedbackChanged.Query == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackChanged.Query(childComplexity), true
+
+	case "SearchFeedbackConnection.edges":
+		if e.ComplexityRoot.SearchFeedbackConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackConnection.Edges(childComplexity), true
+	case "SearchFeedbackConnection.nodes":
+		if e.ComplexityRoot.SearchFeedbackConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackConnection.Nodes(childComplexity), true
+	case "SearchFeedbackConnection.pageInfo":
+		if e.ComplexityRoot.SearchFeedbackConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackConnection.PageInfo(childComplexity), true
+	case "SearchFeedbackConnection.totalCount":
+		if e.ComplexityRoot.SearchFeedbackConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackConnection.TotalCount(childComplexity), true
+
+	case "SearchFeedbackEdge.cursor":
+		if e.ComplexityRoot.SearchFeedbackEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackEdge.Cursor(childComplexity), true
+	case "SearchFeedbackEdge.node":
+		if e.ComplexityRoot.SearchFeedbackEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackEdge.Node(childComplexity), true
+
+	case "SearchPeriod.at":
+		if e.ComplexityRoot.SearchPeriod.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.At(childComplexity), true
+	case "SearchPeriod.chosen":
+		if e.ComplexityRoot.SearchPeriod.Chosen == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Chosen(childComplexity), true
+	case "SearchPeriod.degraded":
+		if e.ComplexityRoot.SearchPeriod.Degraded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Degraded(childComplexity), true
+	case "SearchPeriod.empty":
+		if e.ComplexityRoot.SearchPeriod.Empty == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Empty(childComplexity), true
+	case "SearchPeriod.searches":
+		if e.ComplexityRoot.SearchPeriod.Searches == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Searches(childComplexity), true
+	case "SearchPeriod.votes":
+		if e.ComplexityRoot.SearchPeriod.Votes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Votes(childComplexity), true
+
+	case "SearchQuery.chosen":
+		if e.ComplexityRoot.SearchQuery.Chosen == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Chosen(childComplexity), true
+	case "SearchQuery.empty":
+		if e.ComplexityRoot.SearchQuery.Empty == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Empty(childComplexity), true
+	case "SearchQuery.lastAt":
+		if e.ComplexityRoot.SearchQuery.LastAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.LastAt(childComplexity), true
+	case "SearchQuery.negatives":
+		if e.ComplexityRoot.SearchQuery.Negatives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Negatives(childComplexity), true
+	case "SearchQuery.positives":
+		if e.ComplexityRoot.SearchQuery.Positives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Positives(childComplexity), true
+	case "SearchQuery.text":
+		if e.ComplexityRoot.SearchQuery.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Text(childComplexity), true
+	case "SearchQuery.usage":
+		if e.ComplexityRoot.SearchQuery.Usage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Usage(childComplexity), true
+
+	case "SearchQueryConnection.edges":
+		if e.ComplexityRoot.SearchQueryConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryConnection.Edges(childComplexity), true
+	case "SearchQueryConnection.nodes":
+		if e.ComplexityRoot.SearchQueryConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryConnection.Nodes(childComplexity), true
+	case "SearchQueryConnection.pageInfo":
+		if e.ComplexityRoot.SearchQueryConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryConnection.PageInfo(childComplexity), true
+	case "SearchQueryConnection.totalCount":
+		if e.ComplexityRoot.SearchQueryConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryConnection.TotalCount(childComplexity), true
+
+	case "SearchQueryEdge.cursor":
+		if e.ComplexityRoot.SearchQueryEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryEdge.Cursor(childComplexity), true
+	case "SearchQueryEdge.node":
+		if e.ComplexityRoot.SearchQueryEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryEdge.Node(childComplexity), true
 
 	case "SessionExpiring.at":
 		if e.ComplexityRoot.SessionExpiring.At == nil {
@@ -3017,6 +3437,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.StartConversationPayload.Conversation(childComplexity), true
+
+	case "StickerChosenPayload.counted":
+		if e.ComplexityRoot.StickerChosenPayload.Counted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerChosenPayload.Counted(childComplexity), true
 
 	case "StreamReset.at":
 		if e.ComplexityRoot.StreamReset.At == nil {
@@ -3392,6 +3819,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteNoteInput,
 		ec.unmarshalInputEraseCustomerInput,
 		ec.unmarshalInputErrorInput,
+		ec.unmarshalInputFeedbackItemInput,
 		ec.unmarshalInputGlossaryTermInput,
 		ec.unmarshalInputImportNoteInput,
 		ec.unmarshalInputJobFilter,
@@ -3404,8 +3832,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRecordErrorsInput,
 		ec.unmarshalInputRefreshInput,
 		ec.unmarshalInputRemoveModelInput,
+		ec.unmarshalInputReportFeedbackInput,
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
+		ec.unmarshalInputRevokeFeedbackInput,
+		ec.unmarshalInputRevokeFeedbackItemInput,
+		ec.unmarshalInputSearchQueryFilter,
 		ec.unmarshalInputSetConsentInput,
 		ec.unmarshalInputSetGlossaryInput,
 		ec.unmarshalInputSetRoleInput,
@@ -3413,6 +3845,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSignOutInput,
 		ec.unmarshalInputSignUpInput,
 		ec.unmarshalInputStartConversationInput,
+		ec.unmarshalInputStickerChosenInput,
 		ec.unmarshalInputTranslateNoteInput,
 		ec.unmarshalInputTranslateNotesInput,
 		ec.unmarshalInputUpdateNoteInput,
@@ -4112,6 +4545,8 @@ enum Topic {
   DIALOGS
   """The workers and their models. For ADMIN."""
   MODELS
+  """What is said of stickers. For ANALYST and ADMIN."""
+  STICKERS
 }
 
 """One committed change."""
@@ -4283,6 +4718,287 @@ extend type Subscription {
     """A name for the reader, for example a device: 1 to 64 letters, digits, ` + "`" + `-` + "`" + `, ` + "`" + `_` + "`" + `, ` + "`" + `.` + "`" + ` and ` + "`" + `:` + "`" + `. Its place is kept, see ` + "`" + `ackEvents` + "`" + `."""
     resumeKey: String
   ): Event! @delivery(conflate: NONE, pending: 64)
+}
+`, BuiltIn: false},
+	{Name: "../../schema/feedback.graphql", Input: `"""What is said of stickers as answers to one query. Stickers are named by their ids or their names: of a name the viewer's own private sticker is meant, else the public one."""
+input FeedbackItemInput {
+  """What was searched for, at most 255 characters. Case and white space don't count, and it need not have been searched for."""
+  query: String!
+  """The stickers that fit, together with those that don't at most 50."""
+  positive: [String!]
+  """The stickers that don't fit."""
+  negative: [String!]
+}
+
+"""What is said of answers."""
+input ReportFeedbackInput {
+  """What is said, 1 to 100 items."""
+  items: [FeedbackItemInput!]!
+  """Whether nothing at all is saved when anything is wrong with any item, unknown stickers included."""
+  atomic: Boolean! = false
+  """Makes a repeated call safe: it gives the first one's results. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""What became of one item."""
+type FeedbackResult {
+  """How many of its votes stand now, or were taken back."""
+  saved: Int!
+  """The stickers that do not exist or that the viewer may not see, as they were named."""
+  failed: [String!]!
+  """Why nothing of it was saved; null when something was, or when all of its stickers are unknown."""
+  error: ItemError
+}
+
+"""What became of each item."""
+type ReportFeedbackPayload {
+  """The results, in the order of the items."""
+  results: [FeedbackResult!]!
+  """The place in the event log before this call."""
+  cursor: EventCursor!
+}
+
+"""Votes on the answers to one query to take back."""
+input RevokeFeedbackItemInput {
+  """What was searched for."""
+  query: String!
+  """The stickers, by their ids or names, at most 50."""
+  stickers: [String!]!
+}
+
+"""Votes to take back."""
+input RevokeFeedbackInput {
+  """The votes by their queries, 1 to 100 items."""
+  items: [RevokeFeedbackItemInput!]!
+}
+
+"""What became of each item."""
+type RevokeFeedbackPayload {
+  """The results, in the order of the items."""
+  results: [FeedbackResult!]!
+  """The place in the event log before this call."""
+  cursor: EventCursor!
+}
+
+"""A sticker that was chosen from an answer."""
+input StickerChosenInput {
+  """What was searched for."""
+  query: String!
+  """The sticker."""
+  stickerId: ID!
+  """Its place in the answer, from 1; 1 when left out."""
+  position: Int
+}
+
+"""Whether it counts."""
+type StickerChosenPayload {
+  """False for what the viewer chose for the same query within the last hour, and for private stickers."""
+  counted: Boolean!
+}
+
+extend type Mutation {
+  """
+  Say which stickers fit a query and which don't. Each viewer has one vote for each query and sticker, of which the latest counts. Unknown stickers are
+  listed and the others saved. The same sticker on both sides is BAD_INPUT for its item.
+  """
+  reportFeedback(
+    """What is said."""
+    input: ReportFeedbackInput!
+  ): ReportFeedbackPayload!
+  """Take votes back. Where there is none nothing happens."""
+  revokeFeedback(
+    """The votes."""
+    input: RevokeFeedbackInput!
+  ): RevokeFeedbackPayload!
+  """Say that a sticker was chosen from the answer to a query. It counts once an hour for each viewer, query and sticker."""
+  stickerChosen(
+    """The sticker."""
+    input: StickerChosenInput!
+  ): StickerChosenPayload!
+}
+
+"""A text that was searched for, in its normalised form."""
+type SearchQuery {
+  """The text: compatibility forms joined, case folded, white space collapsed."""
+  text: String!
+  """How many searches for it were answered. Counts lag behind by a second."""
+  usage: Int!
+  """Of these, those that found nothing."""
+  empty: Int!
+  """How many stickers were chosen from the answers."""
+  chosen: Int!
+  """The votes on public stickers that say that they fit."""
+  positives: Int!
+  """The votes on public stickers that say that they don't."""
+  negatives: Int!
+  """The latest search, or the first vote where nobody searched for it."""
+  lastAt: Time!
+}
+
+"""A sticker that was voted on."""
+type FeedbackSticker {
+  """The sticker's id."""
+  id: ID!
+  """The name of its file."""
+  name: String!
+}
+
+"""The votes on a public sticker as an answer to a query."""
+type SearchFeedback {
+  """What was searched for."""
+  query: SearchQuery!
+  """The sticker."""
+  sticker: FeedbackSticker!
+  """How many say that it fits."""
+  positives: Int!
+  """How many say that it does not."""
+  negatives: Int!
+  """When a vote last changed."""
+  updatedAt: Time!
+}
+
+"""A list of votes."""
+type SearchFeedbackConnection {
+  """The votes with their places."""
+  edges: [SearchFeedbackEdge]
+  """The votes alone."""
+  nodes: [SearchFeedback!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of items in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""Votes in a list."""
+type SearchFeedbackEdge {
+  """Their place in the list."""
+  cursor: Cursor!
+  """The votes."""
+  node: SearchFeedback
+}
+
+"""A list of queries."""
+type SearchQueryConnection {
+  """The queries with their places."""
+  edges: [SearchQueryEdge]
+  """The queries alone."""
+  nodes: [SearchQuery!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of queries in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""A query in a list."""
+type SearchQueryEdge {
+  """Its place in the list."""
+  cursor: Cursor!
+  """The query."""
+  node: SearchQuery
+}
+
+"""Which queries are listed."""
+input SearchQueryFilter {
+  """Only those whose text begins so."""
+  prefix: String
+  """Only those whose latest search found nothing."""
+  noResult: Boolean! = false
+  """Only those with votes of which none is positive."""
+  onlyNegative: Boolean! = false
+  """Only those that were last searched for at this time or later."""
+  since: Time
+  """Only those that were last searched for before."""
+  until: Time
+}
+
+"""What queries are sorted by."""
+enum SearchQueryOrder {
+  """By how often they were searched for, the most frequent first."""
+  USAGE
+  """By their latest search, the latest first."""
+  TIME
+}
+
+"""The length of the times that a timeline counts by."""
+enum TimeBucket {
+  """An hour."""
+  HOUR
+  """A day in UTC."""
+  DAY
+  """A week in UTC that begins on Monday."""
+  WEEK
+}
+
+"""What happened in an hour, a day or a week."""
+type SearchPeriod {
+  """Its beginning."""
+  at: Time!
+  """How many searches were answered."""
+  searches: Int!
+  """Of these, those that found nothing."""
+  empty: Int!
+  """Of these, those that looked for words alone."""
+  degraded: Int!
+  """How many votes were reported."""
+  votes: Int!
+  """How many stickers were chosen."""
+  chosen: Int!
+}
+
+"""The votes on the answers to a query changed. For ANALYST and ADMIN."""
+type SearchFeedbackChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The query as it is now; null when it is gone."""
+  query: SearchQuery
+}
+
+extend type Query {
+  """The votes on public stickers, the latest changed first. For ANALYST and ADMIN."""
+  searchFeedback(
+    """Only those on answers to this query."""
+    query: String
+    """Only those on this sticker."""
+    stickerId: ID
+    """Only what changed at this time or later."""
+    since: Time
+    """Only what changed before."""
+    until: Time
+    """At most so many from the front, at most 100; 20 when neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): SearchFeedbackConnection!
+  """What is searched for. For ANALYST and ADMIN."""
+  searchQueries(
+    """Which queries; all when left out."""
+    filter: SearchQueryFilter
+    """What they are sorted by."""
+    orderBy: SearchQueryOrder! = USAGE
+    """At most so many from the front, at most 100; 20 when neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): SearchQueryConnection!
+  """What happened by hours, days or weeks, the earliest first, at most 1000 of them. For ANALYST and ADMIN."""
+  searchTimeline(
+    """It begins with the bucket that this time is in."""
+    since: Time!
+    """It ends before this time; now when left out."""
+    until: Time
+    """The length of the buckets."""
+    bucket: TimeBucket! = DAY
+  ): [SearchPeriod!]!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/glossary.graphql", Input: `"""A word, or several, and what it is to be called in another language."""
@@ -6056,6 +6772,28 @@ func (ec *executionContext) childFields_EventBatch(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type EventBatch", field.Name)
 }
 
+func (ec *executionContext) childFields_FeedbackResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "saved":
+		return ec.fieldContext_FeedbackResult_saved(ctx, field)
+	case "failed":
+		return ec.fieldContext_FeedbackResult_failed(ctx, field)
+	case "error":
+		return ec.fieldContext_FeedbackResult_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FeedbackResult", field.Name)
+}
+
+func (ec *executionContext) childFields_FeedbackSticker(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_FeedbackSticker_id(ctx, field)
+	case "name":
+		return ec.fieldContext_FeedbackSticker_name(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FeedbackSticker", field.Name)
+}
+
 func (ec *executionContext) childFields_Glossary(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "source":
@@ -6500,6 +7238,16 @@ func (ec *executionContext) childFields_RemoveModelPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type RemoveModelPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ReportFeedbackPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_ReportFeedbackPayload_results(ctx, field)
+	case "cursor":
+		return ec.fieldContext_ReportFeedbackPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportFeedbackPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RetryJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -6514,6 +7262,118 @@ func (ec *executionContext) childFields_RevokeApiKeyPayload(ctx context.Context,
 		return ec.fieldContext_RevokeApiKeyPayload_apiKey(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RevokeApiKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RevokeFeedbackPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_RevokeFeedbackPayload_results(ctx, field)
+	case "cursor":
+		return ec.fieldContext_RevokeFeedbackPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeFeedbackPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchFeedback(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "query":
+		return ec.fieldContext_SearchFeedback_query(ctx, field)
+	case "sticker":
+		return ec.fieldContext_SearchFeedback_sticker(ctx, field)
+	case "positives":
+		return ec.fieldContext_SearchFeedback_positives(ctx, field)
+	case "negatives":
+		return ec.fieldContext_SearchFeedback_negatives(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_SearchFeedback_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchFeedback", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchFeedbackConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SearchFeedbackConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_SearchFeedbackConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SearchFeedbackConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SearchFeedbackConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchFeedbackConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchFeedbackEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SearchFeedbackEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SearchFeedbackEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchFeedbackEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchPeriod(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_SearchPeriod_at(ctx, field)
+	case "searches":
+		return ec.fieldContext_SearchPeriod_searches(ctx, field)
+	case "empty":
+		return ec.fieldContext_SearchPeriod_empty(ctx, field)
+	case "degraded":
+		return ec.fieldContext_SearchPeriod_degraded(ctx, field)
+	case "votes":
+		return ec.fieldContext_SearchPeriod_votes(ctx, field)
+	case "chosen":
+		return ec.fieldContext_SearchPeriod_chosen(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchPeriod", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchQuery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "text":
+		return ec.fieldContext_SearchQuery_text(ctx, field)
+	case "usage":
+		return ec.fieldContext_SearchQuery_usage(ctx, field)
+	case "empty":
+		return ec.fieldContext_SearchQuery_empty(ctx, field)
+	case "chosen":
+		return ec.fieldContext_SearchQuery_chosen(ctx, field)
+	case "positives":
+		return ec.fieldContext_SearchQuery_positives(ctx, field)
+	case "negatives":
+		return ec.fieldContext_SearchQuery_negatives(ctx, field)
+	case "lastAt":
+		return ec.fieldContext_SearchQuery_lastAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchQuery", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchQueryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SearchQueryConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_SearchQueryConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SearchQueryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SearchQueryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchQueryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchQueryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SearchQueryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SearchQueryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchQueryEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_SetConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6590,6 +7450,14 @@ func (ec *executionContext) childFields_StartConversationPayload(ctx context.Con
 		return ec.fieldContext_StartConversationPayload_conversation(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StartConversationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_StickerChosenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "counted":
+		return ec.fieldContext_StickerChosenPayload_counted(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StickerChosenPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TranslateNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -135,6 +135,16 @@ type EventBatch struct {
 	HasMore bool `json:"hasMore"`
 }
 
+// What became of one item.
+type FeedbackResult struct {
+	// How many of its votes stand now, or were taken back.
+	Saved int `json:"saved"`
+	// The stickers that do not exist or that the viewer may not see, as they were named.
+	Failed []string `json:"failed"`
+	// Why nothing of it was saved; null when something was, or when all of its stickers are unknown.
+	Error *ItemError `json:"error,omitempty"`
+}
+
 // A file to make a note of.
 type ImportNoteInput struct {
 	// A .txt, .html or .htm file in UTF-8, at most 64 KiB.
@@ -291,6 +301,14 @@ type RemoveModelPayload struct {
 	Cursor event.Cursor `json:"cursor"`
 }
 
+// What became of each item.
+type ReportFeedbackPayload struct {
+	// The results, in the order of the items.
+	Results []*FeedbackResult `json:"results"`
+	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // Which job to try again.
 type RetryJobInput struct {
 	// The id of a FAILED, DEAD or CANCELLED job.
@@ -313,6 +331,14 @@ type RevokeAPIKeyInput struct {
 type RevokeAPIKeyPayload struct {
 	// The key.
 	APIKey *gen.ApiKey `json:"apiKey"`
+}
+
+// What became of each item.
+type RevokeFeedbackPayload struct {
+	// The results, in the order of the items.
+	Results []*FeedbackResult `json:"results"`
+	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // The session of this connection is about to expire: refresh it, or reauthenticate. It comes whatever the topics. It is not in the log: its cursor is that of the event before it.
@@ -401,6 +427,12 @@ type SignUpPayload struct {
 type StartConversationPayload struct {
 	// The conversation.
 	Conversation *gen.Conversation `json:"conversation"`
+}
+
+// Whether it counts.
+type StickerChosenPayload struct {
+	// False for what the viewer chose for the same query within the last hour, and for private stickers.
+	Counted bool `json:"counted"`
 }
 
 // Events are missing before this one: read the present state again. It comes whatever the topics. It is not in the log, and its cursor may be that of an event.
@@ -878,6 +910,8 @@ const (
 	TopicDialogs Topic = "DIALOGS"
 	// The workers and their models. For ADMIN.
 	TopicModels Topic = "MODELS"
+	// What is said of stickers. For ANALYST and ADMIN.
+	TopicStickers Topic = "STICKERS"
 )
 
 var AllTopic = []Topic{
@@ -885,11 +919,12 @@ var AllTopic = []Topic{
 	TopicNotes,
 	TopicDialogs,
 	TopicModels,
+	TopicStickers,
 }
 
 func (e Topic) IsValid() bool {
 	switch e {
-	case TopicJobs, TopicNotes, TopicDialogs, TopicModels:
+	case TopicJobs, TopicNotes, TopicDialogs, TopicModels, TopicStickers:
 		return true
 	}
 	return false

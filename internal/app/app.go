@@ -23,6 +23,7 @@ import (
 	"parley/internal/domain"
 	"parley/internal/embedding"
 	"parley/internal/event"
+	"parley/internal/feedback"
 	"parley/internal/job"
 	"parley/internal/live"
 	"parley/internal/media"
@@ -66,6 +67,7 @@ type parts struct {
 	audits   *audit.Log
 	catalog  *catalog.Service
 	media    *media.Service
+	feedback *feedback.Service
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -227,6 +229,10 @@ func (p *parts) openDomains(ctx context.Context) error {
 	}
 	p.onClose(bucket.Close)
 	p.media = media.New(p.store, p.log, p.tokens, bucket)
+	p.feedback = feedback.New(p.store, p.log, p.tokens, p.cache, feedback.Config{
+		Anonymous: p.cfg.AnonymousSearch == "on", SearchRate: p.cfg.SearchRate, FeedbackRate: p.cfg.FeedbackRate, AnonymousRate: p.cfg.AnonymousRate,
+		Keep: p.cfg.SearchKeep, Observe: observe,
+	})
 	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: observe})
 	return p.announce()
 }

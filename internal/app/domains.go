@@ -31,7 +31,7 @@ func (p *parts) announce() (err error) {
 
 func (p *parts) announced() []domain.Domain {
 	return []domain.Domain{
-		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.catalog.Domain(), p.media.Domain(), sticker.Domain(), p.readers.Domain(),
+		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.catalog.Domain(), p.media.Domain(), sticker.Domain(), p.feedback.Domain(), p.readers.Domain(),
 		p.idempotency(),
 		{Name: "object", Operations: map[string]auth.Access{"Query.node": auth.SignedIn, "Query.nodes": auth.SignedIn}},
 	}
