@@ -257,10 +257,11 @@ func TestTopicsReachAnalystsOnceForEachQuery(t *testing.T) {
 		for _, e := range r.events() {
 			heard[e.Type+" "+e.Audience+" "+e.Object]++
 			require.Empty(t, e.State+e.Parent)
+			require.True(t, feedback.OfScores(e))
+			require.Contains(t, feedback.Audiences(), e.Audience)
 		}
 		require.Equal(t, map[string]int{
 			"SearchFeedbackChanged r:ANALYST " + feedback.QueryID("a"): 1, "SearchFeedbackChanged r:ANALYST " + feedback.QueryID("b"): 1,
-			"ScoresChanged s:scores " + feedback.QueryID("a"): 1, "ScoresChanged s:scores " + feedback.QueryID("b"): 1,
 		}, heard)
 		before := len(r.events())
 		r.report(person(t, ann), item("a", []string{cat, dog}, nil))

@@ -153,16 +153,14 @@ func (t *total) add(c *change) {
 	}
 }
 
-// announce writes an event about each query for the processes that keep scores in
-// memory, and one for analysts where they may see what changed.
+// announce writes an event about each query: for analysts where they may see what
+// changed, else for the processes that keep scores in memory alone.
 func (s *Service) announce(ctx context.Context, queries []*total) error {
-	events := make([]event.Change, 0, 2*len(queries))
-	for _, q := range queries {
-		events = append(events, event.Change{Audience: AudienceScores, Topic: TopicScores, Type: TypeScoresChanged, Object: q.id})
+	events := make([]event.Change, len(queries))
+	for i, q := range queries {
+		events[i] = event.Change{Audience: audienceScores, Topic: topicScores, Type: TypeScoresChanged, Object: q.id}
 		if q.public {
-			events = append(events, event.Change{
-				Audience: event.Role(string(auth.RoleAnalyst)), Topic: TopicStickers, Type: TypeSearchFeedbackChanged, Object: q.id,
-			})
+			events[i] = event.Change{Audience: event.Role(string(auth.RoleAnalyst)), Topic: TopicStickers, Type: TypeSearchFeedbackChanged, Object: q.id}
 		}
 	}
 	return s.log.Append(ctx, events...)

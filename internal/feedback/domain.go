@@ -14,14 +14,25 @@ const (
 	TypeSearchFeedbackChanged = "SearchFeedbackChanged"
 )
 
-// What processes hear that keep scores in memory: an event of TypeScoresChanged for each
-// query whose votes changed, with its id as the Object, for an audience that no client
-// belongs to.
+// TypeScoresChanged is the event of votes that are nobody's business but their voter's:
+// it is for an audience that no client belongs to.
 const (
-	AudienceScores    = "s:scores"
-	TopicScores       = "SCORES"
 	TypeScoresChanged = "ScoresChanged"
+	topicScores       = "SCORES"
+	audienceScores    = "s:scores"
 )
+
+// Audiences are those, and as well the keys, with which live.Hub.Listen hears of every
+// query whose votes changed, for processes that keep scores in memory: events for which
+// OfScores is true, with the query's id as their Object.
+func Audiences() []string {
+	return []string{audienceScores, event.Role(string(auth.RoleAnalyst))}
+}
+
+// OfScores tells whether the votes on the query that an event names have changed.
+func OfScores(e event.Event) bool {
+	return e.Type == TypeScoresChanged || e.Type == TypeSearchFeedbackChanged
+}
 
 // Changed is the event of votes on a query's answers as analysts are shown it. The query
 // is read by its field's resolver.
@@ -43,7 +54,7 @@ func (s *Service) Domain() domain.Domain {
 				Name: TypeSearchFeedbackChanged, Topic: TopicStickers, Object: event.Nothing,
 				Show: func(m event.Message) any { return &Changed{Cursor: m.Cursor, At: m.At, QueryID: m.Object} },
 			},
-			{Name: TypeScoresChanged, Topic: TopicScores, Internal: true},
+			{Name: TypeScoresChanged, Topic: topicScores, Internal: true},
 		},
 		Operations: map[string]auth.Access{
 			"Query.searchFeedback":    analysts,

@@ -222,7 +222,8 @@ func TestAnothersPrivateStickersAreAsIfTheyWereNot(t *testing.T) {
 		require.Empty(t, r.standing())
 		require.Empty(t, r.queries(feedback.QueryFilter{}), "its words are not shown to analysts either")
 		for _, e := range r.events() {
-			require.Equal(t, feedback.AudienceScores, e.Audience)
+			require.Equal(t, "ScoresChanged s:scores", e.Type+" "+e.Audience)
+			require.True(t, feedback.OfScores(e))
 		}
 		q, err := r.Query(analyst(t), feedback.QueryID("my secret party"))
 		require.NoError(t, err)

@@ -56,9 +56,9 @@ func (s *Service) Scores(ctx context.Context, queries ...string) (map[string][]S
 	return scores, err
 }
 
-// Judged gives the queries with these ids that have votes; an event of the type
-// TypeScoresChanged names one as its Object, and it may be gone. As Scores it checks
-// nobody's rights.
+// Judged gives the queries with these ids that have votes. An event for which OfScores is
+// true names one as its Object; one that is not among those given here has none any more.
+// As Scores it checks nobody's rights.
 func (s *Service) Judged(ctx context.Context, ids ...string) ([]Judgement, error) {
 	in, arg := store.Among(s.store, "s.query_id", ids)
 	return s.judged(ctx, in, arg)
@@ -69,7 +69,7 @@ func QueryID(text string) string { return queryID(embedding.Normalize(text)) }
 
 // Judgements gives the queries that have votes, with their scores, at most limit of those
 // whose ids come after one, in the order of their ids. For a copy in memory, which
-// live.Hub.Listen with AudienceScores keeps current: listen first, then read all. As Scores
+// live.Hub.Listen with Audiences keeps current: listen first, then read all. As Scores
 // it checks nobody's rights.
 func (s *Service) Judgements(ctx context.Context, after string, limit int) ([]Judgement, error) {
 	return s.judged(ctx, "s.query_id IN (SELECT id FROM search_queries WHERE id > ? AND votes > 0 ORDER BY id LIMIT ?)", after, limit)

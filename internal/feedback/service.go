@@ -70,7 +70,9 @@ func New(s *store.Store, log *event.Log, tokens *auth.Tokens, c cache.Cache, cfg
 		may: auth.PeopleOrVisitors(cfg.Anonymous), tally: newTally(),
 	}
 	svc.reports = batch.New(s, batch.Config[*report, *outcome]{
-		Name: "reportFeedback", MaxItems: reportsInBatch, MaxWaiting: reportsWaiting, Commit: svc.commitReports, Observe: cfg.Observe,
+		Name: "reportFeedback", MaxItems: reportsInBatch, MaxWaiting: reportsWaiting,
+		// Popular queries are in most transactions: a second one would wait for the first.
+		Writers: 1, Commit: svc.commitReports, Observe: cfg.Observe,
 	})
 	return svc
 }
