@@ -7,6 +7,7 @@ import (
 
 	"parley/graph/model"
 	"parley/internal/audit"
+	"parley/internal/feedback"
 	"parley/internal/job"
 	"parley/internal/note"
 	"parley/internal/sticker"
@@ -67,6 +68,13 @@ func stickerOrder(in *model.StickerOrder) sticker.Order {
 func auditFilter(in *audit.Filter) audit.Filter {
 	if in == nil {
 		return audit.Filter{}
+	}
+	return *in
+}
+
+func queryFilter(in *feedback.QueryFilter) feedback.QueryFilter {
+	if in == nil {
+		return feedback.QueryFilter{}
 	}
 	return *in
 }

@@ -8,6 +8,7 @@ import (
 	"parley/graph/model"
 	"parley/internal/apperr"
 	"parley/internal/dialog"
+	"parley/internal/feedback"
 	"parley/internal/practice"
 	"parley/internal/sticker"
 	"parley/internal/store"
@@ -89,6 +90,14 @@ func stickerResults(ctx context.Context, results []sticker.Result) []*model.AddS
 	shown, errs := make([]*model.AddStickerResult, len(results)), itemErrors{}
 	for i, r := range results {
 		shown[i] = &model.AddStickerResult{Sticker: r.Sticker, Error: errs.show(ctx, r.Err)}
+	}
+	return shown
+}
+
+func feedbackResults(ctx context.Context, results []feedback.ItemResult) []*model.FeedbackResult {
+	shown, errs := make([]*model.FeedbackResult, len(results)), itemErrors{}
+	for i, r := range results {
+		shown[i] = &model.FeedbackResult{Saved: r.Saved, Failed: append([]string{}, r.Failed...), Error: errs.show(ctx, r.Err)}
 	}
 	return shown
 }

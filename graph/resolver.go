@@ -8,6 +8,7 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/domain"
+	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/job"
 	"parley/internal/live"
@@ -15,6 +16,7 @@ import (
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/search"
 	"parley/internal/sticker"
 )
 
@@ -30,6 +32,8 @@ type Resolver struct {
 	MediaService    *media.Service
 	StickerService  *sticker.Service
 	IndexingService *indexing.Service
+	FeedbackService *feedback.Service
+	SearchService   *search.Service
 	// Domains says how objects, and what jobs made, are found.
 	Domains *domain.Set
 	Hub     *live.Hub

@@ -31,6 +31,8 @@ var keyless = map[string]string{
 	"rebuildSearchIndex": "makes an index, but a model has one: the second call is CONFLICT",
 	"switchSearchIndex":  "lets an index answer that may answer already",
 	"deleteSearchIndex":  "an index is deleted once, the second call is NOT_FOUND",
+	"revokeFeedback":     "a vote is taken back once, the second call changes nothing",
+	"stickerChosen":      "counts once an hour for a viewer, query and sticker",
 }
 
 // docs/live.md: official clients send mutations again that were not answered.

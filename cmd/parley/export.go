@@ -34,7 +34,7 @@ func exportCommand() *cobra.Command {
 			if customer != "" {
 				f.CustomerID = &customer
 			}
-			return writeTo(cmd, out, func(w io.Writer) (int, error) {
+			return writeTo(cmd, "dialogs", out, func(w io.Writer) (int, error) {
 				return app.ExportDialogs(cmd.Context(), cfg, w, dialog.Format(format), f)
 			})
 		},
@@ -44,13 +44,13 @@ func exportCommand() *cobra.Command {
 	dialogs.Flags().StringVar(&language, "language", "", "only dialogs in this language")
 	dialogs.Flags().StringVar(&customer, "customer", "", "only dialogs of this customer")
 	export := &cobra.Command{Use: "export", Short: "Downloads"}
-	export.AddCommand(dialogs)
+	export.AddCommand(dialogs, exportFeedbackCommand())
 	return export
 }
 
 // writeTo writes to the file, or to the standard output, and says how many rows
 // went into the file. A file that could not be finished is removed.
-func writeTo(cmd *cobra.Command, path string, write func(io.Writer) (int, error)) (err error) {
+func writeTo(cmd *cobra.Command, what, path string, write func(io.Writer) (int, error)) (err error) {
 	if path == "" {
 		_, err := write(cmd.OutOrStdout())
 		return err
@@ -64,6 +64,6 @@ func writeTo(cmd *cobra.Command, path string, write func(io.Writer) (int, error)
 	if err = errors.Join(err, buffered.Flush(), file.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d dialogs written to %s\n", rows, path)
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d %s written to %s\n", rows, what, path)
 	return nil
 }

@@ -32,15 +32,20 @@ import (
 	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
+	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchhour"
 	"parley/ent/gen/searchindex"
+	"parley/ent/gen/searchquery"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
+	"parley/ent/gen/vote"
 	"parley/ent/gen/workerannouncement"
 
 	"entgo.io/ent"
@@ -98,14 +103,22 @@ type Client struct {
 	Note *NoteClient
 	// Outbox is the client for interacting with the Outbox builders.
 	Outbox *OutboxClient
+	// QueryScore is the client for interacting with the QueryScore builders.
+	QueryScore *QueryScoreClient
 	// RefreshToken is the client for interacting with the RefreshToken builders.
 	RefreshToken *RefreshTokenClient
 	// Run is the client for interacting with the Run builders.
 	Run *RunClient
+	// SearchHour is the client for interacting with the SearchHour builders.
+	SearchHour *SearchHourClient
 	// SearchIndex is the client for interacting with the SearchIndex builders.
 	SearchIndex *SearchIndexClient
+	// SearchQuery is the client for interacting with the SearchQuery builders.
+	SearchQuery *SearchQueryClient
 	// Sticker is the client for interacting with the Sticker builders.
 	Sticker *StickerClient
+	// StickerHour is the client for interacting with the StickerHour builders.
+	StickerHour *StickerHourClient
 	// StickerSet is the client for interacting with the StickerSet builders.
 	StickerSet *StickerSetClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
@@ -116,6 +129,8 @@ type Client struct {
 	User *UserClient
 	// Utterance is the client for interacting with the Utterance builders.
 	Utterance *UtteranceClient
+	// Vote is the client for interacting with the Vote builders.
+	Vote *VoteClient
 	// WorkerAnnouncement is the client for interacting with the WorkerAnnouncement builders.
 	WorkerAnnouncement *WorkerAnnouncementClient
 }
@@ -150,15 +165,20 @@ func (c *Client) init() {
 	c.Media = NewMediaClient(c.config)
 	c.Note = NewNoteClient(c.config)
 	c.Outbox = NewOutboxClient(c.config)
+	c.QueryScore = NewQueryScoreClient(c.config)
 	c.RefreshToken = NewRefreshTokenClient(c.config)
 	c.Run = NewRunClient(c.config)
+	c.SearchHour = NewSearchHourClient(c.config)
 	c.SearchIndex = NewSearchIndexClient(c.config)
+	c.SearchQuery = NewSearchQueryClient(c.config)
 	c.Sticker = NewStickerClient(c.config)
+	c.StickerHour = NewStickerHourClient(c.config)
 	c.StickerSet = NewStickerSetClient(c.config)
 	c.StreamPosition = NewStreamPositionClient(c.config)
 	c.Translation = NewTranslationClient(c.config)
 	c.User = NewUserClient(c.config)
 	c.Utterance = NewUtteranceClient(c.config)
+	c.Vote = NewVoteClient(c.config)
 	c.WorkerAnnouncement = NewWorkerAnnouncementClient(c.config)
 }
 
@@ -273,15 +293,20 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Media:              NewMediaClient(cfg),
 		Note:               NewNoteClient(cfg),
 		Outbox:             NewOutboxClient(cfg),
+		QueryScore:         NewQueryScoreClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
+		SearchHour:         NewSearchHourClient(cfg),
 		SearchIndex:        NewSearchIndexClient(cfg),
+		SearchQuery:        NewSearchQueryClient(cfg),
 		Sticker:            NewStickerClient(cfg),
+		StickerHour:        NewStickerHourClient(cfg),
 		StickerSet:         NewStickerSetClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
 		Utterance:          NewUtteranceClient(cfg),
+		Vote:               NewVoteClient(cfg),
 		WorkerAnnouncement: NewWorkerAnnouncementClient(cfg),
 	}, nil
 }
@@ -323,15 +348,20 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Media:              NewMediaClient(cfg),
 		Note:               NewNoteClient(cfg),
 		Outbox:             NewOutboxClient(cfg),
+		QueryScore:         NewQueryScoreClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
+		SearchHour:         NewSearchHourClient(cfg),
 		SearchIndex:        NewSearchIndexClient(cfg),
+		SearchQuery:        NewSearchQueryClient(cfg),
 		Sticker:            NewStickerClient(cfg),
+		StickerHour:        NewStickerHourClient(cfg),
 		StickerSet:         NewStickerSetClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
 		Utterance:          NewUtteranceClient(cfg),
+		Vote:               NewVoteClient(cfg),
 		WorkerAnnouncement: NewWorkerAnnouncementClient(cfg),
 	}, nil
 }
@@ -365,9 +395,10 @@ func (c *Client) Use(hooks ...Hook) {
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.Embedding, c.ErrorFrequency, c.EventLog,
 		c.EventRow, c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job,
-		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken,
-		c.Run, c.SearchIndex, c.Sticker, c.StickerSet, c.StreamPosition, c.Translation,
-		c.User, c.Utterance, c.WorkerAnnouncement,
+		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.QueryScore,
+		c.RefreshToken, c.Run, c.SearchHour, c.SearchIndex, c.SearchQuery, c.Sticker,
+		c.StickerHour, c.StickerSet, c.StreamPosition, c.Translation, c.User,
+		c.Utterance, c.Vote, c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
 	}
@@ -380,9 +411,10 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
 		c.DialogMessage, c.DialogTombstone, c.Embedding, c.ErrorFrequency, c.EventLog,
 		c.EventRow, c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job,
-		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.RefreshToken,
-		c.Run, c.SearchIndex, c.Sticker, c.StickerSet, c.StreamPosition, c.Translation,
-		c.User, c.Utterance, c.WorkerAnnouncement,
+		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.QueryScore,
+		c.RefreshToken, c.Run, c.SearchHour, c.SearchIndex, c.SearchQuery, c.Sticker,
+		c.StickerHour, c.StickerSet, c.StreamPosition, c.Translation, c.User,
+		c.Utterance, c.Vote, c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -433,14 +465,22 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Note.mutate(ctx, m)
 	case *OutboxMutation:
 		return c.Outbox.mutate(ctx, m)
+	case *QueryScoreMutation:
+		return c.QueryScore.mutate(ctx, m)
 	case *RefreshTokenMutation:
 		return c.RefreshToken.mutate(ctx, m)
 	case *RunMutation:
 		return c.Run.mutate(ctx, m)
+	case *SearchHourMutation:
+		return c.SearchHour.mutate(ctx, m)
 	case *SearchIndexMutation:
 		return c.SearchIndex.mutate(ctx, m)
+	case *SearchQueryMutation:
+		return c.SearchQuery.mutate(ctx, m)
 	case *StickerMutation:
 		return c.Sticker.mutate(ctx, m)
+	case *StickerHourMutation:
+		return c.StickerHour.mutate(ctx, m)
 	case *StickerSetMutation:
 		return c.StickerSet.mutate(ctx, m)
 	case *StreamPositionMutation:
@@ -451,6 +491,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.User.mutate(ctx, m)
 	case *UtteranceMutation:
 		return c.Utterance.mutate(ctx, m)
+	case *VoteMutation:
+		return c.Vote.mutate(ctx, m)
 	case *WorkerAnnouncementMutation:
 		return c.WorkerAnnouncement.mutate(ctx, m)
 	default:
@@ -3336,6 +3378,140 @@ func (c *OutboxClient) mutate(ctx context.Context, m *OutboxMutation) (Value, er
 	}
 }
 
+// QueryScoreClient is a client for the QueryScore schema.
+type QueryScoreClient struct {
+	config
+}
+
+// NewQueryScoreClient returns a client for the QueryScore from the given config.
+func NewQueryScoreClient(c config) *QueryScoreClient {
+	return &QueryScoreClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `queryscore.Hooks(f(g(h())))`.
+func (c *QueryScoreClient) Use(hooks ...Hook) {
+	c.hooks.QueryScore = append(c.hooks.QueryScore, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `queryscore.Intercept(f(g(h())))`.
+func (c *QueryScoreClient) Intercept(interceptors ...Interceptor) {
+	c.inters.QueryScore = append(c.inters.QueryScore, interceptors...)
+}
+
+// Create returns a builder for creating a QueryScore entity.
+func (c *QueryScoreClient) Create() *QueryScoreCreate {
+	mutation := newQueryScoreMutation(c.config, OpCreate)
+	return &QueryScoreCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of QueryScore entities.
+func (c *QueryScoreClient) CreateBulk(builders ...*QueryScoreCreate) *QueryScoreCreateBulk {
+	return &QueryScoreCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *QueryScoreClient) MapCreateBulk(slice any, setFunc func(*QueryScoreCreate, int)) *QueryScoreCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &QueryScoreCreateBulk{err: fmt.Errorf("calling to QueryScoreClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*QueryScoreCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &QueryScoreCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for QueryScore.
+func (c *QueryScoreClient) Update() *QueryScoreUpdate {
+	mutation := newQueryScoreMutation(c.config, OpUpdate)
+	return &QueryScoreUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *QueryScoreClient) UpdateOne(_m *QueryScore) *QueryScoreUpdateOne {
+	mutation := newQueryScoreMutation(c.config, OpUpdateOne, withQueryScore(_m))
+	return &QueryScoreUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *QueryScoreClient) UpdateOneID(id string) *QueryScoreUpdateOne {
+	mutation := newQueryScoreMutation(c.config, OpUpdateOne, withQueryScoreID(id))
+	return &QueryScoreUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for QueryScore.
+func (c *QueryScoreClient) Delete() *QueryScoreDelete {
+	mutation := newQueryScoreMutation(c.config, OpDelete)
+	return &QueryScoreDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *QueryScoreClient) DeleteOne(_m *QueryScore) *QueryScoreDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *QueryScoreClient) DeleteOneID(id string) *QueryScoreDeleteOne {
+	builder := c.Delete().Where(queryscore.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &QueryScoreDeleteOne{builder}
+}
+
+// Query returns a query builder for QueryScore.
+func (c *QueryScoreClient) Query() *QueryScoreQuery {
+	return &QueryScoreQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeQueryScore},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a QueryScore entity by its id.
+func (c *QueryScoreClient) Get(ctx context.Context, id string) (*QueryScore, error) {
+	return c.Query().Where(queryscore.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *QueryScoreClient) GetX(ctx context.Context, id string) *QueryScore {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *QueryScoreClient) Hooks() []Hook {
+	hooks := c.hooks.QueryScore
+	return append(hooks[:len(hooks):len(hooks)], queryscore.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *QueryScoreClient) Interceptors() []Interceptor {
+	return c.inters.QueryScore
+}
+
+func (c *QueryScoreClient) mutate(ctx context.Context, m *QueryScoreMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&QueryScoreCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&QueryScoreUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&QueryScoreUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&QueryScoreDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown QueryScore mutation op: %q", m.Op())
+	}
+}
+
 // RefreshTokenClient is a client for the RefreshToken schema.
 type RefreshTokenClient struct {
 	config
@@ -3604,6 +3780,140 @@ func (c *RunClient) mutate(ctx context.Context, m *RunMutation) (Value, error) {
 	}
 }
 
+// SearchHourClient is a client for the SearchHour schema.
+type SearchHourClient struct {
+	config
+}
+
+// NewSearchHourClient returns a client for the SearchHour from the given config.
+func NewSearchHourClient(c config) *SearchHourClient {
+	return &SearchHourClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `searchhour.Hooks(f(g(h())))`.
+func (c *SearchHourClient) Use(hooks ...Hook) {
+	c.hooks.SearchHour = append(c.hooks.SearchHour, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `searchhour.Intercept(f(g(h())))`.
+func (c *SearchHourClient) Intercept(interceptors ...Interceptor) {
+	c.inters.SearchHour = append(c.inters.SearchHour, interceptors...)
+}
+
+// Create returns a builder for creating a SearchHour entity.
+func (c *SearchHourClient) Create() *SearchHourCreate {
+	mutation := newSearchHourMutation(c.config, OpCreate)
+	return &SearchHourCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of SearchHour entities.
+func (c *SearchHourClient) CreateBulk(builders ...*SearchHourCreate) *SearchHourCreateBulk {
+	return &SearchHourCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *SearchHourClient) MapCreateBulk(slice any, setFunc func(*SearchHourCreate, int)) *SearchHourCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &SearchHourCreateBulk{err: fmt.Errorf("calling to SearchHourClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*SearchHourCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &SearchHourCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for SearchHour.
+func (c *SearchHourClient) Update() *SearchHourUpdate {
+	mutation := newSearchHourMutation(c.config, OpUpdate)
+	return &SearchHourUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *SearchHourClient) UpdateOne(_m *SearchHour) *SearchHourUpdateOne {
+	mutation := newSearchHourMutation(c.config, OpUpdateOne, withSearchHour(_m))
+	return &SearchHourUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *SearchHourClient) UpdateOneID(id int64) *SearchHourUpdateOne {
+	mutation := newSearchHourMutation(c.config, OpUpdateOne, withSearchHourID(id))
+	return &SearchHourUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for SearchHour.
+func (c *SearchHourClient) Delete() *SearchHourDelete {
+	mutation := newSearchHourMutation(c.config, OpDelete)
+	return &SearchHourDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *SearchHourClient) DeleteOne(_m *SearchHour) *SearchHourDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *SearchHourClient) DeleteOneID(id int64) *SearchHourDeleteOne {
+	builder := c.Delete().Where(searchhour.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &SearchHourDeleteOne{builder}
+}
+
+// Query returns a query builder for SearchHour.
+func (c *SearchHourClient) Query() *SearchHourQuery {
+	return &SearchHourQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeSearchHour},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a SearchHour entity by its id.
+func (c *SearchHourClient) Get(ctx context.Context, id int64) (*SearchHour, error) {
+	return c.Query().Where(searchhour.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *SearchHourClient) GetX(ctx context.Context, id int64) *SearchHour {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *SearchHourClient) Hooks() []Hook {
+	hooks := c.hooks.SearchHour
+	return append(hooks[:len(hooks):len(hooks)], searchhour.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *SearchHourClient) Interceptors() []Interceptor {
+	return c.inters.SearchHour
+}
+
+func (c *SearchHourClient) mutate(ctx context.Context, m *SearchHourMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&SearchHourCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&SearchHourUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&SearchHourUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&SearchHourDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown SearchHour mutation op: %q", m.Op())
+	}
+}
+
 // SearchIndexClient is a client for the SearchIndex schema.
 type SearchIndexClient struct {
 	config
@@ -3738,6 +4048,140 @@ func (c *SearchIndexClient) mutate(ctx context.Context, m *SearchIndexMutation) 
 	}
 }
 
+// SearchQueryClient is a client for the SearchQuery schema.
+type SearchQueryClient struct {
+	config
+}
+
+// NewSearchQueryClient returns a client for the SearchQuery from the given config.
+func NewSearchQueryClient(c config) *SearchQueryClient {
+	return &SearchQueryClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `searchquery.Hooks(f(g(h())))`.
+func (c *SearchQueryClient) Use(hooks ...Hook) {
+	c.hooks.SearchQuery = append(c.hooks.SearchQuery, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `searchquery.Intercept(f(g(h())))`.
+func (c *SearchQueryClient) Intercept(interceptors ...Interceptor) {
+	c.inters.SearchQuery = append(c.inters.SearchQuery, interceptors...)
+}
+
+// Create returns a builder for creating a SearchQuery entity.
+func (c *SearchQueryClient) Create() *SearchQueryCreate {
+	mutation := newSearchQueryMutation(c.config, OpCreate)
+	return &SearchQueryCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of SearchQuery entities.
+func (c *SearchQueryClient) CreateBulk(builders ...*SearchQueryCreate) *SearchQueryCreateBulk {
+	return &SearchQueryCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *SearchQueryClient) MapCreateBulk(slice any, setFunc func(*SearchQueryCreate, int)) *SearchQueryCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &SearchQueryCreateBulk{err: fmt.Errorf("calling to SearchQueryClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*SearchQueryCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &SearchQueryCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for SearchQuery.
+func (c *SearchQueryClient) Update() *SearchQueryUpdate {
+	mutation := newSearchQueryMutation(c.config, OpUpdate)
+	return &SearchQueryUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *SearchQueryClient) UpdateOne(_m *SearchQuery) *SearchQueryUpdateOne {
+	mutation := newSearchQueryMutation(c.config, OpUpdateOne, withSearchQuery(_m))
+	return &SearchQueryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *SearchQueryClient) UpdateOneID(id string) *SearchQueryUpdateOne {
+	mutation := newSearchQueryMutation(c.config, OpUpdateOne, withSearchQueryID(id))
+	return &SearchQueryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for SearchQuery.
+func (c *SearchQueryClient) Delete() *SearchQueryDelete {
+	mutation := newSearchQueryMutation(c.config, OpDelete)
+	return &SearchQueryDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *SearchQueryClient) DeleteOne(_m *SearchQuery) *SearchQueryDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *SearchQueryClient) DeleteOneID(id string) *SearchQueryDeleteOne {
+	builder := c.Delete().Where(searchquery.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &SearchQueryDeleteOne{builder}
+}
+
+// Query returns a query builder for SearchQuery.
+func (c *SearchQueryClient) Query() *SearchQueryQuery {
+	return &SearchQueryQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeSearchQuery},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a SearchQuery entity by its id.
+func (c *SearchQueryClient) Get(ctx context.Context, id string) (*SearchQuery, error) {
+	return c.Query().Where(searchquery.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *SearchQueryClient) GetX(ctx context.Context, id string) *SearchQuery {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *SearchQueryClient) Hooks() []Hook {
+	hooks := c.hooks.SearchQuery
+	return append(hooks[:len(hooks):len(hooks)], searchquery.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *SearchQueryClient) Interceptors() []Interceptor {
+	return c.inters.SearchQuery
+}
+
+func (c *SearchQueryClient) mutate(ctx context.Context, m *SearchQueryMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&SearchQueryCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&SearchQueryUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&SearchQueryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&SearchQueryDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown SearchQuery mutation op: %q", m.Op())
+	}
+}
+
 // StickerClient is a client for the Sticker schema.
 type StickerClient struct {
 	config
@@ -3869,6 +4313,140 @@ func (c *StickerClient) mutate(ctx context.Context, m *StickerMutation) (Value, 
 		return (&StickerDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("gen: unknown Sticker mutation op: %q", m.Op())
+	}
+}
+
+// StickerHourClient is a client for the StickerHour schema.
+type StickerHourClient struct {
+	config
+}
+
+// NewStickerHourClient returns a client for the StickerHour from the given config.
+func NewStickerHourClient(c config) *StickerHourClient {
+	return &StickerHourClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `stickerhour.Hooks(f(g(h())))`.
+func (c *StickerHourClient) Use(hooks ...Hook) {
+	c.hooks.StickerHour = append(c.hooks.StickerHour, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `stickerhour.Intercept(f(g(h())))`.
+func (c *StickerHourClient) Intercept(interceptors ...Interceptor) {
+	c.inters.StickerHour = append(c.inters.StickerHour, interceptors...)
+}
+
+// Create returns a builder for creating a StickerHour entity.
+func (c *StickerHourClient) Create() *StickerHourCreate {
+	mutation := newStickerHourMutation(c.config, OpCreate)
+	return &StickerHourCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of StickerHour entities.
+func (c *StickerHourClient) CreateBulk(builders ...*StickerHourCreate) *StickerHourCreateBulk {
+	return &StickerHourCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *StickerHourClient) MapCreateBulk(slice any, setFunc func(*StickerHourCreate, int)) *StickerHourCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &StickerHourCreateBulk{err: fmt.Errorf("calling to StickerHourClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*StickerHourCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &StickerHourCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for StickerHour.
+func (c *StickerHourClient) Update() *StickerHourUpdate {
+	mutation := newStickerHourMutation(c.config, OpUpdate)
+	return &StickerHourUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *StickerHourClient) UpdateOne(_m *StickerHour) *StickerHourUpdateOne {
+	mutation := newStickerHourMutation(c.config, OpUpdateOne, withStickerHour(_m))
+	return &StickerHourUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *StickerHourClient) UpdateOneID(id string) *StickerHourUpdateOne {
+	mutation := newStickerHourMutation(c.config, OpUpdateOne, withStickerHourID(id))
+	return &StickerHourUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for StickerHour.
+func (c *StickerHourClient) Delete() *StickerHourDelete {
+	mutation := newStickerHourMutation(c.config, OpDelete)
+	return &StickerHourDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *StickerHourClient) DeleteOne(_m *StickerHour) *StickerHourDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *StickerHourClient) DeleteOneID(id string) *StickerHourDeleteOne {
+	builder := c.Delete().Where(stickerhour.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &StickerHourDeleteOne{builder}
+}
+
+// Query returns a query builder for StickerHour.
+func (c *StickerHourClient) Query() *StickerHourQuery {
+	return &StickerHourQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeStickerHour},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a StickerHour entity by its id.
+func (c *StickerHourClient) Get(ctx context.Context, id string) (*StickerHour, error) {
+	return c.Query().Where(stickerhour.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *StickerHourClient) GetX(ctx context.Context, id string) *StickerHour {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *StickerHourClient) Hooks() []Hook {
+	hooks := c.hooks.StickerHour
+	return append(hooks[:len(hooks):len(hooks)], stickerhour.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *StickerHourClient) Interceptors() []Interceptor {
+	return c.inters.StickerHour
+}
+
+func (c *StickerHourClient) mutate(ctx context.Context, m *StickerHourMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&StickerHourCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&StickerHourUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&StickerHourUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&StickerHourDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown StickerHour mutation op: %q", m.Op())
 	}
 }
 
@@ -4574,6 +5152,140 @@ func (c *UtteranceClient) mutate(ctx context.Context, m *UtteranceMutation) (Val
 	}
 }
 
+// VoteClient is a client for the Vote schema.
+type VoteClient struct {
+	config
+}
+
+// NewVoteClient returns a client for the Vote from the given config.
+func NewVoteClient(c config) *VoteClient {
+	return &VoteClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `vote.Hooks(f(g(h())))`.
+func (c *VoteClient) Use(hooks ...Hook) {
+	c.hooks.Vote = append(c.hooks.Vote, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `vote.Intercept(f(g(h())))`.
+func (c *VoteClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Vote = append(c.inters.Vote, interceptors...)
+}
+
+// Create returns a builder for creating a Vote entity.
+func (c *VoteClient) Create() *VoteCreate {
+	mutation := newVoteMutation(c.config, OpCreate)
+	return &VoteCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Vote entities.
+func (c *VoteClient) CreateBulk(builders ...*VoteCreate) *VoteCreateBulk {
+	return &VoteCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *VoteClient) MapCreateBulk(slice any, setFunc func(*VoteCreate, int)) *VoteCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &VoteCreateBulk{err: fmt.Errorf("calling to VoteClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*VoteCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &VoteCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Vote.
+func (c *VoteClient) Update() *VoteUpdate {
+	mutation := newVoteMutation(c.config, OpUpdate)
+	return &VoteUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *VoteClient) UpdateOne(_m *Vote) *VoteUpdateOne {
+	mutation := newVoteMutation(c.config, OpUpdateOne, withVote(_m))
+	return &VoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *VoteClient) UpdateOneID(id string) *VoteUpdateOne {
+	mutation := newVoteMutation(c.config, OpUpdateOne, withVoteID(id))
+	return &VoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Vote.
+func (c *VoteClient) Delete() *VoteDelete {
+	mutation := newVoteMutation(c.config, OpDelete)
+	return &VoteDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *VoteClient) DeleteOne(_m *Vote) *VoteDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *VoteClient) DeleteOneID(id string) *VoteDeleteOne {
+	builder := c.Delete().Where(vote.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &VoteDeleteOne{builder}
+}
+
+// Query returns a query builder for Vote.
+func (c *VoteClient) Query() *VoteQuery {
+	return &VoteQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeVote},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Vote entity by its id.
+func (c *VoteClient) Get(ctx context.Context, id string) (*Vote, error) {
+	return c.Query().Where(vote.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *VoteClient) GetX(ctx context.Context, id string) *Vote {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *VoteClient) Hooks() []Hook {
+	hooks := c.hooks.Vote
+	return append(hooks[:len(hooks):len(hooks)], vote.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *VoteClient) Interceptors() []Interceptor {
+	return c.inters.Vote
+}
+
+func (c *VoteClient) mutate(ctx context.Context, m *VoteMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&VoteCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&VoteUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&VoteUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&VoteDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Vote mutation op: %q", m.Op())
+	}
+}
+
 // WorkerAnnouncementClient is a client for the WorkerAnnouncement schema.
 type WorkerAnnouncementClient struct {
 	config
@@ -4714,15 +5426,17 @@ type (
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, Embedding, ErrorFrequency, EventLog, EventRow, ExternalUser,
 		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		RefreshToken, Run, SearchIndex, Sticker, StickerSet, StreamPosition,
-		Translation, User, Utterance, WorkerAnnouncement []ent.Hook
+		QueryScore, RefreshToken, Run, SearchHour, SearchIndex, SearchQuery, Sticker,
+		StickerHour, StickerSet, StreamPosition, Translation, User, Utterance, Vote,
+		WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
 		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
 		DialogTombstone, Embedding, ErrorFrequency, EventLog, EventRow, ExternalUser,
 		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		RefreshToken, Run, SearchIndex, Sticker, StickerSet, StreamPosition,
-		Translation, User, Utterance, WorkerAnnouncement []ent.Interceptor
+		QueryScore, RefreshToken, Run, SearchHour, SearchIndex, SearchQuery, Sticker,
+		StickerHour, StickerSet, StreamPosition, Translation, User, Utterance, Vote,
+		WorkerAnnouncement []ent.Interceptor
 	}
 )
 

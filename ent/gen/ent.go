@@ -27,15 +27,20 @@ import (
 	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
+	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchhour"
 	"parley/ent/gen/searchindex"
+	"parley/ent/gen/searchquery"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
+	"parley/ent/gen/vote"
 	"parley/ent/gen/workerannouncement"
 	"reflect"
 	"sync"
@@ -124,15 +129,20 @@ func checkColumn(t, c string) error {
 			media.Table:              media.ValidColumn,
 			note.Table:               note.ValidColumn,
 			outbox.Table:             outbox.ValidColumn,
+			queryscore.Table:         queryscore.ValidColumn,
 			refreshtoken.Table:       refreshtoken.ValidColumn,
 			run.Table:                run.ValidColumn,
+			searchhour.Table:         searchhour.ValidColumn,
 			searchindex.Table:        searchindex.ValidColumn,
+			searchquery.Table:        searchquery.ValidColumn,
 			sticker.Table:            sticker.ValidColumn,
+			stickerhour.Table:        stickerhour.ValidColumn,
 			stickerset.Table:         stickerset.ValidColumn,
 			streamposition.Table:     streamposition.ValidColumn,
 			translation.Table:        translation.ValidColumn,
 			user.Table:               user.ValidColumn,
 			utterance.Table:          utterance.ValidColumn,
+			vote.Table:               vote.ValidColumn,
 			workerannouncement.Table: workerannouncement.ValidColumn,
 		})
 	})

@@ -25,15 +25,20 @@ import (
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/predicate"
+	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchhour"
 	"parley/ent/gen/searchindex"
+	"parley/ent/gen/searchquery"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
+	"parley/ent/gen/vote"
 	"parley/ent/gen/workerannouncement"
 
 	"entgo.io/ent/dialect/sql"
@@ -44,7 +49,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 31)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 36)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -467,6 +472,27 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[21] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   queryscore.Table,
+			Columns: queryscore.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: queryscore.FieldID,
+			},
+		},
+		Type: "QueryScore",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			queryscore.FieldQueryID:   {Type: field.TypeString, Column: queryscore.FieldQueryID},
+			queryscore.FieldStickerID: {Type: field.TypeString, Column: queryscore.FieldStickerID},
+			queryscore.FieldOwnerID:   {Type: field.TypeString, Column: queryscore.FieldOwnerID},
+			queryscore.FieldPositives: {Type: field.TypeInt64, Column: queryscore.FieldPositives},
+			queryscore.FieldNegatives: {Type: field.TypeInt64, Column: queryscore.FieldNegatives},
+			queryscore.FieldWeightPos: {Type: field.TypeFloat64, Column: queryscore.FieldWeightPos},
+			queryscore.FieldWeightNeg: {Type: field.TypeFloat64, Column: queryscore.FieldWeightNeg},
+			queryscore.FieldUpdatedAt: {Type: field.TypeTime, Column: queryscore.FieldUpdatedAt},
+		},
+	}
+	graph.Nodes[22] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   refreshtoken.Table,
 			Columns: refreshtoken.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -485,7 +511,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			refreshtoken.FieldRevokedAt: {Type: field.TypeTime, Column: refreshtoken.FieldRevokedAt},
 		},
 	}
-	graph.Nodes[22] = &sqlgraph.Node{
+	graph.Nodes[23] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   run.Table,
 			Columns: run.Columns,
@@ -512,7 +538,25 @@ var schemaGraph = func() *sqlgraph.Schema {
 			run.FieldWorker:      {Type: field.TypeString, Column: run.FieldWorker},
 		},
 	}
-	graph.Nodes[23] = &sqlgraph.Node{
+	graph.Nodes[24] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   searchhour.Table,
+			Columns: searchhour.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeInt64,
+				Column: searchhour.FieldID,
+			},
+		},
+		Type: "SearchHour",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			searchhour.FieldSearches: {Type: field.TypeInt64, Column: searchhour.FieldSearches},
+			searchhour.FieldEmpty:    {Type: field.TypeInt64, Column: searchhour.FieldEmpty},
+			searchhour.FieldDegraded: {Type: field.TypeInt64, Column: searchhour.FieldDegraded},
+			searchhour.FieldVotes:    {Type: field.TypeInt64, Column: searchhour.FieldVotes},
+			searchhour.FieldChosen:   {Type: field.TypeInt64, Column: searchhour.FieldChosen},
+		},
+	}
+	graph.Nodes[25] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   searchindex.Table,
 			Columns: searchindex.Columns,
@@ -541,7 +585,32 @@ var schemaGraph = func() *sqlgraph.Schema {
 			searchindex.FieldVersion:     {Type: field.TypeInt64, Column: searchindex.FieldVersion},
 		},
 	}
-	graph.Nodes[24] = &sqlgraph.Node{
+	graph.Nodes[26] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   searchquery.Table,
+			Columns: searchquery.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: searchquery.FieldID,
+			},
+		},
+		Type: "SearchQuery",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			searchquery.FieldCreatedAt: {Type: field.TypeTime, Column: searchquery.FieldCreatedAt},
+			searchquery.FieldText:      {Type: field.TypeString, Column: searchquery.FieldText},
+			searchquery.FieldTextKey:   {Type: field.TypeBytes, Column: searchquery.FieldTextKey},
+			searchquery.FieldUsage:     {Type: field.TypeInt64, Column: searchquery.FieldUsage},
+			searchquery.FieldEmpty:     {Type: field.TypeInt64, Column: searchquery.FieldEmpty},
+			searchquery.FieldChosen:    {Type: field.TypeInt64, Column: searchquery.FieldChosen},
+			searchquery.FieldVotes:     {Type: field.TypeInt64, Column: searchquery.FieldVotes},
+			searchquery.FieldPositives: {Type: field.TypeInt64, Column: searchquery.FieldPositives},
+			searchquery.FieldNegatives: {Type: field.TypeInt64, Column: searchquery.FieldNegatives},
+			searchquery.FieldLastAt:    {Type: field.TypeTime, Column: searchquery.FieldLastAt},
+			searchquery.FieldLastEmpty: {Type: field.TypeBool, Column: searchquery.FieldLastEmpty},
+			searchquery.FieldListed:    {Type: field.TypeBool, Column: searchquery.FieldListed},
+		},
+	}
+	graph.Nodes[27] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   sticker.Table,
 			Columns: sticker.Columns,
@@ -566,7 +635,24 @@ var schemaGraph = func() *sqlgraph.Schema {
 			sticker.FieldVersion:    {Type: field.TypeInt64, Column: sticker.FieldVersion},
 		},
 	}
-	graph.Nodes[25] = &sqlgraph.Node{
+	graph.Nodes[28] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   stickerhour.Table,
+			Columns: stickerhour.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: stickerhour.FieldID,
+			},
+		},
+		Type: "StickerHour",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			stickerhour.FieldStickerID: {Type: field.TypeString, Column: stickerhour.FieldStickerID},
+			stickerhour.FieldHour:      {Type: field.TypeInt64, Column: stickerhour.FieldHour},
+			stickerhour.FieldChosen:    {Type: field.TypeInt64, Column: stickerhour.FieldChosen},
+			stickerhour.FieldPlaces:    {Type: field.TypeInt64, Column: stickerhour.FieldPlaces},
+		},
+	}
+	graph.Nodes[29] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   stickerset.Table,
 			Columns: stickerset.Columns,
@@ -580,7 +666,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			stickerset.FieldDone: {Type: field.TypeInt, Column: stickerset.FieldDone},
 		},
 	}
-	graph.Nodes[26] = &sqlgraph.Node{
+	graph.Nodes[30] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
@@ -598,7 +684,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[27] = &sqlgraph.Node{
+	graph.Nodes[31] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -624,7 +710,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[28] = &sqlgraph.Node{
+	graph.Nodes[32] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -643,7 +729,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[29] = &sqlgraph.Node{
+	graph.Nodes[33] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -661,7 +747,26 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[30] = &sqlgraph.Node{
+	graph.Nodes[34] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   vote.Table,
+			Columns: vote.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: vote.FieldID,
+			},
+		},
+		Type: "Vote",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			vote.FieldVoter:     {Type: field.TypeString, Column: vote.FieldVoter},
+			vote.FieldQueryID:   {Type: field.TypeString, Column: vote.FieldQueryID},
+			vote.FieldStickerID: {Type: field.TypeString, Column: vote.FieldStickerID},
+			vote.FieldValue:     {Type: field.TypeInt, Column: vote.FieldValue},
+			vote.FieldAt:        {Type: field.TypeTime, Column: vote.FieldAt},
+			vote.FieldReports:   {Type: field.TypeInt64, Column: vote.FieldReports},
+		},
+	}
+	graph.Nodes[35] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -2389,6 +2494,86 @@ func (f *OutboxFilter) WhereRunAt(p entql.TimeP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *QueryScoreQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the QueryScoreQuery builder.
+func (_q *QueryScoreQuery) Filter() *QueryScoreFilter {
+	return &QueryScoreFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *QueryScoreMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the QueryScoreMutation builder.
+func (m *QueryScoreMutation) Filter() *QueryScoreFilter {
+	return &QueryScoreFilter{config: m.config, predicateAdder: m}
+}
+
+// QueryScoreFilter provides a generic filtering capability at runtime for QueryScoreQuery.
+type QueryScoreFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *QueryScoreFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *QueryScoreFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(queryscore.FieldID))
+}
+
+// WhereQueryID applies the entql string predicate on the query_id field.
+func (f *QueryScoreFilter) WhereQueryID(p entql.StringP) {
+	f.Where(p.Field(queryscore.FieldQueryID))
+}
+
+// WhereStickerID applies the entql string predicate on the sticker_id field.
+func (f *QueryScoreFilter) WhereStickerID(p entql.StringP) {
+	f.Where(p.Field(queryscore.FieldStickerID))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *QueryScoreFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(queryscore.FieldOwnerID))
+}
+
+// WherePositives applies the entql int64 predicate on the positives field.
+func (f *QueryScoreFilter) WherePositives(p entql.Int64P) {
+	f.Where(p.Field(queryscore.FieldPositives))
+}
+
+// WhereNegatives applies the entql int64 predicate on the negatives field.
+func (f *QueryScoreFilter) WhereNegatives(p entql.Int64P) {
+	f.Where(p.Field(queryscore.FieldNegatives))
+}
+
+// WhereWeightPos applies the entql float64 predicate on the weight_pos field.
+func (f *QueryScoreFilter) WhereWeightPos(p entql.Float64P) {
+	f.Where(p.Field(queryscore.FieldWeightPos))
+}
+
+// WhereWeightNeg applies the entql float64 predicate on the weight_neg field.
+func (f *QueryScoreFilter) WhereWeightNeg(p entql.Float64P) {
+	f.Where(p.Field(queryscore.FieldWeightNeg))
+}
+
+// WhereUpdatedAt applies the entql time.Time predicate on the updated_at field.
+func (f *QueryScoreFilter) WhereUpdatedAt(p entql.TimeP) {
+	f.Where(p.Field(queryscore.FieldUpdatedAt))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *RefreshTokenQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2417,7 +2602,7 @@ type RefreshTokenFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RefreshTokenFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2492,7 +2677,7 @@ type RunFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RunFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2574,6 +2759,71 @@ func (f *RunFilter) WhereWorker(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *SearchHourQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the SearchHourQuery builder.
+func (_q *SearchHourQuery) Filter() *SearchHourFilter {
+	return &SearchHourFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *SearchHourMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the SearchHourMutation builder.
+func (m *SearchHourMutation) Filter() *SearchHourFilter {
+	return &SearchHourFilter{config: m.config, predicateAdder: m}
+}
+
+// SearchHourFilter provides a generic filtering capability at runtime for SearchHourQuery.
+type SearchHourFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *SearchHourFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql int64 predicate on the id field.
+func (f *SearchHourFilter) WhereID(p entql.Int64P) {
+	f.Where(p.Field(searchhour.FieldID))
+}
+
+// WhereSearches applies the entql int64 predicate on the searches field.
+func (f *SearchHourFilter) WhereSearches(p entql.Int64P) {
+	f.Where(p.Field(searchhour.FieldSearches))
+}
+
+// WhereEmpty applies the entql int64 predicate on the empty field.
+func (f *SearchHourFilter) WhereEmpty(p entql.Int64P) {
+	f.Where(p.Field(searchhour.FieldEmpty))
+}
+
+// WhereDegraded applies the entql int64 predicate on the degraded field.
+func (f *SearchHourFilter) WhereDegraded(p entql.Int64P) {
+	f.Where(p.Field(searchhour.FieldDegraded))
+}
+
+// WhereVotes applies the entql int64 predicate on the votes field.
+func (f *SearchHourFilter) WhereVotes(p entql.Int64P) {
+	f.Where(p.Field(searchhour.FieldVotes))
+}
+
+// WhereChosen applies the entql int64 predicate on the chosen field.
+func (f *SearchHourFilter) WhereChosen(p entql.Int64P) {
+	f.Where(p.Field(searchhour.FieldChosen))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *SearchIndexQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2602,7 +2852,7 @@ type SearchIndexFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *SearchIndexFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2694,6 +2944,106 @@ func (f *SearchIndexFilter) WhereVersion(p entql.Int64P) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *SearchQueryQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the SearchQueryQuery builder.
+func (_q *SearchQueryQuery) Filter() *SearchQueryFilter {
+	return &SearchQueryFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *SearchQueryMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the SearchQueryMutation builder.
+func (m *SearchQueryMutation) Filter() *SearchQueryFilter {
+	return &SearchQueryFilter{config: m.config, predicateAdder: m}
+}
+
+// SearchQueryFilter provides a generic filtering capability at runtime for SearchQueryQuery.
+type SearchQueryFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *SearchQueryFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *SearchQueryFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(searchquery.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *SearchQueryFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(searchquery.FieldCreatedAt))
+}
+
+// WhereText applies the entql string predicate on the text field.
+func (f *SearchQueryFilter) WhereText(p entql.StringP) {
+	f.Where(p.Field(searchquery.FieldText))
+}
+
+// WhereTextKey applies the entql []byte predicate on the text_key field.
+func (f *SearchQueryFilter) WhereTextKey(p entql.BytesP) {
+	f.Where(p.Field(searchquery.FieldTextKey))
+}
+
+// WhereUsage applies the entql int64 predicate on the usage field.
+func (f *SearchQueryFilter) WhereUsage(p entql.Int64P) {
+	f.Where(p.Field(searchquery.FieldUsage))
+}
+
+// WhereEmpty applies the entql int64 predicate on the empty field.
+func (f *SearchQueryFilter) WhereEmpty(p entql.Int64P) {
+	f.Where(p.Field(searchquery.FieldEmpty))
+}
+
+// WhereChosen applies the entql int64 predicate on the chosen field.
+func (f *SearchQueryFilter) WhereChosen(p entql.Int64P) {
+	f.Where(p.Field(searchquery.FieldChosen))
+}
+
+// WhereVotes applies the entql int64 predicate on the votes field.
+func (f *SearchQueryFilter) WhereVotes(p entql.Int64P) {
+	f.Where(p.Field(searchquery.FieldVotes))
+}
+
+// WherePositives applies the entql int64 predicate on the positives field.
+func (f *SearchQueryFilter) WherePositives(p entql.Int64P) {
+	f.Where(p.Field(searchquery.FieldPositives))
+}
+
+// WhereNegatives applies the entql int64 predicate on the negatives field.
+func (f *SearchQueryFilter) WhereNegatives(p entql.Int64P) {
+	f.Where(p.Field(searchquery.FieldNegatives))
+}
+
+// WhereLastAt applies the entql time.Time predicate on the last_at field.
+func (f *SearchQueryFilter) WhereLastAt(p entql.TimeP) {
+	f.Where(p.Field(searchquery.FieldLastAt))
+}
+
+// WhereLastEmpty applies the entql bool predicate on the last_empty field.
+func (f *SearchQueryFilter) WhereLastEmpty(p entql.BoolP) {
+	f.Where(p.Field(searchquery.FieldLastEmpty))
+}
+
+// WhereListed applies the entql bool predicate on the listed field.
+func (f *SearchQueryFilter) WhereListed(p entql.BoolP) {
+	f.Where(p.Field(searchquery.FieldListed))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *StickerQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2722,7 +3072,7 @@ type StickerFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2794,6 +3144,66 @@ func (f *StickerFilter) WhereVersion(p entql.Int64P) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *StickerHourQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the StickerHourQuery builder.
+func (_q *StickerHourQuery) Filter() *StickerHourFilter {
+	return &StickerHourFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *StickerHourMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the StickerHourMutation builder.
+func (m *StickerHourMutation) Filter() *StickerHourFilter {
+	return &StickerHourFilter{config: m.config, predicateAdder: m}
+}
+
+// StickerHourFilter provides a generic filtering capability at runtime for StickerHourQuery.
+type StickerHourFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *StickerHourFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *StickerHourFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(stickerhour.FieldID))
+}
+
+// WhereStickerID applies the entql string predicate on the sticker_id field.
+func (f *StickerHourFilter) WhereStickerID(p entql.StringP) {
+	f.Where(p.Field(stickerhour.FieldStickerID))
+}
+
+// WhereHour applies the entql int64 predicate on the hour field.
+func (f *StickerHourFilter) WhereHour(p entql.Int64P) {
+	f.Where(p.Field(stickerhour.FieldHour))
+}
+
+// WhereChosen applies the entql int64 predicate on the chosen field.
+func (f *StickerHourFilter) WhereChosen(p entql.Int64P) {
+	f.Where(p.Field(stickerhour.FieldChosen))
+}
+
+// WherePlaces applies the entql int64 predicate on the places field.
+func (f *StickerHourFilter) WherePlaces(p entql.Int64P) {
+	f.Where(p.Field(stickerhour.FieldPlaces))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *StickerSetQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2822,7 +3232,7 @@ type StickerSetFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerSetFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2867,7 +3277,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[30].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2932,7 +3342,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[31].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3051,7 +3461,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[32].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3121,7 +3531,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[33].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3172,6 +3582,76 @@ func (f *UtteranceFilter) WhereHasConversationWith(preds ...predicate.Conversati
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *VoteQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the VoteQuery builder.
+func (_q *VoteQuery) Filter() *VoteFilter {
+	return &VoteFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *VoteMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the VoteMutation builder.
+func (m *VoteMutation) Filter() *VoteFilter {
+	return &VoteFilter{config: m.config, predicateAdder: m}
+}
+
+// VoteFilter provides a generic filtering capability at runtime for VoteQuery.
+type VoteFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *VoteFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[34].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *VoteFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(vote.FieldID))
+}
+
+// WhereVoter applies the entql string predicate on the voter field.
+func (f *VoteFilter) WhereVoter(p entql.StringP) {
+	f.Where(p.Field(vote.FieldVoter))
+}
+
+// WhereQueryID applies the entql string predicate on the query_id field.
+func (f *VoteFilter) WhereQueryID(p entql.StringP) {
+	f.Where(p.Field(vote.FieldQueryID))
+}
+
+// WhereStickerID applies the entql string predicate on the sticker_id field.
+func (f *VoteFilter) WhereStickerID(p entql.StringP) {
+	f.Where(p.Field(vote.FieldStickerID))
+}
+
+// WhereValue applies the entql int predicate on the value field.
+func (f *VoteFilter) WhereValue(p entql.IntP) {
+	f.Where(p.Field(vote.FieldValue))
+}
+
+// WhereAt applies the entql time.Time predicate on the at field.
+func (f *VoteFilter) WhereAt(p entql.TimeP) {
+	f.Where(p.Field(vote.FieldAt))
+}
+
+// WhereReports applies the entql int64 predicate on the reports field.
+func (f *VoteFilter) WhereReports(p entql.Int64P) {
+	f.Where(p.Field(vote.FieldReports))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *WorkerAnnouncementQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -3200,7 +3680,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[30].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[35].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

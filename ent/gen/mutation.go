@@ -29,15 +29,20 @@ import (
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
 	"parley/ent/gen/predicate"
+	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchhour"
 	"parley/ent/gen/searchindex"
+	"parley/ent/gen/searchquery"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
+	"parley/ent/gen/vote"
 	"parley/ent/gen/workerannouncement"
 	"parley/internal/auth"
 	"sync"
@@ -77,15 +82,20 @@ const (
 	TypeMedia              = "Media"
 	TypeNote               = "Note"
 	TypeOutbox             = "Outbox"
+	TypeQueryScore         = "QueryScore"
 	TypeRefreshToken       = "RefreshToken"
 	TypeRun                = "Run"
+	TypeSearchHour         = "SearchHour"
 	TypeSearchIndex        = "SearchIndex"
+	TypeSearchQuery        = "SearchQuery"
 	TypeSticker            = "Sticker"
+	TypeStickerHour        = "StickerHour"
 	TypeStickerSet         = "StickerSet"
 	TypeStreamPosition     = "StreamPosition"
 	TypeTranslation        = "Translation"
 	TypeUser               = "User"
 	TypeUtterance          = "Utterance"
+	TypeVote               = "Vote"
 	TypeWorkerAnnouncement = "WorkerAnnouncement"
 )
 
@@ -15770,6 +15780,851 @@ func (m *OutboxMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Outbox edge %s", name)
 }
 
+// QueryScoreMutation represents an operation that mutates the QueryScore nodes in the graph.
+type QueryScoreMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	query_id      *string
+	sticker_id    *string
+	owner_id      *string
+	positives     *int64
+	addpositives  *int64
+	negatives     *int64
+	addnegatives  *int64
+	weight_pos    *float64
+	addweight_pos *float64
+	weight_neg    *float64
+	addweight_neg *float64
+	updated_at    *time.Time
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*QueryScore, error)
+	predicates    []predicate.QueryScore
+}
+
+var _ ent.Mutation = (*QueryScoreMutation)(nil)
+
+// queryscoreOption allows management of the mutation configuration using functional options.
+type queryscoreOption func(*QueryScoreMutation)
+
+// newQueryScoreMutation creates new mutation for the QueryScore entity.
+func newQueryScoreMutation(c config, op Op, opts ...queryscoreOption) *QueryScoreMutation {
+	m := &QueryScoreMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeQueryScore,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withQueryScoreID sets the ID field of the mutation.
+func withQueryScoreID(id string) queryscoreOption {
+	return func(m *QueryScoreMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *QueryScore
+		)
+		m.oldValue = func(ctx context.Context) (*QueryScore, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().QueryScore.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withQueryScore sets the old QueryScore of the mutation.
+func withQueryScore(node *QueryScore) queryscoreOption {
+	return func(m *QueryScoreMutation) {
+		m.oldValue = func(context.Context) (*QueryScore, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m QueryScoreMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m QueryScoreMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of QueryScore entities.
+func (m *QueryScoreMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *QueryScoreMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *QueryScoreMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().QueryScore.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetQueryID sets the "query_id" field.
+func (m *QueryScoreMutation) SetQueryID(s string) {
+	m.query_id = &s
+}
+
+// QueryID returns the value of the "query_id" field in the mutation.
+func (m *QueryScoreMutation) QueryID() (r string, exists bool) {
+	v := m.query_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldQueryID returns the old "query_id" field's value of the QueryScore entity.
+// If the QueryScore object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *QueryScoreMutation) OldQueryID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldQueryID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldQueryID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldQueryID: %w", err)
+	}
+	return oldValue.QueryID, nil
+}
+
+// ResetQueryID resets all changes to the "query_id" field.
+func (m *QueryScoreMutation) ResetQueryID() {
+	m.query_id = nil
+}
+
+// SetStickerID sets the "sticker_id" field.
+func (m *QueryScoreMutation) SetStickerID(s string) {
+	m.sticker_id = &s
+}
+
+// StickerID returns the value of the "sticker_id" field in the mutation.
+func (m *QueryScoreMutation) StickerID() (r string, exists bool) {
+	v := m.sticker_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStickerID returns the old "sticker_id" field's value of the QueryScore entity.
+// If the QueryScore object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *QueryScoreMutation) OldStickerID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStickerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStickerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStickerID: %w", err)
+	}
+	return oldValue.StickerID, nil
+}
+
+// ResetStickerID resets all changes to the "sticker_id" field.
+func (m *QueryScoreMutation) ResetStickerID() {
+	m.sticker_id = nil
+}
+
+// SetOwnerID sets the "owner_id" field.
+func (m *QueryScoreMutation) SetOwnerID(s string) {
+	m.owner_id = &s
+}
+
+// OwnerID returns the value of the "owner_id" field in the mutation.
+func (m *QueryScoreMutation) OwnerID() (r string, exists bool) {
+	v := m.owner_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOwnerID returns the old "owner_id" field's value of the QueryScore entity.
+// If the QueryScore object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *QueryScoreMutation) OldOwnerID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOwnerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOwnerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOwnerID: %w", err)
+	}
+	return oldValue.OwnerID, nil
+}
+
+// ResetOwnerID resets all changes to the "owner_id" field.
+func (m *QueryScoreMutation) ResetOwnerID() {
+	m.owner_id = nil
+}
+
+// SetPositives sets the "positives" field.
+func (m *QueryScoreMutation) SetPositives(i int64) {
+	m.positives = &i
+	m.addpositives = nil
+}
+
+// Positives returns the value of the "positives" field in the mutation.
+func (m *QueryScoreMutation) Positives() (r int64, exists bool) {
+	v := m.positives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPositives returns the old "positives" field's value of the QueryScore entity.
+// If the QueryScore object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *QueryScoreMutation) OldPositives(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPositives is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPositives requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPositives: %w", err)
+	}
+	return oldValue.Positives, nil
+}
+
+// AddPositives adds i to the "positives" field.
+func (m *QueryScoreMutation) AddPositives(i int64) {
+	if m.addpositives != nil {
+		*m.addpositives += i
+	} else {
+		m.addpositives = &i
+	}
+}
+
+// AddedPositives returns the value that was added to the "positives" field in this mutation.
+func (m *QueryScoreMutation) AddedPositives() (r int64, exists bool) {
+	v := m.addpositives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPositives resets all changes to the "positives" field.
+func (m *QueryScoreMutation) ResetPositives() {
+	m.positives = nil
+	m.addpositives = nil
+}
+
+// SetNegatives sets the "negatives" field.
+func (m *QueryScoreMutation) SetNegatives(i int64) {
+	m.negatives = &i
+	m.addnegatives = nil
+}
+
+// Negatives returns the value of the "negatives" field in the mutation.
+func (m *QueryScoreMutation) Negatives() (r int64, exists bool) {
+	v := m.negatives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNegatives returns the old "negatives" field's value of the QueryScore entity.
+// If the QueryScore object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *QueryScoreMutation) OldNegatives(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNegatives is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNegatives requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNegatives: %w", err)
+	}
+	return oldValue.Negatives, nil
+}
+
+// AddNegatives adds i to the "negatives" field.
+func (m *QueryScoreMutation) AddNegatives(i int64) {
+	if m.addnegatives != nil {
+		*m.addnegatives += i
+	} else {
+		m.addnegatives = &i
+	}
+}
+
+// AddedNegatives returns the value that was added to the "negatives" field in this mutation.
+func (m *QueryScoreMutation) AddedNegatives() (r int64, exists bool) {
+	v := m.addnegatives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetNegatives resets all changes to the "negatives" field.
+func (m *QueryScoreMutation) ResetNegatives() {
+	m.negatives = nil
+	m.addnegatives = nil
+}
+
+// SetWeightPos sets the "weight_pos" field.
+func (m *QueryScoreMutation) SetWeightPos(f float64) {
+	m.weight_pos = &f
+	m.addweight_pos = nil
+}
+
+// WeightPos returns the value of the "weight_pos" field in the mutation.
+func (m *QueryScoreMutation) WeightPos() (r float64, exists bool) {
+	v := m.weight_pos
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWeightPos returns the old "weight_pos" field's value of the QueryScore entity.
+// If the QueryScore object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *QueryScoreMutation) OldWeightPos(ctx context.Context) (v float64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWeightPos is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWeightPos requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWeightPos: %w", err)
+	}
+	return oldValue.WeightPos, nil
+}
+
+// AddWeightPos adds f to the "weight_pos" field.
+func (m *QueryScoreMutation) AddWeightPos(f float64) {
+	if m.addweight_pos != nil {
+		*m.addweight_pos += f
+	} else {
+		m.addweight_pos = &f
+	}
+}
+
+// AddedWeightPos returns the value that was added to the "weight_pos" field in this mutation.
+func (m *QueryScoreMutation) AddedWeightPos() (r float64, exists bool) {
+	v := m.addweight_pos
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetWeightPos resets all changes to the "weight_pos" field.
+func (m *QueryScoreMutation) ResetWeightPos() {
+	m.weight_pos = nil
+	m.addweight_pos = nil
+}
+
+// SetWeightNeg sets the "weight_neg" field.
+func (m *QueryScoreMutation) SetWeightNeg(f float64) {
+	m.weight_neg = &f
+	m.addweight_neg = nil
+}
+
+// WeightNeg returns the value of the "weight_neg" field in the mutation.
+func (m *QueryScoreMutation) WeightNeg() (r float64, exists bool) {
+	v := m.weight_neg
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWeightNeg returns the old "weight_neg" field's value of the QueryScore entity.
+// If the QueryScore object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *QueryScoreMutation) OldWeightNeg(ctx context.Context) (v float64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWeightNeg is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWeightNeg requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWeightNeg: %w", err)
+	}
+	return oldValue.WeightNeg, nil
+}
+
+// AddWeightNeg adds f to the "weight_neg" field.
+func (m *QueryScoreMutation) AddWeightNeg(f float64) {
+	if m.addweight_neg != nil {
+		*m.addweight_neg += f
+	} else {
+		m.addweight_neg = &f
+	}
+}
+
+// AddedWeightNeg returns the value that was added to the "weight_neg" field in this mutation.
+func (m *QueryScoreMutation) AddedWeightNeg() (r float64, exists bool) {
+	v := m.addweight_neg
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetWeightNeg resets all changes to the "weight_neg" field.
+func (m *QueryScoreMutation) ResetWeightNeg() {
+	m.weight_neg = nil
+	m.addweight_neg = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *QueryScoreMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *QueryScoreMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the QueryScore entity.
+// If the QueryScore object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *QueryScoreMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *QueryScoreMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// Where appends a list predicates to the QueryScoreMutation builder.
+func (m *QueryScoreMutation) Where(ps ...predicate.QueryScore) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the QueryScoreMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *QueryScoreMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.QueryScore, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *QueryScoreMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *QueryScoreMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (QueryScore).
+func (m *QueryScoreMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *QueryScoreMutation) Fields() []string {
+	fields := make([]string, 0, 8)
+	if m.query_id != nil {
+		fields = append(fields, queryscore.FieldQueryID)
+	}
+	if m.sticker_id != nil {
+		fields = append(fields, queryscore.FieldStickerID)
+	}
+	if m.owner_id != nil {
+		fields = append(fields, queryscore.FieldOwnerID)
+	}
+	if m.positives != nil {
+		fields = append(fields, queryscore.FieldPositives)
+	}
+	if m.negatives != nil {
+		fields = append(fields, queryscore.FieldNegatives)
+	}
+	if m.weight_pos != nil {
+		fields = append(fields, queryscore.FieldWeightPos)
+	}
+	if m.weight_neg != nil {
+		fields = append(fields, queryscore.FieldWeightNeg)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, queryscore.FieldUpdatedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *QueryScoreMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case queryscore.FieldQueryID:
+		return m.QueryID()
+	case queryscore.FieldStickerID:
+		return m.StickerID()
+	case queryscore.FieldOwnerID:
+		return m.OwnerID()
+	case queryscore.FieldPositives:
+		return m.Positives()
+	case queryscore.FieldNegatives:
+		return m.Negatives()
+	case queryscore.FieldWeightPos:
+		return m.WeightPos()
+	case queryscore.FieldWeightNeg:
+		return m.WeightNeg()
+	case queryscore.FieldUpdatedAt:
+		return m.UpdatedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *QueryScoreMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case queryscore.FieldQueryID:
+		return m.OldQueryID(ctx)
+	case queryscore.FieldStickerID:
+		return m.OldStickerID(ctx)
+	case queryscore.FieldOwnerID:
+		return m.OldOwnerID(ctx)
+	case queryscore.FieldPositives:
+		return m.OldPositives(ctx)
+	case queryscore.FieldNegatives:
+		return m.OldNegatives(ctx)
+	case queryscore.FieldWeightPos:
+		return m.OldWeightPos(ctx)
+	case queryscore.FieldWeightNeg:
+		return m.OldWeightNeg(ctx)
+	case queryscore.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown QueryScore field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *QueryScoreMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case queryscore.FieldQueryID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetQueryID(v)
+		return nil
+	case queryscore.FieldStickerID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStickerID(v)
+		return nil
+	case queryscore.FieldOwnerID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOwnerID(v)
+		return nil
+	case queryscore.FieldPositives:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPositives(v)
+		return nil
+	case queryscore.FieldNegatives:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNegatives(v)
+		return nil
+	case queryscore.FieldWeightPos:
+		v, ok := value.(float64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWeightPos(v)
+		return nil
+	case queryscore.FieldWeightNeg:
+		v, ok := value.(float64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWeightNeg(v)
+		return nil
+	case queryscore.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown QueryScore field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *QueryScoreMutation) AddedFields() []string {
+	var fields []string
+	if m.addpositives != nil {
+		fields = append(fields, queryscore.FieldPositives)
+	}
+	if m.addnegatives != nil {
+		fields = append(fields, queryscore.FieldNegatives)
+	}
+	if m.addweight_pos != nil {
+		fields = append(fields, queryscore.FieldWeightPos)
+	}
+	if m.addweight_neg != nil {
+		fields = append(fields, queryscore.FieldWeightNeg)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *QueryScoreMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case queryscore.FieldPositives:
+		return m.AddedPositives()
+	case queryscore.FieldNegatives:
+		return m.AddedNegatives()
+	case queryscore.FieldWeightPos:
+		return m.AddedWeightPos()
+	case queryscore.FieldWeightNeg:
+		return m.AddedWeightNeg()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *QueryScoreMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case queryscore.FieldPositives:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPositives(v)
+		return nil
+	case queryscore.FieldNegatives:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNegatives(v)
+		return nil
+	case queryscore.FieldWeightPos:
+		v, ok := value.(float64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWeightPos(v)
+		return nil
+	case queryscore.FieldWeightNeg:
+		v, ok := value.(float64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddWeightNeg(v)
+		return nil
+	}
+	return fmt.Errorf("unknown QueryScore numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *QueryScoreMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *QueryScoreMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *QueryScoreMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown QueryScore nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *QueryScoreMutation) ResetField(name string) error {
+	switch name {
+	case queryscore.FieldQueryID:
+		m.ResetQueryID()
+		return nil
+	case queryscore.FieldStickerID:
+		m.ResetStickerID()
+		return nil
+	case queryscore.FieldOwnerID:
+		m.ResetOwnerID()
+		return nil
+	case queryscore.FieldPositives:
+		m.ResetPositives()
+		return nil
+	case queryscore.FieldNegatives:
+		m.ResetNegatives()
+		return nil
+	case queryscore.FieldWeightPos:
+		m.ResetWeightPos()
+		return nil
+	case queryscore.FieldWeightNeg:
+		m.ResetWeightNeg()
+		return nil
+	case queryscore.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown QueryScore field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *QueryScoreMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *QueryScoreMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *QueryScoreMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *QueryScoreMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *QueryScoreMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *QueryScoreMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *QueryScoreMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown QueryScore unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *QueryScoreMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown QueryScore edge %s", name)
+}
+
 // RefreshTokenMutation represents an operation that mutates the RefreshToken nodes in the graph.
 type RefreshTokenMutation struct {
 	config
@@ -17665,6 +18520,722 @@ func (m *RunMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Run edge %s", name)
 }
 
+// SearchHourMutation represents an operation that mutates the SearchHour nodes in the graph.
+type SearchHourMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *int64
+	searches      *int64
+	addsearches   *int64
+	empty         *int64
+	addempty      *int64
+	degraded      *int64
+	adddegraded   *int64
+	votes         *int64
+	addvotes      *int64
+	chosen        *int64
+	addchosen     *int64
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*SearchHour, error)
+	predicates    []predicate.SearchHour
+}
+
+var _ ent.Mutation = (*SearchHourMutation)(nil)
+
+// searchhourOption allows management of the mutation configuration using functional options.
+type searchhourOption func(*SearchHourMutation)
+
+// newSearchHourMutation creates new mutation for the SearchHour entity.
+func newSearchHourMutation(c config, op Op, opts ...searchhourOption) *SearchHourMutation {
+	m := &SearchHourMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeSearchHour,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withSearchHourID sets the ID field of the mutation.
+func withSearchHourID(id int64) searchhourOption {
+	return func(m *SearchHourMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *SearchHour
+		)
+		m.oldValue = func(ctx context.Context) (*SearchHour, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().SearchHour.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withSearchHour sets the old SearchHour of the mutation.
+func withSearchHour(node *SearchHour) searchhourOption {
+	return func(m *SearchHourMutation) {
+		m.oldValue = func(context.Context) (*SearchHour, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m SearchHourMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m SearchHourMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of SearchHour entities.
+func (m *SearchHourMutation) SetID(id int64) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *SearchHourMutation) ID() (id int64, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *SearchHourMutation) IDs(ctx context.Context) ([]int64, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int64{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().SearchHour.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetSearches sets the "searches" field.
+func (m *SearchHourMutation) SetSearches(i int64) {
+	m.searches = &i
+	m.addsearches = nil
+}
+
+// Searches returns the value of the "searches" field in the mutation.
+func (m *SearchHourMutation) Searches() (r int64, exists bool) {
+	v := m.searches
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSearches returns the old "searches" field's value of the SearchHour entity.
+// If the SearchHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchHourMutation) OldSearches(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSearches is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSearches requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSearches: %w", err)
+	}
+	return oldValue.Searches, nil
+}
+
+// AddSearches adds i to the "searches" field.
+func (m *SearchHourMutation) AddSearches(i int64) {
+	if m.addsearches != nil {
+		*m.addsearches += i
+	} else {
+		m.addsearches = &i
+	}
+}
+
+// AddedSearches returns the value that was added to the "searches" field in this mutation.
+func (m *SearchHourMutation) AddedSearches() (r int64, exists bool) {
+	v := m.addsearches
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSearches resets all changes to the "searches" field.
+func (m *SearchHourMutation) ResetSearches() {
+	m.searches = nil
+	m.addsearches = nil
+}
+
+// SetEmpty sets the "empty" field.
+func (m *SearchHourMutation) SetEmpty(i int64) {
+	m.empty = &i
+	m.addempty = nil
+}
+
+// Empty returns the value of the "empty" field in the mutation.
+func (m *SearchHourMutation) Empty() (r int64, exists bool) {
+	v := m.empty
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEmpty returns the old "empty" field's value of the SearchHour entity.
+// If the SearchHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchHourMutation) OldEmpty(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEmpty is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEmpty requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEmpty: %w", err)
+	}
+	return oldValue.Empty, nil
+}
+
+// AddEmpty adds i to the "empty" field.
+func (m *SearchHourMutation) AddEmpty(i int64) {
+	if m.addempty != nil {
+		*m.addempty += i
+	} else {
+		m.addempty = &i
+	}
+}
+
+// AddedEmpty returns the value that was added to the "empty" field in this mutation.
+func (m *SearchHourMutation) AddedEmpty() (r int64, exists bool) {
+	v := m.addempty
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetEmpty resets all changes to the "empty" field.
+func (m *SearchHourMutation) ResetEmpty() {
+	m.empty = nil
+	m.addempty = nil
+}
+
+// SetDegraded sets the "degraded" field.
+func (m *SearchHourMutation) SetDegraded(i int64) {
+	m.degraded = &i
+	m.adddegraded = nil
+}
+
+// Degraded returns the value of the "degraded" field in the mutation.
+func (m *SearchHourMutation) Degraded() (r int64, exists bool) {
+	v := m.degraded
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDegraded returns the old "degraded" field's value of the SearchHour entity.
+// If the SearchHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchHourMutation) OldDegraded(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDegraded is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDegraded requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDegraded: %w", err)
+	}
+	return oldValue.Degraded, nil
+}
+
+// AddDegraded adds i to the "degraded" field.
+func (m *SearchHourMutation) AddDegraded(i int64) {
+	if m.adddegraded != nil {
+		*m.adddegraded += i
+	} else {
+		m.adddegraded = &i
+	}
+}
+
+// AddedDegraded returns the value that was added to the "degraded" field in this mutation.
+func (m *SearchHourMutation) AddedDegraded() (r int64, exists bool) {
+	v := m.adddegraded
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDegraded resets all changes to the "degraded" field.
+func (m *SearchHourMutation) ResetDegraded() {
+	m.degraded = nil
+	m.adddegraded = nil
+}
+
+// SetVotes sets the "votes" field.
+func (m *SearchHourMutation) SetVotes(i int64) {
+	m.votes = &i
+	m.addvotes = nil
+}
+
+// Votes returns the value of the "votes" field in the mutation.
+func (m *SearchHourMutation) Votes() (r int64, exists bool) {
+	v := m.votes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVotes returns the old "votes" field's value of the SearchHour entity.
+// If the SearchHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchHourMutation) OldVotes(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVotes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVotes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVotes: %w", err)
+	}
+	return oldValue.Votes, nil
+}
+
+// AddVotes adds i to the "votes" field.
+func (m *SearchHourMutation) AddVotes(i int64) {
+	if m.addvotes != nil {
+		*m.addvotes += i
+	} else {
+		m.addvotes = &i
+	}
+}
+
+// AddedVotes returns the value that was added to the "votes" field in this mutation.
+func (m *SearchHourMutation) AddedVotes() (r int64, exists bool) {
+	v := m.addvotes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVotes resets all changes to the "votes" field.
+func (m *SearchHourMutation) ResetVotes() {
+	m.votes = nil
+	m.addvotes = nil
+}
+
+// SetChosen sets the "chosen" field.
+func (m *SearchHourMutation) SetChosen(i int64) {
+	m.chosen = &i
+	m.addchosen = nil
+}
+
+// Chosen returns the value of the "chosen" field in the mutation.
+func (m *SearchHourMutation) Chosen() (r int64, exists bool) {
+	v := m.chosen
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChosen returns the old "chosen" field's value of the SearchHour entity.
+// If the SearchHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchHourMutation) OldChosen(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChosen is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChosen requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChosen: %w", err)
+	}
+	return oldValue.Chosen, nil
+}
+
+// AddChosen adds i to the "chosen" field.
+func (m *SearchHourMutation) AddChosen(i int64) {
+	if m.addchosen != nil {
+		*m.addchosen += i
+	} else {
+		m.addchosen = &i
+	}
+}
+
+// AddedChosen returns the value that was added to the "chosen" field in this mutation.
+func (m *SearchHourMutation) AddedChosen() (r int64, exists bool) {
+	v := m.addchosen
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetChosen resets all changes to the "chosen" field.
+func (m *SearchHourMutation) ResetChosen() {
+	m.chosen = nil
+	m.addchosen = nil
+}
+
+// Where appends a list predicates to the SearchHourMutation builder.
+func (m *SearchHourMutation) Where(ps ...predicate.SearchHour) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the SearchHourMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *SearchHourMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.SearchHour, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *SearchHourMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *SearchHourMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (SearchHour).
+func (m *SearchHourMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *SearchHourMutation) Fields() []string {
+	fields := make([]string, 0, 5)
+	if m.searches != nil {
+		fields = append(fields, searchhour.FieldSearches)
+	}
+	if m.empty != nil {
+		fields = append(fields, searchhour.FieldEmpty)
+	}
+	if m.degraded != nil {
+		fields = append(fields, searchhour.FieldDegraded)
+	}
+	if m.votes != nil {
+		fields = append(fields, searchhour.FieldVotes)
+	}
+	if m.chosen != nil {
+		fields = append(fields, searchhour.FieldChosen)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *SearchHourMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case searchhour.FieldSearches:
+		return m.Searches()
+	case searchhour.FieldEmpty:
+		return m.Empty()
+	case searchhour.FieldDegraded:
+		return m.Degraded()
+	case searchhour.FieldVotes:
+		return m.Votes()
+	case searchhour.FieldChosen:
+		return m.Chosen()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *SearchHourMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case searchhour.FieldSearches:
+		return m.OldSearches(ctx)
+	case searchhour.FieldEmpty:
+		return m.OldEmpty(ctx)
+	case searchhour.FieldDegraded:
+		return m.OldDegraded(ctx)
+	case searchhour.FieldVotes:
+		return m.OldVotes(ctx)
+	case searchhour.FieldChosen:
+		return m.OldChosen(ctx)
+	}
+	return nil, fmt.Errorf("unknown SearchHour field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SearchHourMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case searchhour.FieldSearches:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSearches(v)
+		return nil
+	case searchhour.FieldEmpty:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEmpty(v)
+		return nil
+	case searchhour.FieldDegraded:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDegraded(v)
+		return nil
+	case searchhour.FieldVotes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVotes(v)
+		return nil
+	case searchhour.FieldChosen:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChosen(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SearchHour field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *SearchHourMutation) AddedFields() []string {
+	var fields []string
+	if m.addsearches != nil {
+		fields = append(fields, searchhour.FieldSearches)
+	}
+	if m.addempty != nil {
+		fields = append(fields, searchhour.FieldEmpty)
+	}
+	if m.adddegraded != nil {
+		fields = append(fields, searchhour.FieldDegraded)
+	}
+	if m.addvotes != nil {
+		fields = append(fields, searchhour.FieldVotes)
+	}
+	if m.addchosen != nil {
+		fields = append(fields, searchhour.FieldChosen)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *SearchHourMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case searchhour.FieldSearches:
+		return m.AddedSearches()
+	case searchhour.FieldEmpty:
+		return m.AddedEmpty()
+	case searchhour.FieldDegraded:
+		return m.AddedDegraded()
+	case searchhour.FieldVotes:
+		return m.AddedVotes()
+	case searchhour.FieldChosen:
+		return m.AddedChosen()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SearchHourMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case searchhour.FieldSearches:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSearches(v)
+		return nil
+	case searchhour.FieldEmpty:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddEmpty(v)
+		return nil
+	case searchhour.FieldDegraded:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDegraded(v)
+		return nil
+	case searchhour.FieldVotes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVotes(v)
+		return nil
+	case searchhour.FieldChosen:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddChosen(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SearchHour numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *SearchHourMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *SearchHourMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *SearchHourMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown SearchHour nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *SearchHourMutation) ResetField(name string) error {
+	switch name {
+	case searchhour.FieldSearches:
+		m.ResetSearches()
+		return nil
+	case searchhour.FieldEmpty:
+		m.ResetEmpty()
+		return nil
+	case searchhour.FieldDegraded:
+		m.ResetDegraded()
+		return nil
+	case searchhour.FieldVotes:
+		m.ResetVotes()
+		return nil
+	case searchhour.FieldChosen:
+		m.ResetChosen()
+		return nil
+	}
+	return fmt.Errorf("unknown SearchHour field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *SearchHourMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *SearchHourMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *SearchHourMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *SearchHourMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *SearchHourMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *SearchHourMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *SearchHourMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown SearchHour unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *SearchHourMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown SearchHour edge %s", name)
+}
+
 // SearchIndexMutation represents an operation that mutates the SearchIndex nodes in the graph.
 type SearchIndexMutation struct {
 	config
@@ -19071,6 +20642,1133 @@ func (m *SearchIndexMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown SearchIndex edge %s", name)
 }
 
+// SearchQueryMutation represents an operation that mutates the SearchQuery nodes in the graph.
+type SearchQueryMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	created_at    *time.Time
+	text          *string
+	text_key      *[]byte
+	usage         *int64
+	addusage      *int64
+	empty         *int64
+	addempty      *int64
+	chosen        *int64
+	addchosen     *int64
+	votes         *int64
+	addvotes      *int64
+	positives     *int64
+	addpositives  *int64
+	negatives     *int64
+	addnegatives  *int64
+	last_at       *time.Time
+	last_empty    *bool
+	listed        *bool
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*SearchQuery, error)
+	predicates    []predicate.SearchQuery
+}
+
+var _ ent.Mutation = (*SearchQueryMutation)(nil)
+
+// searchqueryOption allows management of the mutation configuration using functional options.
+type searchqueryOption func(*SearchQueryMutation)
+
+// newSearchQueryMutation creates new mutation for the SearchQuery entity.
+func newSearchQueryMutation(c config, op Op, opts ...searchqueryOption) *SearchQueryMutation {
+	m := &SearchQueryMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeSearchQuery,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withSearchQueryID sets the ID field of the mutation.
+func withSearchQueryID(id string) searchqueryOption {
+	return func(m *SearchQueryMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *SearchQuery
+		)
+		m.oldValue = func(ctx context.Context) (*SearchQuery, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().SearchQuery.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withSearchQuery sets the old SearchQuery of the mutation.
+func withSearchQuery(node *SearchQuery) searchqueryOption {
+	return func(m *SearchQueryMutation) {
+		m.oldValue = func(context.Context) (*SearchQuery, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m SearchQueryMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m SearchQueryMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of SearchQuery entities.
+func (m *SearchQueryMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *SearchQueryMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *SearchQueryMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().SearchQuery.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *SearchQueryMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *SearchQueryMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *SearchQueryMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetText sets the "text" field.
+func (m *SearchQueryMutation) SetText(s string) {
+	m.text = &s
+}
+
+// Text returns the value of the "text" field in the mutation.
+func (m *SearchQueryMutation) Text() (r string, exists bool) {
+	v := m.text
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldText returns the old "text" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldText(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldText is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldText requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldText: %w", err)
+	}
+	return oldValue.Text, nil
+}
+
+// ResetText resets all changes to the "text" field.
+func (m *SearchQueryMutation) ResetText() {
+	m.text = nil
+}
+
+// SetTextKey sets the "text_key" field.
+func (m *SearchQueryMutation) SetTextKey(b []byte) {
+	m.text_key = &b
+}
+
+// TextKey returns the value of the "text_key" field in the mutation.
+func (m *SearchQueryMutation) TextKey() (r []byte, exists bool) {
+	v := m.text_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTextKey returns the old "text_key" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldTextKey(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTextKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTextKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTextKey: %w", err)
+	}
+	return oldValue.TextKey, nil
+}
+
+// ResetTextKey resets all changes to the "text_key" field.
+func (m *SearchQueryMutation) ResetTextKey() {
+	m.text_key = nil
+}
+
+// SetUsage sets the "usage" field.
+func (m *SearchQueryMutation) SetUsage(i int64) {
+	m.usage = &i
+	m.addusage = nil
+}
+
+// Usage returns the value of the "usage" field in the mutation.
+func (m *SearchQueryMutation) Usage() (r int64, exists bool) {
+	v := m.usage
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUsage returns the old "usage" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldUsage(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUsage is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUsage requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUsage: %w", err)
+	}
+	return oldValue.Usage, nil
+}
+
+// AddUsage adds i to the "usage" field.
+func (m *SearchQueryMutation) AddUsage(i int64) {
+	if m.addusage != nil {
+		*m.addusage += i
+	} else {
+		m.addusage = &i
+	}
+}
+
+// AddedUsage returns the value that was added to the "usage" field in this mutation.
+func (m *SearchQueryMutation) AddedUsage() (r int64, exists bool) {
+	v := m.addusage
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUsage resets all changes to the "usage" field.
+func (m *SearchQueryMutation) ResetUsage() {
+	m.usage = nil
+	m.addusage = nil
+}
+
+// SetEmpty sets the "empty" field.
+func (m *SearchQueryMutation) SetEmpty(i int64) {
+	m.empty = &i
+	m.addempty = nil
+}
+
+// Empty returns the value of the "empty" field in the mutation.
+func (m *SearchQueryMutation) Empty() (r int64, exists bool) {
+	v := m.empty
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEmpty returns the old "empty" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldEmpty(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEmpty is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEmpty requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEmpty: %w", err)
+	}
+	return oldValue.Empty, nil
+}
+
+// AddEmpty adds i to the "empty" field.
+func (m *SearchQueryMutation) AddEmpty(i int64) {
+	if m.addempty != nil {
+		*m.addempty += i
+	} else {
+		m.addempty = &i
+	}
+}
+
+// AddedEmpty returns the value that was added to the "empty" field in this mutation.
+func (m *SearchQueryMutation) AddedEmpty() (r int64, exists bool) {
+	v := m.addempty
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetEmpty resets all changes to the "empty" field.
+func (m *SearchQueryMutation) ResetEmpty() {
+	m.empty = nil
+	m.addempty = nil
+}
+
+// SetChosen sets the "chosen" field.
+func (m *SearchQueryMutation) SetChosen(i int64) {
+	m.chosen = &i
+	m.addchosen = nil
+}
+
+// Chosen returns the value of the "chosen" field in the mutation.
+func (m *SearchQueryMutation) Chosen() (r int64, exists bool) {
+	v := m.chosen
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChosen returns the old "chosen" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldChosen(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChosen is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChosen requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChosen: %w", err)
+	}
+	return oldValue.Chosen, nil
+}
+
+// AddChosen adds i to the "chosen" field.
+func (m *SearchQueryMutation) AddChosen(i int64) {
+	if m.addchosen != nil {
+		*m.addchosen += i
+	} else {
+		m.addchosen = &i
+	}
+}
+
+// AddedChosen returns the value that was added to the "chosen" field in this mutation.
+func (m *SearchQueryMutation) AddedChosen() (r int64, exists bool) {
+	v := m.addchosen
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetChosen resets all changes to the "chosen" field.
+func (m *SearchQueryMutation) ResetChosen() {
+	m.chosen = nil
+	m.addchosen = nil
+}
+
+// SetVotes sets the "votes" field.
+func (m *SearchQueryMutation) SetVotes(i int64) {
+	m.votes = &i
+	m.addvotes = nil
+}
+
+// Votes returns the value of the "votes" field in the mutation.
+func (m *SearchQueryMutation) Votes() (r int64, exists bool) {
+	v := m.votes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVotes returns the old "votes" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldVotes(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVotes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVotes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVotes: %w", err)
+	}
+	return oldValue.Votes, nil
+}
+
+// AddVotes adds i to the "votes" field.
+func (m *SearchQueryMutation) AddVotes(i int64) {
+	if m.addvotes != nil {
+		*m.addvotes += i
+	} else {
+		m.addvotes = &i
+	}
+}
+
+// AddedVotes returns the value that was added to the "votes" field in this mutation.
+func (m *SearchQueryMutation) AddedVotes() (r int64, exists bool) {
+	v := m.addvotes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVotes resets all changes to the "votes" field.
+func (m *SearchQueryMutation) ResetVotes() {
+	m.votes = nil
+	m.addvotes = nil
+}
+
+// SetPositives sets the "positives" field.
+func (m *SearchQueryMutation) SetPositives(i int64) {
+	m.positives = &i
+	m.addpositives = nil
+}
+
+// Positives returns the value of the "positives" field in the mutation.
+func (m *SearchQueryMutation) Positives() (r int64, exists bool) {
+	v := m.positives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPositives returns the old "positives" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldPositives(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPositives is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPositives requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPositives: %w", err)
+	}
+	return oldValue.Positives, nil
+}
+
+// AddPositives adds i to the "positives" field.
+func (m *SearchQueryMutation) AddPositives(i int64) {
+	if m.addpositives != nil {
+		*m.addpositives += i
+	} else {
+		m.addpositives = &i
+	}
+}
+
+// AddedPositives returns the value that was added to the "positives" field in this mutation.
+func (m *SearchQueryMutation) AddedPositives() (r int64, exists bool) {
+	v := m.addpositives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPositives resets all changes to the "positives" field.
+func (m *SearchQueryMutation) ResetPositives() {
+	m.positives = nil
+	m.addpositives = nil
+}
+
+// SetNegatives sets the "negatives" field.
+func (m *SearchQueryMutation) SetNegatives(i int64) {
+	m.negatives = &i
+	m.addnegatives = nil
+}
+
+// Negatives returns the value of the "negatives" field in the mutation.
+func (m *SearchQueryMutation) Negatives() (r int64, exists bool) {
+	v := m.negatives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNegatives returns the old "negatives" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldNegatives(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNegatives is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNegatives requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNegatives: %w", err)
+	}
+	return oldValue.Negatives, nil
+}
+
+// AddNegatives adds i to the "negatives" field.
+func (m *SearchQueryMutation) AddNegatives(i int64) {
+	if m.addnegatives != nil {
+		*m.addnegatives += i
+	} else {
+		m.addnegatives = &i
+	}
+}
+
+// AddedNegatives returns the value that was added to the "negatives" field in this mutation.
+func (m *SearchQueryMutation) AddedNegatives() (r int64, exists bool) {
+	v := m.addnegatives
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetNegatives resets all changes to the "negatives" field.
+func (m *SearchQueryMutation) ResetNegatives() {
+	m.negatives = nil
+	m.addnegatives = nil
+}
+
+// SetLastAt sets the "last_at" field.
+func (m *SearchQueryMutation) SetLastAt(t time.Time) {
+	m.last_at = &t
+}
+
+// LastAt returns the value of the "last_at" field in the mutation.
+func (m *SearchQueryMutation) LastAt() (r time.Time, exists bool) {
+	v := m.last_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastAt returns the old "last_at" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldLastAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastAt: %w", err)
+	}
+	return oldValue.LastAt, nil
+}
+
+// ResetLastAt resets all changes to the "last_at" field.
+func (m *SearchQueryMutation) ResetLastAt() {
+	m.last_at = nil
+}
+
+// SetLastEmpty sets the "last_empty" field.
+func (m *SearchQueryMutation) SetLastEmpty(b bool) {
+	m.last_empty = &b
+}
+
+// LastEmpty returns the value of the "last_empty" field in the mutation.
+func (m *SearchQueryMutation) LastEmpty() (r bool, exists bool) {
+	v := m.last_empty
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastEmpty returns the old "last_empty" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldLastEmpty(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastEmpty is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastEmpty requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastEmpty: %w", err)
+	}
+	return oldValue.LastEmpty, nil
+}
+
+// ResetLastEmpty resets all changes to the "last_empty" field.
+func (m *SearchQueryMutation) ResetLastEmpty() {
+	m.last_empty = nil
+}
+
+// SetListed sets the "listed" field.
+func (m *SearchQueryMutation) SetListed(b bool) {
+	m.listed = &b
+}
+
+// Listed returns the value of the "listed" field in the mutation.
+func (m *SearchQueryMutation) Listed() (r bool, exists bool) {
+	v := m.listed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldListed returns the old "listed" field's value of the SearchQuery entity.
+// If the SearchQuery object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SearchQueryMutation) OldListed(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldListed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldListed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldListed: %w", err)
+	}
+	return oldValue.Listed, nil
+}
+
+// ResetListed resets all changes to the "listed" field.
+func (m *SearchQueryMutation) ResetListed() {
+	m.listed = nil
+}
+
+// Where appends a list predicates to the SearchQueryMutation builder.
+func (m *SearchQueryMutation) Where(ps ...predicate.SearchQuery) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the SearchQueryMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *SearchQueryMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.SearchQuery, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *SearchQueryMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *SearchQueryMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (SearchQuery).
+func (m *SearchQueryMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *SearchQueryMutation) Fields() []string {
+	fields := make([]string, 0, 12)
+	if m.created_at != nil {
+		fields = append(fields, searchquery.FieldCreatedAt)
+	}
+	if m.text != nil {
+		fields = append(fields, searchquery.FieldText)
+	}
+	if m.text_key != nil {
+		fields = append(fields, searchquery.FieldTextKey)
+	}
+	if m.usage != nil {
+		fields = append(fields, searchquery.FieldUsage)
+	}
+	if m.empty != nil {
+		fields = append(fields, searchquery.FieldEmpty)
+	}
+	if m.chosen != nil {
+		fields = append(fields, searchquery.FieldChosen)
+	}
+	if m.votes != nil {
+		fields = append(fields, searchquery.FieldVotes)
+	}
+	if m.positives != nil {
+		fields = append(fields, searchquery.FieldPositives)
+	}
+	if m.negatives != nil {
+		fields = append(fields, searchquery.FieldNegatives)
+	}
+	if m.last_at != nil {
+		fields = append(fields, searchquery.FieldLastAt)
+	}
+	if m.last_empty != nil {
+		fields = append(fields, searchquery.FieldLastEmpty)
+	}
+	if m.listed != nil {
+		fields = append(fields, searchquery.FieldListed)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *SearchQueryMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case searchquery.FieldCreatedAt:
+		return m.CreatedAt()
+	case searchquery.FieldText:
+		return m.Text()
+	case searchquery.FieldTextKey:
+		return m.TextKey()
+	case searchquery.FieldUsage:
+		return m.Usage()
+	case searchquery.FieldEmpty:
+		return m.Empty()
+	case searchquery.FieldChosen:
+		return m.Chosen()
+	case searchquery.FieldVotes:
+		return m.Votes()
+	case searchquery.FieldPositives:
+		return m.Positives()
+	case searchquery.FieldNegatives:
+		return m.Negatives()
+	case searchquery.FieldLastAt:
+		return m.LastAt()
+	case searchquery.FieldLastEmpty:
+		return m.LastEmpty()
+	case searchquery.FieldListed:
+		return m.Listed()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *SearchQueryMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case searchquery.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case searchquery.FieldText:
+		return m.OldText(ctx)
+	case searchquery.FieldTextKey:
+		return m.OldTextKey(ctx)
+	case searchquery.FieldUsage:
+		return m.OldUsage(ctx)
+	case searchquery.FieldEmpty:
+		return m.OldEmpty(ctx)
+	case searchquery.FieldChosen:
+		return m.OldChosen(ctx)
+	case searchquery.FieldVotes:
+		return m.OldVotes(ctx)
+	case searchquery.FieldPositives:
+		return m.OldPositives(ctx)
+	case searchquery.FieldNegatives:
+		return m.OldNegatives(ctx)
+	case searchquery.FieldLastAt:
+		return m.OldLastAt(ctx)
+	case searchquery.FieldLastEmpty:
+		return m.OldLastEmpty(ctx)
+	case searchquery.FieldListed:
+		return m.OldListed(ctx)
+	}
+	return nil, fmt.Errorf("unknown SearchQuery field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SearchQueryMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case searchquery.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case searchquery.FieldText:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetText(v)
+		return nil
+	case searchquery.FieldTextKey:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTextKey(v)
+		return nil
+	case searchquery.FieldUsage:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUsage(v)
+		return nil
+	case searchquery.FieldEmpty:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEmpty(v)
+		return nil
+	case searchquery.FieldChosen:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChosen(v)
+		return nil
+	case searchquery.FieldVotes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVotes(v)
+		return nil
+	case searchquery.FieldPositives:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPositives(v)
+		return nil
+	case searchquery.FieldNegatives:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNegatives(v)
+		return nil
+	case searchquery.FieldLastAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastAt(v)
+		return nil
+	case searchquery.FieldLastEmpty:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastEmpty(v)
+		return nil
+	case searchquery.FieldListed:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetListed(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SearchQuery field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *SearchQueryMutation) AddedFields() []string {
+	var fields []string
+	if m.addusage != nil {
+		fields = append(fields, searchquery.FieldUsage)
+	}
+	if m.addempty != nil {
+		fields = append(fields, searchquery.FieldEmpty)
+	}
+	if m.addchosen != nil {
+		fields = append(fields, searchquery.FieldChosen)
+	}
+	if m.addvotes != nil {
+		fields = append(fields, searchquery.FieldVotes)
+	}
+	if m.addpositives != nil {
+		fields = append(fields, searchquery.FieldPositives)
+	}
+	if m.addnegatives != nil {
+		fields = append(fields, searchquery.FieldNegatives)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *SearchQueryMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case searchquery.FieldUsage:
+		return m.AddedUsage()
+	case searchquery.FieldEmpty:
+		return m.AddedEmpty()
+	case searchquery.FieldChosen:
+		return m.AddedChosen()
+	case searchquery.FieldVotes:
+		return m.AddedVotes()
+	case searchquery.FieldPositives:
+		return m.AddedPositives()
+	case searchquery.FieldNegatives:
+		return m.AddedNegatives()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SearchQueryMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case searchquery.FieldUsage:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUsage(v)
+		return nil
+	case searchquery.FieldEmpty:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddEmpty(v)
+		return nil
+	case searchquery.FieldChosen:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddChosen(v)
+		return nil
+	case searchquery.FieldVotes:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVotes(v)
+		return nil
+	case searchquery.FieldPositives:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPositives(v)
+		return nil
+	case searchquery.FieldNegatives:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNegatives(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SearchQuery numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *SearchQueryMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *SearchQueryMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *SearchQueryMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown SearchQuery nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *SearchQueryMutation) ResetField(name string) error {
+	switch name {
+	case searchquery.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case searchquery.FieldText:
+		m.ResetText()
+		return nil
+	case searchquery.FieldTextKey:
+		m.ResetTextKey()
+		return nil
+	case searchquery.FieldUsage:
+		m.ResetUsage()
+		return nil
+	case searchquery.FieldEmpty:
+		m.ResetEmpty()
+		return nil
+	case searchquery.FieldChosen:
+		m.ResetChosen()
+		return nil
+	case searchquery.FieldVotes:
+		m.ResetVotes()
+		return nil
+	case searchquery.FieldPositives:
+		m.ResetPositives()
+		return nil
+	case searchquery.FieldNegatives:
+		m.ResetNegatives()
+		return nil
+	case searchquery.FieldLastAt:
+		m.ResetLastAt()
+		return nil
+	case searchquery.FieldLastEmpty:
+		m.ResetLastEmpty()
+		return nil
+	case searchquery.FieldListed:
+		m.ResetListed()
+		return nil
+	}
+	return fmt.Errorf("unknown SearchQuery field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *SearchQueryMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *SearchQueryMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *SearchQueryMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *SearchQueryMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *SearchQueryMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *SearchQueryMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *SearchQueryMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown SearchQuery unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *SearchQueryMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown SearchQuery edge %s", name)
+}
+
 // StickerMutation represents an operation that mutates the Sticker nodes in the graph.
 type StickerMutation struct {
 	config
@@ -20088,6 +22786,602 @@ func (m *StickerMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *StickerMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Sticker edge %s", name)
+}
+
+// StickerHourMutation represents an operation that mutates the StickerHour nodes in the graph.
+type StickerHourMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	sticker_id    *string
+	hour          *int64
+	addhour       *int64
+	chosen        *int64
+	addchosen     *int64
+	places        *int64
+	addplaces     *int64
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*StickerHour, error)
+	predicates    []predicate.StickerHour
+}
+
+var _ ent.Mutation = (*StickerHourMutation)(nil)
+
+// stickerhourOption allows management of the mutation configuration using functional options.
+type stickerhourOption func(*StickerHourMutation)
+
+// newStickerHourMutation creates new mutation for the StickerHour entity.
+func newStickerHourMutation(c config, op Op, opts ...stickerhourOption) *StickerHourMutation {
+	m := &StickerHourMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeStickerHour,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withStickerHourID sets the ID field of the mutation.
+func withStickerHourID(id string) stickerhourOption {
+	return func(m *StickerHourMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *StickerHour
+		)
+		m.oldValue = func(ctx context.Context) (*StickerHour, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().StickerHour.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withStickerHour sets the old StickerHour of the mutation.
+func withStickerHour(node *StickerHour) stickerhourOption {
+	return func(m *StickerHourMutation) {
+		m.oldValue = func(context.Context) (*StickerHour, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m StickerHourMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m StickerHourMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of StickerHour entities.
+func (m *StickerHourMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *StickerHourMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *StickerHourMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().StickerHour.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetStickerID sets the "sticker_id" field.
+func (m *StickerHourMutation) SetStickerID(s string) {
+	m.sticker_id = &s
+}
+
+// StickerID returns the value of the "sticker_id" field in the mutation.
+func (m *StickerHourMutation) StickerID() (r string, exists bool) {
+	v := m.sticker_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStickerID returns the old "sticker_id" field's value of the StickerHour entity.
+// If the StickerHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StickerHourMutation) OldStickerID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStickerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStickerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStickerID: %w", err)
+	}
+	return oldValue.StickerID, nil
+}
+
+// ResetStickerID resets all changes to the "sticker_id" field.
+func (m *StickerHourMutation) ResetStickerID() {
+	m.sticker_id = nil
+}
+
+// SetHour sets the "hour" field.
+func (m *StickerHourMutation) SetHour(i int64) {
+	m.hour = &i
+	m.addhour = nil
+}
+
+// Hour returns the value of the "hour" field in the mutation.
+func (m *StickerHourMutation) Hour() (r int64, exists bool) {
+	v := m.hour
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHour returns the old "hour" field's value of the StickerHour entity.
+// If the StickerHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StickerHourMutation) OldHour(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHour is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHour requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHour: %w", err)
+	}
+	return oldValue.Hour, nil
+}
+
+// AddHour adds i to the "hour" field.
+func (m *StickerHourMutation) AddHour(i int64) {
+	if m.addhour != nil {
+		*m.addhour += i
+	} else {
+		m.addhour = &i
+	}
+}
+
+// AddedHour returns the value that was added to the "hour" field in this mutation.
+func (m *StickerHourMutation) AddedHour() (r int64, exists bool) {
+	v := m.addhour
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetHour resets all changes to the "hour" field.
+func (m *StickerHourMutation) ResetHour() {
+	m.hour = nil
+	m.addhour = nil
+}
+
+// SetChosen sets the "chosen" field.
+func (m *StickerHourMutation) SetChosen(i int64) {
+	m.chosen = &i
+	m.addchosen = nil
+}
+
+// Chosen returns the value of the "chosen" field in the mutation.
+func (m *StickerHourMutation) Chosen() (r int64, exists bool) {
+	v := m.chosen
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChosen returns the old "chosen" field's value of the StickerHour entity.
+// If the StickerHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StickerHourMutation) OldChosen(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChosen is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChosen requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChosen: %w", err)
+	}
+	return oldValue.Chosen, nil
+}
+
+// AddChosen adds i to the "chosen" field.
+func (m *StickerHourMutation) AddChosen(i int64) {
+	if m.addchosen != nil {
+		*m.addchosen += i
+	} else {
+		m.addchosen = &i
+	}
+}
+
+// AddedChosen returns the value that was added to the "chosen" field in this mutation.
+func (m *StickerHourMutation) AddedChosen() (r int64, exists bool) {
+	v := m.addchosen
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetChosen resets all changes to the "chosen" field.
+func (m *StickerHourMutation) ResetChosen() {
+	m.chosen = nil
+	m.addchosen = nil
+}
+
+// SetPlaces sets the "places" field.
+func (m *StickerHourMutation) SetPlaces(i int64) {
+	m.places = &i
+	m.addplaces = nil
+}
+
+// Places returns the value of the "places" field in the mutation.
+func (m *StickerHourMutation) Places() (r int64, exists bool) {
+	v := m.places
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPlaces returns the old "places" field's value of the StickerHour entity.
+// If the StickerHour object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StickerHourMutation) OldPlaces(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPlaces is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPlaces requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPlaces: %w", err)
+	}
+	return oldValue.Places, nil
+}
+
+// AddPlaces adds i to the "places" field.
+func (m *StickerHourMutation) AddPlaces(i int64) {
+	if m.addplaces != nil {
+		*m.addplaces += i
+	} else {
+		m.addplaces = &i
+	}
+}
+
+// AddedPlaces returns the value that was added to the "places" field in this mutation.
+func (m *StickerHourMutation) AddedPlaces() (r int64, exists bool) {
+	v := m.addplaces
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPlaces resets all changes to the "places" field.
+func (m *StickerHourMutation) ResetPlaces() {
+	m.places = nil
+	m.addplaces = nil
+}
+
+// Where appends a list predicates to the StickerHourMutation builder.
+func (m *StickerHourMutation) Where(ps ...predicate.StickerHour) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the StickerHourMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *StickerHourMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.StickerHour, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *StickerHourMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *StickerHourMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (StickerHour).
+func (m *StickerHourMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *StickerHourMutation) Fields() []string {
+	fields := make([]string, 0, 4)
+	if m.sticker_id != nil {
+		fields = append(fields, stickerhour.FieldStickerID)
+	}
+	if m.hour != nil {
+		fields = append(fields, stickerhour.FieldHour)
+	}
+	if m.chosen != nil {
+		fields = append(fields, stickerhour.FieldChosen)
+	}
+	if m.places != nil {
+		fields = append(fields, stickerhour.FieldPlaces)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *StickerHourMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case stickerhour.FieldStickerID:
+		return m.StickerID()
+	case stickerhour.FieldHour:
+		return m.Hour()
+	case stickerhour.FieldChosen:
+		return m.Chosen()
+	case stickerhour.FieldPlaces:
+		return m.Places()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *StickerHourMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case stickerhour.FieldStickerID:
+		return m.OldStickerID(ctx)
+	case stickerhour.FieldHour:
+		return m.OldHour(ctx)
+	case stickerhour.FieldChosen:
+		return m.OldChosen(ctx)
+	case stickerhour.FieldPlaces:
+		return m.OldPlaces(ctx)
+	}
+	return nil, fmt.Errorf("unknown StickerHour field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *StickerHourMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case stickerhour.FieldStickerID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStickerID(v)
+		return nil
+	case stickerhour.FieldHour:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHour(v)
+		return nil
+	case stickerhour.FieldChosen:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChosen(v)
+		return nil
+	case stickerhour.FieldPlaces:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPlaces(v)
+		return nil
+	}
+	return fmt.Errorf("unknown StickerHour field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *StickerHourMutation) AddedFields() []string {
+	var fields []string
+	if m.addhour != nil {
+		fields = append(fields, stickerhour.FieldHour)
+	}
+	if m.addchosen != nil {
+		fields = append(fields, stickerhour.FieldChosen)
+	}
+	if m.addplaces != nil {
+		fields = append(fields, stickerhour.FieldPlaces)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *StickerHourMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case stickerhour.FieldHour:
+		return m.AddedHour()
+	case stickerhour.FieldChosen:
+		return m.AddedChosen()
+	case stickerhour.FieldPlaces:
+		return m.AddedPlaces()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *StickerHourMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case stickerhour.FieldHour:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddHour(v)
+		return nil
+	case stickerhour.FieldChosen:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddChosen(v)
+		return nil
+	case stickerhour.FieldPlaces:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPlaces(v)
+		return nil
+	}
+	return fmt.Errorf("unknown StickerHour numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *StickerHourMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *StickerHourMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *StickerHourMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown StickerHour nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *StickerHourMutation) ResetField(name string) error {
+	switch name {
+	case stickerhour.FieldStickerID:
+		m.ResetStickerID()
+		return nil
+	case stickerhour.FieldHour:
+		m.ResetHour()
+		return nil
+	case stickerhour.FieldChosen:
+		m.ResetChosen()
+		return nil
+	case stickerhour.FieldPlaces:
+		m.ResetPlaces()
+		return nil
+	}
+	return fmt.Errorf("unknown StickerHour field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *StickerHourMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *StickerHourMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *StickerHourMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *StickerHourMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *StickerHourMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *StickerHourMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *StickerHourMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown StickerHour unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *StickerHourMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown StickerHour edge %s", name)
 }
 
 // StickerSetMutation represents an operation that mutates the StickerSet nodes in the graph.
@@ -23446,6 +26740,677 @@ func (m *UtteranceMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown Utterance edge %s", name)
+}
+
+// VoteMutation represents an operation that mutates the Vote nodes in the graph.
+type VoteMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	voter         *string
+	query_id      *string
+	sticker_id    *string
+	value         *int
+	addvalue      *int
+	at            *time.Time
+	reports       *int64
+	addreports    *int64
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*Vote, error)
+	predicates    []predicate.Vote
+}
+
+var _ ent.Mutation = (*VoteMutation)(nil)
+
+// voteOption allows management of the mutation configuration using functional options.
+type voteOption func(*VoteMutation)
+
+// newVoteMutation creates new mutation for the Vote entity.
+func newVoteMutation(c config, op Op, opts ...voteOption) *VoteMutation {
+	m := &VoteMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeVote,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withVoteID sets the ID field of the mutation.
+func withVoteID(id string) voteOption {
+	return func(m *VoteMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Vote
+		)
+		m.oldValue = func(ctx context.Context) (*Vote, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Vote.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withVote sets the old Vote of the mutation.
+func withVote(node *Vote) voteOption {
+	return func(m *VoteMutation) {
+		m.oldValue = func(context.Context) (*Vote, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m VoteMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m VoteMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Vote entities.
+func (m *VoteMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *VoteMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *VoteMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Vote.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetVoter sets the "voter" field.
+func (m *VoteMutation) SetVoter(s string) {
+	m.voter = &s
+}
+
+// Voter returns the value of the "voter" field in the mutation.
+func (m *VoteMutation) Voter() (r string, exists bool) {
+	v := m.voter
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVoter returns the old "voter" field's value of the Vote entity.
+// If the Vote object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *VoteMutation) OldVoter(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVoter is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVoter requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVoter: %w", err)
+	}
+	return oldValue.Voter, nil
+}
+
+// ResetVoter resets all changes to the "voter" field.
+func (m *VoteMutation) ResetVoter() {
+	m.voter = nil
+}
+
+// SetQueryID sets the "query_id" field.
+func (m *VoteMutation) SetQueryID(s string) {
+	m.query_id = &s
+}
+
+// QueryID returns the value of the "query_id" field in the mutation.
+func (m *VoteMutation) QueryID() (r string, exists bool) {
+	v := m.query_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldQueryID returns the old "query_id" field's value of the Vote entity.
+// If the Vote object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *VoteMutation) OldQueryID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldQueryID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldQueryID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldQueryID: %w", err)
+	}
+	return oldValue.QueryID, nil
+}
+
+// ResetQueryID resets all changes to the "query_id" field.
+func (m *VoteMutation) ResetQueryID() {
+	m.query_id = nil
+}
+
+// SetStickerID sets the "sticker_id" field.
+func (m *VoteMutation) SetStickerID(s string) {
+	m.sticker_id = &s
+}
+
+// StickerID returns the value of the "sticker_id" field in the mutation.
+func (m *VoteMutation) StickerID() (r string, exists bool) {
+	v := m.sticker_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStickerID returns the old "sticker_id" field's value of the Vote entity.
+// If the Vote object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *VoteMutation) OldStickerID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStickerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStickerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStickerID: %w", err)
+	}
+	return oldValue.StickerID, nil
+}
+
+// ResetStickerID resets all changes to the "sticker_id" field.
+func (m *VoteMutation) ResetStickerID() {
+	m.sticker_id = nil
+}
+
+// SetValue sets the "value" field.
+func (m *VoteMutation) SetValue(i int) {
+	m.value = &i
+	m.addvalue = nil
+}
+
+// Value returns the value of the "value" field in the mutation.
+func (m *VoteMutation) Value() (r int, exists bool) {
+	v := m.value
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldValue returns the old "value" field's value of the Vote entity.
+// If the Vote object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *VoteMutation) OldValue(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldValue is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldValue requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldValue: %w", err)
+	}
+	return oldValue.Value, nil
+}
+
+// AddValue adds i to the "value" field.
+func (m *VoteMutation) AddValue(i int) {
+	if m.addvalue != nil {
+		*m.addvalue += i
+	} else {
+		m.addvalue = &i
+	}
+}
+
+// AddedValue returns the value that was added to the "value" field in this mutation.
+func (m *VoteMutation) AddedValue() (r int, exists bool) {
+	v := m.addvalue
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetValue resets all changes to the "value" field.
+func (m *VoteMutation) ResetValue() {
+	m.value = nil
+	m.addvalue = nil
+}
+
+// SetAt sets the "at" field.
+func (m *VoteMutation) SetAt(t time.Time) {
+	m.at = &t
+}
+
+// At returns the value of the "at" field in the mutation.
+func (m *VoteMutation) At() (r time.Time, exists bool) {
+	v := m.at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAt returns the old "at" field's value of the Vote entity.
+// If the Vote object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *VoteMutation) OldAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAt: %w", err)
+	}
+	return oldValue.At, nil
+}
+
+// ResetAt resets all changes to the "at" field.
+func (m *VoteMutation) ResetAt() {
+	m.at = nil
+}
+
+// SetReports sets the "reports" field.
+func (m *VoteMutation) SetReports(i int64) {
+	m.reports = &i
+	m.addreports = nil
+}
+
+// Reports returns the value of the "reports" field in the mutation.
+func (m *VoteMutation) Reports() (r int64, exists bool) {
+	v := m.reports
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReports returns the old "reports" field's value of the Vote entity.
+// If the Vote object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *VoteMutation) OldReports(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReports is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReports requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReports: %w", err)
+	}
+	return oldValue.Reports, nil
+}
+
+// AddReports adds i to the "reports" field.
+func (m *VoteMutation) AddReports(i int64) {
+	if m.addreports != nil {
+		*m.addreports += i
+	} else {
+		m.addreports = &i
+	}
+}
+
+// AddedReports returns the value that was added to the "reports" field in this mutation.
+func (m *VoteMutation) AddedReports() (r int64, exists bool) {
+	v := m.addreports
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetReports resets all changes to the "reports" field.
+func (m *VoteMutation) ResetReports() {
+	m.reports = nil
+	m.addreports = nil
+}
+
+// Where appends a list predicates to the VoteMutation builder.
+func (m *VoteMutation) Where(ps ...predicate.Vote) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the VoteMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *VoteMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Vote, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *VoteMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *VoteMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Vote).
+func (m *VoteMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *VoteMutation) Fields() []string {
+	fields := make([]string, 0, 6)
+	if m.voter != nil {
+		fields = append(fields, vote.FieldVoter)
+	}
+	if m.query_id != nil {
+		fields = append(fields, vote.FieldQueryID)
+	}
+	if m.sticker_id != nil {
+		fields = append(fields, vote.FieldStickerID)
+	}
+	if m.value != nil {
+		fields = append(fields, vote.FieldValue)
+	}
+	if m.at != nil {
+		fields = append(fields, vote.FieldAt)
+	}
+	if m.reports != nil {
+		fields = append(fields, vote.FieldReports)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *VoteMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case vote.FieldVoter:
+		return m.Voter()
+	case vote.FieldQueryID:
+		return m.QueryID()
+	case vote.FieldStickerID:
+		return m.StickerID()
+	case vote.FieldValue:
+		return m.Value()
+	case vote.FieldAt:
+		return m.At()
+	case vote.FieldReports:
+		return m.Reports()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *VoteMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case vote.FieldVoter:
+		return m.OldVoter(ctx)
+	case vote.FieldQueryID:
+		return m.OldQueryID(ctx)
+	case vote.FieldStickerID:
+		return m.OldStickerID(ctx)
+	case vote.FieldValue:
+		return m.OldValue(ctx)
+	case vote.FieldAt:
+		return m.OldAt(ctx)
+	case vote.FieldReports:
+		return m.OldReports(ctx)
+	}
+	return nil, fmt.Errorf("unknown Vote field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *VoteMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case vote.FieldVoter:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVoter(v)
+		return nil
+	case vote.FieldQueryID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetQueryID(v)
+		return nil
+	case vote.FieldStickerID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStickerID(v)
+		return nil
+	case vote.FieldValue:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetValue(v)
+		return nil
+	case vote.FieldAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAt(v)
+		return nil
+	case vote.FieldReports:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReports(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Vote field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *VoteMutation) AddedFields() []string {
+	var fields []string
+	if m.addvalue != nil {
+		fields = append(fields, vote.FieldValue)
+	}
+	if m.addreports != nil {
+		fields = append(fields, vote.FieldReports)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *VoteMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case vote.FieldValue:
+		return m.AddedValue()
+	case vote.FieldReports:
+		return m.AddedReports()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *VoteMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case vote.FieldValue:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddValue(v)
+		return nil
+	case vote.FieldReports:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddReports(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Vote numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *VoteMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *VoteMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *VoteMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown Vote nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *VoteMutation) ResetField(name string) error {
+	switch name {
+	case vote.FieldVoter:
+		m.ResetVoter()
+		return nil
+	case vote.FieldQueryID:
+		m.ResetQueryID()
+		return nil
+	case vote.FieldStickerID:
+		m.ResetStickerID()
+		return nil
+	case vote.FieldValue:
+		m.ResetValue()
+		return nil
+	case vote.FieldAt:
+		m.ResetAt()
+		return nil
+	case vote.FieldReports:
+		m.ResetReports()
+		return nil
+	}
+	return fmt.Errorf("unknown Vote field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *VoteMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *VoteMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *VoteMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *VoteMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *VoteMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *VoteMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *VoteMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Vote unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *VoteMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Vote edge %s", name)
 }
 
 // WorkerAnnouncementMutation represents an operation that mutates the WorkerAnnouncement nodes in the graph.

@@ -56,14 +56,22 @@ type Tx struct {
 	Note *NoteClient
 	// Outbox is the client for interacting with the Outbox builders.
 	Outbox *OutboxClient
+	// QueryScore is the client for interacting with the QueryScore builders.
+	QueryScore *QueryScoreClient
 	// RefreshToken is the client for interacting with the RefreshToken builders.
 	RefreshToken *RefreshTokenClient
 	// Run is the client for interacting with the Run builders.
 	Run *RunClient
+	// SearchHour is the client for interacting with the SearchHour builders.
+	SearchHour *SearchHourClient
 	// SearchIndex is the client for interacting with the SearchIndex builders.
 	SearchIndex *SearchIndexClient
+	// SearchQuery is the client for interacting with the SearchQuery builders.
+	SearchQuery *SearchQueryClient
 	// Sticker is the client for interacting with the Sticker builders.
 	Sticker *StickerClient
+	// StickerHour is the client for interacting with the StickerHour builders.
+	StickerHour *StickerHourClient
 	// StickerSet is the client for interacting with the StickerSet builders.
 	StickerSet *StickerSetClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
@@ -74,6 +82,8 @@ type Tx struct {
 	User *UserClient
 	// Utterance is the client for interacting with the Utterance builders.
 	Utterance *UtteranceClient
+	// Vote is the client for interacting with the Vote builders.
+	Vote *VoteClient
 	// WorkerAnnouncement is the client for interacting with the WorkerAnnouncement builders.
 	WorkerAnnouncement *WorkerAnnouncementClient
 
@@ -228,15 +238,20 @@ func (tx *Tx) init() {
 	tx.Media = NewMediaClient(tx.config)
 	tx.Note = NewNoteClient(tx.config)
 	tx.Outbox = NewOutboxClient(tx.config)
+	tx.QueryScore = NewQueryScoreClient(tx.config)
 	tx.RefreshToken = NewRefreshTokenClient(tx.config)
 	tx.Run = NewRunClient(tx.config)
+	tx.SearchHour = NewSearchHourClient(tx.config)
 	tx.SearchIndex = NewSearchIndexClient(tx.config)
+	tx.SearchQuery = NewSearchQueryClient(tx.config)
 	tx.Sticker = NewStickerClient(tx.config)
+	tx.StickerHour = NewStickerHourClient(tx.config)
 	tx.StickerSet = NewStickerSetClient(tx.config)
 	tx.StreamPosition = NewStreamPositionClient(tx.config)
 	tx.Translation = NewTranslationClient(tx.config)
 	tx.User = NewUserClient(tx.config)
 	tx.Utterance = NewUtteranceClient(tx.config)
+	tx.Vote = NewVoteClient(tx.config)
 	tx.WorkerAnnouncement = NewWorkerAnnouncementClient(tx.config)
 }
 

@@ -13,6 +13,7 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/job"
 	"parley/internal/note"
@@ -753,6 +754,13 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._SearchIndexChanged(ctx, sel, obj)
+	case feedback.Changed:
+		return ec._SearchFeedbackChanged(ctx, sel, &obj)
+	case *feedback.Changed:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SearchFeedbackChanged(ctx, sel, obj)
 	case note.NoteChanged:
 		return ec._NoteChanged(ctx, sel, &obj)
 	case *note.NoteChanged:

@@ -12,9 +12,11 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/feedback"
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/search"
 	"parley/internal/sticker"
 	"sync/atomic"
 	"time"
@@ -40,6 +42,9 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Note() NoteResolver
 	Query() QueryResolver
+	SearchFeedbackChanged() SearchFeedbackChangedResolver
+	SearchIndex() SearchIndexResolver
+	SearchIndexChanged() SearchIndexChangedResolver
 	StickerChanged() StickerChangedResolver
 	Subscription() SubscriptionResolver
 	Translation() TranslationResolver
@@ -197,6 +202,11 @@ type ComplexityRoot struct {
 		DeletedID func(childComplexity int) int
 	}
 
+	DeleteSearchIndexPayload struct {
+		Cursor    func(childComplexity int) int
+		DeletedID func(childComplexity int) int
+	}
+
 	DeleteStickerPayload struct {
 		Cursor    func(childComplexity int) int
 		DeletedID func(childComplexity int) int
@@ -265,6 +275,17 @@ type ComplexityRoot struct {
 		Cursor  func(childComplexity int) int
 		Events  func(childComplexity int) int
 		HasMore func(childComplexity int) int
+	}
+
+	FeedbackResult struct {
+		Error  func(childComplexity int) int
+		Failed func(childComplexity int) int
+		Saved  func(childComplexity int) int
+	}
+
+	FeedbackSticker struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
 	}
 
 	Glossary struct {
@@ -422,40 +443,46 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		AckEvents         func(childComplexity int, input resume.AckInput) int
-		AddDialogMessage  func(childComplexity int, input dialog.MessageInput) int
-		AddStickers       func(childComplexity int, input model.AddStickersInput) int
-		AddUtterance      func(childComplexity int, input practice.UtteranceInput) int
-		AddUtterances     func(childComplexity int, input model.AddUtterancesInput) int
-		CancelJob         func(childComplexity int, input model.CancelJobInput) int
-		CreateAPIKey      func(childComplexity int, input account.CreateKeyInput) int
-		CreateNote        func(childComplexity int, input note.CreateNoteInput) int
-		DeleteImage       func(childComplexity int, input model.DeleteImageInput) int
-		DeleteNote        func(childComplexity int, input model.DeleteNoteInput) int
-		DeleteSticker     func(childComplexity int, input model.DeleteStickerInput) int
-		EraseCustomer     func(childComplexity int, input dialog.EraseInput) int
-		ImportNote        func(childComplexity int, input model.ImportNoteInput) int
-		PullModel         func(childComplexity int, input catalog.PullModelInput) int
-		PushDialog        func(childComplexity int, input dialog.PushInput) int
-		PushDialogs       func(childComplexity int, input model.PushDialogsInput) int
-		Reauthenticate    func(childComplexity int, input model.ReauthenticateInput) int
-		RecordErrors      func(childComplexity int, input model.RecordErrorsInput) int
-		Refresh           func(childComplexity int, input account.RefreshInput) int
-		RemoveModel       func(childComplexity int, input catalog.RemoveModelInput) int
-		RetryJob          func(childComplexity int, input model.RetryJobInput) int
-		RevokeAPIKey      func(childComplexity int, input model.RevokeAPIKeyInput) int
-		SetConsent        func(childComplexity int, input dialog.ConsentInput) int
-		SetGlossary       func(childComplexity int, input note.SetGlossaryInput) int
-		SetRole           func(childComplexity int, input model.SetRoleInput) int
-		SignIn            func(childComplexity int, input account.SignInInput) int
-		SignOut           func(childComplexity int, input *model.SignOutInput) int
-		SignUp            func(childComplexity int, input account.SignUpInput) int
-		StartConversation func(childComplexity int, input practice.StartInput) int
-		TranslateNote     func(childComplexity int, input note.TranslateNoteInput) int
-		TranslateNotes    func(childComplexity int, input note.TranslateNotesInput) int
-		UpdateNote        func(childComplexity int, input note.UpdateNoteInput) int
-		UpdateSticker     func(childComplexity int, input sticker.UpdateInput) int
-		UploadImage       func(childComplexity int, input model.UploadImageInput) int
+		AckEvents          func(childComplexity int, input resume.AckInput) int
+		AddDialogMessage   func(childComplexity int, input dialog.MessageInput) int
+		AddStickers        func(childComplexity int, input model.AddStickersInput) int
+		AddUtterance       func(childComplexity int, input practice.UtteranceInput) int
+		AddUtterances      func(childComplexity int, input model.AddUtterancesInput) int
+		CancelJob          func(childComplexity int, input model.CancelJobInput) int
+		CreateAPIKey       func(childComplexity int, input account.CreateKeyInput) int
+		CreateNote         func(childComplexity int, input note.CreateNoteInput) int
+		DeleteImage        func(childComplexity int, input model.DeleteImageInput) int
+		DeleteNote         func(childComplexity int, input model.DeleteNoteInput) int
+		DeleteSearchIndex  func(childComplexity int, input model.DeleteSearchIndexInput) int
+		DeleteSticker      func(childComplexity int, input model.DeleteStickerInput) int
+		EraseCustomer      func(childComplexity int, input dialog.EraseInput) int
+		ImportNote         func(childComplexity int, input model.ImportNoteInput) int
+		PullModel          func(childComplexity int, input catalog.PullModelInput) int
+		PushDialog         func(childComplexity int, input dialog.PushInput) int
+		PushDialogs        func(childComplexity int, input model.PushDialogsInput) int
+		Reauthenticate     func(childComplexity int, input model.ReauthenticateInput) int
+		RebuildSearchIndex func(childComplexity int, input model.RebuildSearchIndexInput) int
+		RecordErrors       func(childComplexity int, input model.RecordErrorsInput) int
+		Refresh            func(childComplexity int, input account.RefreshInput) int
+		RemoveModel        func(childComplexity int, input catalog.RemoveModelInput) int
+		ReportFeedback     func(childComplexity int, input feedback.ReportInput) int
+		RetryJob           func(childComplexity int, input model.RetryJobInput) int
+		RevokeAPIKey       func(childComplexity int, input model.RevokeAPIKeyInput) int
+		RevokeFeedback     func(childComplexity int, input feedback.RevokeInput) int
+		SetConsent         func(childComplexity int, input dialog.ConsentInput) int
+		SetGlossary        func(childComplexity int, input note.SetGlossaryInput) int
+		SetRole            func(childComplexity int, input model.SetRoleInput) int
+		SignIn             func(childComplexity int, input account.SignInInput) int
+		SignOut            func(childComplexity int, input *model.SignOutInput) int
+		SignUp             func(childComplexity int, input account.SignUpInput) int
+		StartConversation  func(childComplexity int, input practice.StartInput) int
+		StickerChosen      func(childComplexity int, input feedback.ChosenInput) int
+		SwitchSearchIndex  func(childComplexity int, input model.SwitchSearchIndexInput) int
+		TranslateNote      func(childComplexity int, input note.TranslateNoteInput) int
+		TranslateNotes     func(childComplexity int, input note.TranslateNotesInput) int
+		UpdateNote         func(childComplexity int, input note.UpdateNoteInput) int
+		UpdateSticker      func(childComplexity int, input sticker.UpdateInput) int
+		UploadImage        func(childComplexity int, input model.UploadImageInput) int
 	}
 
 	Note struct {
@@ -523,36 +550,47 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		APIKeys          func(childComplexity int, first *int, after *string, last *int, before *string) int
-		AuditEntries     func(childComplexity int, filter *audit.Filter, first *int, after *string, last *int, before *string) int
-		ConsentHistory   func(childComplexity int, dialogID string) int
-		Conversations    func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
-		Dialog           func(childComplexity int, dialogID string) int
-		Dialogs          func(childComplexity int, language *string, customerID *string, first *int, after *string, last *int, before *string) int
-		DigitCount       func(childComplexity int, digit int, upTo string) int
-		ErrorFrequencies func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
-		EventsSince      func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
-		Exercise         func(childComplexity int, externalID *string, top int, since *time.Time) int
-		Glossaries       func(childComplexity int) int
-		Glossary         func(childComplexity int, source string, target string) int
-		Image            func(childComplexity int, id string) int
-		Job              func(childComplexity int, id string) int
-		Jobs             func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
-		Languages        func(childComplexity int, source *string, target *string) int
-		ModelFolders     func(childComplexity int) int
-		Models           func(childComplexity int, first *int, after *string, last *int, before *string) int
-		Node             func(childComplexity int, id string) int
-		Nodes            func(childComplexity int, ids []string) int
-		Note             func(childComplexity int, id string) int
-		NoteStats        func(childComplexity int) int
-		Notes            func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
-		Sticker          func(childComplexity int, id string) int
-		Stickers         func(childComplexity int, first *int, after *string, last *int, before *string, filter *sticker.Filter, orderBy *model.StickerOrder) int
-		Viewer           func(childComplexity int) int
+		APIKeys           func(childComplexity int, first *int, after *string, last *int, before *string) int
+		AuditEntries      func(childComplexity int, filter *audit.Filter, first *int, after *string, last *int, before *string) int
+		ConsentHistory    func(childComplexity int, dialogID string) int
+		Conversations     func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
+		Dialog            func(childComplexity int, dialogID string) int
+		Dialogs           func(childComplexity int, language *string, customerID *string, first *int, after *string, last *int, before *string) int
+		DigitCount        func(childComplexity int, digit int, upTo string) int
+		ErrorFrequencies  func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
+		EventsSince       func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
+		Exercise          func(childComplexity int, externalID *string, top int, since *time.Time) int
+		Glossaries        func(childComplexity int) int
+		Glossary          func(childComplexity int, source string, target string) int
+		Image             func(childComplexity int, id string) int
+		Job               func(childComplexity int, id string) int
+		Jobs              func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
+		Languages         func(childComplexity int, source *string, target *string) int
+		ModelFolders      func(childComplexity int) int
+		Models            func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Node              func(childComplexity int, id string) int
+		Nodes             func(childComplexity int, ids []string) int
+		Note              func(childComplexity int, id string) int
+		NoteStats         func(childComplexity int) int
+		Notes             func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
+		SearchFeedback    func(childComplexity int, query *string, stickerID *string, since *time.Time, until *time.Time, first *int, after *string, last *int, before *string) int
+		SearchIndexes     func(childComplexity int) int
+		SearchQueries     func(childComplexity int, filter *feedback.QueryFilter, orderBy feedback.QueryOrder, first *int, after *string, last *int, before *string) int
+		SearchStickers    func(childComplexity int, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool) int
+		SearchSuggestions func(childComplexity int, prefix string, first int) int
+		SearchTimeline    func(childComplexity int, since time.Time, until *time.Time, bucket feedback.Bucket) int
+		Sticker           func(childComplexity int, id string) int
+		Stickers          func(childComplexity int, first *int, after *string, last *int, before *string, filter *sticker.Filter, orderBy *model.StickerOrder) int
+		Viewer            func(childComplexity int) int
 	}
 
 	ReauthenticatePayload struct {
 		ExpiresAt func(childComplexity int) int
+	}
+
+	RebuildSearchIndexPayload struct {
+		Cursor      func(childComplexity int) int
+		SearchIndex func(childComplexity int) int
 	}
 
 	RecordErrorResult struct {
@@ -578,12 +616,126 @@ type ComplexityRoot struct {
 		Jobs   func(childComplexity int) int
 	}
 
+	ReportFeedbackPayload struct {
+		Cursor  func(childComplexity int) int
+		Results func(childComplexity int) int
+	}
+
 	RetryJobPayload struct {
 		Job func(childComplexity int) int
 	}
 
 	RevokeApiKeyPayload struct {
 		APIKey func(childComplexity int) int
+	}
+
+	RevokeFeedbackPayload struct {
+		Cursor  func(childComplexity int) int
+		Results func(childComplexity int) int
+	}
+
+	SearchFeedback struct {
+		Negatives func(childComplexity int) int
+		Positives func(childComplexity int) int
+		Query     func(childComplexity int) int
+		Sticker   func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+	}
+
+	SearchFeedbackChanged struct {
+		At     func(childComplexity int) int
+		Cursor func(childComplexity int) int
+		Query  func(childComplexity int) int
+	}
+
+	SearchFeedbackConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SearchFeedbackEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	SearchIndex struct {
+		ActivatedAt func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		Digest      func(childComplexity int) int
+		Dimensions  func(childComplexity int) int
+		Done        func(childComplexity int) int
+		Failed      func(childComplexity int) int
+		Failures    func(childComplexity int, first int) int
+		ID          func(childComplexity int) int
+		Model       func(childComplexity int) int
+		ReadyAt     func(childComplexity int) int
+		Report      func(childComplexity int) int
+		State       func(childComplexity int) int
+		Total       func(childComplexity int) int
+	}
+
+	SearchIndexChange struct {
+		Overlap func(childComplexity int) int
+		Query   func(childComplexity int) int
+	}
+
+	SearchIndexChanged struct {
+		At            func(childComplexity int) int
+		Cursor        func(childComplexity int) int
+		SearchIndex   func(childComplexity int) int
+		SearchIndexID func(childComplexity int) int
+	}
+
+	SearchIndexFailure struct {
+		Message  func(childComplexity int) int
+		ObjectID func(childComplexity int) int
+		Side     func(childComplexity int) int
+	}
+
+	SearchIndexReport struct {
+		Changes      func(childComplexity int) int
+		ComparedWith func(childComplexity int) int
+		CountIn      func(childComplexity int) int
+		CountOut     func(childComplexity int) int
+		Failed       func(childComplexity int) int
+		Judged       func(childComplexity int) int
+		NdcgAfter    func(childComplexity int) int
+		NdcgBefore   func(childComplexity int) int
+		Overlap      func(childComplexity int) int
+		Queries      func(childComplexity int) int
+	}
+
+	SearchPeriod struct {
+		At       func(childComplexity int) int
+		Chosen   func(childComplexity int) int
+		Degraded func(childComplexity int) int
+		Empty    func(childComplexity int) int
+		Searches func(childComplexity int) int
+		Votes    func(childComplexity int) int
+	}
+
+	SearchQuery struct {
+		Chosen    func(childComplexity int) int
+		Empty     func(childComplexity int) int
+		LastAt    func(childComplexity int) int
+		Negatives func(childComplexity int) int
+		Positives func(childComplexity int) int
+		Text      func(childComplexity int) int
+		Usage     func(childComplexity int) int
+	}
+
+	SearchQueryConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SearchQueryEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	SessionExpiring struct {
@@ -654,6 +806,10 @@ type ComplexityRoot struct {
 		StickerID func(childComplexity int) int
 	}
 
+	StickerChosenPayload struct {
+		Counted func(childComplexity int) int
+	}
+
 	StickerConnection struct {
 		Edges      func(childComplexity int) int
 		Nodes      func(childComplexity int) int
@@ -666,6 +822,32 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	StickerHitConnection struct {
+		Confidence  func(childComplexity int) int
+		Degraded    func(childComplexity int) int
+		Edges       func(childComplexity int) int
+		Index       func(childComplexity int) int
+		Model       func(childComplexity int) int
+		NothingFits func(childComplexity int) int
+		PageInfo    func(childComplexity int) int
+		Stickers    func(childComplexity int) int
+		TotalCount  func(childComplexity int) int
+	}
+
+	StickerHitEdge struct {
+		Cursor  func(childComplexity int) int
+		Matched func(childComplexity int) int
+		Score   func(childComplexity int) int
+		Sticker func(childComplexity int) int
+	}
+
+	StickerMatch struct {
+		Picture   func(childComplexity int) int
+		VoteCount func(childComplexity int) int
+		Votes     func(childComplexity int) int
+		Words     func(childComplexity int) int
+	}
+
 	StreamReset struct {
 		At     func(childComplexity int) int
 		Cursor func(childComplexity int) int
@@ -676,6 +858,11 @@ type ComplexityRoot struct {
 		Events       func(childComplexity int, after *event.Cursor, topics []model.Topic, resumeKey *string) int
 		Job          func(childComplexity int, id string) int
 		Translations func(childComplexity int, noteID string, after *event.Cursor) int
+	}
+
+	SwitchSearchIndexPayload struct {
+		Cursor      func(childComplexity int) int
+		SearchIndex func(childComplexity int) int
 	}
 
 	TranslateNotePayload struct {
@@ -1260,6 +1447,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteNotePayload.DeletedID(childComplexity), true
 
+	case "DeleteSearchIndexPayload.cursor":
+		if e.ComplexityRoot.DeleteSearchIndexPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteSearchIndexPayload.Cursor(childComplexity), true
+	case "DeleteSearchIndexPayload.deletedId":
+		if e.ComplexityRoot.DeleteSearchIndexPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteSearchIndexPayload.DeletedID(childComplexity), true
+
 	case "DeleteStickerPayload.cursor":
 		if e.ComplexityRoot.DeleteStickerPayload.Cursor == nil {
 			break
@@ -1492,6 +1692,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EventBatch.HasMore(childComplexity), true
+
+	case "FeedbackResult.error":
+		if e.ComplexityRoot.FeedbackResult.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackResult.Error(childComplexity), true
+	case "FeedbackResult.failed":
+		if e.ComplexityRoot.FeedbackResult.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackResult.Failed(childComplexity), true
+	case "FeedbackResult.saved":
+		if e.ComplexityRoot.FeedbackResult.Saved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackResult.Saved(childComplexity), true
+
+	case "FeedbackSticker.id":
+		if e.ComplexityRoot.FeedbackSticker.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackSticker.ID(childComplexity), true
+	case "FeedbackSticker.name":
+		if e.ComplexityRoot.FeedbackSticker.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedbackSticker.Name(childComplexity), true
 
 	case "Glossary.source":
 		if e.ComplexityRoot.Glossary.Source == nil {
@@ -2204,6 +2436,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteNote(childComplexity, args["input"].(model.DeleteNoteInput)), true
+	case "Mutation.deleteSearchIndex":
+		if e.ComplexityRoot.Mutation.DeleteSearchIndex == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteSearchIndex_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteSearchIndex(childComplexity, args["input"].(model.DeleteSearchIndexInput)), true
 	case "Mutation.deleteSticker":
 		if e.ComplexityRoot.Mutation.DeleteSticker == nil {
 			break
@@ -2281,6 +2524,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Reauthenticate(childComplexity, args["input"].(model.ReauthenticateInput)), true
+	case "Mutation.rebuildSearchIndex":
+		if e.ComplexityRoot.Mutation.RebuildSearchIndex == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rebuildSearchIndex_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RebuildSearchIndex(childComplexity, args["input"].(model.RebuildSearchIndexInput)), true
 	case "Mutation.recordErrors":
 		if e.ComplexityRoot.Mutation.RecordErrors == nil {
 			break
@@ -2314,6 +2568,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemoveModel(childComplexity, args["input"].(catalog.RemoveModelInput)), true
+	case "Mutation.reportFeedback":
+		if e.ComplexityRoot.Mutation.ReportFeedback == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reportFeedback_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReportFeedback(childComplexity, args["input"].(feedback.ReportInput)), true
 	case "Mutation.retryJob":
 		if e.ComplexityRoot.Mutation.RetryJob == nil {
 			break
@@ -2336,6 +2601,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["input"].(model.RevokeAPIKeyInput)), true
+	case "Mutation.revokeFeedback":
+		if e.ComplexityRoot.Mutation.RevokeFeedback == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeFeedback_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeFeedback(childComplexity, args["input"].(feedback.RevokeInput)), true
 	case "Mutation.setConsent":
 		if e.ComplexityRoot.Mutation.SetConsent == nil {
 			break
@@ -2413,6 +2689,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StartConversation(childComplexity, args["input"].(practice.StartInput)), true
+	case "Mutation.stickerChosen":
+		if e.ComplexityRoot.Mutation.StickerChosen == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_stickerChosen_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StickerChosen(childComplexity, args["input"].(feedback.ChosenInput)), true
+	case "Mutation.switchSearchIndex":
+		if e.ComplexityRoot.Mutation.SwitchSearchIndex == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_switchSearchIndex_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SwitchSearchIndex(childComplexity, args["input"].(model.SwitchSearchIndexInput)), true
 	case "Mutation.translateNote":
 		if e.ComplexityRoot.Mutation.TranslateNote == nil {
 			break
@@ -2927,6 +3225,67 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Notes(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*note.Filter), args["orderBy"].(*model.NoteOrder)), true
+	case "Query.searchFeedback":
+		if e.ComplexityRoot.Query.SearchFeedback == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchFeedback_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchFeedback(childComplexity, args["query"].(*string), args["stickerId"].(*string), args["since"].(*time.Time), args["until"].(*time.Time), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.searchIndexes":
+		if e.ComplexityRoot.Query.SearchIndexes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.SearchIndexes(childComplexity), true
+	case "Query.searchQueries":
+		if e.ComplexityRoot.Query.SearchQueries == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchQueries_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchQueries(childComplexity, args["filter"].(*feedback.QueryFilter), args["orderBy"].(feedback.QueryOrder), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.searchStickers":
+		if e.ComplexityRoot.Query.SearchStickers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchStickers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchStickers(childComplexity, args["query"].(*string), args["stickerId"].(*string), args["imageId"].(*string), args["first"].(*int), args["after"].(*string), args["filter"].(*search.Filter), args["minScore"].(*float64), args["learned"].(bool), args["typing"].(bool)), true
+	case "Query.searchSuggestions":
+		if e.ComplexityRoot.Query.SearchSuggestions == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchSuggestions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchSuggestions(childComplexity, args["prefix"].(string), args["first"].(int)), true
+	case "Query.searchTimeline":
+		if e.ComplexityRoot.Query.SearchTimeline == nil {
+			break
+		}
+
+		args, err := ec.field_Query_searchTimeline_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SearchTimeline(childComplexity, args["since"].(time.Time), args["until"].(*time.Time), args["bucket"].(feedback.Bucket)), true
 	case "Query.sticker":
 		if e.ComplexityRoot.Query.Sticker == nil {
 			break
@@ -2962,6 +3321,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ReauthenticatePayload.ExpiresAt(childComplexity), true
+
+	case "RebuildSearchIndexPayload.cursor":
+		if e.ComplexityRoot.RebuildSearchIndexPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RebuildSearchIndexPayload.Cursor(childComplexity), true
+	case "RebuildSearchIndexPayload.searchIndex":
+		if e.ComplexityRoot.RebuildSearchIndexPayload.SearchIndex == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RebuildSearchIndexPayload.SearchIndex(childComplexity), true
 
 	case "RecordErrorResult.error":
 		if e.ComplexityRoot.RecordErrorResult.Error == nil {
@@ -3033,6 +3405,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RemoveModelPayload.Jobs(childComplexity), true
 
+	case "ReportFeedbackPayload.cursor":
+		if e.ComplexityRoot.ReportFeedbackPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportFeedbackPayload.Cursor(childComplexity), true
+	case "ReportFeedbackPayload.results":
+		if e.ComplexityRoot.ReportFeedbackPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportFeedbackPayload.Results(childComplexity), true
+
 	case "RetryJobPayload.job":
 		if e.ComplexityRoot.RetryJobPayload.Job == nil {
 			break
@@ -3046,6 +3431,427 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RevokeApiKeyPayload.APIKey(childComplexity), true
+
+	case "RevokeFeedbackPayload.cursor":
+		if e.ComplexityRoot.RevokeFeedbackPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeFeedbackPayload.Cursor(childComplexity), true
+	case "RevokeFeedbackPayload.results":
+		if e.ComplexityRoot.RevokeFeedbackPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeFeedbackPayload.Results(childComplexity), true
+
+	case "SearchFeedback.negatives":
+		if e.ComplexityRoot.SearchFeedback.Negatives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.Negatives(childComplexity), true
+	case "SearchFeedback.positives":
+		if e.ComplexityRoot.SearchFeedback.Positives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.Positives(childComplexity), true
+	case "SearchFeedback.query":
+		if e.ComplexityRoot.SearchFeedback.Query == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.Query(childComplexity), true
+	case "SearchFeedback.sticker":
+		if e.ComplexityRoot.SearchFeedback.Sticker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.Sticker(childComplexity), true
+	case "SearchFeedback.updatedAt":
+		if e.ComplexityRoot.SearchFeedback.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedback.UpdatedAt(childComplexity), true
+
+	case "SearchFeedbackChanged.at":
+		if e.ComplexityRoot.SearchFeedbackChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackChanged.At(childComplexity), true
+	case "SearchFeedbackChanged.cursor":
+		if e.ComplexityRoot.SearchFeedbackChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackChanged.Cursor(childComplexity), true
+	case "SearchFeedbackChanged.query":
+		if e.ComplexityRoot.SearchFeedbackChanged.Query == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackChanged.Query(childComplexity), true
+
+	case "SearchFeedbackConnection.edges":
+		if e.ComplexityRoot.SearchFeedbackConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackConnection.Edges(childComplexity), true
+	case "SearchFeedbackConnection.nodes":
+		if e.ComplexityRoot.SearchFeedbackConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackConnection.Nodes(childComplexity), true
+	case "SearchFeedbackConnection.pageInfo":
+		if e.ComplexityRoot.SearchFeedbackConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackConnection.PageInfo(childComplexity), true
+	case "SearchFeedbackConnection.totalCount":
+		if e.ComplexityRoot.SearchFeedbackConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackConnection.TotalCount(childComplexity), true
+
+	case "SearchFeedbackEdge.cursor":
+		if e.ComplexityRoot.SearchFeedbackEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackEdge.Cursor(childComplexity), true
+	case "SearchFeedbackEdge.node":
+		if e.ComplexityRoot.SearchFeedbackEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFeedbackEdge.Node(childComplexity), true
+
+	case "SearchIndex.activatedAt":
+		if e.ComplexityRoot.SearchIndex.ActivatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.ActivatedAt(childComplexity), true
+	case "SearchIndex.createdAt":
+		if e.ComplexityRoot.SearchIndex.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.CreatedAt(childComplexity), true
+	case "SearchIndex.digest":
+		if e.ComplexityRoot.SearchIndex.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Digest(childComplexity), true
+	case "SearchIndex.dimensions":
+		if e.ComplexityRoot.SearchIndex.Dimensions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Dimensions(childComplexity), true
+	case "SearchIndex.done":
+		if e.ComplexityRoot.SearchIndex.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Done(childComplexity), true
+	case "SearchIndex.failed":
+		if e.ComplexityRoot.SearchIndex.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Failed(childComplexity), true
+	case "SearchIndex.failures":
+		if e.ComplexityRoot.SearchIndex.Failures == nil {
+			break
+		}
+
+		args, err := ec.field_SearchIndex_failures_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.SearchIndex.Failures(childComplexity, args["first"].(int)), true
+	case "SearchIndex.id":
+		if e.ComplexityRoot.SearchIndex.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.ID(childComplexity), true
+	case "SearchIndex.model":
+		if e.ComplexityRoot.SearchIndex.Model == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Model(childComplexity), true
+	case "SearchIndex.readyAt":
+		if e.ComplexityRoot.SearchIndex.ReadyAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.ReadyAt(childComplexity), true
+	case "SearchIndex.report":
+		if e.ComplexityRoot.SearchIndex.Report == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Report(childComplexity), true
+	case "SearchIndex.state":
+		if e.ComplexityRoot.SearchIndex.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.State(childComplexity), true
+	case "SearchIndex.total":
+		if e.ComplexityRoot.SearchIndex.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndex.Total(childComplexity), true
+
+	case "SearchIndexChange.overlap":
+		if e.ComplexityRoot.SearchIndexChange.Overlap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChange.Overlap(childComplexity), true
+	case "SearchIndexChange.query":
+		if e.ComplexityRoot.SearchIndexChange.Query == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChange.Query(childComplexity), true
+
+	case "SearchIndexChanged.at":
+		if e.ComplexityRoot.SearchIndexChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChanged.At(childComplexity), true
+	case "SearchIndexChanged.cursor":
+		if e.ComplexityRoot.SearchIndexChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChanged.Cursor(childComplexity), true
+	case "SearchIndexChanged.searchIndex":
+		if e.ComplexityRoot.SearchIndexChanged.SearchIndex == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChanged.SearchIndex(childComplexity), true
+	case "SearchIndexChanged.searchIndexId":
+		if e.ComplexityRoot.SearchIndexChanged.SearchIndexID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexChanged.SearchIndexID(childComplexity), true
+
+	case "SearchIndexFailure.message":
+		if e.ComplexityRoot.SearchIndexFailure.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexFailure.Message(childComplexity), true
+	case "SearchIndexFailure.objectId":
+		if e.ComplexityRoot.SearchIndexFailure.ObjectID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexFailure.ObjectID(childComplexity), true
+	case "SearchIndexFailure.side":
+		if e.ComplexityRoot.SearchIndexFailure.Side == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexFailure.Side(childComplexity), true
+
+	case "SearchIndexReport.changes":
+		if e.ComplexityRoot.SearchIndexReport.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Changes(childComplexity), true
+	case "SearchIndexReport.comparedWith":
+		if e.ComplexityRoot.SearchIndexReport.ComparedWith == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.ComparedWith(childComplexity), true
+	case "SearchIndexReport.countIn":
+		if e.ComplexityRoot.SearchIndexReport.CountIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.CountIn(childComplexity), true
+	case "SearchIndexReport.countOut":
+		if e.ComplexityRoot.SearchIndexReport.CountOut == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.CountOut(childComplexity), true
+	case "SearchIndexReport.failed":
+		if e.ComplexityRoot.SearchIndexReport.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Failed(childComplexity), true
+	case "SearchIndexReport.judged":
+		if e.ComplexityRoot.SearchIndexReport.Judged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Judged(childComplexity), true
+	case "SearchIndexReport.ndcgAfter":
+		if e.ComplexityRoot.SearchIndexReport.NdcgAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.NdcgAfter(childComplexity), true
+	case "SearchIndexReport.ndcgBefore":
+		if e.ComplexityRoot.SearchIndexReport.NdcgBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.NdcgBefore(childComplexity), true
+	case "SearchIndexReport.overlap":
+		if e.ComplexityRoot.SearchIndexReport.Overlap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Overlap(childComplexity), true
+	case "SearchIndexReport.queries":
+		if e.ComplexityRoot.SearchIndexReport.Queries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchIndexReport.Queries(childComplexity), true
+
+	case "SearchPeriod.at":
+		if e.ComplexityRoot.SearchPeriod.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.At(childComplexity), true
+	case "SearchPeriod.chosen":
+		if e.ComplexityRoot.SearchPeriod.Chosen == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Chosen(childComplexity), true
+	case "SearchPeriod.degraded":
+		if e.ComplexityRoot.SearchPeriod.Degraded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Degraded(childComplexity), true
+	case "SearchPeriod.empty":
+		if e.ComplexityRoot.SearchPeriod.Empty == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Empty(childComplexity), true
+	case "SearchPeriod.searches":
+		if e.ComplexityRoot.SearchPeriod.Searches == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Searches(childComplexity), true
+	case "SearchPeriod.votes":
+		if e.ComplexityRoot.SearchPeriod.Votes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchPeriod.Votes(childComplexity), true
+
+	case "SearchQuery.chosen":
+		if e.ComplexityRoot.SearchQuery.Chosen == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Chosen(childComplexity), true
+	case "SearchQuery.empty":
+		if e.ComplexityRoot.SearchQuery.Empty == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Empty(childComplexity), true
+	case "SearchQuery.lastAt":
+		if e.ComplexityRoot.SearchQuery.LastAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.LastAt(childComplexity), true
+	case "SearchQuery.negatives":
+		if e.ComplexityRoot.SearchQuery.Negatives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Negatives(childComplexity), true
+	case "SearchQuery.positives":
+		if e.ComplexityRoot.SearchQuery.Positives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Positives(childComplexity), true
+	case "SearchQuery.text":
+		if e.ComplexityRoot.SearchQuery.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Text(childComplexity), true
+	case "SearchQuery.usage":
+		if e.ComplexityRoot.SearchQuery.Usage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQuery.Usage(childComplexity), true
+
+	case "SearchQueryConnection.edges":
+		if e.ComplexityRoot.SearchQueryConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryConnection.Edges(childComplexity), true
+	case "SearchQueryConnection.nodes":
+		if e.ComplexityRoot.SearchQueryConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryConnection.Nodes(childComplexity), true
+	case "SearchQueryConnection.pageInfo":
+		if e.ComplexityRoot.SearchQueryConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryConnection.PageInfo(childComplexity), true
+	case "SearchQueryConnection.totalCount":
+		if e.ComplexityRoot.SearchQueryConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryConnection.TotalCount(childComplexity), true
+
+	case "SearchQueryEdge.cursor":
+		if e.ComplexityRoot.SearchQueryEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryEdge.Cursor(childComplexity), true
+	case "SearchQueryEdge.node":
+		if e.ComplexityRoot.SearchQueryEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchQueryEdge.Node(childComplexity), true
 
 	case "SessionExpiring.at":
 		if e.ComplexityRoot.SessionExpiring.At == nil {
@@ -3285,6 +4091,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.StickerChanged.StickerID(childComplexity), true
 
+	case "StickerChosenPayload.counted":
+		if e.ComplexityRoot.StickerChosenPayload.Counted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerChosenPayload.Counted(childComplexity), true
+
 	case "StickerConnection.edges":
 		if e.ComplexityRoot.StickerConnection.Edges == nil {
 			break
@@ -3322,6 +4135,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.StickerEdge.Node(childComplexity), true
+
+	case "StickerHitConnection.confidence":
+		if e.ComplexityRoot.StickerHitConnection.Confidence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.Confidence(childComplexity), true
+	case "StickerHitConnection.degraded":
+		if e.ComplexityRoot.StickerHitConnection.Degraded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.Degraded(childComplexity), true
+	case "StickerHitConnection.edges":
+		if e.ComplexityRoot.StickerHitConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.Edges(childComplexity), true
+	case "StickerHitConnection.index":
+		if e.ComplexityRoot.StickerHitConnection.Index == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.Index(childComplexity), true
+	case "StickerHitConnection.model":
+		if e.ComplexityRoot.StickerHitConnection.Model == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.Model(childComplexity), true
+	case "StickerHitConnection.nothingFits":
+		if e.ComplexityRoot.StickerHitConnection.NothingFits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.NothingFits(childComplexity), true
+	case "StickerHitConnection.pageInfo":
+		if e.ComplexityRoot.StickerHitConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.PageInfo(childComplexity), true
+	case "StickerHitConnection.nodes":
+		if e.ComplexityRoot.StickerHitConnection.Stickers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.Stickers(childComplexity), true
+	case "StickerHitConnection.totalCount":
+		if e.ComplexityRoot.StickerHitConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.TotalCount(childComplexity), true
+
+	case "StickerHitEdge.cursor":
+		if e.ComplexityRoot.StickerHitEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitEdge.Cursor(childComplexity), true
+	case "StickerHitEdge.matched":
+		if e.ComplexityRoot.StickerHitEdge.Matched == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitEdge.Matched(childComplexity), true
+	case "StickerHitEdge.score":
+		if e.ComplexityRoot.StickerHitEdge.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitEdge.Score(childComplexity), true
+	case "StickerHitEdge.node":
+		if e.ComplexityRoot.StickerHitEdge.Sticker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitEdge.Sticker(childComplexity), true
+
+	case "StickerMatch.picture":
+		if e.ComplexityRoot.StickerMatch.Picture == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerMatch.Picture(childComplexity), true
+	case "StickerMatch.voteCount":
+		if e.ComplexityRoot.StickerMatch.VoteCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerMatch.VoteCount(childComplexity), true
+	case "StickerMatch.votes":
+		if e.ComplexityRoot.StickerMatch.Votes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerMatch.Votes(childComplexity), true
+	case "StickerMatch.words":
+		if e.ComplexityRoot.StickerMatch.Words == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerMatch.Words(childComplexity), true
 
 	case "StreamReset.at":
 		if e.ComplexityRoot.StreamReset.At == nil {
@@ -3375,6 +4293,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.Translations(childComplexity, args["noteId"].(string), args["after"].(*event.Cursor)), true
+
+	case "SwitchSearchIndexPayload.cursor":
+		if e.ComplexityRoot.SwitchSearchIndexPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchSearchIndexPayload.Cursor(childComplexity), true
+	case "SwitchSearchIndexPayload.searchIndex":
+		if e.ComplexityRoot.SwitchSearchIndexPayload.SearchIndex == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchSearchIndexPayload.SearchIndex(childComplexity), true
 
 	case "TranslateNotePayload.cursor":
 		if e.ComplexityRoot.TranslateNotePayload.Cursor == nil {
@@ -3709,9 +4640,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateNoteInput,
 		ec.unmarshalInputDeleteImageInput,
 		ec.unmarshalInputDeleteNoteInput,
+		ec.unmarshalInputDeleteSearchIndexInput,
 		ec.unmarshalInputDeleteStickerInput,
 		ec.unmarshalInputEraseCustomerInput,
 		ec.unmarshalInputErrorInput,
+		ec.unmarshalInputFeedbackItemInput,
 		ec.unmarshalInputGlossaryTermInput,
 		ec.unmarshalInputImportNoteInput,
 		ec.unmarshalInputJobFilter,
@@ -3721,11 +4654,16 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPushDialogInput,
 		ec.unmarshalInputPushDialogsInput,
 		ec.unmarshalInputReauthenticateInput,
+		ec.unmarshalInputRebuildSearchIndexInput,
 		ec.unmarshalInputRecordErrorsInput,
 		ec.unmarshalInputRefreshInput,
 		ec.unmarshalInputRemoveModelInput,
+		ec.unmarshalInputReportFeedbackInput,
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
+		ec.unmarshalInputRevokeFeedbackInput,
+		ec.unmarshalInputRevokeFeedbackItemInput,
+		ec.unmarshalInputSearchQueryFilter,
 		ec.unmarshalInputSetConsentInput,
 		ec.unmarshalInputSetGlossaryInput,
 		ec.unmarshalInputSetRoleInput,
@@ -3733,8 +4671,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSignOutInput,
 		ec.unmarshalInputSignUpInput,
 		ec.unmarshalInputStartConversationInput,
+		ec.unmarshalInputStickerChosenInput,
 		ec.unmarshalInputStickerFilter,
 		ec.unmarshalInputStickerOrder,
+		ec.unmarshalInputStickerSearchFilter,
+		ec.unmarshalInputSwitchSearchIndexInput,
 		ec.unmarshalInputTranslateNoteInput,
 		ec.unmarshalInputTranslateNotesInput,
 		ec.unmarshalInputUpdateNoteInput,
@@ -4435,7 +5376,7 @@ enum Topic {
   DIALOGS
   """The workers and their models. For ADMIN."""
   MODELS
-  """Public stickers, and the viewer's own."""
+  """Public stickers, and the viewer's own; for ANALYST and ADMIN also what is said of them."""
   STICKERS
 }
 
@@ -4610,6 +5551,287 @@ extend type Subscription {
   ): Event! @delivery(conflate: NONE, pending: 64)
 }
 `, BuiltIn: false},
+	{Name: "../../schema/feedback.graphql", Input: `"""What is said of stickers as answers to one query. Stickers are named by their ids or their names: of a name the viewer's own private sticker is meant, else the public one."""
+input FeedbackItemInput {
+  """What was searched for, at most 255 characters. Case and white space don't count, and it need not have been searched for."""
+  query: String!
+  """The stickers that fit, together with those that don't at most 50."""
+  positive: [String!]
+  """The stickers that don't fit."""
+  negative: [String!]
+}
+
+"""What is said of answers."""
+input ReportFeedbackInput {
+  """What is said, 1 to 100 items."""
+  items: [FeedbackItemInput!]!
+  """Whether nothing at all is saved when anything is wrong with any item, unknown stickers included."""
+  atomic: Boolean! = false
+  """Makes a repeated call safe: it gives the first one's results. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""What became of one item."""
+type FeedbackResult {
+  """How many of its votes stand now, or were taken back."""
+  saved: Int!
+  """The stickers that do not exist or that the viewer may not see, as they were named."""
+  failed: [String!]!
+  """Why nothing of it was saved; null when something was, or when all of its stickers are unknown."""
+  error: ItemError
+}
+
+"""What became of each item."""
+type ReportFeedbackPayload {
+  """The results, in the order of the items."""
+  results: [FeedbackResult!]!
+  """The place in the event log before this call."""
+  cursor: EventCursor!
+}
+
+"""Votes on the answers to one query to take back."""
+input RevokeFeedbackItemInput {
+  """What was searched for."""
+  query: String!
+  """The stickers, by their ids or names, at most 50."""
+  stickers: [String!]!
+}
+
+"""Votes to take back."""
+input RevokeFeedbackInput {
+  """The votes by their queries, 1 to 100 items."""
+  items: [RevokeFeedbackItemInput!]!
+}
+
+"""What became of each item."""
+type RevokeFeedbackPayload {
+  """The results, in the order of the items."""
+  results: [FeedbackResult!]!
+  """The place in the event log before this call."""
+  cursor: EventCursor!
+}
+
+"""A sticker that was chosen from an answer."""
+input StickerChosenInput {
+  """What was searched for."""
+  query: String!
+  """The sticker."""
+  stickerId: ID!
+  """Its place in the answer, from 1; 1 when left out."""
+  position: Int
+}
+
+"""Whether it counts."""
+type StickerChosenPayload {
+  """False for what the viewer chose for the same query within the last hour, and for private stickers."""
+  counted: Boolean!
+}
+
+extend type Mutation {
+  """
+  Say which stickers fit a query and which don't. Each viewer has one vote for each query and sticker, of which the latest counts. Unknown stickers are
+  listed and the others saved. The same sticker on both sides is BAD_INPUT for its item.
+  """
+  reportFeedback(
+    """What is said."""
+    input: ReportFeedbackInput!
+  ): ReportFeedbackPayload!
+  """Take votes back. Where there is none nothing happens."""
+  revokeFeedback(
+    """The votes."""
+    input: RevokeFeedbackInput!
+  ): RevokeFeedbackPayload!
+  """Say that a sticker was chosen from the answer to a query. It counts once an hour for each viewer, query and sticker."""
+  stickerChosen(
+    """The sticker."""
+    input: StickerChosenInput!
+  ): StickerChosenPayload!
+}
+
+"""A text that was searched for, in its normalised form."""
+type SearchQuery {
+  """The text: compatibility forms joined, case folded, white space collapsed."""
+  text: String!
+  """How many searches for it were answered. Counts lag behind by a second."""
+  usage: Int!
+  """Of these, those that found nothing."""
+  empty: Int!
+  """How many stickers were chosen from the answers."""
+  chosen: Int!
+  """The votes on public stickers that say that they fit."""
+  positives: Int!
+  """The votes on public stickers that say that they don't."""
+  negatives: Int!
+  """The latest search, or the first vote where nobody searched for it."""
+  lastAt: Time!
+}
+
+"""A sticker that was voted on."""
+type FeedbackSticker {
+  """The sticker's id."""
+  id: ID!
+  """The name of its file."""
+  name: String!
+}
+
+"""The votes on a public sticker as an answer to a query."""
+type SearchFeedback {
+  """What was searched for."""
+  query: SearchQuery!
+  """The sticker."""
+  sticker: FeedbackSticker!
+  """How many say that it fits."""
+  positives: Int!
+  """How many say that it does not."""
+  negatives: Int!
+  """When a vote last changed."""
+  updatedAt: Time!
+}
+
+"""A list of votes."""
+type SearchFeedbackConnection {
+  """The votes with their places."""
+  edges: [SearchFeedbackEdge]
+  """The votes alone."""
+  nodes: [SearchFeedback!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of items in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""Votes in a list."""
+type SearchFeedbackEdge {
+  """Their place in the list."""
+  cursor: Cursor!
+  """The votes."""
+  node: SearchFeedback
+}
+
+"""A list of queries."""
+type SearchQueryConnection {
+  """The queries with their places."""
+  edges: [SearchQueryEdge]
+  """The queries alone."""
+  nodes: [SearchQuery!]!
+  """Where this page lies."""
+  pageInfo: PageInfo!
+  """The number of queries in the whole list; it costs a query."""
+  totalCount: Int!
+}
+
+"""A query in a list."""
+type SearchQueryEdge {
+  """Its place in the list."""
+  cursor: Cursor!
+  """The query."""
+  node: SearchQuery
+}
+
+"""Which queries are listed."""
+input SearchQueryFilter {
+  """Only those whose text begins so."""
+  prefix: String
+  """Only those whose latest search found nothing."""
+  noResult: Boolean! = false
+  """Only those with votes of which none is positive."""
+  onlyNegative: Boolean! = false
+  """Only those that were last searched for at this time or later."""
+  since: Time
+  """Only those that were last searched for before."""
+  until: Time
+}
+
+"""What queries are sorted by."""
+enum SearchQueryOrder {
+  """By how often they were searched for, the most frequent first."""
+  USAGE
+  """By their latest search, the latest first."""
+  TIME
+}
+
+"""The length of the times that a timeline counts by."""
+enum TimeBucket {
+  """An hour."""
+  HOUR
+  """A day in UTC."""
+  DAY
+  """A week in UTC that begins on Monday."""
+  WEEK
+}
+
+"""What happened in an hour, a day or a week."""
+type SearchPeriod {
+  """Its beginning."""
+  at: Time!
+  """How many searches were answered."""
+  searches: Int!
+  """Of these, those that found nothing."""
+  empty: Int!
+  """Of these, those that looked for words alone."""
+  degraded: Int!
+  """How many votes were reported."""
+  votes: Int!
+  """How many stickers were chosen."""
+  chosen: Int!
+}
+
+"""The votes on the answers to a query changed. For ANALYST and ADMIN."""
+type SearchFeedbackChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The query as it is now; null when it is gone."""
+  query: SearchQuery
+}
+
+extend type Query {
+  """The votes on public stickers, the latest changed first. For ANALYST and ADMIN."""
+  searchFeedback(
+    """Only those on answers to this query."""
+    query: String
+    """Only those on this sticker."""
+    stickerId: ID
+    """Only what changed at this time or later."""
+    since: Time
+    """Only what changed before."""
+    until: Time
+    """At most so many from the front, at most 100; 20 when neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): SearchFeedbackConnection!
+  """What is searched for. For ANALYST and ADMIN."""
+  searchQueries(
+    """Which queries; all when left out."""
+    filter: SearchQueryFilter
+    """What they are sorted by."""
+    orderBy: SearchQueryOrder! = USAGE
+    """At most so many from the front, at most 100; 20 when neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."""
+    first: Int
+    """Only those behind this place."""
+    after: Cursor
+    """At most so many from the back."""
+    last: Int
+    """Only those before this place."""
+    before: Cursor
+  ): SearchQueryConnection!
+  """What happened by hours, days or weeks, the earliest first, at most 1000 of them. For ANALYST and ADMIN."""
+  searchTimeline(
+    """It begins with the bucket that this time is in."""
+    since: Time!
+    """It ends before this time; now when left out."""
+    until: Time
+    """The length of the buckets."""
+    bucket: TimeBucket! = DAY
+  ): [SearchPeriod!]!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/glossary.graphql", Input: `"""A word, or several, and what it is to be called in another language."""
 type GlossaryTerm {
   """The term as it stands in texts."""
@@ -4674,6 +5896,178 @@ extend type Mutation {
     """The pair and all of its terms."""
     input: SetGlossaryInput!
   ): SetGlossaryPayload!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/indexing.graphql", Input: `"""What a search index is good for."""
+enum SearchIndexState {
+  """Its vectors are being made."""
+  BUILDING
+  """It is complete and can answer: see its report, then ` + "`" + `switchSearchIndex` + "`" + `."""
+  READY
+  """It answers searches. There is one at most."""
+  ACTIVE
+  """It answered before the active one and is kept for the way back, until another one takes its place."""
+  RETIRED
+}
+
+"""What of an object is embedded."""
+enum SearchSide {
+  """Its words: name, caption, text."""
+  WORDS
+  """Its picture."""
+  PICTURE
+}
+
+"""The vectors that one model gives of everything that is searched."""
+type SearchIndex implements Node {
+  """The index's id."""
+  id: ID!
+  """The name of the model."""
+  model: String!
+  """The digest of all files of the model that the vectors depend on."""
+  digest: String!
+  """How many numbers a vector has."""
+  dimensions: Int!
+  """What it is good for."""
+  state: SearchIndexState!
+  """How many texts and pictures there are to embed."""
+  total: Int!
+  """How many of them have a vector."""
+  done: Int!
+  """How many of them have none and get none."""
+  failed: Int!
+  """Some of what has no vector, by the ids of the objects."""
+  failures(
+    """At most so many, 1 to 100."""
+    first: Int! = 20
+  ): [SearchIndexFailure!]!
+  """How it differs from the index that answered when this one became READY; null before, and where none answered."""
+  report: SearchIndexReport
+  """When its building began."""
+  createdAt: Time!
+  """When it was complete; null before."""
+  readyAt: Time
+  """When it began to answer last; null when it never did."""
+  activatedAt: Time
+}
+
+"""A text or picture without a vector."""
+type SearchIndexFailure {
+  """The id of the object."""
+  objectId: ID!
+  """What of it has no vector."""
+  side: SearchSide!
+  """Why, in a sentence."""
+  message: String!
+}
+
+"""How the answers of two search indexes differ."""
+type SearchIndexReport {
+  """The index that answered when this report was made."""
+  comparedWith: ID!
+  """How many texts and pictures there were to embed."""
+  countIn: Int!
+  """How many of them have a vector or a failure: the same number, where none was lost."""
+  countOut: Int!
+  """How many of these are failures."""
+  failed: Int!
+  """How many queries were asked of both."""
+  queries: Int!
+  """The mean share of the first ten hits that both have; null without queries."""
+  overlap: Float
+  """The mean nDCG of the first ten hits by what people said of them, with the index that answered; null where nobody did."""
+  ndcgBefore: Float
+  """The same with this index."""
+  ndcgAfter: Float
+  """How many queries with such judgements there were."""
+  judged: Int!
+  """The queries whose first ten hits change most, at most 20."""
+  changes: [SearchIndexChange!]!
+}
+
+"""A query that two search indexes answer differently."""
+type SearchIndexChange {
+  """The query."""
+  query: String!
+  """The share of the first ten hits that both have."""
+  overlap: Float!
+}
+
+extend type Query {
+  """The search indexes, at most 4, the oldest first. For ADMIN."""
+  searchIndexes: [SearchIndex!]!
+}
+
+"""With which model to build an index."""
+input RebuildSearchIndexInput {
+  """The name of a model that a worker has."""
+  model: String!
+}
+
+"""The index that is built."""
+type RebuildSearchIndexPayload {
+  """The index; it is BUILDING."""
+  searchIndex: SearchIndex!
+  """The place in the event log before this call: subscribing after it misses nothing."""
+  cursor: EventCursor!
+}
+
+"""Which index is to answer."""
+input SwitchSearchIndexInput {
+  """The id of an index that is READY or RETIRED."""
+  id: ID!
+}
+
+"""The index that answers."""
+type SwitchSearchIndexPayload {
+  """The index; it is ACTIVE."""
+  searchIndex: SearchIndex!
+  """The place in the event log before this call: subscribing after it misses nothing."""
+  cursor: EventCursor!
+}
+
+"""Which index to delete."""
+input DeleteSearchIndexInput {
+  """The id of an index that does not answer."""
+  id: ID!
+}
+
+"""The index that is gone."""
+type DeleteSearchIndexPayload {
+  """Its id."""
+  deletedId: ID!
+  """The place in the event log before this call: subscribing after it misses nothing."""
+  cursor: EventCursor!
+}
+
+extend type Mutation {
+  """Build an index with another model beside the one that answers. CONFLICT when there is one of this model, or when there are 4. For ADMIN."""
+  rebuildSearchIndex(
+    """With which model."""
+    input: RebuildSearchIndexInput!
+  ): RebuildSearchIndexPayload!
+  """Let another index answer, in one step in every process; also the way back. An index that was RETIRED before is deleted. CONFLICT while it is BUILDING. For ADMIN."""
+  switchSearchIndex(
+    """Which index."""
+    input: SwitchSearchIndexInput!
+  ): SwitchSearchIndexPayload!
+  """Delete an index, or end its building. CONFLICT for the one that answers. For ADMIN."""
+  deleteSearchIndex(
+    """Which index."""
+    input: DeleteSearchIndexInput!
+  ): DeleteSearchIndexPayload!
+}
+
+"""A search index has another state or has come further. For ADMIN."""
+type SearchIndexChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The index's id."""
+  searchIndexId: ID!
+  """The index as it is now; null when it is gone."""
+  searchIndex: SearchIndex
 }
 `, BuiltIn: false},
 	{Name: "../../schema/job.graphql", Input: `"""How far a job is. The last four are final."""
@@ -4769,7 +6163,7 @@ type Attempt {
 }
 
 """What a job makes."""
-union JobResult = Translation | Model
+union JobResult = Translation | Model | SearchIndex
 
 """A user's request for work that outlives its call."""
 type Job implements Node {
@@ -5972,6 +7366,98 @@ type Mutation
 """Where all live streams begin."""
 type Subscription
 `, BuiltIn: false},
+	{Name: "../../schema/search.graphql", Input: `"""Which stickers a search may find; what is left out keeps all."""
+input StickerSearchFilter {
+  """Only those with all of these tags, at most 8, whatever their case."""
+  tags: [String!]
+  """Only those that the viewer added."""
+  mine: Boolean! = false
+}
+
+"""
+Why a sticker was found: what its score consists of. The three parts are 1 together.
+"""
+type StickerMatch {
+  """The part of its name, caption and tags, as words and by their meaning."""
+  words: Float!
+  """The part of what the picture shows."""
+  picture: Float!
+  """The part of what people said of it for this query and for similar ones; 0 where they spoke against it."""
+  votes: Float!
+  """How many people voted on it for this query."""
+  voteCount: Int!
+}
+
+"""A sticker that was found, with its place in the answer."""
+type StickerHitEdge {
+  """The place of the sticker. It names the index that the answer was made from."""
+  cursor: Cursor!
+  """The sticker."""
+  node: Sticker!
+  """How well it fits compared with the others, 0 to 1: 1 is first by words, by meaning and by votes. It is no probability."""
+  score: Float!
+  """Why it was found."""
+  matched: StickerMatch!
+}
+
+"""A page of the answer to a search, the best first. A search ranks at most 500 stickers."""
+type StickerHitConnection {
+  """The stickers with their places."""
+  edges: [StickerHitEdge]
+  """The stickers."""
+  nodes: [Sticker!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+  """How many stickers the answer has, at most 500."""
+  totalCount: Int!
+  """Whether words alone were compared, because no worker gave a vector in time or no index is there yet."""
+  degraded: Boolean!
+  """
+  The chance that one of the first five fits, 0 to 1, for this model and query, learnt from votes; null while there are too few of them.
+  """
+  confidence: Float
+  """Whether the answer is empty because the confidence is too low, and not because nothing was near."""
+  nothingFits: Boolean!
+  """The id of the search index that was used; null for none."""
+  index: ID
+  """The model of that index; null for none."""
+  model: String
+}
+
+extend type Query {
+  """
+  Find stickers that the viewer may see, by what somebody typed, by another sticker or by a picture: give one of the three. Answers change when stickers or votes do;
+  pages of one answer go together.
+  """
+  searchStickers(
+    """1 to 255 characters, in any language; case, white space and compatibility forms make no difference."""
+    query: String
+    """A sticker that the answers should be like."""
+    stickerId: ID
+    """A picture that the viewer uploaded, or a public one, which the answers should be like. UNAVAILABLE where no worker looks at it in time."""
+    imageId: ID
+    """How many, 1 to 100, usually 20."""
+    first: Int
+    """The place behind which the page begins."""
+    after: Cursor
+    """Which ones may be found."""
+    filter: StickerSearchFilter
+    """Leave out what scores lower, 0 to 1."""
+    minScore: Float
+    """Whether votes count. Without them the order is that of words and meaning alone."""
+    learned: Boolean! = true
+    """Whether somebody is still typing: then the last word may be the beginning of one."""
+    typing: Boolean! = false
+  ): StickerHitConnection!
+  """Ways in which a search could go on that somebody is typing, from the words of stickers that the viewer may see, the most frequent first."""
+  searchSuggestions(
+    """What was typed so far, at most 255 characters."""
+    prefix: String!
+    """How many, 1 to 100."""
+    first: Int! = 8
+  ): [String!]!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/sticker.graphql", Input: `"""How often a digit occurs in the whole numbers from 1 to a limit, written without zeros in front."""
 type DigitCount {
   """How many of the numbers contain the digit."""
@@ -6494,6 +7980,16 @@ func (ec *executionContext) childFields_DeleteNotePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DeleteNotePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteSearchIndexPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeleteSearchIndexPayload_deletedId(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DeleteSearchIndexPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteSearchIndexPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteStickerPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedId":
@@ -6632,6 +8128,28 @@ func (ec *executionContext) childFields_EventBatch(ctx context.Context, field gr
 		return ec.fieldContext_EventBatch_hasMore(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EventBatch", field.Name)
+}
+
+func (ec *executionContext) childFields_FeedbackResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "saved":
+		return ec.fieldContext_FeedbackResult_saved(ctx, field)
+	case "failed":
+		return ec.fieldContext_FeedbackResult_failed(ctx, field)
+	case "error":
+		return ec.fieldContext_FeedbackResult_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FeedbackResult", field.Name)
+}
+
+func (ec *executionContext) childFields_FeedbackSticker(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_FeedbackSticker_id(ctx, field)
+	case "name":
+		return ec.fieldContext_FeedbackSticker_name(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FeedbackSticker", field.Name)
 }
 
 func (ec *executionContext) childFields_Glossary(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7032,6 +8550,16 @@ func (ec *executionContext) childFields_ReauthenticatePayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ReauthenticatePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RebuildSearchIndexPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "searchIndex":
+		return ec.fieldContext_RebuildSearchIndexPayload_searchIndex(ctx, field)
+	case "cursor":
+		return ec.fieldContext_RebuildSearchIndexPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RebuildSearchIndexPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RecordErrorResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "status":
@@ -7078,6 +8606,16 @@ func (ec *executionContext) childFields_RemoveModelPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type RemoveModelPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ReportFeedbackPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_ReportFeedbackPayload_results(ctx, field)
+	case "cursor":
+		return ec.fieldContext_ReportFeedbackPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportFeedbackPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RetryJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -7092,6 +8630,198 @@ func (ec *executionContext) childFields_RevokeApiKeyPayload(ctx context.Context,
 		return ec.fieldContext_RevokeApiKeyPayload_apiKey(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RevokeApiKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RevokeFeedbackPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_RevokeFeedbackPayload_results(ctx, field)
+	case "cursor":
+		return ec.fieldContext_RevokeFeedbackPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeFeedbackPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchFeedback(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "query":
+		return ec.fieldContext_SearchFeedback_query(ctx, field)
+	case "sticker":
+		return ec.fieldContext_SearchFeedback_sticker(ctx, field)
+	case "positives":
+		return ec.fieldContext_SearchFeedback_positives(ctx, field)
+	case "negatives":
+		return ec.fieldContext_SearchFeedback_negatives(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_SearchFeedback_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchFeedback", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchFeedbackConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SearchFeedbackConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_SearchFeedbackConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SearchFeedbackConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SearchFeedbackConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchFeedbackConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchFeedbackEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SearchFeedbackEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SearchFeedbackEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchFeedbackEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchIndex(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_SearchIndex_id(ctx, field)
+	case "model":
+		return ec.fieldContext_SearchIndex_model(ctx, field)
+	case "digest":
+		return ec.fieldContext_SearchIndex_digest(ctx, field)
+	case "dimensions":
+		return ec.fieldContext_SearchIndex_dimensions(ctx, field)
+	case "state":
+		return ec.fieldContext_SearchIndex_state(ctx, field)
+	case "total":
+		return ec.fieldContext_SearchIndex_total(ctx, field)
+	case "done":
+		return ec.fieldContext_SearchIndex_done(ctx, field)
+	case "failed":
+		return ec.fieldContext_SearchIndex_failed(ctx, field)
+	case "failures":
+		return ec.fieldContext_SearchIndex_failures(ctx, field)
+	case "report":
+		return ec.fieldContext_SearchIndex_report(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_SearchIndex_createdAt(ctx, field)
+	case "readyAt":
+		return ec.fieldContext_SearchIndex_readyAt(ctx, field)
+	case "activatedAt":
+		return ec.fieldContext_SearchIndex_activatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchIndex", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchIndexChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "query":
+		return ec.fieldContext_SearchIndexChange_query(ctx, field)
+	case "overlap":
+		return ec.fieldContext_SearchIndexChange_overlap(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchIndexChange", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchIndexFailure(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "objectId":
+		return ec.fieldContext_SearchIndexFailure_objectId(ctx, field)
+	case "side":
+		return ec.fieldContext_SearchIndexFailure_side(ctx, field)
+	case "message":
+		return ec.fieldContext_SearchIndexFailure_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchIndexFailure", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchIndexReport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "comparedWith":
+		return ec.fieldContext_SearchIndexReport_comparedWith(ctx, field)
+	case "countIn":
+		return ec.fieldContext_SearchIndexReport_countIn(ctx, field)
+	case "countOut":
+		return ec.fieldContext_SearchIndexReport_countOut(ctx, field)
+	case "failed":
+		return ec.fieldContext_SearchIndexReport_failed(ctx, field)
+	case "queries":
+		return ec.fieldContext_SearchIndexReport_queries(ctx, field)
+	case "overlap":
+		return ec.fieldContext_SearchIndexReport_overlap(ctx, field)
+	case "ndcgBefore":
+		return ec.fieldContext_SearchIndexReport_ndcgBefore(ctx, field)
+	case "ndcgAfter":
+		return ec.fieldContext_SearchIndexReport_ndcgAfter(ctx, field)
+	case "judged":
+		return ec.fieldContext_SearchIndexReport_judged(ctx, field)
+	case "changes":
+		return ec.fieldContext_SearchIndexReport_changes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchIndexReport", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchPeriod(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_SearchPeriod_at(ctx, field)
+	case "searches":
+		return ec.fieldContext_SearchPeriod_searches(ctx, field)
+	case "empty":
+		return ec.fieldContext_SearchPeriod_empty(ctx, field)
+	case "degraded":
+		return ec.fieldContext_SearchPeriod_degraded(ctx, field)
+	case "votes":
+		return ec.fieldContext_SearchPeriod_votes(ctx, field)
+	case "chosen":
+		return ec.fieldContext_SearchPeriod_chosen(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchPeriod", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchQuery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "text":
+		return ec.fieldContext_SearchQuery_text(ctx, field)
+	case "usage":
+		return ec.fieldContext_SearchQuery_usage(ctx, field)
+	case "empty":
+		return ec.fieldContext_SearchQuery_empty(ctx, field)
+	case "chosen":
+		return ec.fieldContext_SearchQuery_chosen(ctx, field)
+	case "positives":
+		return ec.fieldContext_SearchQuery_positives(ctx, field)
+	case "negatives":
+		return ec.fieldContext_SearchQuery_negatives(ctx, field)
+	case "lastAt":
+		return ec.fieldContext_SearchQuery_lastAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchQuery", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchQueryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SearchQueryConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_SearchQueryConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SearchQueryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SearchQueryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchQueryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchQueryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SearchQueryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SearchQueryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchQueryEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_SetConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7202,6 +8932,14 @@ func (ec *executionContext) childFields_Sticker(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Sticker", field.Name)
 }
 
+func (ec *executionContext) childFields_StickerChosenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "counted":
+		return ec.fieldContext_StickerChosenPayload_counted(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StickerChosenPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_StickerConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "edges":
@@ -7224,6 +8962,68 @@ func (ec *executionContext) childFields_StickerEdge(ctx context.Context, field g
 		return ec.fieldContext_StickerEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StickerEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_StickerHitConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_StickerHitConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_StickerHitConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_StickerHitConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_StickerHitConnection_totalCount(ctx, field)
+	case "degraded":
+		return ec.fieldContext_StickerHitConnection_degraded(ctx, field)
+	case "confidence":
+		return ec.fieldContext_StickerHitConnection_confidence(ctx, field)
+	case "nothingFits":
+		return ec.fieldContext_StickerHitConnection_nothingFits(ctx, field)
+	case "index":
+		return ec.fieldContext_StickerHitConnection_index(ctx, field)
+	case "model":
+		return ec.fieldContext_StickerHitConnection_model(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StickerHitConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_StickerHitEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_StickerHitEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_StickerHitEdge_node(ctx, field)
+	case "score":
+		return ec.fieldContext_StickerHitEdge_score(ctx, field)
+	case "matched":
+		return ec.fieldContext_StickerHitEdge_matched(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StickerHitEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_StickerMatch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "words":
+		return ec.fieldContext_StickerMatch_words(ctx, field)
+	case "picture":
+		return ec.fieldContext_StickerMatch_picture(ctx, field)
+	case "votes":
+		return ec.fieldContext_StickerMatch_votes(ctx, field)
+	case "voteCount":
+		return ec.fieldContext_StickerMatch_voteCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StickerMatch", field.Name)
+}
+
+func (ec *executionContext) childFields_SwitchSearchIndexPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "searchIndex":
+		return ec.fieldContext_SwitchSearchIndexPayload_searchIndex(ctx, field)
+	case "cursor":
+		return ec.fieldContext_SwitchSearchIndexPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SwitchSearchIndexPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TranslateNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

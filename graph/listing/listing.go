@@ -6,6 +6,7 @@ import (
 	"parley/internal/audit"
 	"parley/internal/catalog"
 	"parley/internal/dialog"
+	"parley/internal/feedback"
 	"parley/internal/page"
 	"parley/internal/practice"
 	"parley/internal/sticker"
@@ -128,6 +129,22 @@ type Stickers struct {
 
 // StickerEdge is a sticker with its place.
 type StickerEdge struct{ page.Edge[*sticker.Sticker] }
+
+// Feedback is a SearchFeedbackConnection.
+type Feedback struct {
+	List[*feedback.Feedback, FeedbackEdge]
+}
+
+// FeedbackEdge is votes with their place.
+type FeedbackEdge struct{ page.Edge[*feedback.Feedback] }
+
+// SearchQueries is a SearchQueryConnection.
+type SearchQueries struct {
+	List[*feedback.Query, SearchQueryEdge]
+}
+
+// SearchQueryEdge is a query with its place.
+type SearchQueryEdge struct{ page.Edge[*feedback.Query] }
 
 // Of makes the connection C of a page, and passes an error on.
 func Of[C, T any, P interface {

@@ -152,6 +152,20 @@ type DeleteNotePayload struct {
 	Cursor event.Cursor `json:"cursor"`
 }
 
+// Which index to delete.
+type DeleteSearchIndexInput struct {
+	// The id of an index that does not answer.
+	ID string `json:"id"`
+}
+
+// The index that is gone.
+type DeleteSearchIndexPayload struct {
+	// Its id.
+	DeletedID string `json:"deletedId"`
+	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // Which sticker to delete.
 type DeleteStickerInput struct {
 	// The sticker's id.
@@ -182,6 +196,16 @@ type EventBatch struct {
 	Cursor event.Cursor `json:"cursor"`
 	// Whether there are more events already.
 	HasMore bool `json:"hasMore"`
+}
+
+// What became of one item.
+type FeedbackResult struct {
+	// How many of its votes stand now, or were taken back.
+	Saved int `json:"saved"`
+	// The stickers that do not exist or that the viewer may not see, as they were named.
+	Failed []string `json:"failed"`
+	// Why nothing of it was saved; null when something was, or when all of its stickers are unknown.
+	Error *ItemError `json:"error,omitempty"`
 }
 
 // A file to make a note of.
@@ -296,6 +320,20 @@ type ReauthenticatePayload struct {
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 }
 
+// With which model to build an index.
+type RebuildSearchIndexInput struct {
+	// The name of a model that a worker has.
+	Model string `json:"model"`
+}
+
+// The index that is built.
+type RebuildSearchIndexPayload struct {
+	// The index; it is BUILDING.
+	SearchIndex *gen.SearchIndex `json:"searchIndex"`
+	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // What became of one item of recordErrors.
 type RecordErrorResult struct {
 	// What became of it.
@@ -340,6 +378,14 @@ type RemoveModelPayload struct {
 	Cursor event.Cursor `json:"cursor"`
 }
 
+// What became of each item.
+type ReportFeedbackPayload struct {
+	// The results, in the order of the items.
+	Results []*FeedbackResult `json:"results"`
+	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // Which job to try again.
 type RetryJobInput struct {
 	// The id of a FAILED, DEAD or CANCELLED job.
@@ -362,6 +408,14 @@ type RevokeAPIKeyInput struct {
 type RevokeAPIKeyPayload struct {
 	// The key.
 	APIKey *gen.ApiKey `json:"apiKey"`
+}
+
+// What became of each item.
+type RevokeFeedbackPayload struct {
+	// The results, in the order of the items.
+	Results []*FeedbackResult `json:"results"`
+	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // The session of this connection is about to expire: refresh it, or reauthenticate. It comes whatever the topics. It is not in the log: its cursor is that of the event before it.
@@ -452,6 +506,12 @@ type StartConversationPayload struct {
 	Conversation *gen.Conversation `json:"conversation"`
 }
 
+// Whether it counts.
+type StickerChosenPayload struct {
+	// False for what the viewer chose for the same query within the last hour, and for private stickers.
+	Counted bool `json:"counted"`
+}
+
 // The order of a list of stickers.
 type StickerOrder struct {
 	// What to sort by.
@@ -474,6 +534,20 @@ func (StreamReset) IsEvent() {}
 
 // Where all live streams begin.
 type Subscription struct {
+}
+
+// Which index is to answer.
+type SwitchSearchIndexInput struct {
+	// The id of an index that is READY or RETIRED.
+	ID string `json:"id"`
+}
+
+// The index that answers.
+type SwitchSearchIndexPayload struct {
+	// The index; it is ACTIVE.
+	SearchIndex *gen.SearchIndex `json:"searchIndex"`
+	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // The jobs that make the translations.
@@ -943,7 +1017,7 @@ const (
 	TopicDialogs Topic = "DIALOGS"
 	// The workers and their models. For ADMIN.
 	TopicModels Topic = "MODELS"
-	// Public stickers, and the viewer's own.
+	// Public stickers, and the viewer's own; for ANALYST and ADMIN also what is said of them.
 	TopicStickers Topic = "STICKERS"
 )
 

@@ -23,6 +23,7 @@ import (
 	"parley/internal/domain"
 	"parley/internal/embedding"
 	"parley/internal/event"
+	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/job"
 	"parley/internal/live"
@@ -32,6 +33,7 @@ import (
 	"parley/internal/outbox"
 	"parley/internal/practice"
 	"parley/internal/resume"
+	"parley/internal/search"
 	"parley/internal/sticker"
 	"parley/internal/store"
 )
@@ -71,6 +73,9 @@ type parts struct {
 	stickers *sticker.Service
 	indexing *indexing.Service
 	follower *indexing.Follower
+	queries  *search.Queries
+	search   *search.Service
+	feedback *feedback.Service
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -188,6 +193,7 @@ func (p *parts) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.search.Embed = p.vectors
 	if p.hub, err = live.NewHub(p.log, p.bus, p.domains); err != nil {
 		return err
 	}
@@ -233,9 +239,14 @@ func (p *parts) openDomains(ctx context.Context) error {
 	p.onClose(bucket.Close)
 	p.media = media.New(p.store, p.log, p.tokens, bucket)
 	p.stickers = sticker.New(p.store, p.log, p.media)
+	p.feedback = feedback.New(p.store, p.log, p.tokens, p.cache, feedback.Config{
+		Anonymous: p.cfg.AnonymousSearch == "on", SearchRate: p.cfg.SearchRate, FeedbackRate: p.cfg.FeedbackRate, AnonymousRate: p.cfg.AnonymousRate,
+		Keep: p.cfg.SearchKeep, Observe: observe,
+	})
 	if err := p.openIndexing(); err != nil {
 		return err
 	}
+	p.openSearch()
 	p.readers = resume.NewBook(p.store, p.log, resume.Config{Observe: observe})
 	return p.announce()
 }

@@ -10,11 +10,6 @@ import (
 	"parley/internal/live"
 )
 
-// sources gives what the domains have to be found by vectors.
-func (p *parts) sources() []indexing.Source {
-	return nil
-}
-
 // openIndexing opens the search indexes and their place in memory, which is filled once
 // the process runs.
 func (p *parts) openIndexing() (err error) {

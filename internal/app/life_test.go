@@ -15,12 +15,14 @@ import (
 	"parley/internal/auth"
 	"parley/internal/config"
 	"parley/internal/dialog"
+	"parley/internal/feedback"
 	"parley/internal/jobspec"
 	"parley/internal/media"
 	"parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/resume"
 	"parley/internal/sticker"
+	"parley/internal/store"
 	"parley/internal/testkit/dbtest"
 )
 
@@ -68,11 +70,32 @@ func settle(t *testing.T, p *parts, word string, from int) *life {
 	l.practise()
 	l.push(from)
 	l.show()
+	l.judge()
 	for _, ctx := range []context.Context{l.as(auth.RoleUser), l.machine()} {
 		_, err := p.readers.Ack(ctx, resume.AckInput{ResumeKey: word, UpTo: p.log.Cursor(0)})
 		require.NoError(t, err)
 	}
 	return l
+}
+
+// judge votes on a public sticker.
+func (l *life) judge() {
+	id := addSticker(l.t, l.parts, fmt.Sprint(lastDialog.Add(1), ".png"))
+	done, err := l.feedback.Report(l.as(auth.RoleUser), feedback.ReportInput{Items: []*feedback.Item{{Query: "what everybody looks for", Positive: []string{id}}}})
+	require.NoError(l.t, err)
+	require.Equal(l.t, 1, done.Results[0].Saved)
+	l.feedback.Counted(feedback.Search{Query: "what everybody looks for", Hits: 1})
+	require.NoError(l.t, l.feedback.Flush(l.t.Context()))
+}
+
+// addSticker adds a public sticker and gives its id.
+func addSticker(t *testing.T, p *parts, name string) string {
+	t.Helper()
+	ctx, id := auth.System(t.Context(), "test"), store.NewID("stk")
+	require.NoError(t, p.store.Tx(ctx, func(ctx context.Context) error {
+		return p.store.Client(ctx).Sticker.Create().SetID(id).SetName(name).SetNameKey([]byte(name)).SetTags([]string{}).SetMediaID("m").SetVisibility("PUBLIC").Exec(ctx)
+	}))
+	return id
 }
 
 func (l *life) as(role auth.Role) context.Context {

@@ -182,6 +182,22 @@ func stuck(t *testing.T, w *world) gqlclient.Vars {
 	return gqlclient.Vars{"sticker": w.sticker(t, w.Owner, "PRIVATE").ID}
 }
 
+// analytics is for the team.
+func analytics(query string) row {
+	return row{query: query, owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED", as: map[string]string{"analyst": fine}}
+}
+
+// voting is about a public sticker.
+func voting(query string) row {
+	r := read(query)
+	r.vars = func(t *testing.T, w *world) gqlclient.Vars {
+		t.Helper()
+		id := addSticker(t, w.parts, fmt.Sprint(lastDialog.Add(1), ".png"))
+		return gqlclient.Vars{"sticker": id, "id": id}
+	}
+	return r
+}
+
 var matrix = map[string]row{
 	"Query.apiKeys": read(`{ apiKeys { totalCount nodes { id name hint scopes createdAt expiresAt lastUsedAt revokedAt } } }`),
 	"Mutation.createApiKey": {
@@ -274,11 +290,17 @@ var matrix = map[string]row{
 	"Query.node":      maybe(`query($note: ID!) { node(id: $note) { id } }`),
 	"Query.nodes":     maybe(`query($note: ID!) { nodes(ids: [$note]) { id } }`),
 
-	"Query.digitCount": anybody(`{ digitCount(digit: 7, upTo: "100") { integers occurrences } }`),
-	"Mutation.signUp":  anybody(`mutation($new: String!) { signUp(input: {email: $new, password: "correct horse"}) { accessToken } }`),
-	"Mutation.signIn":  anybody(`mutation($email: String!) { signIn(input: {email: $email, password: "correct horse"}) { accessToken } }`),
-	"Mutation.refresh": anybody(`mutation($refresh: String!) { refresh(input: {refreshToken: $refresh}) { accessToken } }`),
-	"Mutation.signOut": ending(read(`mutation { signOut(input: {clientMutationId: "x"}) { clientMutationId } }`)),
+	"Query.digitCount":        anybody(`{ digitCount(digit: 7, upTo: "100") { integers occurrences } }`),
+	"Query.searchFeedback":    analytics(`{ searchFeedback { totalCount nodes { query { text usage } sticker { id name } positives negatives updatedAt } } }`),
+	"Query.searchQueries":     analytics(`{ searchQueries { totalCount nodes { text usage empty chosen positives negatives lastAt } } }`),
+	"Query.searchTimeline":    analytics(`{ searchTimeline(since: "2026-11-01T00:00:00Z", until: "2026-11-03T00:00:00Z") { at searches empty degraded votes chosen } }`),
+	"Mutation.reportFeedback": voting(`mutation($sticker: String!) { reportFeedback(input: {items: [{query: "cat", positive: [$sticker]}]}) { results { saved failed error { code } } cursor } }`),
+	"Mutation.revokeFeedback": voting(`mutation($sticker: String!) { revokeFeedback(input: {items: [{query: "cat", stickers: [$sticker]}]}) { results { saved failed error { code } } cursor } }`),
+	"Mutation.stickerChosen":  voting(`mutation($id: ID!) { stickerChosen(input: {query: "cat", stickerId: $id, position: 2}) { counted } }`),
+	"Mutation.signUp":         anybody(`mutation($new: String!) { signUp(input: {email: $new, password: "correct horse"}) { accessToken } }`),
+	"Mutation.signIn":         anybody(`mutation($email: String!) { signIn(input: {email: $email, password: "correct horse"}) { accessToken } }`),
+	"Mutation.refresh":        anybody(`mutation($refresh: String!) { refresh(input: {refreshToken: $refresh}) { accessToken } }`),
+	"Mutation.signOut":        ending(read(`mutation { signOut(input: {clientMutationId: "x"}) { clientMutationId } }`)),
 	"Mutation.reauthenticate": {
 		query: `mutation { reauthenticate(input: {token: ""}) { expiresAt } }`,
 		owner: "BAD_INPUT", other: "BAD_INPUT", admin: "BAD_INPUT", nobody: "UNAUTHENTICATED", key: "BAD_INPUT",

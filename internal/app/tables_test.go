@@ -95,6 +95,10 @@ var remains = map[string]string{
 var impersonal = map[string]string{
 	"attempts":             "when a worker tried, and how that ended",
 	"outbox":               "ids of runs",
+	"search_queries":       "what is searched for, by nobody in particular",
+	"query_scores":         "how many voted what",
+	"search_hours":         "how many searched in an hour",
+	"sticker_hours":        "how often stickers were chosen in an hour",
 	"event_log":            "how far events are trimmed",
 	"worker_announcements": "what workers can do",
 	"sticker_sets":         "how much of the stickers that ship with parley was added",

@@ -32,6 +32,7 @@ internal/account/service.go account.signOut
 internal/account/service.go account.signUp
 internal/app/api.go app.status
 internal/app/export.go app.export
+internal/app/export.go app.export
 internal/directory/announce.go directory.announce
 internal/directory/announce.go directory.learn
 internal/directory/announce.go directory.sweep

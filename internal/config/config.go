@@ -44,6 +44,17 @@ type Config struct {
 	DialogExpiry time.Duration
 	AuditKeep    time.Duration
 
+	// AnonymousSearch is whether people search and report without an account: on or off.
+	AnonymousSearch string
+	// SearchRate, FeedbackRate and AnonymousRate bound what happens within a minute; 0
+	// bounds nothing.
+	SearchRate, FeedbackRate, AnonymousRate int
+	// SearchConfidence is the chance in percent below which a search says that nothing
+	// fits.
+	SearchConfidence int
+	// SearchKeep is how long what nobody searches for any more is kept.
+	SearchKeep time.Duration
+
 	// Worker is where serve's worker runs: inline or child.
 	Worker        string
 	WorkerID      string
@@ -199,6 +210,7 @@ func (c *Config) checkWords(p *problems) {
 	}
 	oneOf("models-load", c.ModelsLoad, "start", "use")
 	oneOf("demo", c.Demo, "on", "off")
+	oneOf("anonymous-search", c.AnonymousSearch, "on", "off")
 	oneOf("introspection", c.Introspection, "on", "off")
 	oneOf("http-status", c.HTTPStatus, "compatible", "draft")
 	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
@@ -213,7 +225,8 @@ func (c *Config) checkNumbers(p *problems) {
 	}{
 		{"db-conns", c.DBConns, 10_000, 1}, {"cache-mb", c.CacheMB, 1 << 20, 1}, {"jobs-per-user", c.JobsPerUser, 1 << 30, 1}, {"max-connections", c.MaxConnections, 1 << 24, 1},
 		{"max-attempts", c.MaxAttempts, 1000, 1}, {"worker-slots", c.WorkerSlots, 100_000, 1}, {"worker-threads", c.WorkerThreads, 1024, 0},
-		{"models-mb", c.ModelsMB, 1 << 24, 0},
+		{"models-mb", c.ModelsMB, 1 << 24, 0}, {"search-rate", c.SearchRate, 1 << 30, 0}, {"feedback-rate", c.FeedbackRate, 1 << 30, 0},
+		{"anonymous-rate", c.AnonymousRate, 1 << 30, 0}, {"search-confidence", c.SearchConfidence, 100, 0},
 	} {
 		if n.value < n.least || n.value > n.most {
 			p.add(n.name, "%d is not from %d to %d", n.value, n.least, n.most)
@@ -225,7 +238,7 @@ func (c *Config) checkNumbers(p *problems) {
 	}{
 		{"access-lifetime", c.AccessLifetime, time.Second}, {"refresh-lifetime", c.RefreshLifetime, time.Minute},
 		{"retry-base", c.RetryBase, time.Millisecond}, {"ack-wait", c.AckWait, 100 * time.Millisecond}, {"grace", c.Grace, time.Millisecond},
-		{"query-deadline", c.QueryDeadline, time.Millisecond}, {"dialog-expiry", c.DialogExpiry, time.Minute}, {"audit-keep", c.AuditKeep, time.Minute},
+		{"query-deadline", c.QueryDeadline, time.Millisecond}, {"dialog-expiry", c.DialogExpiry, time.Minute}, {"audit-keep", c.AuditKeep, time.Minute}, {"search-keep", c.SearchKeep, time.Minute},
 	} {
 		if d.value < d.least {
 			p.add(d.name, "%v is shorter than %v", d.value, d.least)

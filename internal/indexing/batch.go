@@ -68,7 +68,7 @@ func (w want) read(ctx context.Context) (content, error) {
 	if len(file) == 0 {
 		return content{}, unreadable("The picture is empty.")
 	}
-	if file, err = shrunk(file); err != nil {
+	if file, err = Shrink(file); err != nil {
 		return content{}, err
 	}
 	return content{picture: file, bytes: base64.StdEncoding.EncodedLen(len(file)) + 3}, nil

@@ -103,6 +103,7 @@ func (f *Follower) fill(ctx context.Context, g *Generation, place shelf, x *vect
 		if err := x.Put(ctx, g.rows(found, place.side, items)...); err != nil {
 			return err
 		}
+		g.changes.Add(1)
 	}
 	return nil
 }

@@ -288,6 +288,7 @@ func (f *Follower) drop(ctx context.Context, source string, ids []string) error 
 				errs = append(errs, x.Delete(ctx, ids...))
 			}
 		}
+		g.changes.Add(1)
 	}
 	return errors.Join(errs...)
 }
@@ -333,6 +334,7 @@ func (f *Follower) refresh(ctx context.Context, source Source, ids []string) err
 					return fmt.Errorf("index %s: %w", g.ID, err)
 				}
 			}
+			g.changes.Add(1)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"parley/internal/vector"
 )
@@ -19,7 +20,12 @@ type Generation struct {
 	Texts, Pictures bool
 
 	shelves map[shelf]*vector.Exact
+	// changes counts what was put in and taken out.
+	changes atomic.Int64
 }
+
+// Revision is another number after each change of the vectors in this process.
+func (g *Generation) Revision() int64 { return g.changes.Load() }
 
 // shelf is where a generation has the vectors of one side of a source's objects.
 type shelf struct {
@@ -37,6 +43,16 @@ func (g *Generation) Search(ctx context.Context, source string, side Side, q vec
 		return nil, q.Check(g.Dimensions)
 	}
 	return x.Search(ctx, q)
+}
+
+// Vector gives the vector of a side of an object, of length 1; false when there is none. Its
+// errors are those of vector.Exact.
+func (g *Generation) Vector(source string, side Side, id string) ([]float32, bool, error) {
+	x, ok := g.shelves[shelf{source, side}]
+	if !ok {
+		return nil, false, nil
+	}
+	return x.Vector(id)
 }
 
 // Len is how many vectors of a side of a source's objects there are.

@@ -26,11 +26,11 @@ type unreadable string
 
 func (u unreadable) Error() string { return string(u) }
 
-// shrunk gives a picture of which no side is longer than maxSide and which fits into a
+// Shrink gives a picture of which no side is longer than maxSide and which fits into a
 // message: as it is, or drawn smaller, as PNG where that is small enough, else as JPEG on
 // white. What can't be read is an unreadable, but for a small file, which is left to the
 // worker.
-func shrunk(file []byte) ([]byte, error) {
+func Shrink(file []byte) ([]byte, error) {
 	head, format, err := image.DecodeConfig(bytes.NewReader(file))
 	if err != nil {
 		if len(file) <= maxPicture {

@@ -93,7 +93,7 @@ func TestBatchesKeepWithinTheBounds(t *testing.T) {
 	assert.Positive(t, n)
 	file := noise(t, 383)
 	require.LessOrEqual(t, len(file), maxPicture)
-	small, err := shrunk(noise(t, 700))
+	small, err := Shrink(noise(t, 700))
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(small), maxPicture)
 	payload, err := json.Marshal(b.work)
@@ -137,7 +137,7 @@ func noise(t *testing.T, side int) []byte {
 func TestPicturesAreShrunk(t *testing.T) {
 	t.Parallel()
 	small := noise(t, 50)
-	got, err := shrunk(small)
+	got, err := Shrink(small)
 	require.NoError(t, err)
 	assert.Equal(t, small, got, "as it is")
 	flat := image.NewNRGBA(image.Rect(0, 0, 2048, 3))
@@ -152,7 +152,7 @@ func TestPicturesAreShrunk(t *testing.T) {
 		width, height int
 		format        string
 	}{"wide": {wide.Bytes(), 384, 1, "png"}, "photo": {photo.Bytes(), 384, 192, "jpeg"}, "noise": {noise(t, 1000), 384, 384, ""}} {
-		got, err := shrunk(c.file)
+		got, err := Shrink(c.file)
 		require.NoError(t, err, name)
 		head, format, err := image.DecodeConfig(bytes.NewReader(got))
 		require.NoError(t, err, name)
@@ -162,18 +162,18 @@ func TestPicturesAreShrunk(t *testing.T) {
 		}
 		assert.LessOrEqual(t, len(got), maxPicture, name)
 	}
-	decoded, err := shrunk(wide.Bytes())
+	decoded, err := Shrink(wide.Bytes())
 	require.NoError(t, err)
 	img, err := png.Decode(bytes.NewReader(decoded))
 	require.NoError(t, err)
 	assert.InDelta(t, 200, float64(color.NRGBAModel.Convert(img.At(100, 0)).(color.NRGBA).A), 1, "transparent as it was")
-	left, err := shrunk([]byte("no picture"))
+	left, err := Shrink([]byte("no picture"))
 	require.NoError(t, err)
 	assert.Equal(t, "no picture", string(left), "left to the worker")
 	var words unreadable
-	_, err = shrunk(make([]byte, maxPicture+1))
+	_, err = Shrink(make([]byte, maxPicture+1))
 	assert.ErrorAs(t, err, &words)
-	_, err = shrunk(append(wide.Bytes()[:40:40], make([]byte, maxPicture)...))
+	_, err = Shrink(append(wide.Bytes()[:40:40], make([]byte, maxPicture)...))
 	assert.ErrorAs(t, err, &words, "cut off")
 }
 

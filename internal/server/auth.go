@@ -9,7 +9,6 @@ import (
 
 	"parley/graph"
 	"parley/internal/auth"
-	"parley/internal/config"
 	"parley/internal/live"
 	"parley/internal/resume"
 	"parley/internal/server/ws"
@@ -28,7 +27,7 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 			// Not for sockets: their contexts would hold on to request and response.
 			carrier.SetCookie = func(token string, expires time.Time) { setCookie(w, r, token, expires) }
 		}
-		ctx := graph.WithCarrier(r.Context(), carrier)
+		ctx := auth.WithVisitor(graph.WithCarrier(r.Context(), carrier), s.visit(w, r))
 		if token := bearer(r); token != "" {
 			if admitted, err := s.admit(ctx, token); err != nil {
 				ctx = auth.Refused(ctx, err)
@@ -71,13 +70,8 @@ func cookie(r *http.Request) string {
 	if err != nil || auth.IsKey(c.Value) {
 		return ""
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "same-origin", "none":
+	if sameSite(r) {
 		return c.Value
-	case "":
-		if r.Header.Get("Origin") == "" || config.SameOrigin(r) {
-			return c.Value
-		}
 	}
 	return ""
 }

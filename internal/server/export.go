@@ -23,7 +23,7 @@ func (s *Server) export(format dialog.Format) http.Handler {
 			plain(w, http.StatusMethodNotAllowed, "A download needs GET.")
 			return
 		}
-		out := &download{ResponseWriter: w, control: http.NewResponseController(w), format: format}
+		out := &download{ResponseWriter: w, control: http.NewResponseController(w), name: "dialogs", format: string(format)}
 		f, err := exportFilter(r.URL.Query())
 		if err == nil {
 			_, err = s.cfg.Resolver.DialogService.Export(r.Context(), out, format, f)
@@ -60,8 +60,9 @@ func exportFilter(query url.Values) (f dialog.Filter, err error) {
 type download struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	format  dialog.Format
-	begun   bool
+	// name is what is downloaded, format how it is written.
+	name, format string
+	begun        bool
 }
 
 func (d *download) begin() {
@@ -70,11 +71,11 @@ func (d *download) begin() {
 	}
 	d.begun = true
 	kind := "text/csv; charset=utf-8; header=present"
-	if d.format == dialog.JSONL {
+	if d.format == string(dialog.JSONL) {
 		kind = "application/jsonl; charset=utf-8"
 	}
 	d.Header().Set("Content-Type", kind)
-	d.Header().Set("Content-Disposition", `attachment; filename="dialogs.`+string(d.format)+`"`)
+	d.Header().Set("Content-Disposition", `attachment; filename="`+d.name+"."+d.format+`"`)
 	d.Header().Set("Cache-Control", noStore)
 	d.Header().Set("X-Content-Type-Options", "nosniff")
 	d.WriteHeader(http.StatusOK)

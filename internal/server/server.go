@@ -24,6 +24,7 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/config"
 	"parley/internal/dialog"
+	"parley/internal/feedback"
 	"parley/internal/natsx"
 	"parley/internal/server/pages"
 	"parley/internal/server/sse"
@@ -113,6 +114,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	mux.Handle("/graphql", s.cors(s.authenticate(s.limitBody(s.graphql()))))
 	for _, format := range []dialog.Format{dialog.CSV, dialog.JSONL} {
 		mux.Handle("GET /export/dialogs."+string(format), s.cors(s.authenticate(s.export(format))))
+	}
+	for _, format := range []feedback.Format{feedback.CSV, feedback.JSONL} {
+		mux.Handle("GET /export/feedback."+string(format), s.cors(s.authenticate(s.exportFeedback(format))))
 	}
 	pictures := s.cors(s.authenticate(http.HandlerFunc(s.media)))
 	mux.Handle("GET /media/", pictures)

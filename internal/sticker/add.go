@@ -113,6 +113,11 @@ func (s *Service) Add(ctx context.Context, in AddInput) (*Added, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, r := range results {
+		if r.Sticker != nil {
+			s.committed(ctx, r.Sticker.ID)
+		}
+	}
 	return &Added{results, answer.Cursor}, nil
 }
 

@@ -75,6 +75,7 @@ func (s *Service) Update(ctx context.Context, in UpdateInput) (*Written, error) 
 	if err != nil {
 		return nil, err
 	}
+	s.committed(ctx, in.ID)
 	return w, nil
 }
 
@@ -125,6 +126,7 @@ func (s *Service) Delete(ctx context.Context, id string) (*Written, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.committed(ctx, id)
 	return w, nil
 }
 

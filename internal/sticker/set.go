@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 
+	"parley/ent/gen"
 	"parley/internal/auth"
 	"parley/internal/event"
 )
@@ -114,6 +116,9 @@ func (s *Service) fillStep(ctx context.Context, set string, items []item) (added
 			}
 		}
 		added, done = len(changes), done+len(mine)
+		if err := s.tell(ctx, false, slices.DeleteFunc(rows, func(row *gen.Sticker) bool { return row == nil })...); err != nil {
+			return err
+		}
 		if err := s.log.Append(ctx, changes...); err != nil {
 			return err
 		}

@@ -84,6 +84,9 @@ type Service struct {
 	log   *event.Log
 	media *media.Service
 	keys  *idempotency.Keys
+	// watcher and seen may be nil: found.go.
+	watcher Watcher
+	seen    func(ctx context.Context, ids ...string)
 }
 
 // New makes the service, which keeps its pictures in m.
@@ -148,6 +151,9 @@ func (s *Service) announce(ctx context.Context, action Action, rows ...*gen.Stic
 			})
 		}
 		changes = append(changes, event.Indexed(row.ID, string(action), row.Version))
+	}
+	if err := s.tell(ctx, action == Deleted, rows...); err != nil {
+		return err
 	}
 	return s.log.Append(ctx, changes...)
 }

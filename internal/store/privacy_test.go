@@ -125,6 +125,21 @@ func entities() map[string]entity {
 		"StickerSet": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "set", c.StickerSet.Create().SetID("set").Exec(ctx)
 		}, systemOnly, "SetDone", 9},
+		"SearchQuery": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "sq_1", c.SearchQuery.Create().SetID("sq_1").SetText("cat").SetTextKey([]byte("cat")).SetLastAt(now).SetListed(true).Exec(ctx)
+		}, systemOnly, "SetUsage", int64(9)},
+		"Vote": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "vote_1", c.Vote.Create().SetID("vote_1").SetVoter(owner).SetQueryID("sq_1").SetStickerID("s").SetValue(1).SetAt(now).Exec(ctx)
+		}, systemOnly, "SetValue", -1},
+		"QueryScore": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "qs_1", c.QueryScore.Create().SetID("qs_1").SetQueryID("sq_1").SetStickerID("s").SetUpdatedAt(now).Exec(ctx)
+		}, systemOnly, "SetPositives", int64(9)},
+		"SearchHour": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.SearchHour.Create().SetID(1).Exec(ctx)
+		}, systemOnly, "SetSearches", int64(9)},
+		"StickerHour": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "sh_1", c.StickerHour.Create().SetID("sh_1").SetStickerID("s").SetHour(1).Exec(ctx)
+		}, systemOnly, "SetChosen", int64(9)},
 		"LooseObject": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "h", c.LooseObject.Create().SetID("h").Exec(ctx)
 		}, systemOnly, "SetSince", now.Add(time.Hour)},

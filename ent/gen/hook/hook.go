@@ -260,6 +260,18 @@ func (f OutboxFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, erro
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.OutboxMutation", m)
 }
 
+// The QueryScoreFunc type is an adapter to allow the use of ordinary
+// function as QueryScore mutator.
+type QueryScoreFunc func(context.Context, *gen.QueryScoreMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f QueryScoreFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.QueryScoreMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.QueryScoreMutation", m)
+}
+
 // The RefreshTokenFunc type is an adapter to allow the use of ordinary
 // function as RefreshToken mutator.
 type RefreshTokenFunc func(context.Context, *gen.RefreshTokenMutation) (gen.Value, error)
@@ -284,6 +296,18 @@ func (f RunFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) 
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.RunMutation", m)
 }
 
+// The SearchHourFunc type is an adapter to allow the use of ordinary
+// function as SearchHour mutator.
+type SearchHourFunc func(context.Context, *gen.SearchHourMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f SearchHourFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.SearchHourMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.SearchHourMutation", m)
+}
+
 // The SearchIndexFunc type is an adapter to allow the use of ordinary
 // function as SearchIndex mutator.
 type SearchIndexFunc func(context.Context, *gen.SearchIndexMutation) (gen.Value, error)
@@ -296,6 +320,18 @@ func (f SearchIndexFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value,
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.SearchIndexMutation", m)
 }
 
+// The SearchQueryFunc type is an adapter to allow the use of ordinary
+// function as SearchQuery mutator.
+type SearchQueryFunc func(context.Context, *gen.SearchQueryMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f SearchQueryFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.SearchQueryMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.SearchQueryMutation", m)
+}
+
 // The StickerFunc type is an adapter to allow the use of ordinary
 // function as Sticker mutator.
 type StickerFunc func(context.Context, *gen.StickerMutation) (gen.Value, error)
@@ -306,6 +342,18 @@ func (f StickerFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, err
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.StickerMutation", m)
+}
+
+// The StickerHourFunc type is an adapter to allow the use of ordinary
+// function as StickerHour mutator.
+type StickerHourFunc func(context.Context, *gen.StickerHourMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f StickerHourFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.StickerHourMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.StickerHourMutation", m)
 }
 
 // The StickerSetFunc type is an adapter to allow the use of ordinary
@@ -366,6 +414,18 @@ func (f UtteranceFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, e
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.UtteranceMutation", m)
+}
+
+// The VoteFunc type is an adapter to allow the use of ordinary
+// function as Vote mutator.
+type VoteFunc func(context.Context, *gen.VoteMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f VoteFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.VoteMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.VoteMutation", m)
 }
 
 // The WorkerAnnouncementFunc type is an adapter to allow the use of ordinary

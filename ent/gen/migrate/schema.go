@@ -647,6 +647,44 @@ var (
 			},
 		},
 	}
+	// QueryScoresColumns holds the columns for the "query_scores" table.
+	QueryScoresColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "query_id", Type: field.TypeString},
+		{Name: "sticker_id", Type: field.TypeString},
+		{Name: "owner_id", Type: field.TypeString, Default: ""},
+		{Name: "positives", Type: field.TypeInt64, Default: 0},
+		{Name: "negatives", Type: field.TypeInt64, Default: 0},
+		{Name: "weight_pos", Type: field.TypeFloat64, Default: 0},
+		{Name: "weight_neg", Type: field.TypeFloat64, Default: 0},
+		{Name: "updated_at", Type: field.TypeTime},
+	}
+	// QueryScoresTable holds the schema information for the "query_scores" table.
+	QueryScoresTable = &schema.Table{
+		Name:       "query_scores",
+		Columns:    QueryScoresColumns,
+		PrimaryKey: []*schema.Column{QueryScoresColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "queryscore_query_id_updated_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{QueryScoresColumns[1], QueryScoresColumns[8], QueryScoresColumns[0]},
+			},
+			{
+				Name:    "queryscore_sticker_id_updated_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{QueryScoresColumns[2], QueryScoresColumns[8], QueryScoresColumns[0]},
+			},
+			{
+				Name:    "query_score_updated",
+				Unique:  false,
+				Columns: []*schema.Column{QueryScoresColumns[8], QueryScoresColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "owner_id = ''",
+				},
+			},
+		},
+	}
 	// RefreshTokensColumns holds the columns for the "refresh_tokens" table.
 	RefreshTokensColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -723,6 +761,21 @@ var (
 			},
 		},
 	}
+	// SearchHoursColumns holds the columns for the "search_hours" table.
+	SearchHoursColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "searches", Type: field.TypeInt64, Default: 0},
+		{Name: "empty", Type: field.TypeInt64, Default: 0},
+		{Name: "degraded", Type: field.TypeInt64, Default: 0},
+		{Name: "votes", Type: field.TypeInt64, Default: 0},
+		{Name: "chosen", Type: field.TypeInt64, Default: 0},
+	}
+	// SearchHoursTable holds the schema information for the "search_hours" table.
+	SearchHoursTable = &schema.Table{
+		Name:       "search_hours",
+		Columns:    SearchHoursColumns,
+		PrimaryKey: []*schema.Column{SearchHoursColumns[0]},
+	}
 	// SearchIndexesColumns holds the columns for the "search_indexes" table.
 	SearchIndexesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -755,6 +808,64 @@ var (
 				Columns: []*schema.Column{SearchIndexesColumns[8]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "state = 'ACTIVE'",
+				},
+			},
+		},
+	}
+	// SearchQueriesColumns holds the columns for the "search_queries" table.
+	SearchQueriesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "text", Type: field.TypeString, Size: 1020},
+		{Name: "text_key", Type: field.TypeBytes},
+		{Name: "usage", Type: field.TypeInt64, Default: 0},
+		{Name: "empty", Type: field.TypeInt64, Default: 0},
+		{Name: "chosen", Type: field.TypeInt64, Default: 0},
+		{Name: "votes", Type: field.TypeInt64, Default: 0},
+		{Name: "positives", Type: field.TypeInt64, Default: 0},
+		{Name: "negatives", Type: field.TypeInt64, Default: 0},
+		{Name: "last_at", Type: field.TypeTime},
+		{Name: "last_empty", Type: field.TypeBool, Default: false},
+		{Name: "listed", Type: field.TypeBool, Default: false},
+	}
+	// SearchQueriesTable holds the schema information for the "search_queries" table.
+	SearchQueriesTable = &schema.Table{
+		Name:       "search_queries",
+		Columns:    SearchQueriesColumns,
+		PrimaryKey: []*schema.Column{SearchQueriesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "searchquery_text_key",
+				Unique:  false,
+				Columns: []*schema.Column{SearchQueriesColumns[3]},
+			},
+			{
+				Name:    "search_query_usage",
+				Unique:  false,
+				Columns: []*schema.Column{SearchQueriesColumns[4], SearchQueriesColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "listed",
+				},
+			},
+			{
+				Name:    "search_query_last",
+				Unique:  false,
+				Columns: []*schema.Column{SearchQueriesColumns[10], SearchQueriesColumns[0]},
+			},
+			{
+				Name:    "search_query_empty",
+				Unique:  false,
+				Columns: []*schema.Column{SearchQueriesColumns[4], SearchQueriesColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "listed AND last_empty",
+				},
+			},
+			{
+				Name:    "search_query_disliked",
+				Unique:  false,
+				Columns: []*schema.Column{SearchQueriesColumns[4], SearchQueriesColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "listed AND negatives > 0 AND positives = 0",
 				},
 			},
 		},
@@ -795,6 +906,32 @@ var (
 				Name:    "sticker_visibility_created_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{StickersColumns[4], StickersColumns[1], StickersColumns[0]},
+			},
+		},
+	}
+	// StickerHoursColumns holds the columns for the "sticker_hours" table.
+	StickerHoursColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "sticker_id", Type: field.TypeString},
+		{Name: "hour", Type: field.TypeInt64},
+		{Name: "chosen", Type: field.TypeInt64, Default: 0},
+		{Name: "places", Type: field.TypeInt64, Default: 0},
+	}
+	// StickerHoursTable holds the schema information for the "sticker_hours" table.
+	StickerHoursTable = &schema.Table{
+		Name:       "sticker_hours",
+		Columns:    StickerHoursColumns,
+		PrimaryKey: []*schema.Column{StickerHoursColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "stickerhour_sticker_id_hour",
+				Unique:  false,
+				Columns: []*schema.Column{StickerHoursColumns[1], StickerHoursColumns[2]},
+			},
+			{
+				Name:    "stickerhour_hour",
+				Unique:  false,
+				Columns: []*schema.Column{StickerHoursColumns[2]},
 			},
 		},
 	}
@@ -930,6 +1067,34 @@ var (
 			},
 		},
 	}
+	// VotesColumns holds the columns for the "votes" table.
+	VotesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "voter", Type: field.TypeString},
+		{Name: "query_id", Type: field.TypeString},
+		{Name: "sticker_id", Type: field.TypeString},
+		{Name: "value", Type: field.TypeInt},
+		{Name: "at", Type: field.TypeTime},
+		{Name: "reports", Type: field.TypeInt64, Default: 1},
+	}
+	// VotesTable holds the schema information for the "votes" table.
+	VotesTable = &schema.Table{
+		Name:       "votes",
+		Columns:    VotesColumns,
+		PrimaryKey: []*schema.Column{VotesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "vote_voter_id",
+				Unique:  false,
+				Columns: []*schema.Column{VotesColumns[1], VotesColumns[0]},
+			},
+			{
+				Name:    "vote_sticker_id",
+				Unique:  false,
+				Columns: []*schema.Column{VotesColumns[3]},
+			},
+		},
+	}
 	// WorkerAnnouncementsColumns holds the columns for the "worker_announcements" table.
 	WorkerAnnouncementsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -965,15 +1130,20 @@ var (
 		MediaTable,
 		NotesTable,
 		OutboxTable,
+		QueryScoresTable,
 		RefreshTokensTable,
 		RunsTable,
+		SearchHoursTable,
 		SearchIndexesTable,
+		SearchQueriesTable,
 		StickersTable,
+		StickerHoursTable,
 		StickerSetsTable,
 		StreamPositionsTable,
 		TranslationsTable,
 		UsersTable,
 		UtterancesTable,
+		VotesTable,
 		WorkerAnnouncementsTable,
 	}
 )
@@ -1043,17 +1213,29 @@ func init() {
 	OutboxTable.Annotation = &entsql.Annotation{
 		Table: "outbox",
 	}
+	QueryScoresTable.Annotation = &entsql.Annotation{
+		Table: "query_scores",
+	}
 	RefreshTokensTable.Annotation = &entsql.Annotation{
 		Table: "refresh_tokens",
 	}
 	RunsTable.Annotation = &entsql.Annotation{
 		Table: "runs",
 	}
+	SearchHoursTable.Annotation = &entsql.Annotation{
+		Table: "search_hours",
+	}
 	SearchIndexesTable.Annotation = &entsql.Annotation{
 		Table: "search_indexes",
 	}
+	SearchQueriesTable.Annotation = &entsql.Annotation{
+		Table: "search_queries",
+	}
 	StickersTable.Annotation = &entsql.Annotation{
 		Table: "stickers",
+	}
+	StickerHoursTable.Annotation = &entsql.Annotation{
+		Table: "sticker_hours",
 	}
 	StickerSetsTable.Annotation = &entsql.Annotation{
 		Table: "sticker_sets",
@@ -1071,6 +1253,9 @@ func init() {
 	UtterancesTable.ForeignKeys[0].RefTable = ConversationsTable
 	UtterancesTable.Annotation = &entsql.Annotation{
 		Table: "utterances",
+	}
+	VotesTable.Annotation = &entsql.Annotation{
+		Table: "votes",
 	}
 	WorkerAnnouncementsTable.Annotation = &entsql.Annotation{
 		Table: "worker_announcements",

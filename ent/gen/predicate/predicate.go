@@ -69,17 +69,29 @@ type Note func(*sql.Selector)
 // Outbox is the predicate function for outbox builders.
 type Outbox func(*sql.Selector)
 
+// QueryScore is the predicate function for queryscore builders.
+type QueryScore func(*sql.Selector)
+
 // RefreshToken is the predicate function for refreshtoken builders.
 type RefreshToken func(*sql.Selector)
 
 // Run is the predicate function for run builders.
 type Run func(*sql.Selector)
 
+// SearchHour is the predicate function for searchhour builders.
+type SearchHour func(*sql.Selector)
+
 // SearchIndex is the predicate function for searchindex builders.
 type SearchIndex func(*sql.Selector)
 
+// SearchQuery is the predicate function for searchquery builders.
+type SearchQuery func(*sql.Selector)
+
 // Sticker is the predicate function for sticker builders.
 type Sticker func(*sql.Selector)
+
+// StickerHour is the predicate function for stickerhour builders.
+type StickerHour func(*sql.Selector)
 
 // StickerSet is the predicate function for stickerset builders.
 type StickerSet func(*sql.Selector)
@@ -95,6 +107,9 @@ type User func(*sql.Selector)
 
 // Utterance is the predicate function for utterance builders.
 type Utterance func(*sql.Selector)
+
+// Vote is the predicate function for vote builders.
+type Vote func(*sql.Selector)
 
 // WorkerAnnouncement is the predicate function for workerannouncement builders.
 type WorkerAnnouncement func(*sql.Selector)

@@ -615,6 +615,30 @@ func (f OutboxMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.OutboxMutation", m)
 }
 
+// The QueryScoreQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type QueryScoreQueryRuleFunc func(context.Context, *gen.QueryScoreQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f QueryScoreQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.QueryScoreQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.QueryScoreQuery", q)
+}
+
+// The QueryScoreMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type QueryScoreMutationRuleFunc func(context.Context, *gen.QueryScoreMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f QueryScoreMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.QueryScoreMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.QueryScoreMutation", m)
+}
+
 // The RefreshTokenQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type RefreshTokenQueryRuleFunc func(context.Context, *gen.RefreshTokenQuery) error
@@ -663,6 +687,30 @@ func (f RunMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) e
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.RunMutation", m)
 }
 
+// The SearchHourQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type SearchHourQueryRuleFunc func(context.Context, *gen.SearchHourQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f SearchHourQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.SearchHourQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.SearchHourQuery", q)
+}
+
+// The SearchHourMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type SearchHourMutationRuleFunc func(context.Context, *gen.SearchHourMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f SearchHourMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.SearchHourMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.SearchHourMutation", m)
+}
+
 // The SearchIndexQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type SearchIndexQueryRuleFunc func(context.Context, *gen.SearchIndexQuery) error
@@ -687,6 +735,30 @@ func (f SearchIndexMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mut
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.SearchIndexMutation", m)
 }
 
+// The SearchQueryQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type SearchQueryQueryRuleFunc func(context.Context, *gen.SearchQueryQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f SearchQueryQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.SearchQueryQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.SearchQueryQuery", q)
+}
+
+// The SearchQueryMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type SearchQueryMutationRuleFunc func(context.Context, *gen.SearchQueryMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f SearchQueryMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.SearchQueryMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.SearchQueryMutation", m)
+}
+
 // The StickerQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type StickerQueryRuleFunc func(context.Context, *gen.StickerQuery) error
@@ -709,6 +781,30 @@ func (f StickerMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutatio
 		return f(ctx, m)
 	}
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.StickerMutation", m)
+}
+
+// The StickerHourQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type StickerHourQueryRuleFunc func(context.Context, *gen.StickerHourQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f StickerHourQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.StickerHourQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.StickerHourQuery", q)
+}
+
+// The StickerHourMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type StickerHourMutationRuleFunc func(context.Context, *gen.StickerHourMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f StickerHourMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.StickerHourMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.StickerHourMutation", m)
 }
 
 // The StickerSetQueryRuleFunc type is an adapter to allow the use of ordinary
@@ -831,6 +927,30 @@ func (f UtteranceMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutat
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.UtteranceMutation", m)
 }
 
+// The VoteQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type VoteQueryRuleFunc func(context.Context, *gen.VoteQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f VoteQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.VoteQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.VoteQuery", q)
+}
+
+// The VoteMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type VoteMutationRuleFunc func(context.Context, *gen.VoteMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f VoteMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.VoteMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.VoteMutation", m)
+}
+
 // The WorkerAnnouncementQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type WorkerAnnouncementQueryRuleFunc func(context.Context, *gen.WorkerAnnouncementQuery) error
@@ -932,13 +1052,21 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.OutboxQuery:
 		return q.Filter(), nil
+	case *gen.QueryScoreQuery:
+		return q.Filter(), nil
 	case *gen.RefreshTokenQuery:
 		return q.Filter(), nil
 	case *gen.RunQuery:
 		return q.Filter(), nil
+	case *gen.SearchHourQuery:
+		return q.Filter(), nil
 	case *gen.SearchIndexQuery:
 		return q.Filter(), nil
+	case *gen.SearchQueryQuery:
+		return q.Filter(), nil
 	case *gen.StickerQuery:
+		return q.Filter(), nil
+	case *gen.StickerHourQuery:
 		return q.Filter(), nil
 	case *gen.StickerSetQuery:
 		return q.Filter(), nil
@@ -949,6 +1077,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 	case *gen.UserQuery:
 		return q.Filter(), nil
 	case *gen.UtteranceQuery:
+		return q.Filter(), nil
+	case *gen.VoteQuery:
 		return q.Filter(), nil
 	case *gen.WorkerAnnouncementQuery:
 		return q.Filter(), nil
@@ -1001,13 +1131,21 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 		return m.Filter(), nil
 	case *gen.OutboxMutation:
 		return m.Filter(), nil
+	case *gen.QueryScoreMutation:
+		return m.Filter(), nil
 	case *gen.RefreshTokenMutation:
 		return m.Filter(), nil
 	case *gen.RunMutation:
 		return m.Filter(), nil
+	case *gen.SearchHourMutation:
+		return m.Filter(), nil
 	case *gen.SearchIndexMutation:
 		return m.Filter(), nil
+	case *gen.SearchQueryMutation:
+		return m.Filter(), nil
 	case *gen.StickerMutation:
+		return m.Filter(), nil
+	case *gen.StickerHourMutation:
 		return m.Filter(), nil
 	case *gen.StickerSetMutation:
 		return m.Filter(), nil
@@ -1018,6 +1156,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.UserMutation:
 		return m.Filter(), nil
 	case *gen.UtteranceMutation:
+		return m.Filter(), nil
+	case *gen.VoteMutation:
 		return m.Filter(), nil
 	case *gen.WorkerAnnouncementMutation:
 		return m.Filter(), nil

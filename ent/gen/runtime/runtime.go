@@ -25,15 +25,20 @@ import (
 	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
+	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
+	"parley/ent/gen/searchhour"
 	"parley/ent/gen/searchindex"
+	"parley/ent/gen/searchquery"
 	"parley/ent/gen/sticker"
+	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
+	"parley/ent/gen/vote"
 	"parley/ent/gen/workerannouncement"
 	"parley/ent/schema"
 	"time"
@@ -877,6 +882,58 @@ func init() {
 			return next.Mutate(ctx, m)
 		})
 	}
+	queryscoreMixin := schema.QueryScore{}.Mixin()
+	queryscore.Policy = privacy.NewPolicies(schema.QueryScore{})
+	queryscore.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := queryscore.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	queryscoreMixinFields0 := queryscoreMixin[0].Fields()
+	_ = queryscoreMixinFields0
+	queryscoreFields := schema.QueryScore{}.Fields()
+	_ = queryscoreFields
+	// queryscoreDescOwnerID is the schema descriptor for owner_id field.
+	queryscoreDescOwnerID := queryscoreFields[2].Descriptor()
+	// queryscore.DefaultOwnerID holds the default value on creation for the owner_id field.
+	queryscore.DefaultOwnerID = queryscoreDescOwnerID.Default.(string)
+	// queryscoreDescPositives is the schema descriptor for positives field.
+	queryscoreDescPositives := queryscoreFields[3].Descriptor()
+	// queryscore.DefaultPositives holds the default value on creation for the positives field.
+	queryscore.DefaultPositives = queryscoreDescPositives.Default.(int64)
+	// queryscoreDescNegatives is the schema descriptor for negatives field.
+	queryscoreDescNegatives := queryscoreFields[4].Descriptor()
+	// queryscore.DefaultNegatives holds the default value on creation for the negatives field.
+	queryscore.DefaultNegatives = queryscoreDescNegatives.Default.(int64)
+	// queryscoreDescWeightPos is the schema descriptor for weight_pos field.
+	queryscoreDescWeightPos := queryscoreFields[5].Descriptor()
+	// queryscore.DefaultWeightPos holds the default value on creation for the weight_pos field.
+	queryscore.DefaultWeightPos = queryscoreDescWeightPos.Default.(float64)
+	// queryscoreDescWeightNeg is the schema descriptor for weight_neg field.
+	queryscoreDescWeightNeg := queryscoreFields[6].Descriptor()
+	// queryscore.DefaultWeightNeg holds the default value on creation for the weight_neg field.
+	queryscore.DefaultWeightNeg = queryscoreDescWeightNeg.Default.(float64)
+	// queryscoreDescID is the schema descriptor for id field.
+	queryscoreDescID := queryscoreMixinFields0[0].Descriptor()
+	// queryscore.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	queryscore.IDValidator = func() func(string) error {
+		validators := queryscoreDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	refreshtokenMixin := schema.RefreshToken{}.Mixin()
 	refreshtoken.Policy = privacy.NewPolicies(schema.RefreshToken{})
 	refreshtoken.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -967,6 +1024,37 @@ func init() {
 			return nil
 		}
 	}()
+	searchhour.Policy = privacy.NewPolicies(schema.SearchHour{})
+	searchhour.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := searchhour.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	searchhourFields := schema.SearchHour{}.Fields()
+	_ = searchhourFields
+	// searchhourDescSearches is the schema descriptor for searches field.
+	searchhourDescSearches := searchhourFields[1].Descriptor()
+	// searchhour.DefaultSearches holds the default value on creation for the searches field.
+	searchhour.DefaultSearches = searchhourDescSearches.Default.(int64)
+	// searchhourDescEmpty is the schema descriptor for empty field.
+	searchhourDescEmpty := searchhourFields[2].Descriptor()
+	// searchhour.DefaultEmpty holds the default value on creation for the empty field.
+	searchhour.DefaultEmpty = searchhourDescEmpty.Default.(int64)
+	// searchhourDescDegraded is the schema descriptor for degraded field.
+	searchhourDescDegraded := searchhourFields[3].Descriptor()
+	// searchhour.DefaultDegraded holds the default value on creation for the degraded field.
+	searchhour.DefaultDegraded = searchhourDescDegraded.Default.(int64)
+	// searchhourDescVotes is the schema descriptor for votes field.
+	searchhourDescVotes := searchhourFields[4].Descriptor()
+	// searchhour.DefaultVotes holds the default value on creation for the votes field.
+	searchhour.DefaultVotes = searchhourDescVotes.Default.(int64)
+	// searchhourDescChosen is the schema descriptor for chosen field.
+	searchhourDescChosen := searchhourFields[5].Descriptor()
+	// searchhour.DefaultChosen holds the default value on creation for the chosen field.
+	searchhour.DefaultChosen = searchhourDescChosen.Default.(int64)
 	searchindexMixin := schema.SearchIndex{}.Mixin()
 	searchindex.Policy = privacy.NewPolicies(schema.SearchIndex{})
 	searchindex.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -1014,6 +1102,94 @@ func init() {
 	// searchindex.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	searchindex.IDValidator = func() func(string) error {
 		validators := searchindexDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	searchqueryMixin := schema.SearchQuery{}.Mixin()
+	searchquery.Policy = privacy.NewPolicies(schema.SearchQuery{})
+	searchquery.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := searchquery.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	searchqueryMixinFields0 := searchqueryMixin[0].Fields()
+	_ = searchqueryMixinFields0
+	searchqueryMixinFields1 := searchqueryMixin[1].Fields()
+	_ = searchqueryMixinFields1
+	searchqueryFields := schema.SearchQuery{}.Fields()
+	_ = searchqueryFields
+	// searchqueryDescCreatedAt is the schema descriptor for created_at field.
+	searchqueryDescCreatedAt := searchqueryMixinFields1[0].Descriptor()
+	// searchquery.DefaultCreatedAt holds the default value on creation for the created_at field.
+	searchquery.DefaultCreatedAt = searchqueryDescCreatedAt.Default.(func() time.Time)
+	// searchqueryDescText is the schema descriptor for text field.
+	searchqueryDescText := searchqueryFields[0].Descriptor()
+	// searchquery.TextValidator is a validator for the "text" field. It is called by the builders before save.
+	searchquery.TextValidator = func() func(string) error {
+		validators := searchqueryDescText.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(text string) error {
+			for _, fn := range fns {
+				if err := fn(text); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	// searchqueryDescUsage is the schema descriptor for usage field.
+	searchqueryDescUsage := searchqueryFields[2].Descriptor()
+	// searchquery.DefaultUsage holds the default value on creation for the usage field.
+	searchquery.DefaultUsage = searchqueryDescUsage.Default.(int64)
+	// searchqueryDescEmpty is the schema descriptor for empty field.
+	searchqueryDescEmpty := searchqueryFields[3].Descriptor()
+	// searchquery.DefaultEmpty holds the default value on creation for the empty field.
+	searchquery.DefaultEmpty = searchqueryDescEmpty.Default.(int64)
+	// searchqueryDescChosen is the schema descriptor for chosen field.
+	searchqueryDescChosen := searchqueryFields[4].Descriptor()
+	// searchquery.DefaultChosen holds the default value on creation for the chosen field.
+	searchquery.DefaultChosen = searchqueryDescChosen.Default.(int64)
+	// searchqueryDescVotes is the schema descriptor for votes field.
+	searchqueryDescVotes := searchqueryFields[5].Descriptor()
+	// searchquery.DefaultVotes holds the default value on creation for the votes field.
+	searchquery.DefaultVotes = searchqueryDescVotes.Default.(int64)
+	// searchqueryDescPositives is the schema descriptor for positives field.
+	searchqueryDescPositives := searchqueryFields[6].Descriptor()
+	// searchquery.DefaultPositives holds the default value on creation for the positives field.
+	searchquery.DefaultPositives = searchqueryDescPositives.Default.(int64)
+	// searchqueryDescNegatives is the schema descriptor for negatives field.
+	searchqueryDescNegatives := searchqueryFields[7].Descriptor()
+	// searchquery.DefaultNegatives holds the default value on creation for the negatives field.
+	searchquery.DefaultNegatives = searchqueryDescNegatives.Default.(int64)
+	// searchqueryDescLastEmpty is the schema descriptor for last_empty field.
+	searchqueryDescLastEmpty := searchqueryFields[9].Descriptor()
+	// searchquery.DefaultLastEmpty holds the default value on creation for the last_empty field.
+	searchquery.DefaultLastEmpty = searchqueryDescLastEmpty.Default.(bool)
+	// searchqueryDescListed is the schema descriptor for listed field.
+	searchqueryDescListed := searchqueryFields[10].Descriptor()
+	// searchquery.DefaultListed holds the default value on creation for the listed field.
+	searchquery.DefaultListed = searchqueryDescListed.Default.(bool)
+	// searchqueryDescID is the schema descriptor for id field.
+	searchqueryDescID := searchqueryMixinFields0[0].Descriptor()
+	// searchquery.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	searchquery.IDValidator = func() func(string) error {
+		validators := searchqueryDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1094,6 +1270,46 @@ func init() {
 	// sticker.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	sticker.IDValidator = func() func(string) error {
 		validators := stickerDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	stickerhourMixin := schema.StickerHour{}.Mixin()
+	stickerhour.Policy = privacy.NewPolicies(schema.StickerHour{})
+	stickerhour.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := stickerhour.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	stickerhourMixinFields0 := stickerhourMixin[0].Fields()
+	_ = stickerhourMixinFields0
+	stickerhourFields := schema.StickerHour{}.Fields()
+	_ = stickerhourFields
+	// stickerhourDescChosen is the schema descriptor for chosen field.
+	stickerhourDescChosen := stickerhourFields[2].Descriptor()
+	// stickerhour.DefaultChosen holds the default value on creation for the chosen field.
+	stickerhour.DefaultChosen = stickerhourDescChosen.Default.(int64)
+	// stickerhourDescPlaces is the schema descriptor for places field.
+	stickerhourDescPlaces := stickerhourFields[3].Descriptor()
+	// stickerhour.DefaultPlaces holds the default value on creation for the places field.
+	stickerhour.DefaultPlaces = stickerhourDescPlaces.Default.(int64)
+	// stickerhourDescID is the schema descriptor for id field.
+	stickerhourDescID := stickerhourMixinFields0[0].Descriptor()
+	// stickerhour.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	stickerhour.IDValidator = func() func(string) error {
+		validators := stickerhourDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),
@@ -1309,6 +1525,42 @@ func init() {
 	// utterance.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	utterance.IDValidator = func() func(string) error {
 		validators := utteranceDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	voteMixin := schema.Vote{}.Mixin()
+	vote.Policy = privacy.NewPolicies(schema.Vote{})
+	vote.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := vote.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	voteMixinFields0 := voteMixin[0].Fields()
+	_ = voteMixinFields0
+	voteFields := schema.Vote{}.Fields()
+	_ = voteFields
+	// voteDescReports is the schema descriptor for reports field.
+	voteDescReports := voteFields[5].Descriptor()
+	// vote.DefaultReports holds the default value on creation for the reports field.
+	vote.DefaultReports = voteDescReports.Default.(int64)
+	// voteDescID is the schema descriptor for id field.
+	voteDescID := voteMixinFields0[0].Descriptor()
+	// vote.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	vote.IDValidator = func() func(string) error {
+		validators := voteDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),

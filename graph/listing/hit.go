@@ -1,0 +1,59 @@
+package listing
+
+import (
+	"parley/internal/page"
+	"parley/internal/search"
+	"parley/internal/sticker"
+)
+
+// StickerHits is a StickerHitConnection.
+type StickerHits struct {
+	List[*search.Hit, StickerHitEdge]
+	Answer *search.Answer
+}
+
+// StickersFound makes the connection of an answer, and passes an error on.
+func StickersFound(a *search.Answer, err error) (*StickerHits, error) {
+	if err != nil {
+		return nil, err
+	}
+	h := &StickerHits{Answer: a}
+	h.Hold(a.Page)
+	return h, nil
+}
+
+// Stickers are those of the page.
+func (h StickerHits) Stickers() []*sticker.Sticker {
+	all := make([]*sticker.Sticker, len(h.Page.Edges))
+	for i, e := range h.Page.Edges {
+		all[i] = e.Node.Sticker
+	}
+	return all
+}
+
+// Degraded tells whether words alone were compared.
+func (h StickerHits) Degraded() bool { return h.Answer.Degraded }
+
+// Confidence is the chance that one of the first fits, nil where it is not known.
+func (h StickerHits) Confidence() *float64 { return h.Answer.Confidence }
+
+// NothingFits tells whether hits were withheld.
+func (h StickerHits) NothingFits() bool { return h.Answer.NothingFits }
+
+// Index is the id of the search index that was used, nil for none.
+func (h StickerHits) Index() *string { return h.Answer.Index }
+
+// Model is the model of the index.
+func (h StickerHits) Model() *string { return h.Answer.Model }
+
+// StickerHitEdge is a hit with its place.
+type StickerHitEdge struct{ page.Edge[*search.Hit] }
+
+// Sticker is what was found.
+func (e StickerHitEdge) Sticker() *sticker.Sticker { return e.Node.Sticker }
+
+// Score is that of the hit.
+func (e StickerHitEdge) Score() float64 { return e.Node.Score }
+
+// Matched says why it is one.
+func (e StickerHitEdge) Matched() *search.Matched { return &e.Node.Matched }

@@ -1,0 +1,108 @@
+// Package search finds stickers by words, by vectors and by what people said of earlier
+// answers. What it searches in is in the memory of each API process.
+package search
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"parley/internal/apperr"
+	"parley/internal/embedding"
+	"parley/internal/feedback"
+	"parley/internal/indexing"
+	"parley/internal/media"
+	"parley/internal/sticker"
+)
+
+// The sources of vectors that are searched.
+const (
+	SourceStickers = sticker.SourceStickers
+	SourceQueries  = "query"
+)
+
+// Config is what a Service works with.
+type Config struct {
+	Shelf    *Shelf
+	Opinions *Opinions
+	Vectors  *indexing.Follower
+	// Embed makes vectors of queries. It may be set later than the rest, before the first
+	// search.
+	Embed    *embedding.Client
+	Media    *media.Service
+	Feedback *feedback.Service
+	// MinConfidence is the chance of the first hit to fit below which an answer says
+	// that nothing fits, once judgements tell.
+	MinConfidence float64
+	// CalibrateEvery is how often it is looked whether there are new judgements to learn
+	// the confidence from.
+	CalibrateEvery time.Duration
+}
+
+// Service answers searches.
+type Service struct {
+	Config
+	windows *windows
+	judge   judge
+}
+
+// New makes the service.
+func New(c Config) *Service { return &Service{Config: c, windows: newWindows()} }
+
+// MaxQuery is the longest query in characters, MaxHits the most hits that are ranked.
+const (
+	MaxQuery = feedback.MaxQuery
+	MaxHits  = 500
+)
+
+// target is what is searched for, made ready: words, a vector, or both.
+type target struct {
+	// text is the query, normalised, and key what tells targets apart.
+	text, key string
+	words     []string
+	typing    bool
+	vector    []float32
+	// generation has the vectors to compare with; nil says words alone.
+	generation *indexing.Generation
+	// without is a sticker that is no answer to itself.
+	without  string
+	degraded bool
+}
+
+// aim makes the target of a request.
+func (s *Service) aim(ctx context.Context, in StickersInput, v viewer) (*target, error) {
+	switch {
+	case in.Query != nil:
+		return s.aimAtText(ctx, *in.Query)
+	case in.StickerID != nil:
+		return s.aimAtSticker(*in.StickerID, v)
+	}
+	return s.aimAtImage(ctx, *in.ImageID)
+}
+
+// aimAtSticker takes the vector of a sticker's picture, or of its words where it has none
+// yet, and its words.
+func (s *Service) aimAtSticker(id string, v viewer) (*target, error) {
+	c, ok := s.Shelf.get(id)
+	if !ok || !v.sees(c) {
+		return nil, apperr.NotFoundf("There is no such sticker.")
+	}
+	t := &target{key: "s:" + id, words: c.words, without: id}
+	g, ok := s.Vectors.Active()
+	if !ok {
+		t.degraded = true
+		return t, nil
+	}
+	for _, side := range []indexing.Side{indexing.Picture, indexing.Words} {
+		vector, ok, err := g.Vector(SourceStickers, side, id)
+		if err != nil {
+			return nil, fmt.Errorf("read the vector of a sticker: %w", err)
+		}
+		if ok {
+			t.vector, t.generation = vector, g
+			return t, nil
+		}
+	}
+	t.degraded = true
+	return t, nil
+}

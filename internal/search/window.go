@@ -1,0 +1,246 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"parley/internal/apperr"
+	"parley/internal/embedding"
+	"parley/internal/indexing"
+	"parley/internal/search/lexicon"
+	"parley/internal/search/ranking"
+	"parley/internal/vector"
+)
+
+type ranked = ranking.Ranked
+
+// window is the ranked answer to a search, of which pages are cut. It does not change.
+type window struct {
+	// version names what it was made from, index the search index.
+	version, index, model string
+	text                  string
+	hits                  []ranked
+	confidence            *float64
+	degraded              bool
+}
+
+// maxWindows is how many windows are kept; with MaxHits hits each, of about 70 bytes,
+// that is some 18 MB.
+const maxWindows = 512
+
+// windows are answers that may be asked for again, by a next page or by others.
+type windows struct{ kept *lru.Cache[string, *window] }
+
+func newWindows() *windows {
+	kept, err := lru.New[string, *window](maxWindows)
+	if err != nil {
+		panic(err) // the size is a constant
+	}
+	return &windows{kept}
+}
+
+// window gives the answer to a search: the one that a cursor comes from, where it is still
+// there, else one of now.
+func (s *Service) window(ctx context.Context, in StickersInput, v viewer, f filter) (*window, error) {
+	place := cursor{}
+	if in.After != nil {
+		var err error
+		if place, err = parseCursor(*in.After); err != nil {
+			return nil, err
+		}
+	}
+	t, err := s.aim(ctx, in, v)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.same(t, place, in.After != nil); err != nil {
+		return nil, err
+	}
+	t.typing = in.Typing
+	key := fmt.Sprintf("%s|%t%t|%s|%s", v.id, in.Learned, in.Typing, f.key(), t.key)
+	for _, version := range []string{place.Version, s.version(t)} {
+		if w, ok := s.windows.kept.Get(version + "|" + key); ok && version != "" {
+			return w, nil
+		}
+	}
+	w, err := s.rank(ctx, t, v, f, in.Learned)
+	if err != nil {
+		return nil, err
+	}
+	// A search without vectors is tried again.
+	if !w.degraded || in.After != nil {
+		s.windows.kept.Add(w.version+"|"+key, w)
+	}
+	return w, nil
+}
+
+// same makes a target use the index of an earlier page, so that pages go together.
+func (s *Service) same(t *target, place cursor, next bool) error {
+	if !next {
+		return nil
+	}
+	if place.Index == "" {
+		t.vector, t.generation, t.degraded = nil, nil, true
+		return nil
+	}
+	if t.generation != nil && t.generation.ID == place.Index {
+		return nil
+	}
+	return apperr.Argument("after", "The answer changed since that page: search again from the first.")
+}
+
+// version names what an answer is made from: what it says changes with it alone.
+func (s *Service) version(t *target) string {
+	index := ""
+	if t.generation != nil {
+		index = t.generation.ID + ":" + strconv.FormatInt(t.generation.Revision(), 36)
+	}
+	return strconv.FormatInt(s.Shelf.revision.Load(), 36) + "." + strconv.FormatInt(s.Opinions.revision.Load(), 36) + "." + index
+}
+
+// rank makes the answer to a target.
+func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learned bool) (*window, error) {
+	w := &window{version: s.version(t), text: t.text, degraded: t.degraded}
+	signs := ranking.Signs{}
+	words := s.byWords(t, v, f)
+	for _, h := range words {
+		signs.Words = append(signs.Words, h.ID)
+	}
+	if learned {
+		opinions, err := s.Opinions.of(ctx, t, v)
+		if err != nil {
+			return nil, err
+		}
+		signs.Opinions = s.kept(opinions, t, v, f)
+	}
+	if t.generation != nil {
+		w.index, w.model = t.generation.ID, t.generation.Model
+		aim := t.vector
+		if len(signs.Opinions) > 0 {
+			aim = ranking.Move(aim, signs.Opinions, t.vectorOf)
+		}
+		near, err := s.byVectors(ctx, t, aim, v, f)
+		if err != nil {
+			return nil, err
+		}
+		signs.Near = near
+	}
+	all := ranking.Rank(signs)
+	w.hits = slices.Clone(all[:min(len(all), MaxHits)])
+	w.confidence = s.trust(w.hits, t, v, evidenceOf(signs, words))
+	return w, nil
+}
+
+// kept are the opinions about stickers that may be hits.
+func (s *Service) kept(all map[string]ranking.Opinion, t *target, v viewer, f filter) map[string]ranking.Opinion {
+	maps.DeleteFunc(all, func(id string, _ ranking.Opinion) bool {
+		c, ok := s.Shelf.get(id)
+		return !ok || id == t.without || !f.keeps(c, v)
+	})
+	return all
+}
+
+// vectorOf gives the vector of a sticker's words, or of its picture.
+func (t *target) vectorOf(id string) ([]float32, bool) {
+	for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
+		if v, ok, err := t.generation.Vector(SourceStickers, side, id); ok && err == nil {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// byVectors gives the nearest stickers by the higher cosine of words and picture.
+func (s *Service) byVectors(ctx context.Context, t *target, aim []float32, v viewer, f filter) ([]ranking.Near, error) {
+	best := map[string]ranking.Near{}
+	for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
+		hits, err := t.generation.Search(ctx, SourceStickers, side, vector.Query{Vector: aim, K: MaxHits, Filter: f.labels(v)})
+		if err != nil {
+			return nil, fmt.Errorf("search by vectors: %w", err)
+		}
+		for _, h := range hits {
+			if have, ok := best[h.ID]; !ok || h.Score > have.Cosine {
+				best[h.ID] = ranking.Near{ID: h.ID, Cosine: h.Score, Picture: side == indexing.Picture}
+			}
+		}
+	}
+	maps.DeleteFunc(best, func(id string, _ ranking.Near) bool {
+		c, ok := s.Shelf.get(id)
+		return !ok || id == t.without || !f.keeps(c, v)
+	})
+	near := slices.SortedFunc(maps.Values(best), func(a, b ranking.Near) int {
+		return cmp.Or(cmp.Compare(b.Cosine, a.Cosine), cmp.Compare(a.ID, b.ID))
+	})
+	return near[:min(len(near), MaxHits)], nil
+}
+
+// aimAtText takes the words of a query and the vector that the model of the active index
+// gives it; without that it is for words alone.
+func (s *Service) aimAtText(ctx context.Context, query string) (*target, error) {
+	text, err := normalized(query)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{text: text, key: "q:" + text, words: lexicon.Words(text)}
+	g, ok := s.Vectors.Active()
+	if !ok || !g.Texts {
+		t.degraded = true
+		return t, nil
+	}
+	return t, s.take(ctx, t, g, func() (embedding.Vector, error) { return s.Embed.Text(ctx, g.Digest, text) }, "query")
+}
+
+// aimAtImage takes the vector of a picture that the viewer may see. There is nothing to
+// fall back to without one.
+func (s *Service) aimAtImage(ctx context.Context, id string) (*target, error) {
+	m, err := s.Media.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	g, ok := s.Vectors.Active()
+	if !ok || !g.Pictures {
+		return nil, apperr.New(apperr.Unavailable, "No model reads pictures at the moment.")
+	}
+	r := s.Media.Open(ctx, m)
+	defer func() { _ = r.Close() }()
+	file, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read a picture: %w", err)
+	}
+	if file, err = indexing.Shrink(file); err != nil {
+		return nil, err
+	}
+	t := &target{key: "i:" + id}
+	if err := s.take(ctx, t, g, func() (embedding.Vector, error) { return s.Embed.Picture(ctx, g.Digest, file) }, "imageId"); err != nil {
+		return nil, err
+	}
+	if t.degraded {
+		return nil, apperr.New(apperr.Unavailable, "No worker looked at the picture in time: try again.")
+	}
+	return t, nil
+}
+
+// take gives a target its vector, or marks it as degraded.
+func (s *Service) take(ctx context.Context, t *target, g *indexing.Generation, ask func() (embedding.Vector, error), argument string) error {
+	v, err := ask()
+	var refused *embedding.InputError
+	switch {
+	case errors.As(err, &refused):
+		return apperr.Argument(argument, "%s", refused.Message)
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("search: %w", ctx.Err())
+	case err != nil || len(v.Values) != g.Dimensions:
+		t.degraded = true
+	default:
+		t.vector, t.generation = v.Values, g
+	}
+	return nil
+}
