@@ -20,7 +20,7 @@ import (
 // found gives the ids that a search for nothing particular finds, the nearest first.
 func found(t testing.TB, g *indexing.Generation, side indexing.Side, f vector.Filter) []string {
 	t.Helper()
-	hits, err := g.Search(t.Context(), "thing", side, vector.Query{Vector: make1(g.Dimensions), K: vector.MaxHits, Filter: f})
+	hits, err := g.Search(t.Context(), "thing", side, vector.Query{Vector: axis(g.Dimensions), K: vector.MaxHits, Filter: f})
 	require.NoError(t, err)
 	ids := make([]string, len(hits))
 	for i, h := range hits {
@@ -32,7 +32,7 @@ func found(t testing.TB, g *indexing.Generation, side indexing.Side, f vector.Fi
 // scored is found with the scores.
 func scored(t testing.TB, g *indexing.Generation, side indexing.Side, f vector.Filter) map[string]float64 {
 	t.Helper()
-	hits, err := g.Search(t.Context(), "thing", side, vector.Query{Vector: make1(g.Dimensions), K: vector.MaxHits, Filter: f})
+	hits, err := g.Search(t.Context(), "thing", side, vector.Query{Vector: axis(g.Dimensions), K: vector.MaxHits, Filter: f})
 	require.NoError(t, err)
 	byID := map[string]float64{}
 	for _, h := range hits {

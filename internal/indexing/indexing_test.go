@@ -32,13 +32,14 @@ func TestFirstIndexIsFilledAndAnswers(t *testing.T) {
 		require.Len(t, all, 1)
 		assert.Equal(t, indexing.Active, all[0].State)
 		assert.Equal(t, []int{45, 45, 0}, []int{all[0].Total, all[0].Done, all[0].Failed})
-		hits, err := g.Search(t.Context(), "thing", indexing.Words, vector.Query{Vector: make1(g.Dimensions), K: 100, Filter: vector.Filter{{"public"}}})
+		hits, err := g.Search(t.Context(), "thing", indexing.Words, vector.Query{Vector: axis(g.Dimensions), K: 100, Filter: vector.Filter{{"public"}}})
 		require.NoError(t, err)
 		assert.Len(t, hits, 30)
 	})
 }
 
-func make1(n int) []float32 {
+// axis is a vector along the first dimension.
+func axis(n int) []float32 {
 	v := make([]float32, n)
 	v[0] = 1
 	return v

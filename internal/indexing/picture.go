@@ -49,7 +49,8 @@ func Shrink(file []byte) ([]byte, error) {
 		return nil, unreadable("The picture can't be read.")
 	}
 	width, height := fitting(head.Width, head.Height)
-	small := image.NewNRGBA(image.Rect(0, 0, width, height))
+	// Into this kind alone the resampler is fast.
+	small := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.CatmullRom.Scale(small, small.Bounds(), whole, whole.Bounds(), draw.Src, nil)
 	if format != "jpeg" {
 		var out bytes.Buffer

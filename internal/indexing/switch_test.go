@@ -182,7 +182,7 @@ func (p *process) watch(ctx context.Context, silent *atomic.Int64) error {
 			silent.Add(1)
 			continue
 		}
-		hits, err := g.Search(ctx, "thing", indexing.Words, vector.Query{Vector: make1(g.Dimensions), K: 25})
+		hits, err := g.Search(ctx, "thing", indexing.Words, vector.Query{Vector: axis(g.Dimensions), K: 25})
 		if ctx.Err() == nil && (err != nil || len(hits) != 25) {
 			silent.Add(1)
 		}

@@ -37,7 +37,7 @@ import (
 )
 
 // patience is how long a test waits for something before it fails.
-const patience = 60 * time.Second
+const patience = 120 * time.Second
 
 // world is a database and a NATS that processes share.
 type world struct {
