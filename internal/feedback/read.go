@@ -143,6 +143,13 @@ func (f Filter) bound(span page.Span) (after, before *page.Key) {
 
 // readFeedback reads scores by the rest of a statement, with their queries and stickers.
 func (s *Service) readFeedback(ctx context.Context, rest, order string, args []any) (list []*Feedback, err error) {
+	queries, stickers := "JOIN search_queries q ON q.id = s.query_id", "JOIN stickers t ON t.id = s.sticker_id"
+	if s.store.Postgres() {
+		// One look-up for each row: a plan made while the tables were small, and kept,
+		// would read all of them.
+		queries = "CROSS JOIN LATERAL (SELECT * FROM search_queries WHERE id = s.query_id LIMIT 1) q"
+		stickers = "CROSS JOIN LATERAL (SELECT id, name FROM stickers WHERE id = s.sticker_id LIMIT 1) t"
+	}
 	columns := "q." + strings.ReplaceAll(queryColumns, ", ", ", q.")
 	err = s.store.Query(ctx, func(rows *sql.Rows) error {
 		r := &Feedback{Query: &Query{}, Sticker: &Sticker{}}
@@ -152,7 +159,7 @@ func (s *Service) readFeedback(ctx context.Context, rest, order string, args []a
 		return err
 	}, "SELECT s.id, s.positives, s.negatives, s.updated_at, t.id, t.name, "+columns+
 		" FROM (SELECT id, query_id, sticker_id, positives, negatives, updated_at FROM query_scores"+rest+") AS s"+
-		" JOIN search_queries q ON q.id = s.query_id JOIN stickers t ON t.id = s.sticker_id"+order, args...)
+		" "+queries+" "+stickers+order, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read feedback: %w", err)
 	}
