@@ -45,6 +45,7 @@ func TestMessagesKeepTheirForm(t *testing.T) {
 		{EmbedQuery{Text: "t"}, `{"text":"t"}`},
 		{EmbedAnswer{"m", "d", NewVector([]float32{1, -2})}, `{"model":"m","digest":"d","vector":"AACAPwAAAMA="}`},
 		{Bundle{Name: "n", Kind: "k", Pool: "p", Digest: "d"}, `{"name":"n","kind":"k","pool":"p","digest":"d"}`},
+		{Bundle{Name: "n", Kind: "k", Pool: "p", Languages: []string{"en"}}, `{"name":"n","kind":"k","pool":"p","languages":["en"]}`},
 		{TranslateQuery{"t", "es", "en"}, `{"text":"t","source":"es","target":"en"}`},
 		{TranslateAnswer{"m", "d", "t"}, `{"model":"m","digest":"d","text":"t"}`},
 		{Record{Kind: "k", Pool: "p", Data: json.RawMessage("[1]")}, `{"kind":"k","pool":"p","data":[1]}`},

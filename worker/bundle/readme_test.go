@@ -12,8 +12,8 @@ import (
 func TestReadmeLanguages(t *testing.T) {
 	t.Parallel()
 	for readme, want := range map[string][]string{
-		"---\nlanguage: en\nlicense: mit\n---\n# a": {"en"},
-		"---\nlanguage: [fr, en, en]\n---\n":        {"en", "fr"},
+		"---\nlanguage: en\nlicense: mit\n---\n# a":             {"en"},
+		"---\nlanguage: [fr, en, en]\n---\n":                    {"en", "fr"},
 		"---\r\nlanguage:\r\n- de\r\n- multilingual\r\n---\r\n": {"de"},
 		"---\nlanguage: no\n---\n":                              {"no"},
 		"---\nlanguage: {a: b}\n---\n":                          nil,
