@@ -202,6 +202,12 @@ type Bundle struct {
 	// Mesh are canonical tags of languages each of which it translates into each other:
 	// too many for all of their pairs to be directions. Those with English are both.
 	Mesh []string `json:"mesh,omitempty"`
+	// Digest is that of all files that a translation depends on, 64 hexadecimal digits:
+	// where queries about it are asked. It is "" of a bundle that takes none.
+	Digest string `json:"digest,omitempty"`
+	// Languages are canonical tags of what a bundle of KindEmbed understands, as its README
+	// says, at most MaxModelLanguages; none where that says nothing.
+	Languages []string `json:"languages,omitempty"`
 	// Space is what a bundle of KindEmbed gives, nil for others.
 	Space *Space `json:"space,omitempty"`
 }

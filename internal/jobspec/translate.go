@@ -15,6 +15,25 @@ type Translate struct {
 	Terms []Term `json:"terms,omitempty"`
 }
 
+// MaxQueryRunes is how many characters the text of a TranslateQuery may have.
+const MaxQueryRunes = 255
+
+// TranslateQuery is the payload of a Query of KindTranslate: a short text that somebody
+// waits for, of at most MaxQueryRunes characters, from one language directly into another.
+type TranslateQuery struct {
+	Text   string `json:"text"`
+	Source string `json:"source"`
+	Target string `json:"target"`
+}
+
+// TranslateAnswer is the payload of the Answer to a TranslateQuery. Text is what a job
+// would give.
+type TranslateAnswer struct {
+	Model  string `json:"model"`
+	Digest string `json:"digest"`
+	Text   string `json:"text"`
+}
+
 // MaxTerms is how many terms a glossary has at most.
 const MaxTerms = 200
 

@@ -35,10 +35,12 @@ func openEmbedders(ctx context.Context, all []*bundle.Bundle, o pipeline.Options
 
 // embedder is the handler of one model that embeds, with a tower for each kind of input.
 type embedder struct {
-	name     string
-	space    jobspec.Space
-	texts    *embed.Texts
-	pictures *embed.Pictures // nil where the model reads none
+	name string
+	// languages are those that its README names.
+	languages []string
+	space     jobspec.Space
+	texts     *embed.Texts
+	pictures  *embed.Pictures // nil where the model reads none
 	// turn is held by the one portion of a job that runs. Whatever jobs there are, a query
 	// waits behind a portion at most.
 	turn chan struct{}
@@ -50,6 +52,8 @@ func openEmbedder(ctx context.Context, b *bundle.Bundle, o pipeline.Options) (e 
 	// Nothing that users can ask for needs vectors yet, so they take no memory before.
 	o.OnUse = true
 	e = &embedder{name: b.Name, turn: make(chan struct{}, 1), decoding: make(chan struct{}, decoders)}
+	said := b.ReadmeLanguages()
+	e.languages = said[:min(len(said), jobspec.MaxModelLanguages)]
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close())
@@ -118,7 +122,7 @@ func (e *embedder) Run(ctx context.Context) error {
 // Bundle implements worker.Handler.
 func (e *embedder) Bundle() jobspec.Bundle {
 	space := e.space
-	return jobspec.Bundle{Name: e.name, Kind: jobspec.KindEmbed, Pool: jobspec.Token(e.name), Space: &space}
+	return jobspec.Bundle{Name: e.name, Kind: jobspec.KindEmbed, Pool: jobspec.Token(e.name), Languages: e.languages, Space: &space}
 }
 
 // Handle implements worker.Handler: a jobspec.Embed becomes a jobspec.Embedded. A text or

@@ -3,6 +3,8 @@ package model
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"unicode/utf8"
 
 	"parley/internal/jobspec"
 	"parley/worker"
@@ -28,7 +30,12 @@ func openTranslators(ctx context.Context, all []*bundle.Bundle, o pipeline.Optio
 			refuse(b, err)
 			continue
 		}
-		models = append(models, Model{Handlers: []worker.Handler{translator{t}}, Close: t.Close})
+		digest, err := translationDigest(b)
+		if err != nil {
+			refuse(b, errors.Join(pipeline.ModelError(b.Name, err), t.Close()))
+			continue
+		}
+		models = append(models, Model{Handlers: []worker.Handler{translator{t, digest}}, Close: t.Close})
 	}
 	return models
 }
@@ -51,7 +58,50 @@ func verifyTranslator(ctx context.Context, b *bundle.Bundle, o pipeline.Options,
 }
 
 // translator is the handler of one translation model.
-type translator struct{ *translate.Translator }
+type translator struct {
+	*translate.Translator
+	// digest is that of all files that its translations depend on.
+	digest string
+}
+
+// translationDigest is the identity of the bundle with the graphs that it is run with.
+func translationDigest(b *bundle.Bundle) (string, error) {
+	digest, err := b.Identity("encoder_model", "decoder_model_merged")
+	if errors.Is(err, bundle.ErrMissing) {
+		return b.Identity("encoder_model", "decoder_model", "decoder_with_past_model")
+	}
+	return digest, err
+}
+
+// Bundle implements worker.Handler.
+func (h translator) Bundle() jobspec.Bundle {
+	b := h.Translator.Bundle()
+	b.Digest = h.digest
+	return b
+}
+
+// QuerySubject implements worker.Answerer.
+func (h translator) QuerySubject() string {
+	return jobspec.QuerySubject(jobspec.KindTranslate, h.digest)
+}
+
+// Answer implements worker.Answerer: a jobspec.TranslateQuery becomes a
+// jobspec.TranslateAnswer. It goes before the sentences of jobs that wait, into the next
+// batch.
+func (h translator) Answer(ctx context.Context, query json.RawMessage) (json.RawMessage, error) {
+	in, err := decode[jobspec.TranslateQuery](query)
+	if err != nil {
+		return nil, err
+	}
+	if n := utf8.RuneCountInString(in.Text); n > jobspec.MaxQueryRunes {
+		return nil, refused("The text has %d characters; at most %d can be translated while somebody waits.", n, jobspec.MaxQueryRunes)
+	}
+	out, err := h.Translate(ctx, jobspec.Translate{Text: in.Text, Source: in.Source, Target: in.Target}, nil, translate.First())
+	if err != nil {
+		return nil, withCode(err)
+	}
+	return worker.Encode(jobspec.TranslateAnswer{Model: h.Translator.Bundle().Name, Digest: h.digest, Text: out.Text})
+}
 
 // Handle implements worker.Handler: a jobspec.Translate becomes a
 // jobspec.Translated.

@@ -12,6 +12,8 @@ type call struct {
 	ctx context.Context //nolint:containedctx // the call is the scope that the context describes
 	// alone keeps its outputs from sharing a batch with anything.
 	alone bool
+	// first puts it in front of the calls that are not.
+	first bool
 	// waiting are the items not begun, in the order of the text.
 	waiting []*item
 

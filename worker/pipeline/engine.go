@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"parley/internal/jobspec"
@@ -50,6 +51,16 @@ func NewEngine(c EngineConfig) *Engine {
 // run together, but for those of a call that is to be alone. It fails with the error
 // of ctx, or with an *Error.
 func (e *Engine) Generate(ctx context.Context, requests []*Request, alone bool) error {
+	return e.generate(ctx, requests, alone, false)
+}
+
+// GenerateFirst is Generate for what somebody waits for: it goes before all calls of
+// Generate that wait, into the next batch.
+func (e *Engine) GenerateFirst(ctx context.Context, requests []*Request) error {
+	return e.generate(ctx, requests, false, true)
+}
+
+func (e *Engine) generate(ctx context.Context, requests []*Request, alone, first bool) error {
 	bounded := make([]*Request, len(requests))
 	for i, r := range requests {
 		if bounded[i] = e.bound(r); bounded[i] == nil {
@@ -63,7 +74,9 @@ func (e *Engine) Generate(ctx context.Context, requests []*Request, alone bool) 
 	// What is left of a call that fails is not wanted any more.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := e.submit(ctx, requests, alone)
+	c := newCall(ctx, requests, alone)
+	c.first = first
+	e.enter(c)
 	defer e.withdraw(c)
 	for left := len(requests); left > 0; {
 		select {
@@ -134,14 +147,30 @@ func (e *Engine) bound(r *Request) *Request {
 // submit queues requests.
 func (e *Engine) submit(ctx context.Context, requests []*Request, alone bool) *call {
 	c := newCall(ctx, requests, alone)
+	e.enter(c)
+	return c
+}
+
+// enter puts a call into the queue, and has it looked at.
+func (e *Engine) enter(c *call) {
 	e.mu.Lock()
-	e.calls = append(e.calls, c)
+	e.calls = queued(e.calls, c)
 	e.mu.Unlock()
 	select {
 	case e.wake <- struct{}{}:
 	default:
 	}
-	return c
+}
+
+// queued gives a line with a call behind those of its kind: what goes first is in front.
+func queued(line []*call, c *call) []*call {
+	at := len(line)
+	if c.first {
+		if behind := slices.IndexFunc(line, func(other *call) bool { return !other.first }); behind >= 0 {
+			at = behind
+		}
+	}
+	return slices.Insert(slices.Clip(line), at, c)
 }
 
 // withdraw takes back what is still queued of a call.
@@ -222,7 +251,7 @@ func (e *Engine) pick(beside load, joins bool) []*item {
 			return nil
 		}
 		// It goes to the end of the line.
-		e.calls = append(e.calls[1:], c)
+		e.calls = queued(e.calls[1:], c)
 		if c.alone || e.Generator.Dimensions().Single {
 			c.waiting = c.waiting[1:]
 			return []*item{head}
@@ -242,18 +271,22 @@ func (e *Engine) length(it *item) int {
 }
 
 // fill takes items of the length of the first one, then those one token away,
-// and so on. Items of a call that ended are left for their caller to withdraw.
+// and so on, of calls that go first before any other. Items of a call that ended are left for their caller to withdraw.
 func (e *Engine) fill(first *item, beside load) []*item {
-	var others []*item
+	var before, others []*item
 	for _, c := range e.calls {
-		if !c.alone && c.ctx.Err() == nil {
+		switch {
+		case c.alone || c.ctx.Err() != nil:
+		case c.first:
+			before = append(before, c.waiting...)
+		default:
 			others = append(others, c.waiting...)
 		}
 	}
 	picked := []*item{first}
 	together := e.add(beside, first)
 	taken := map[*item]bool{first: true}
-	for _, it := range nearest(others, e.length(first), e.length) {
+	for _, it := range append(nearest(before, e.length(first), e.length), nearest(others, e.length(first), e.length)...) {
 		if together.outputs >= e.Rows {
 			break
 		}

@@ -62,6 +62,21 @@ func ends(c *call, n int) []news {
 
 // Of what waits, those of similar length run together, as many as rows and padded
 // tokens allow; the call that is alone shares nothing.
+func TestEngine_WhatGoesFirstIsInFrontOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	line := []*call{}
+	add := func(first bool) *call {
+		c := &call{first: first}
+		line = queued(line, c)
+		return c
+	}
+	a, b, c, d := add(false), add(true), add(false), add(true)
+	assert.Equal(t, []*call{b, d, a, c}, line)
+	for i, want := range []*call{b, d, a, c} {
+		assert.Same(t, want, line[i])
+	}
+}
+
 func TestEngine_MakesBatchesOfWhatWaits(t *testing.T) {
 	t.Parallel()
 	var lengths [][]int

@@ -19,12 +19,18 @@ type CallOption func(*callOptions)
 
 type callOptions struct {
 	alone  bool
+	first  bool
 	record *record
 }
 
 // Alone keeps the call's sentences from sharing a batch with any other: for
 // work that may have brought a worker down before.
 func Alone() CallOption { return func(o *callOptions) { o.alone = true } }
+
+// First puts the call in front of all that wait: for what somebody waits for. It takes no
+// pivot, makes no alternatives, and is not counted among the calls that may be under way:
+// its caller bounds how many there are.
+func First() CallOption { return func(o *callOptions) { o.first = true } }
 
 // Translate translates a text, sentence by sentence; line breaks, lists,
 // indentation and the space between sentences stay, and so do addresses and
@@ -49,23 +55,22 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 	if err != nil {
 		return jobspec.Translated{}, err
 	}
-	select {
-	case t.slots <- struct{}{}:
-		defer func() { <-t.slots }()
-	case <-ctx.Done():
-		return jobspec.Translated{}, ctx.Err()
+	leave, err := t.enter(ctx, o, hops)
+	if err != nil {
+		return jobspec.Translated{}, err
 	}
+	defer leave()
 	source := read(job, hops[0].pair.source)
 	terms := source.hideTerms(job)
 	var p *passage
 	segments, shown := source.segments, shown{standIns: &source.standIns}
 	for i, h := range hops {
-		p = &passage{hop: h, number: i, alone: o.alone, record: o.record}
+		p = &passage{hop: h, number: i, alone: o.alone, first: o.first, record: o.record}
 		if len(hops) == 1 {
 			p.terms = terms
 		}
 		last := i == len(hops)-1
-		if last && len(job.Text) <= maxVariedText {
+		if last && !o.first && len(job.Text) <= maxVariedText {
 			p.beams = 1 + jobspec.MaxAlternatives
 		}
 		p.progress = func(share float64) {
@@ -86,6 +91,22 @@ func (t *Translator) Translate(ctx context.Context, job jobspec.Translate, progr
 	done := jobspec.Translated{Text: show(segments), Model: modelName(hops)}
 	done.Alternatives = p.alternatives(done.Text, show)
 	return done, nil
+}
+
+// enter waits until the call may begin.
+func (t *Translator) enter(ctx context.Context, o callOptions, hops []hop) (leave func(), err error) {
+	if o.first {
+		if len(hops) > 1 {
+			return nil, pipeline.NewError(jobspec.CodeUnsupportedLanguage, "The model %s does not translate directly.", t.bundle.Name)
+		}
+		return func() {}, nil
+	}
+	select {
+	case t.slots <- struct{}{}:
+		return func() { <-t.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func checkText(text string) error {

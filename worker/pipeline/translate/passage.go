@@ -15,6 +15,7 @@ type passage struct {
 	// number is the hop's place on the way.
 	number int
 	alone  bool
+	first  bool
 	record *record
 	// beams is how many ways to say a sentence are wanted, where there are so many.
 	beams int
@@ -111,6 +112,10 @@ func (p *passage) pass(ctx context.Context, model *loaded, sentences []*pending)
 			}
 			p.finish(s, r, text, variants(outputs, text, write))
 		}})
+	}
+	if p.first {
+		err = model.GenerateFirst(ctx, requests)
+		return left, err
 	}
 	err = model.Generate(ctx, requests, p.alone)
 	return left, err
