@@ -11,6 +11,11 @@ import (
 	"parley/internal/search"
 )
 
+func (r *queryResolver) Search(ctx context.Context, query string, kinds []search.Kind, first *int, after *string) (*listing.Found, error) {
+	m, err := r.SearchService.All(ctx, search.AllInput{Query: query, Kinds: kinds, First: first, After: after})
+	return listing.FoundOf(m, spendFound(ctx, m, err))
+}
+
 func (r *queryResolver) SearchStickers(ctx context.Context, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool) (*listing.StickerHits, error) {
 	return listing.StickersFound(r.SearchService.Stickers(ctx, search.StickersInput{
 		Query: query, StickerID: stickerID, ImageID: imageID, First: first, After: after, Filter: filter, MinScore: minScore, Learned: learned, Typing: typing,

@@ -2011,7 +2011,7 @@ func (ec *executionContext) _LanguageCount(ctx context.Context, sel ast.Selectio
 	return out
 }
 
-var noteImplementors = []string{"Note", "Node"}
+var noteImplementors = []string{"Note", "Node", "SearchResult"}
 
 func (ec *executionContext) _Note(ctx context.Context, sel ast.SelectionSet, obj *gen.Note) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, noteImplementors)

@@ -573,6 +573,7 @@ type ComplexityRoot struct {
 		Note              func(childComplexity int, id string) int
 		NoteStats         func(childComplexity int) int
 		Notes             func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
+		Search            func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
 		SearchFeedback    func(childComplexity int, query *string, stickerID *string, since *time.Time, until *time.Time, first *int, after *string, last *int, before *string) int
 		SearchIndexes     func(childComplexity int) int
 		SearchQueries     func(childComplexity int, filter *feedback.QueryFilter, orderBy feedback.QueryOrder, first *int, after *string, last *int, before *string) int
@@ -632,6 +633,20 @@ type ComplexityRoot struct {
 	RevokeFeedbackPayload struct {
 		Cursor  func(childComplexity int) int
 		Results func(childComplexity int) int
+	}
+
+	SearchConnection struct {
+		Degraded   func(childComplexity int) int
+		Edges      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		Things     func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SearchEdge struct {
+		Cursor func(childComplexity int) int
+		Score  func(childComplexity int) int
+		Thing  func(childComplexity int) int
 	}
 
 	SearchFeedback struct {
@@ -3225,6 +3240,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Notes(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*note.Filter), args["orderBy"].(*model.NoteOrder)), true
+	case "Query.search":
+		if e.ComplexityRoot.Query.Search == nil {
+			break
+		}
+
+		args, err := ec.field_Query_search_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Search(childComplexity, args["query"].(string), args["kinds"].([]search.Kind), args["first"].(*int), args["after"].(*string)), true
 	case "Query.searchFeedback":
 		if e.ComplexityRoot.Query.SearchFeedback == nil {
 			break
@@ -3444,6 +3470,56 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RevokeFeedbackPayload.Results(childComplexity), true
+
+	case "SearchConnection.degraded":
+		if e.ComplexityRoot.SearchConnection.Degraded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.Degraded(childComplexity), true
+	case "SearchConnection.edges":
+		if e.ComplexityRoot.SearchConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.Edges(childComplexity), true
+	case "SearchConnection.pageInfo":
+		if e.ComplexityRoot.SearchConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.PageInfo(childComplexity), true
+	case "SearchConnection.nodes":
+		if e.ComplexityRoot.SearchConnection.Things == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.Things(childComplexity), true
+	case "SearchConnection.totalCount":
+		if e.ComplexityRoot.SearchConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.TotalCount(childComplexity), true
+
+	case "SearchEdge.cursor":
+		if e.ComplexityRoot.SearchEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchEdge.Cursor(childComplexity), true
+	case "SearchEdge.score":
+		if e.ComplexityRoot.SearchEdge.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchEdge.Score(childComplexity), true
+	case "SearchEdge.node":
+		if e.ComplexityRoot.SearchEdge.Thing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchEdge.Thing(childComplexity), true
 
 	case "SearchFeedback.negatives":
 		if e.ComplexityRoot.SearchFeedback.Negatives == nil {
@@ -7424,7 +7500,56 @@ type StickerHitConnection {
   model: String
 }
 
+"""A kind of thing that a search over several kinds finds."""
+enum SearchKind {
+  """Public stickers and the viewer's own."""
+  STICKER
+  """The viewer's notes."""
+  NOTE
+}
+
+"""Something that was found."""
+union SearchResult = Sticker | Note
+
+"""Something that was found, with its place in the answer."""
+type SearchEdge {
+  """The place in the answer."""
+  cursor: Cursor!
+  """What was found."""
+  node: SearchResult!
+  """How well it fits compared with others of its kind, 0 to 1."""
+  score: Float!
+}
+
+"""A page of the answer to a search, the best first. At most 200 of each kind are ranked."""
+type SearchConnection {
+  """What was found, with the places."""
+  edges: [SearchEdge]
+  """What was found."""
+  nodes: [SearchResult!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+  """How many things the answer has, at most 200 of each kind."""
+  totalCount: Int!
+  """Whether words alone were compared, because no worker gave a vector in time or no index is there yet."""
+  degraded: Boolean!
+}
+
 extend type Query {
+  """
+  Find by words and by meaning what the viewer may see: stickers, and the viewer's notes by title and the beginning of the text. A note's meaning is found when it has not been
+  edited for some time.
+  """
+  search(
+    """1 to 255 characters."""
+    query: String!
+    """Which kinds; all where none is given."""
+    kinds: [SearchKind!]
+    """How many, 1 to 100, usually 20."""
+    first: Int
+    """The place behind which the page begins."""
+    after: Cursor
+  ): SearchConnection!
   """
   Find stickers that the viewer may see, by what somebody typed, by another sticker or by a picture: give one of the three. Answers change when stickers or votes do;
   pages of one answer go together.
@@ -8640,6 +8765,34 @@ func (ec *executionContext) childFields_RevokeFeedbackPayload(ctx context.Contex
 		return ec.fieldContext_RevokeFeedbackPayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RevokeFeedbackPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SearchConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_SearchConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SearchConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SearchConnection_totalCount(ctx, field)
+	case "degraded":
+		return ec.fieldContext_SearchConnection_degraded(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SearchEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SearchEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SearchEdge_node(ctx, field)
+	case "score":
+		return ec.fieldContext_SearchEdge_score(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_SearchFeedback(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

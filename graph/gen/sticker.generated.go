@@ -1336,7 +1336,7 @@ func (ec *executionContext) _DigitCount(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
-var stickerImplementors = []string{"Sticker", "Node"}
+var stickerImplementors = []string{"Sticker", "SearchResult", "Node"}
 
 func (ec *executionContext) _Sticker(ctx context.Context, sel ast.SelectionSet, obj *sticker.Sticker) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, stickerImplementors)

@@ -1,6 +1,7 @@
 package listing
 
 import (
+	"parley/graph/node"
 	"parley/internal/page"
 	"parley/internal/search"
 	"parley/internal/sticker"
@@ -57,3 +58,48 @@ func (e StickerHitEdge) Score() float64 { return e.Node.Score }
 
 // Matched says why it is one.
 func (e StickerHitEdge) Matched() *search.Matched { return &e.Node.Matched }
+
+// Found is a SearchConnection.
+type Found struct {
+	List[*search.Item, FoundEdge]
+	degraded bool
+}
+
+// FoundOf makes the connection of what a search over several kinds found, and passes an
+// error on.
+func FoundOf(m *search.Mixed, err error) (*Found, error) {
+	if err != nil {
+		return nil, err
+	}
+	f := &Found{degraded: m.Degraded}
+	f.Hold(m.Page)
+	return f, nil
+}
+
+// Things are those of the page.
+func (f Found) Things() []node.SearchResult {
+	all := make([]node.SearchResult, len(f.Page.Edges))
+	for i, e := range f.Page.Edges {
+		all[i] = thing(e.Node)
+	}
+	return all
+}
+
+// Degraded tells whether words alone were compared.
+func (f Found) Degraded() bool { return f.degraded }
+
+// FoundEdge is a thing with its place.
+type FoundEdge struct{ page.Edge[*search.Item] }
+
+// Thing is what was found.
+func (e FoundEdge) Thing() node.SearchResult { return thing(e.Node) }
+
+// Score is that of the thing.
+func (e FoundEdge) Score() float64 { return e.Node.Score }
+
+func thing(i *search.Item) node.SearchResult {
+	if i.Sticker != nil {
+		return i.Sticker
+	}
+	return i.Note
+}

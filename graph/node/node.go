@@ -10,3 +10,6 @@ type Event any
 
 // JobResult is what a job makes.
 type JobResult any
+
+// SearchResult is what a search over several kinds finds.
+type SearchResult any

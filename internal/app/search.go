@@ -24,7 +24,7 @@ func (p *parts) openSearch() {
 	p.search = search.New(search.Config{
 		Shelf:    search.NewShelf(p.stickers, p.watchStickers),
 		Opinions: search.NewOpinions(p.feedback, p.watchVotes),
-		Vectors:  p.follower, Media: p.media, Feedback: p.feedback,
+		Vectors:  p.follower, Media: p.media, Notes: p.notes, Feedback: p.feedback,
 		MinConfidence: float64(p.cfg.SearchConfidence) / 100, CalibrateEvery: calibrateEvery,
 	})
 	p.stickers.Follow(p.stickersChange, func(ctx context.Context, ids ...string) {
@@ -82,5 +82,5 @@ func (p *parts) addSearch(group *lifecycle.Group) {
 // sources gives what the domains have to be found by vectors.
 func (p *parts) sources() []indexing.Source {
 	p.queries = search.NewQueries(p.feedback)
-	return []indexing.Source{p.stickers.Source(), p.notes.Source(), p.queries.Source()}
+	return []indexing.Source{p.stickers.Source(), p.notes.Source(note.Rest), p.queries.Source()}
 }

@@ -56,6 +56,8 @@ type Item struct {
 	// PictureKey tells pictures apart: while it is the same the picture is not embedded
 	// again. "" says that each version has another one.
 	PictureKey string
+	// Edited is when somebody last wrote it: see Source.Rest.
+	Edited time.Time
 	// Labels are what searches filter by, within the limits of vector.Row.
 	Labels []string
 }
@@ -67,6 +69,10 @@ type Source struct {
 	Name string
 	// Sides are those that its objects may have.
 	Sides []Side
+	// Rest is how long an object has to be left alone until it is embedded, so that it is
+	// not while somebody edits it; 0 for at once. What was embedded of it before answers
+	// meanwhile.
+	Rest time.Duration
 	// Page gives the objects whose ids come behind one, in the order of their ids, which
 	// is that of their table.
 	Page func(ctx context.Context, after string, limit int) ([]Item, error)

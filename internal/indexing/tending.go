@@ -27,6 +27,8 @@ type tending struct {
 	index *Index
 	// changed are objects that events told of, or that there was no room for, by source.
 	changed map[string]map[string]struct{}
+	// resting are objects that may still be edited, by when they are looked at again.
+	resting map[resting]time.Time
 	// sweep is how far all objects were looked at, nil where they were.
 	sweep *sweep
 	// awaited are the jobs that were in flight at the end of the sweep.
@@ -39,6 +41,9 @@ type tending struct {
 	room  int
 }
 
+// resting is an object that is not embedded yet.
+type resting struct{ source, object string }
+
 // sweep goes over all objects of all sources.
 type sweep struct {
 	// source is the number of the source, after the object that was looked at last.
@@ -47,7 +52,7 @@ type sweep struct {
 }
 
 func newTending(t *term, index *Index) *tending {
-	one := &tending{term: t, index: index, changed: map[string]map[string]struct{}{}, stale: true}
+	one := &tending{term: t, index: index, changed: map[string]map[string]struct{}{}, resting: map[resting]time.Time{}, stale: true}
 	one.lookAtAll()
 	return one
 }
@@ -55,6 +60,7 @@ func newTending(t *term, index *Index) *tending {
 func (t *tending) lookAtAll() {
 	t.sweep, t.awaited = &sweep{}, nil
 	clear(t.changed)
+	clear(t.resting)
 }
 
 func (t *tending) hear(source, object, state string) {
@@ -111,6 +117,7 @@ func (t *tending) work(ctx context.Context) (more bool, err error) {
 			t.remember(source, id)
 		}
 	}
+	t.wake(time.Now())
 	for name := range maps.Clone(t.changed) {
 		if err := t.workOn(ctx, name); err != nil || t.room <= 0 {
 			return false, err
@@ -122,6 +129,29 @@ func (t *tending) work(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return t.room > 0 && (t.sweep != nil || len(t.changed) > 0), nil
+}
+
+// rests tells whether an object of a source may still be edited. It is looked at again
+// when it no longer may.
+func (t *tending) rests(source Source, w want) bool {
+	ready := w.item.Edited.Add(source.Rest)
+	if source.Rest <= 0 || !ready.After(time.Now()) {
+		return false
+	}
+	if t.resting[resting{source.Name, w.object}] = ready; len(t.resting) > maxChanged {
+		t.lookAtAll()
+	}
+	return true
+}
+
+// wake has objects looked at that have rested.
+func (t *tending) wake(now time.Time) {
+	for r, ready := range t.resting {
+		if !ready.After(now) {
+			delete(t.resting, r)
+			t.remember(r.source, r.object)
+		}
+	}
 }
 
 // workOn looks at some changed objects of a source.
@@ -193,6 +223,9 @@ func (t *tending) bring(ctx context.Context, source Source, items []Item, rows [
 	slices.SortStableFunc(p.wants, func(a, b want) int { return a.tries - b.tries })
 	var b *batch
 	for _, w := range p.wants {
+		if t.rests(source, w) {
+			continue
+		}
 		if t.room <= 0 {
 			t.remember(source.Name, w.object)
 			continue

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 
 	"parley/ent/gen"
 	"parley/ent/gen/note"
@@ -29,11 +30,14 @@ func (s *Service) tell(ctx context.Context, gone bool, ids ...string) error {
 	return s.watcher(ctx, gone, ids...)
 }
 
+// Rest is how long a note is left alone until its meaning is looked at.
+const Rest = 20 * time.Second
+
 // Source gives notes to those who keep their vectors: each by its title and the beginning of
-// its text, labelled with its owner.
-func (s *Service) Source() indexing.Source {
+// its text, labelled with its owner, once it was not edited for so long.
+func (s *Service) Source(rest time.Duration) indexing.Source {
 	return indexing.Source{
-		Name: SourceNotes, Sides: []indexing.Side{indexing.Words},
+		Name: SourceNotes, Sides: []indexing.Side{indexing.Words}, Rest: rest,
 		Page: func(ctx context.Context, after string, limit int) ([]indexing.Item, error) {
 			rows, err := s.store.Client(ctx).Note.Query().Where(note.IDGT(after)).Order(note.ByID()).Limit(limit).Select(itemFields...).All(ctx)
 			if err != nil {
@@ -66,7 +70,7 @@ func LabelOwner(account string) string { return "owner:" + account }
 
 func item(n *gen.Note) indexing.Item {
 	return indexing.Item{
-		ID: n.ID, Version: int64(n.Version), Text: n.Title + "\n" + start(n.Text, n.Format), Labels: []string{LabelOwner(n.OwnerID)},
+		ID: n.ID, Version: int64(n.Version), Edited: n.UpdatedAt, Text: n.Title + "\n" + start(n.Text, n.Format), Labels: []string{LabelOwner(n.OwnerID)},
 	}
 }
 

@@ -46,7 +46,7 @@ func TestNotesAreFoundByWordsAndGivenToTheirIndex(t *testing.T) {
 		assert.Empty(t, find("sugarx"))
 		assert.Empty(t, find())
 
-		source := r.Source()
+		source := r.Source(note.Rest)
 		system := auth.System(t.Context(), "test")
 		items, err := source.Page(system, "", 2)
 		require.NoError(t, err)

@@ -11,9 +11,9 @@ import (
 // cursor is the place of a hit in an answer.
 type cursor struct {
 	// Index is the search index that the answer was made from, "" for words alone, and
-	// Version all that it was made from.
-	Index   string `json:"x,omitempty"`
-	Version string `json:"v"`
+	// Window the name of the answer.
+	Index  string `json:"x,omitempty"`
+	Window string `json:"w"`
 	// Place is that of the hit, from 0, and ID the sticker's.
 	Place int    `json:"p"`
 	ID    string `json:"i"`
@@ -23,7 +23,11 @@ type cursor struct {
 const maxCursor = 400
 
 func (w *window) cursor(place int) string {
-	data, err := json.Marshal(cursor{w.index, w.version, place, w.hits[place].ID})
+	return cursor{w.index, w.name, place, w.hits[place].ID}.text()
+}
+
+func (c cursor) text() string {
+	data, err := json.Marshal(c)
 	if err != nil {
 		return ""
 	}
@@ -36,7 +40,7 @@ func parseCursor(s string) (c cursor, err error) {
 		return c, refused
 	}
 	data, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || json.Unmarshal(data, &c) != nil || c.Version == "" || c.Place < 0 {
+	if err != nil || json.Unmarshal(data, &c) != nil || c.Window == "" || c.Place < 0 {
 		return cursor{}, refused
 	}
 	return c, nil
@@ -45,7 +49,7 @@ func parseCursor(s string) (c cursor, err error) {
 // in gives where the hits begin that come after the place in an answer. In another answer
 // than its own it is behind the same sticker, or where that would be.
 func (c cursor) in(w *window) int {
-	if w.version != c.Version || c.Place >= len(w.hits) || w.hits[c.Place].ID != c.ID {
+	if w.name != c.Window || c.Place >= len(w.hits) || w.hits[c.Place].ID != c.ID {
 		if at := slices.IndexFunc(w.hits, func(r ranked) bool { return r.ID == c.ID }); at >= 0 {
 			return at + 1
 		}

@@ -12,6 +12,7 @@ import (
 	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/media"
+	"parley/internal/note"
 	"parley/internal/sticker"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	// search.
 	Embed    *embedding.Client
 	Media    *media.Service
+	Notes    *note.Service
 	Feedback *feedback.Service
 	// MinConfidence is the chance of the first hit to fit below which an answer says
 	// that nothing fits, once judgements tell.

@@ -3,6 +3,8 @@ package search
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -24,17 +26,18 @@ type ranked = ranking.Ranked
 
 // window is the ranked answer to a search, of which pages are cut. It does not change.
 type window struct {
-	// version names what it was made from, index the search index.
-	version, index, model string
-	text                  string
-	hits                  []ranked
-	confidence            *float64
-	degraded              bool
+	// name tells it from others, and says nothing but what its hits say; index is the
+	// search index.
+	name, index, model string
+	text               string
+	hits               []ranked
+	confidence         *float64
+	degraded           bool
 }
 
-// maxWindows is how many windows are kept; with MaxHits hits each, of about 70 bytes,
-// that is some 18 MB.
-const maxWindows = 512
+// maxWindows is how many windows are kept, each under two names; with MaxHits hits each, of
+// about 70 bytes, that is some 18 MB.
+const maxWindows = 1024
 
 // windows are answers that may be asked for again, by a next page or by others.
 type windows struct{ kept *lru.Cache[string, *window] }
@@ -66,8 +69,9 @@ func (s *Service) window(ctx context.Context, in StickersInput, v viewer, f filt
 	}
 	t.typing = in.Typing
 	key := fmt.Sprintf("%s|%t%t|%s|%s", v.id, in.Learned, in.Typing, f.key(), t.key)
-	for _, version := range []string{place.Version, s.version(t)} {
-		if w, ok := s.windows.kept.Get(version + "|" + key); ok && version != "" {
+	version := s.version(t)
+	for _, name := range []string{place.Window, version} {
+		if w, ok := s.windows.kept.Get(name + "|" + key); ok && name != "" {
 			return w, nil
 		}
 	}
@@ -75,9 +79,9 @@ func (s *Service) window(ctx context.Context, in StickersInput, v viewer, f filt
 	if err != nil {
 		return nil, err
 	}
-	// A search without vectors is tried again.
-	if !w.degraded || in.After != nil {
-		s.windows.kept.Add(w.version+"|"+key, w)
+	s.windows.kept.Add(w.name+"|"+key, w)
+	if !w.degraded { // else the next search tries again
+		s.windows.kept.Add(version+"|"+key, w)
 	}
 	return w, nil
 }
@@ -97,7 +101,8 @@ func (s *Service) same(t *target, place cursor, next bool) error {
 	return apperr.Argument("after", "The answer changed since that page: search again from the first.")
 }
 
-// version names what an answer is made from: what it says changes with it alone.
+// version names what an answer is made from: what it says changes with it alone. It changes
+// with what others keep for themselves as well, so that it stays inside.
 func (s *Service) version(t *target) string {
 	index := ""
 	if t.generation != nil {
@@ -108,7 +113,7 @@ func (s *Service) version(t *target) string {
 
 // rank makes the answer to a target.
 func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learned bool) (*window, error) {
-	w := &window{version: s.version(t), text: t.text, degraded: t.degraded}
+	w := &window{text: t.text, degraded: t.degraded}
 	signs := ranking.Signs{}
 	words := s.byWords(t, v, f)
 	for _, h := range words {
@@ -135,8 +140,19 @@ func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learn
 	}
 	all := ranking.Rank(signs)
 	w.hits = slices.Clone(all[:min(len(all), MaxHits)])
+	w.name = w.digest()
 	w.confidence = s.trust(w.hits, t, v, evidenceOf(signs, words))
 	return w, nil
+}
+
+// digest is equal for windows that say the same.
+func (w *window) digest() string {
+	h := sha256.New()
+	_, _ = fmt.Fprintln(h, w.index, w.degraded)
+	for _, r := range w.hits {
+		_, _ = fmt.Fprintln(h, r)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
 }
 
 // kept are the opinions about stickers that may be hits.
