@@ -84,7 +84,7 @@ func TestDomainsKnowOfEachOtherWhatTheDocumentSays(t *testing.T) {
 		case "note":
 			assert.Equal(t, []string{"indexing"}, others)
 		case "search":
-			assert.ElementsMatch(t, []string{"feedback", "indexing", "media", "sticker"}, others)
+			assert.ElementsMatch(t, []string{"feedback", "indexing", "media", "note", "sticker"}, others)
 		default:
 			assert.Empty(t, others, "imported by %s", importer)
 		}

@@ -25,7 +25,7 @@ export default [
         {
           exceptions: {
             suffixes: ['Payload', 'Connection', 'Edge', 'Changed', 'Update', 'Count', 'Stats', 'Error', 'Result'],
-            types: ['PageInfo', 'StreamReset', 'SessionExpiring', 'EventBatch', 'Attempt', 'TranslationDirection', 'TranslationAlternative', 'Glossary', 'GlossaryTerm', 'ErrorFrequency', 'ModelWorker', 'ModelFolder'],
+            types: ['PageInfo', 'StreamReset', 'SessionExpiring', 'EventBatch', 'Attempt', 'TranslationDirection', 'TranslationAlternative', 'Glossary', 'GlossaryTerm', 'ErrorFrequency', 'ModelWorker', 'ModelFolder', 'SearchQuery', 'SearchFeedback', 'SearchPeriod', 'SearchIndexFailure', 'SearchIndexReport', 'SearchIndexChange', 'StickerMatch'],
           },
         },
       ],
@@ -39,13 +39,19 @@ export default [
   {
     // A frequency since a date is another number than the one of all time: with an
     // id, normalising caches would take the one for the other.
-    files: ['**/practice.graphql'],
+    // So is a query's, and the votes on its answers; what a search finds is one of several kinds.
+    files: ['**/practice.graphql', '**/feedback.graphql', '**/search.graphql'],
     rules: {
       '@graphql-eslint/relay-edge-types': [
         'error',
         { withEdgeSuffix: true, shouldImplementNode: false, listTypeCanWrapOnlyEdgeType: false },
       ],
     },
+  },
+  {
+    // The answer to a search is ranked from its beginning: there is no page before a place.
+    files: ['**/search.graphql'],
+    rules: { '@graphql-eslint/relay-arguments': ['error', { includeBoth: false }] },
   },
   {
     // dialogId is the chatbot's number; the dialog's id here is another thing.

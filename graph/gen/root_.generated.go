@@ -7538,7 +7538,7 @@ type SearchConnection {
 extend type Query {
   """
   Find by words and by meaning what the viewer may see: stickers, and the viewer's notes by title and the beginning of the text. A note's meaning is found when it has not been
-  edited for some time.
+  edited for 20 seconds.
   """
   search(
     """1 to 255 characters."""

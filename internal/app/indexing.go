@@ -15,6 +15,7 @@ import (
 func (p *parts) openIndexing() (err error) {
 	p.indexing, err = indexing.New(p.store, p.log, p.jobs, p.workers, indexing.Config{
 		Sources: p.sources(), Model: p.cfg.SearchModel, Embed: p.embedQuery,
+		Queries: p.usedQueries, Judgements: p.judgements,
 	})
 	if err != nil {
 		return err

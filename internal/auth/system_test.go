@@ -33,6 +33,8 @@ internal/account/service.go account.signUp
 internal/app/api.go app.status
 internal/app/export.go app.export
 internal/app/export.go app.export
+internal/app/judgements.go app.judgements
+internal/app/judgements.go app.judgements
 internal/directory/announce.go directory.announce
 internal/directory/announce.go directory.learn
 internal/directory/announce.go directory.sweep
@@ -63,6 +65,10 @@ internal/job/underway.go job.underWay
 internal/live/streams.go live.load
 internal/media/address.go media.serve
 internal/media/address.go media.serve
+internal/search/confidence.go search.follow
+internal/search/opinions.go search.follow
+internal/search/shelf.go search.follow
+internal/search/shelf.go search.follow
 internal/sticker/domain.go sticker.keep
 internal/sticker/set.go sticker.fill
 `

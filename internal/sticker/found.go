@@ -69,7 +69,7 @@ func (s *Service) Addressed(one *Sticker) (*Sticker, error) {
 	return &again, nil
 }
 
-// Labels of stickers in the index of vectors.
+// LabelPublic is what public stickers are found by in the index of vectors.
 const LabelPublic = "public"
 
 // LabelOwner is what the private stickers of an account are found by, and public ones that

@@ -117,7 +117,7 @@ func (d *demo) files() map[string][]byte {
 	files := map[string][]byte{}
 	for archive := tar.NewReader(z); ; {
 		head, err := archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files
 		}
 		require.NoError(d.t, err)

@@ -234,7 +234,7 @@ func TestVotesRaiseWhatIsFoundOfTheRest(t *testing.T) {
 	learned := d.measure(all, d.vote(all, 0))
 	adverse := d.measure(all, d.vote(all, 0.1))
 	for _, language := range append(slices.Clone(languages), "all") {
-		t.Log(fmt.Sprintf("%-4s nDCG@10 plain %.3f, with votes %.3f, a tenth of them random %.3f", language, plain[language], learned[language], adverse[language]))
+		t.Logf("%-4s nDCG@10 plain %.3f, with votes %.3f, a tenth of them random %.3f", language, plain[language], learned[language], adverse[language])
 	}
 	assert.Greater(t, learned["all"], plain["all"])
 	assert.Greater(t, adverse["all"], plain["all"])
