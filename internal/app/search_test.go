@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
+	"parley/internal/indexing"
+	"parley/internal/search"
 	"parley/internal/sticker"
 	"parley/internal/sticker/demo"
 	"parley/internal/testkit"
@@ -187,26 +189,39 @@ func TestPagesOfASearchGoTogether(t *testing.T) {
 	assert.Equal(t, "new.png", w.find(t, w.Owner, gqlclient.Vars{"query": "ball"}).names()[0])
 }
 
-// The model's own picture of each sticker and the words are one answer, of which votes
-// make another (S1).
-func TestS1StickersAreFoundByWhatTheyShowAndVotesCount(t *testing.T) {
-	t.Parallel()
-	w := begin(t, dbtest.SQLite(t), Options{}, "models", testkit.Shared(t, "models", "sticker-mini"), "onnxruntime-lib", testkit.ONNX(t), "query-deadline", "20s")
-	wanted := []string{"red-apple.png", "dog-face.png", "automobile.png", "rocket.png", "snowman.png", "pizza.png"}
+// six begins a world with a model in which six stickers have nothing but their pictures.
+func six(t *testing.T, settings ...string) *world {
+	t.Helper()
+	w := begin(t, dbtest.SQLite(t), Options{}, append([]string{
+		"models", testkit.Shared(t, "models", "sticker-mini"), "onnxruntime-lib", testkit.ONNX(t), "query-deadline", "20s",
+	}, settings...)...)
 	for one, err := range demo.Stickers() {
 		require.NoError(t, err)
-		if slices.Contains(wanted, one.Name) {
-			// Under a name, and without words, that say nothing.
-			addStickers(t, w.Admin, "PUBLIC", named{fmt.Sprintf("%d.png", slices.Index(wanted, one.Name)), string(one.File)})
+		if at := slices.Index([]string{"red-apple.png", "dog-face.png", "automobile.png", "rocket.png", "snowman.png", "pizza.png"}, one.Name); at >= 0 {
+			addStickers(t, w.Admin, "PUBLIC", named{fmt.Sprintf("%d.png", at), string(one.File)})
 		}
 	}
+	w.embedded(t, sticker.SourceStickers, indexing.Picture, 6)
+	return w
+}
+
+// embedded waits until so many vectors are there.
+func (w *world) embedded(t testing.TB, source string, side indexing.Side, n int) {
+	t.Helper()
 	require.Eventually(t, func() bool {
 		g, ok := w.follower.Active()
-		return ok && g.Len(t.Context(), sticker.SourceStickers, "PICTURE") == len(wanted)
-	}, 2*time.Minute, 50*time.Millisecond)
+		return ok && g.Len(t.Context(), source, side) == n
+	}, 2*time.Minute, 20*time.Millisecond)
+}
+
+// What the stickers show is found without a word, and votes change the order (S1).
+func TestS1StickersAreFoundByWhatTheyShowAndVotesCount(t *testing.T) {
+	t.Parallel()
+	w := six(t)
+	const all = 6
 	for query, name := range map[string]string{"an apple": "0.png", "puppy": "1.png", "car": "2.png", "spaceship": "3.png", "winter": "4.png", "something to eat with cheese": "5.png"} {
 		got := w.find(t, w.Owner, gqlclient.Vars{"query": query})
-		require.Len(t, got.names(), len(wanted), query)
+		require.Len(t, got.names(), all, query)
 		assert.Equal(t, name, got.names()[0], query)
 		assert.False(t, got.SearchStickers.Degraded)
 		assert.Equal(t, "sticker-mini", *got.SearchStickers.Model)
@@ -215,7 +230,7 @@ func TestS1StickersAreFoundByWhatTheyShowAndVotesCount(t *testing.T) {
 	apple := w.find(t, w.Owner, gqlclient.Vars{"query": "an apple"}).SearchStickers.Edges
 	like := w.find(t, w.Owner, gqlclient.Vars{"like": apple[0].Node.ID})
 	assert.NotContains(t, like.names(), "0.png")
-	assert.Len(t, like.names(), len(wanted)-1)
+	assert.Len(t, like.names(), all-1)
 
 	last := apple[len(apple)-1].Node
 	for _, c := range []*gqlclient.Client{w.Owner, w.Stranger, w.Admin, w.Analyst} {
@@ -229,6 +244,38 @@ func TestS1StickersAreFoundByWhatTheyShowAndVotesCount(t *testing.T) {
 	assert.Positive(t, first.Matched.Votes)
 	plain := w.find(t, w.Owner, gqlclient.Vars{"query": "an apple", "learned": false})
 	assert.Equal(t, "0.png", plain.names()[0])
+}
+
+// From enough votes the search learns when nothing fits.
+func TestAnAnswerSaysWhenNothingFits(t *testing.T) {
+	t.Parallel()
+	w := six(t, "search-confidence", "50")
+	queries := [][]string{
+		{"apple", "red fruit", "fruit tree", "healthy snack"}, {"dog", "puppy", "barking pet", "cute dog"}, {"car", "automobile", "driving", "traffic"},
+		{"rocket", "space", "launch", "astronaut"}, {"snowman", "snow", "winter", "christmas"}, {"pizza", "italian food", "cheese", "lunch"},
+	}
+	var items []gqlclient.Vars
+	for i, texts := range queries {
+		for _, text := range texts {
+			items = append(items, gqlclient.Vars{"query": text, "positive": []string{fmt.Sprint(i, ".png")}, "negative": []string{fmt.Sprint((i+1)%6, ".png"), fmt.Sprint((i+3)%6, ".png")}})
+		}
+	}
+	assert.Nil(t, w.find(t, w.Owner, gqlclient.Vars{"query": "orchard"}).SearchStickers.Confidence, "nobody said anything")
+	w.Owner.Must(t, reportVotes, gqlclient.Vars{"items": items}, nil)
+	w.embedded(t, search.SourceQueries, indexing.Words, len(items))
+	require.Eventually(t, func() bool {
+		require.NoError(t, w.search.Calibrate(t.Context()))
+		c := w.find(t, w.Owner, gqlclient.Vars{"query": "red apples"}).SearchStickers.Confidence
+		return c != nil && *c > 0.5
+	}, time.Minute, 20*time.Millisecond)
+	for _, query := range []string{"quarterly tax declaration", "hereinafter", "42"} {
+		got := w.find(t, w.Owner, gqlclient.Vars{"query": query, "learned": false}).SearchStickers
+		require.NotNil(t, got.Confidence, query)
+		assert.Less(t, *got.Confidence, 0.5, query)
+		assert.True(t, got.NothingFits, query)
+		assert.Empty(t, got.Edges, query)
+		assert.Zero(t, got.TotalCount, query)
+	}
 }
 
 func TestASearchOverSeveralKindsFindsNotesToo(t *testing.T) {

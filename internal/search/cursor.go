@@ -19,8 +19,11 @@ type cursor struct {
 	ID    string `json:"i"`
 }
 
-// maxCursor bounds what is decoded.
-const maxCursor = 400
+// maxCursor bounds what is decoded, maxPlace how far behind a place may be said to be.
+const (
+	maxCursor = 400
+	maxPlace  = 1 << 20
+)
 
 func (w *window) cursor(place int) string {
 	return cursor{w.index, w.name, place, w.hits[place].ID}.text()
@@ -40,7 +43,7 @@ func parseCursor(s string) (c cursor, err error) {
 		return c, refused
 	}
 	data, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || json.Unmarshal(data, &c) != nil || c.Window == "" || c.Place < 0 {
+	if err != nil || json.Unmarshal(data, &c) != nil || c.Window == "" || c.Place < 0 || c.Place > maxPlace {
 		return cursor{}, refused
 	}
 	return c, nil
