@@ -133,6 +133,12 @@ func TestPrivateStickersAreFoundByTheirOwnersAlone(t *testing.T) {
 		var suggested struct{ SearchSuggestions []string }
 		w.Owner.Must(t, `{ searchSuggestions(prefix: "red holl") }`, nil, &suggested)
 		assert.Equal(t, []string{"red hollandaise"}, suggested.SearchSuggestions)
+		var counted struct{ SearchQueries struct{ Nodes []struct{ Text string } } }
+		w.find(t, w.Owner, gqlclient.Vars{"query": "hollandaise"})
+		require.NoError(t, w.feedback.Flush(t.Context()))
+		w.Analyst.Must(t, `{ searchQueries { nodes { text } } }`, nil, &counted)
+		assert.NotContains(t, fmt.Sprint(counted), "hollandaise", "analysts don't read what somebody's stickers are called")
+		assert.Contains(t, fmt.Sprint(counted), "red rose")
 		w.Stranger.Must(t, reportVotes, gqlclient.Vars{"items": []gqlclient.Vars{{"query": "tulip", "positive": []string{private, "tulip.png"}}}}, nil)
 		var mixed struct{ Search struct{ TotalCount int } }
 		w.Stranger.Must(t, `{ search(query: "tulip") { totalCount } }`, nil, &mixed)

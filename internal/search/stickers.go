@@ -157,7 +157,11 @@ func (s *Service) Stickers(ctx context.Context, in StickersInput) (*Answer, erro
 		return nil, err
 	}
 	if in.After == nil {
-		s.Feedback.Counted(feedback.Search{Query: w.text, Hits: len(w.hits), Degraded: w.degraded})
+		found := feedback.Search{Query: w.text, Hits: len(w.hits), Degraded: w.degraded, Private: w.private}
+		if a.NothingFits {
+			found.Hits = 0
+		}
+		s.Feedback.Counted(found)
 	}
 	return a, nil
 }

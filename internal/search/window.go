@@ -33,6 +33,8 @@ type window struct {
 	hits               []ranked
 	confidence         *float64
 	degraded           bool
+	// private tells that the words of private stickers alone were those of the query.
+	private bool
 }
 
 // maxWindows is how many windows are kept, each under two names; with MaxHits hits each, of
@@ -118,6 +120,8 @@ func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learn
 	words := s.byWords(t, v, f)
 	for _, h := range words {
 		signs.Words = append(signs.Words, h.ID)
+		c, ok := s.Shelf.get(h.ID)
+		w.private = (w.private || len(signs.Words) == 1) && ok && c.owner != ""
 	}
 	if learned {
 		opinions, err := s.Opinions.of(ctx, t, v)
