@@ -2,7 +2,6 @@ package ranking_test
 
 import (
 	"cmp"
-	"fmt"
 	"hash/fnv"
 	"maps"
 	"math"
