@@ -111,6 +111,22 @@ func TestClient_SaysWhyThereIsNoTranslation(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
+func TestClient_AWorkerThatStoppedIsToldAtOnce(t *testing.T) {
+	b := setup(t)
+	stop := b.work(worker.Config{}, "translate-mini")
+	c := b.client(0)
+	kept, err := c.Understood(t.Context(), asked("perro", nil, "es"))
+	require.NoError(t, err)
+	stop()
+	begun := time.Now()
+	_, err = c.Understood(t.Context(), asked("gato", nil, "es"))
+	assert.ErrorIs(t, err, querytext.ErrNoWorker, "it has stopped, and nobody knows yet")
+	assert.Less(t, time.Since(begun), ample/2)
+	again, err := c.Understood(t.Context(), asked("perro", nil, "es"))
+	require.NoError(t, err, "what is kept needs no worker")
+	assert.Equal(t, kept, again)
+}
+
 func TestClient_OverloadIsTold(t *testing.T) {
 	c := answered(t, func(context.Context) (json.RawMessage, error) {
 		return nil, &jobspec.Failure{Code: jobspec.CodeOverloaded}
