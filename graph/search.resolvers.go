@@ -16,9 +16,9 @@ func (r *queryResolver) Search(ctx context.Context, query string, kinds []search
 	return listing.FoundOf(m, spendFound(ctx, m, err))
 }
 
-func (r *queryResolver) SearchStickers(ctx context.Context, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool) (*listing.StickerHits, error) {
+func (r *queryResolver) SearchStickers(ctx context.Context, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool, language *string) (*listing.StickerHits, error) {
 	return listing.StickersFound(r.SearchService.Stickers(ctx, search.StickersInput{
-		Query: query, StickerID: stickerID, ImageID: imageID, First: first, After: after, Filter: filter, MinScore: minScore, Learned: learned, Typing: typing,
+		Query: query, StickerID: stickerID, ImageID: imageID, First: first, After: after, Filter: filter, MinScore: minScore, Learned: learned, Typing: typing, Language: language,
 	}))
 }
 

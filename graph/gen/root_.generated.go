@@ -577,7 +577,7 @@ type ComplexityRoot struct {
 		SearchFeedback    func(childComplexity int, query *string, stickerID *string, since *time.Time, until *time.Time, first *int, after *string, last *int, before *string) int
 		SearchIndexes     func(childComplexity int) int
 		SearchQueries     func(childComplexity int, filter *feedback.QueryFilter, orderBy feedback.QueryOrder, first *int, after *string, last *int, before *string) int
-		SearchStickers    func(childComplexity int, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool) int
+		SearchStickers    func(childComplexity int, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool, language *string) int
 		SearchSuggestions func(childComplexity int, prefix string, first int) int
 		SearchTimeline    func(childComplexity int, since time.Time, until *time.Time, bucket feedback.Bucket) int
 		Sticker           func(childComplexity int, id string) int
@@ -838,15 +838,17 @@ type ComplexityRoot struct {
 	}
 
 	StickerHitConnection struct {
-		Confidence  func(childComplexity int) int
-		Degraded    func(childComplexity int) int
-		Edges       func(childComplexity int) int
-		Index       func(childComplexity int) int
-		Model       func(childComplexity int) int
-		NothingFits func(childComplexity int) int
-		PageInfo    func(childComplexity int) int
-		Stickers    func(childComplexity int) int
-		TotalCount  func(childComplexity int) int
+		Confidence     func(childComplexity int) int
+		Degraded       func(childComplexity int) int
+		Edges          func(childComplexity int) int
+		Index          func(childComplexity int) int
+		Model          func(childComplexity int) int
+		NothingFits    func(childComplexity int) int
+		PageInfo       func(childComplexity int) int
+		Stickers       func(childComplexity int) int
+		TotalCount     func(childComplexity int) int
+		TranslatedFrom func(childComplexity int) int
+		Translation    func(childComplexity int) int
 	}
 
 	StickerHitEdge struct {
@@ -3289,7 +3291,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.SearchStickers(childComplexity, args["query"].(*string), args["stickerId"].(*string), args["imageId"].(*string), args["first"].(*int), args["after"].(*string), args["filter"].(*search.Filter), args["minScore"].(*float64), args["learned"].(bool), args["typing"].(bool)), true
+		return e.ComplexityRoot.Query.SearchStickers(childComplexity, args["query"].(*string), args["stickerId"].(*string), args["imageId"].(*string), args["first"].(*int), args["after"].(*string), args["filter"].(*search.Filter), args["minScore"].(*float64), args["learned"].(bool), args["typing"].(bool), args["language"].(*string)), true
 	case "Query.searchSuggestions":
 		if e.ComplexityRoot.Query.SearchSuggestions == nil {
 			break
@@ -4266,6 +4268,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.StickerHitConnection.TotalCount(childComplexity), true
+	case "StickerHitConnection.translatedFrom":
+		if e.ComplexityRoot.StickerHitConnection.TranslatedFrom == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.TranslatedFrom(childComplexity), true
+	case "StickerHitConnection.translation":
+		if e.ComplexityRoot.StickerHitConnection.Translation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StickerHitConnection.Translation(childComplexity), true
 
 	case "StickerHitEdge.cursor":
 		if e.ComplexityRoot.StickerHitEdge.Cursor == nil {
@@ -7486,8 +7500,15 @@ type StickerHitConnection {
   pageInfo: PageInfo!
   """How many stickers the answer has, at most 500."""
   totalCount: Int!
-  """Whether words alone were compared, because no worker gave a vector in time or no index is there yet."""
+  """
+  Whether the answer is worse than it could be: words alone were compared, because no worker gave a vector in time or no index is there yet, or the query
+  was to be translated and no worker did so in time.
+  """
   degraded: Boolean!
+  """The language that the query was translated from; null where it was searched for as it is."""
+  translatedFrom: Language
+  """The translation that was searched for besides the words of the query; null for none."""
+  translation: String
   """
   The chance that one of the first five fits, 0 to 1, for this model and query, learnt from votes; null while there are too few of them.
   """
@@ -7573,6 +7594,11 @@ extend type Query {
     learned: Boolean! = true
     """Whether somebody is still typing: then the last word may be the beginning of one."""
     typing: Boolean! = false
+    """
+    The language of the query. Left out, it is found out from the words and from the header Accept-Language. A query in a language that the model does not
+    understand is translated first where a worker can.
+    """
+    language: Language
   ): StickerHitConnection!
   """Ways in which a search could go on that somebody is typing, from the words of stickers that the viewer may see, the most frequent first."""
   searchSuggestions(
@@ -9129,6 +9155,10 @@ func (ec *executionContext) childFields_StickerHitConnection(ctx context.Context
 		return ec.fieldContext_StickerHitConnection_totalCount(ctx, field)
 	case "degraded":
 		return ec.fieldContext_StickerHitConnection_degraded(ctx, field)
+	case "translatedFrom":
+		return ec.fieldContext_StickerHitConnection_translatedFrom(ctx, field)
+	case "translation":
+		return ec.fieldContext_StickerHitConnection_translation(ctx, field)
 	case "confidence":
 		return ec.fieldContext_StickerHitConnection_confidence(ctx, field)
 	case "nothingFits":

@@ -106,7 +106,7 @@ type QueryResolver interface {
 	Exercise(ctx context.Context, externalID *string, top int, since *time.Time) ([]*practice.Frequency, error)
 	Conversations(ctx context.Context, externalID *string, first *int, after *string, last *int, before *string) (*listing.Conversations, error)
 	Search(ctx context.Context, query string, kinds []search.Kind, first *int, after *string) (*listing.Found, error)
-	SearchStickers(ctx context.Context, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool) (*listing.StickerHits, error)
+	SearchStickers(ctx context.Context, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool, language *string) (*listing.StickerHits, error)
 	SearchSuggestions(ctx context.Context, prefix string, first int) ([]string, error)
 	Sticker(ctx context.Context, id string) (*sticker.Sticker, error)
 	Stickers(ctx context.Context, first *int, after *string, last *int, before *string, filter *sticker.Filter, orderBy *model.StickerOrder) (*listing.Stickers, error)
@@ -1487,6 +1487,14 @@ func (ec *executionContext) field_Query_searchStickers_args(ctx context.Context,
 		return nil, err
 	}
 	args["typing"] = arg8
+	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "language",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOLanguage2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["language"] = arg9
 	return args, nil
 }
 
@@ -4821,7 +4829,7 @@ func (ec *executionContext) _Query_searchStickers(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().SearchStickers(ctx, fc.Args["query"].(*string), fc.Args["stickerId"].(*string), fc.Args["imageId"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["filter"].(*search.Filter), fc.Args["minScore"].(*float64), fc.Args["learned"].(bool), fc.Args["typing"].(bool))
+			return ec.Resolvers.Query().SearchStickers(ctx, fc.Args["query"].(*string), fc.Args["stickerId"].(*string), fc.Args["imageId"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["filter"].(*search.Filter), fc.Args["minScore"].(*float64), fc.Args["learned"].(bool), fc.Args["typing"].(bool), fc.Args["language"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *listing.StickerHits) graphql.Marshaler {

@@ -373,6 +373,52 @@ func (ec *executionContext) fieldContext_StickerHitConnection_degraded(_ context
 	return graphql.NewScalarFieldContext("StickerHitConnection", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _StickerHitConnection_translatedFrom(ctx context.Context, field graphql.CollectedField, obj *listing.StickerHits) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StickerHitConnection_translatedFrom(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TranslatedFrom(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOLanguage2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_StickerHitConnection_translatedFrom(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StickerHitConnection", field, true, false, errors.New("field of type Language does not have child fields"))
+}
+
+func (ec *executionContext) _StickerHitConnection_translation(ctx context.Context, field graphql.CollectedField, obj *listing.StickerHits) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StickerHitConnection_translation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Translation(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_StickerHitConnection_translation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StickerHitConnection", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _StickerHitConnection_confidence(ctx context.Context, field graphql.CollectedField, obj *listing.StickerHits) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -888,6 +934,16 @@ func (ec *executionContext) _StickerHitConnection(ctx context.Context, sel ast.S
 		case "degraded":
 			out.Values[i] = ec._StickerHitConnection_degraded(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "translatedFrom":
+			out.Values[i] = ec._StickerHitConnection_translatedFrom(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "translation":
+			out.Values[i] = ec._StickerHitConnection_translation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "confidence":

@@ -32,8 +32,14 @@ func (h StickerHits) Stickers() []*sticker.Sticker {
 	return all
 }
 
-// Degraded tells whether words alone were compared.
+// Degraded tells whether the answer is worse than it could be.
 func (h StickerHits) Degraded() bool { return h.Answer.Degraded }
+
+// TranslatedFrom is the language that the query was translated from, nil for none.
+func (h StickerHits) TranslatedFrom() *string { return h.Answer.TranslatedFrom }
+
+// Translation is what the query was translated into, nil for nothing.
+func (h StickerHits) Translation() *string { return h.Answer.Translation }
 
 // Confidence is the chance that one of the first fits, nil where it is not known.
 func (h StickerHits) Confidence() *float64 { return h.Answer.Confidence }

@@ -32,6 +32,7 @@ import (
 	"parley/internal/note"
 	"parley/internal/outbox"
 	"parley/internal/practice"
+	"parley/internal/querytext"
 	"parley/internal/resume"
 	"parley/internal/search"
 	"parley/internal/sticker"
@@ -62,6 +63,7 @@ type parts struct {
 	tokens   *auth.Tokens
 	workers  *directory.Directory
 	vectors  *embedding.Client
+	texts    *querytext.Client
 	jobs     *job.Service
 	outbox   *dispatch.Outbox
 	notes    *note.Service
@@ -193,7 +195,11 @@ func (p *parts) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.search.Embed = p.vectors
+	p.texts, err = querytext.New(querytext.Config{Ask: p.bus.Ask, Bundles: p.workers.Living, Cache: p.cache, Deadline: p.cfg.QueryDeadline})
+	if err != nil {
+		return err
+	}
+	p.search.Embed, p.search.Texts = p.vectors, p.texts
 	if p.hub, err = live.NewHub(p.log, p.bus, p.domains); err != nil {
 		return err
 	}

@@ -133,7 +133,9 @@ func TestPrivateStickersAreFoundByTheirOwnersAlone(t *testing.T) {
 		var suggested struct{ SearchSuggestions []string }
 		w.Owner.Must(t, `{ searchSuggestions(prefix: "red holl") }`, nil, &suggested)
 		assert.Equal(t, []string{"red hollandaise"}, suggested.SearchSuggestions)
-		var counted struct{ SearchQueries struct{ Nodes []struct{ Text string } } }
+		var counted struct {
+			SearchQueries struct{ Nodes []struct{ Text string } }
+		}
 		w.find(t, w.Owner, gqlclient.Vars{"query": "hollandaise"})
 		require.NoError(t, w.feedback.Flush(t.Context()))
 		w.Analyst.Must(t, `{ searchQueries { nodes { text } } }`, nil, &counted)

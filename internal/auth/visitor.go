@@ -13,6 +13,8 @@ type Visitor struct {
 	ID string
 	// Address is the client's, without a port.
 	Address string
+	// Languages are tags of those that the client prefers, the dearest first.
+	Languages []string
 }
 
 type visitorKey struct{}

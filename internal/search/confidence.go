@@ -183,10 +183,10 @@ func (s *Service) trust(hits []ranked, t *target, v viewer, signs evidence) *flo
 		return nil
 	}
 	spread := spreadOf(t.vector, background)
-	most := 0.0
+	most, meant := 0.0, t.meant()
 	s.Shelf.read(v, func(_ map[string]*card, all []*lexicon.Lexicon) {
 		for _, l := range all {
-			most = max(most, l.Most(t.words))
+			most = max(most, l.Most(meant))
 		}
 	})
 	best := 0.0

@@ -13,6 +13,7 @@ import (
 	"parley/internal/indexing"
 	"parley/internal/media"
 	"parley/internal/note"
+	"parley/internal/querytext"
 	"parley/internal/sticker"
 )
 
@@ -29,7 +30,10 @@ type Config struct {
 	Vectors  *indexing.Follower
 	// Embed makes vectors of queries. It may be set later than the rest, before the first
 	// search.
-	Embed    *embedding.Client
+	Embed *embedding.Client
+	// Texts translates queries that the model does not understand, nil for none. It may be
+	// set as late as Embed.
+	Texts    *querytext.Client
 	Media    *media.Service
 	Notes    *note.Service
 	Feedback *feedback.Service
@@ -63,7 +67,10 @@ type target struct {
 	text, key string
 	words     []string
 	typing    bool
-	vector    []float32
+	// translation is what the text says in a language that the model understands, where it
+	// was translated, and from the language that it was translated from.
+	translation, from string
+	vector            []float32
 	// generation has the vectors to compare with; nil says words alone.
 	generation *indexing.Generation
 	// without is a sticker that is no answer to itself.
@@ -75,7 +82,7 @@ type target struct {
 func (s *Service) aim(ctx context.Context, in StickersInput, v viewer) (*target, error) {
 	switch {
 	case in.Query != nil:
-		return s.aimAtText(ctx, *in.Query)
+		return s.aimAtText(ctx, in, v)
 	case in.StickerID != nil:
 		return s.aimAtSticker(*in.StickerID, v)
 	}

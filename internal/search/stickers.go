@@ -28,6 +28,8 @@ type StickersInput struct {
 	Learned bool
 	// Typing says that the last word may be the beginning of one.
 	Typing bool
+	// Language is the query's, a canonical tag; nil to find out.
+	Language *string
 }
 
 // Filter says which stickers count; what is left out keeps all.
@@ -59,8 +61,12 @@ type Hit struct {
 // Answer is a page of hits, and what is said of all of them.
 type Answer struct {
 	*page.Page[*Hit]
-	// Degraded says that words alone were compared.
+	// Degraded says that words alone were compared, or that a translation that was needed
+	// did not come.
 	Degraded bool
+	// TranslatedFrom is the language that the query was translated from, and Translation
+	// what it says in one that the model understands; nil where it was not translated.
+	TranslatedFrom, Translation *string
 	// Confidence is the chance that the first hit fits; nil where too few judgements
 	// tell.
 	Confidence *float64
@@ -169,6 +175,9 @@ func (s *Service) Stickers(ctx context.Context, in StickersInput) (*Answer, erro
 // answer cuts the page out of a window.
 func (s *Service) answer(w *window, in StickersInput, v viewer) (*Answer, error) {
 	a := &Answer{Page: &page.Page[*Hit]{}, Degraded: w.degraded, Confidence: w.confidence}
+	if w.translation != "" {
+		a.TranslatedFrom, a.Translation = &w.from, &w.translation
+	}
 	if w.index != "" {
 		a.Index, a.Model = &w.index, &w.model
 	}

@@ -84,7 +84,7 @@ func (s *Service) All(ctx context.Context, in AllInput) (*Mixed, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.aimAtText(ctx, in.Query)
+	t, err := s.aimAtText(ctx, StickersInput{Query: &in.Query}, viewer{account.ID})
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,6 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/embedding"
 	"parley/internal/indexing"
-	"parley/internal/search/lexicon"
 	"parley/internal/search/ranking"
 	"parley/internal/vector"
 )
@@ -30,6 +29,7 @@ type window struct {
 	// search index.
 	name, index, model string
 	text               string
+	translation, from  string
 	hits               []ranked
 	confidence         *float64
 	degraded           bool
@@ -70,7 +70,8 @@ func (s *Service) window(ctx context.Context, in StickersInput, v viewer, f filt
 		return nil, err
 	}
 	t.typing = in.Typing
-	key := fmt.Sprintf("%s|%t%t|%s|%s", v.id, in.Learned, in.Typing, f.key(), t.key)
+	// One query may be asked in two languages.
+	key := fmt.Sprintf("%s|%t%t|%s|%s:%q|%s", v.id, in.Learned, in.Typing, f.key(), t.from, t.translation, t.key)
 	version := s.version(t)
 	for _, name := range []string{place.Window, version} {
 		if w, ok := s.windows.kept.Get(name + "|" + key); ok && name != "" {
@@ -115,7 +116,7 @@ func (s *Service) version(t *target) string {
 
 // rank makes the answer to a target.
 func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learned bool) (*window, error) {
-	w := &window{text: t.text, degraded: t.degraded}
+	w := &window{text: t.text, translation: t.translation, from: t.from, degraded: t.degraded}
 	signs := ranking.Signs{}
 	words := s.byWords(t, v, f)
 	for _, h := range words {
@@ -200,22 +201,6 @@ func (s *Service) byVectors(ctx context.Context, t *target, aim []float32, v vie
 		return cmp.Or(cmp.Compare(b.Cosine, a.Cosine), cmp.Compare(a.ID, b.ID))
 	})
 	return near[:min(len(near), MaxHits)], nil
-}
-
-// aimAtText takes the words of a query and the vector that the model of the active index
-// gives it; without that it is for words alone.
-func (s *Service) aimAtText(ctx context.Context, query string) (*target, error) {
-	text, err := normalized(query)
-	if err != nil {
-		return nil, err
-	}
-	t := &target{text: text, key: "q:" + text, words: lexicon.Words(text)}
-	g, ok := s.Vectors.Active()
-	if !ok || !g.Texts {
-		t.degraded = true
-		return t, nil
-	}
-	return t, s.take(ctx, t, g, func() (embedding.Vector, error) { return s.Embed.Text(ctx, g.Digest, text) }, "query")
 }
 
 // aimAtImage takes the vector of a picture that the viewer may see. There is nothing to
