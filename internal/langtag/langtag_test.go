@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/abadojack/whatlanggo"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -57,4 +58,19 @@ func FuzzCanonical(f *testing.F) {
 			t.Fatalf("%q became %q", in, tag)
 		}
 	})
+}
+
+func TestDetectableLanguages(t *testing.T) {
+	t.Parallel()
+	for tag, want := range map[string]whatlanggo.Lang{"en": whatlanggo.Eng, "pt-BR": whatlanggo.Por, "zh-Hans": whatlanggo.Cmn, "ar": whatlanggo.Arb, "nb": whatlanggo.Nob} {
+		got, ok := langtag.Detectable(tag)
+		require.True(t, ok, tag)
+		require.Equal(t, want, got, tag)
+	}
+	for _, tag := range []string{"", "und", "tlh", "x"} {
+		_, ok := langtag.Detectable(tag)
+		require.False(t, ok, tag)
+	}
+	require.Equal(t, "en", langtag.Base("en-GB"))
+	require.Equal(t, "en", langtag.Base("en"))
 }

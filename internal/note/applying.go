@@ -11,6 +11,7 @@ import (
 	entglossary "parley/ent/gen/glossary"
 	"parley/internal/glossary"
 	"parley/internal/jobspec"
+	"parley/internal/langtag"
 )
 
 // applying are the glossaries of a user, read to be used.
@@ -46,7 +47,7 @@ func (a applying) terms(n *gen.Note, target string, bundles []jobspec.Bundle) []
 	if _, d, ok := match(bundles, n.Language, target); ok {
 		pairs = append(pairs, pairOf{d.Source, d.Target})
 	}
-	pairs = append(pairs, pairOf{n.Language, Base(target)}, pairOf{Base(n.Language), target}, pairOf{Base(n.Language), Base(target)})
+	pairs = append(pairs, pairOf{n.Language, langtag.Base(target)}, pairOf{langtag.Base(n.Language), target}, pairOf{langtag.Base(n.Language), langtag.Base(target)})
 	for _, p := range pairs {
 		if m := a[p]; m != nil {
 			return m.Occurring(stretches(n)...)

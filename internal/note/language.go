@@ -8,12 +8,12 @@ import (
 
 	"github.com/abadojack/whatlanggo"
 	"golang.org/x/net/html"
-	"golang.org/x/text/language"
 
 	"parley/ent/gen/note"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/jobspec"
+	"parley/internal/langtag"
 )
 
 // Direction is a pair of languages that some worker announced.
@@ -79,7 +79,7 @@ func nearest(mesh []string, tag string) (found string, ok bool) {
 		if m == tag {
 			return m, true
 		}
-		if !ok && Base(m) == Base(tag) {
+		if !ok && langtag.Base(m) == langtag.Base(tag) {
 			found, ok = m, true
 		}
 	}
@@ -106,7 +106,7 @@ func match(bundles []jobspec.Bundle, source, target string) (jobspec.Bundle, job
 			r := 0
 			if d.Source == source && d.Target == target {
 				r = 4
-			} else if Base(d.Source) == Base(source) && Base(d.Target) == Base(target) {
+			} else if langtag.Base(d.Source) == langtag.Base(source) && langtag.Base(d.Target) == langtag.Base(target) {
 				r = 2
 			}
 			if r > 0 && !d.Pivot {
@@ -182,50 +182,23 @@ const (
 	sample = 4 << 10
 )
 
-// rivals are always among the candidates of a detection: with a single
-// candidate every text of its script would surely be in that language.
-var rivals = []whatlanggo.Lang{
-	whatlanggo.Eng, whatlanggo.Spa, whatlanggo.Fra, whatlanggo.Deu, whatlanggo.Rus, whatlanggo.Ukr,
-	whatlanggo.Arb, whatlanggo.Pes, whatlanggo.Hin, whatlanggo.Mar,
-}
-
-// members names the member that the detector knows of a macrolanguage, by the
-// codes of ISO 639-3.
-var members = map[string]string{
-	"ara": "arb", "aze": "azj", "fas": "pes", "nor": "nob", "yid": "ydd", "zho": "cmn",
-}
-
-// candidate gives what the detector calls the language of a tag.
-func candidate(tag string) (whatlanggo.Lang, bool) {
-	base, err := language.ParseBase(Base(tag))
-	if err != nil {
-		return 0, false
-	}
-	code := base.ISO3()
-	if member, ok := members[code]; ok {
-		code = member
-	}
-	lang := whatlanggo.CodeToLang(code)
-	return lang, lang >= 0
-}
-
 // detect gives the language of a text among the announced sources, or
 // Undetermined when it is not sure.
 func detect(text string, bundles []jobspec.Bundle) string {
 	among := map[whatlanggo.Lang]string{}
 	for _, tag := range sources(bundles) {
-		if lang, ok := candidate(tag); ok && among[lang] == "" {
+		if lang, ok := langtag.Detectable(tag); ok && among[lang] == "" {
 			among[lang] = tag
 		}
 	}
 	if len(among) == 0 {
 		return Undetermined
 	}
-	whitelist := make(map[whatlanggo.Lang]bool, len(among)+len(rivals))
+	whitelist := make(map[whatlanggo.Lang]bool, len(among)+len(langtag.Rivals))
 	for lang := range among {
 		whitelist[lang] = true
 	}
-	for _, lang := range rivals {
+	for _, lang := range langtag.Rivals {
 		whitelist[lang] = true
 	}
 	if len(text) > sample {
@@ -269,7 +242,7 @@ func checkTargets(bundles []jobspec.Bundle, source string, targets []string) err
 		return apperr.Input("languages", "The note's language is unknown: set it with updateNote first.")
 	}
 	for _, target := range targets {
-		if Base(target) == Base(source) {
+		if langtag.Base(target) == langtag.Base(source) {
 			return apperr.Input("languages", "The note is in %s already.", source)
 		}
 		if target == Undetermined {

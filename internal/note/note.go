@@ -194,13 +194,6 @@ func checkUTF8(field, text string) error {
 // case.
 func fold(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
 
-// Base is the language of a canonical tag without script and region: "en" for
-// "en-GB".
-func Base(tag string) string {
-	base, _, _ := strings.Cut(tag, "-")
-	return base
-}
-
 // cached is a note as the cache keeps it.
 type cached struct {
 	Note         *gen.Note          `json:"note"`

@@ -12,6 +12,7 @@ import (
 	"parley/internal/apperr"
 	"parley/internal/glossary"
 	"parley/internal/jobspec"
+	"parley/internal/langtag"
 )
 
 // MaxTerm is how many characters a term of a glossary and its translation have at most.
@@ -34,7 +35,7 @@ type SetGlossaryInput struct {
 // tidy gives the input's terms as they are kept, or every problem of them.
 func (in SetGlossaryInput) tidy() ([]jobspec.Term, error) {
 	errs := []error{checkKey(in.IdempotencyKey)}
-	if in.Source == Undetermined || in.Target == Undetermined || Base(in.Source) == Base(in.Target) {
+	if in.Source == Undetermined || in.Target == Undetermined || langtag.Base(in.Source) == langtag.Base(in.Target) {
 		errs = append(errs, apperr.Input("target", "A glossary is of two languages."))
 	}
 	if len(in.Terms) > jobspec.MaxTerms {

@@ -3,8 +3,9 @@ package querytext
 import (
 	"unicode"
 
+	"parley/internal/langtag"
+
 	"github.com/abadojack/whatlanggo"
-	"golang.org/x/text/language"
 )
 
 // From which confidence on the detector is believed: over what the asker prefers, and
@@ -17,52 +18,25 @@ const (
 	enough = 16
 )
 
-// rivals are always among the candidates of a detection: with a single candidate every
-// text of its script would surely be in that language.
-var rivals = []whatlanggo.Lang{
-	whatlanggo.Eng, whatlanggo.Spa, whatlanggo.Fra, whatlanggo.Deu, whatlanggo.Rus, whatlanggo.Ukr,
-	whatlanggo.Arb, whatlanggo.Pes, whatlanggo.Hin, whatlanggo.Mar,
-}
-
-// members names the member that the detector knows of a macrolanguage, by the codes of
-// ISO 639-3.
-var members = map[string]string{
-	"ara": "arb", "aze": "azj", "fas": "pes", "nor": "nob", "yid": "ydd", "zho": "cmn",
-}
-
-// candidate gives what the detector calls the language of a tag.
-func candidate(tag string) (whatlanggo.Lang, bool) {
-	b, err := language.ParseBase(base(tag))
-	if err != nil {
-		return 0, false
-	}
-	code := b.ISO3()
-	if member, ok := members[code]; ok {
-		code = member
-	}
-	lang := whatlanggo.CodeToLang(code)
-	return lang, lang >= 0
-}
-
 // guess gives the way from the language that a text is in most likely, by trigrams, and how
 // sure that is, 0 to 1. The way is empty where the language is one of the model's, or has
 // no way. The model's own languages are candidates only where they may be the text's.
 func guess(text string, ways []way, own []string, mayBeOwn bool) (way, float64) {
 	among := map[whatlanggo.Lang]way{}
 	for _, w := range ways {
-		if lang, ok := candidate(w.source); ok && among[lang] == (way{}) {
+		if lang, ok := langtag.Detectable(w.source); ok && among[lang] == (way{}) {
 			among[lang] = w
 		}
 	}
-	candidates := make(map[whatlanggo.Lang]bool, len(among)+len(rivals)+len(own))
+	candidates := make(map[whatlanggo.Lang]bool, len(among)+len(langtag.Rivals)+len(own))
 	for lang := range among {
 		candidates[lang] = true
 	}
-	for _, lang := range rivals {
+	for _, lang := range langtag.Rivals {
 		candidates[lang] = true
 	}
 	for _, tag := range own {
-		if lang, ok := candidate(tag); ok {
+		if lang, ok := langtag.Detectable(tag); ok {
 			candidates[lang] = true
 			if !mayBeOwn {
 				delete(candidates, lang)

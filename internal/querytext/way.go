@@ -8,18 +8,13 @@ import (
 	"golang.org/x/text/language"
 
 	"parley/internal/jobspec"
+	"parley/internal/langtag"
 )
 
 // way is a direct direction of a model that takes queries.
 type way struct {
 	model          string
 	source, target string
-}
-
-// base gives the language of a tag without script and region.
-func base(tag string) string {
-	b, _, _ := strings.Cut(tag, "-")
-	return b
 }
 
 // languagesOf gives the languages that the embedding model of a digest understands; none
@@ -35,7 +30,7 @@ func languagesOf(bundles []jobspec.Bundle, digest string) []string {
 
 // speaks tells whether one of some languages is that of a tag.
 func speaks(languages []string, tag string) bool {
-	return slices.ContainsFunc(languages, func(l string) bool { return base(l) == base(tag) })
+	return slices.ContainsFunc(languages, func(l string) bool { return langtag.Base(l) == langtag.Base(tag) })
 }
 
 // waysInto gives the direct directions from languages that a model does not understand into
@@ -59,7 +54,7 @@ func waysInto(bundles []jobspec.Bundle, languages []string) (all []way) {
 		}
 	}
 	rank := func(w way) int {
-		return slices.IndexFunc(languages, func(l string) bool { return base(l) == base(w.target) })
+		return slices.IndexFunc(languages, func(l string) bool { return langtag.Base(l) == langtag.Base(w.target) })
 	}
 	slices.SortFunc(all, func(a, b way) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a.source), len(b.source)), strings.Compare(a.source, b.source),
@@ -72,7 +67,7 @@ func waysInto(bundles []jobspec.Bundle, languages []string) (all []way) {
 func from(ways []way, tag string) (way, bool) {
 	for _, same := range []func(way) bool{
 		func(w way) bool { return w.source == tag },
-		func(w way) bool { return base(w.source) == base(tag) },
+		func(w way) bool { return langtag.Base(w.source) == langtag.Base(tag) },
 	} {
 		if i := slices.IndexFunc(ways, same); i >= 0 {
 			return ways[i], true
