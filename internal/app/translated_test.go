@@ -111,7 +111,7 @@ func TestQueriesInOtherLanguagesFindWhatTheyMean(t *testing.T) {
 func TestWithoutAWorkerAQueryIsItsWords(t *testing.T) {
 	t.Parallel()
 	w := begin(t, dbtest.SQLite(t), Options{}, "demo", "on", "query-deadline", "1s")
-	require.Eventually(t, func() bool { return len(searchIn(t, w.Owner, "dog", "", nil).names()) == 10 }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return slices.Contains(searchIn(t, w.Owner, "dog", "", nil).names(), "dog") }, time.Minute, 20*time.Millisecond)
 	begun := time.Now()
 	got := searchIn(t, w.Owner, "perro dog", "es", nil)
 	assert.Less(t, time.Since(begun), 10*time.Second)
