@@ -71,7 +71,7 @@ func (s *Service) window(ctx context.Context, in StickersInput, v viewer, f filt
 	}
 	t.typing = in.Typing
 	// One query may be asked in two languages.
-	key := fmt.Sprintf("%s|%t%t|%s|%s:%q|%s", v.id, in.Learned, in.Typing, f.key(), t.from, t.translation, t.key)
+	key := fmt.Sprintf("%s|%t%t%t|%s|%s:%q|%s", v.id, in.Learned, in.Typing, t.degraded, f.key(), t.from, t.translation, t.key)
 	version := s.version(t)
 	for _, name := range []string{place.Window, version} {
 		if w, ok := s.windows.kept.Get(name + "|" + key); ok && name != "" {
