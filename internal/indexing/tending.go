@@ -174,7 +174,13 @@ func (t *tending) workOn(ctx context.Context, name string) error {
 	}
 	rows, err := t.rowsOf(ctx, t.index.ID, name, ids)
 	if err == nil {
-		err = t.bring(ctx, source, slices.Collect(maps.Values(found)), rows)
+		items := make([]Item, 0, len(found))
+		for _, id := range ids {
+			if item, ok := found[id]; ok {
+				items = append(items, item)
+			}
+		}
+		err = t.bring(ctx, source, items, rows)
 	}
 	if err != nil {
 		for _, id := range ids { // they are looked at again
