@@ -81,8 +81,12 @@ func TestClient_LeavesWhatIsUnderstood(t *testing.T) {
 }
 
 func TestClient_SaysWhyThereIsNoTranslation(t *testing.T) {
-	b := setup(t)
-	b.bundles = append(b.bundles, translator("t", "es>en"))
+	// What a caller begins goes on without it, so that each has a bench of its own.
+	fresh := func() *bench {
+		b := setup(t)
+		b.bundles = append(b.bundles, translator("t", "es>en"))
+		return b
+	}
 	for name, in := range map[string]struct {
 		language string
 		hold     func(ctx context.Context)
@@ -93,6 +97,7 @@ func TestClient_SaysWhyThereIsNoTranslation(t *testing.T) {
 		"the time is up":       {"es", func(ctx context.Context) { <-ctx.Done() }, querytext.ErrDeadline},
 		"preferred, no worker": {"", nil, querytext.ErrNoWorker},
 	} {
+		b := fresh()
 		b.hold = in.hold
 		a := asked("perro", nil, "es")
 		if in.language != "" {
@@ -105,11 +110,9 @@ func TestClient_SaysWhyThereIsNoTranslation(t *testing.T) {
 		assert.False(t, got.Translated, name)
 		assert.Less(t, time.Since(begun), ample/2, name)
 	}
-	// What a caller begins goes on without it: it must come to an end.
-	b.hold = nil
 	left, leave := context.WithCancel(t.Context())
 	leave()
-	_, err := b.client(0).Understood(left, asked("perro", nil, "es"))
+	_, err := fresh().client(0).Understood(left, asked("perro", nil, "es"))
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
