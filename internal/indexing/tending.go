@@ -168,23 +168,30 @@ func (t *tending) workOn(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	// The rows before the objects: what is deleted in between would otherwise look like an
+	// object that was never sent.
+	rows, err := t.rowsOf(ctx, t.index.ID, name, ids)
+	if err != nil {
+		return t.later(name, ids, err)
+	}
 	found, err := source.ByID(ctx, ids)
 	if err != nil {
-		return fmt.Errorf("read changed objects: %w", err)
+		return t.later(name, ids, fmt.Errorf("read changed objects: %w", err))
 	}
-	rows, err := t.rowsOf(ctx, t.index.ID, name, ids)
-	if err == nil {
-		items := make([]Item, 0, len(found))
-		for _, id := range ids {
-			if item, ok := found[id]; ok {
-				items = append(items, item)
-			}
+	items := make([]Item, 0, len(found))
+	for _, id := range ids {
+		if item, ok := found[id]; ok {
+			items = append(items, item)
 		}
-		err = t.bring(ctx, source, items, rows)
 	}
+	return t.later(name, ids, t.bring(ctx, source, items, rows))
+}
+
+// later has objects looked at again where there was an error, which it gives back.
+func (t *tending) later(source string, ids []string, err error) error {
 	if err != nil {
-		for _, id := range ids { // they are looked at again
-			t.remember(name, id)
+		for _, id := range ids {
+			t.remember(source, id)
 		}
 	}
 	return err
