@@ -8,7 +8,6 @@ import (
 	"parley/graph/gen"
 	"parley/internal/auth"
 	"parley/internal/domain"
-	"parley/internal/event"
 	"parley/internal/idempotency"
 )
 
@@ -33,7 +32,7 @@ func (p *parts) announced() []domain.Domain {
 	return []domain.Domain{
 		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.catalog.Domain(), p.media.Domain(), p.stickers.Domain(), p.feedback.Domain(), p.search.Domain(), p.readers.Domain(), p.indexing.Domain(),
 		p.idempotency(),
-		{Name: "object", Types: []event.Type{event.ObjectChanged()}, Operations: map[string]auth.Access{"Query.node": auth.SignedIn, "Query.nodes": auth.SignedIn}},
+		{Name: "object", Operations: map[string]auth.Access{"Query.node": auth.SignedIn, "Query.nodes": auth.SignedIn}},
 	}
 }
 

@@ -32,9 +32,7 @@ func (p *parts) openSearch() {
 			slog.WarnContext(ctx, "stickers that changed are found as they are in a moment", "error", err)
 		}
 	})
-	p.notes.Follow(func(ctx context.Context, gone bool, ids ...string) error {
-		return p.objectsChange(ctx, note.SourceNotes, gone, ids)
-	})
+	p.notes.Follow(p.indexing.Watcher(note.SourceNotes))
 	p.feedback.Follow(func(ctx context.Context, ids ...string) error {
 		return p.indexing.Changed(ctx, search.SourceQueries, p.queries.New(ids)...)
 	})
@@ -47,19 +45,16 @@ func (p *parts) stickersChange(ctx context.Context, gone bool, ids ...string) er
 			return err
 		}
 	}
-	return p.objectsChange(ctx, sticker.SourceStickers, gone, ids)
-}
-
-func (p *parts) objectsChange(ctx context.Context, source string, gone bool, ids []string) error {
-	if gone {
-		return p.indexing.Forget(ctx, source, ids...)
-	}
-	return p.indexing.Changed(ctx, source, ids...)
+	return p.indexing.Watcher(sticker.SourceStickers)(ctx, gone, ids...)
 }
 
 func (p *parts) watchStickers(changed func(id string), lost func()) (stop func()) {
-	all := []string{event.Indexes}
-	return p.hub.Listen(all, all, live.Listener{Event: func(e event.Event) { changed(e.Object) }, Lost: lost})
+	all := []string{indexing.Audience}
+	return p.hub.Listen(all, all, live.Listener{Lost: lost, Event: func(e event.Event) {
+		if id, ok := indexing.ChangedObject(e, sticker.SourceStickers); ok {
+			changed(id)
+		}
+	}})
 }
 
 func (p *parts) watchVotes(changed func(id string), lost func()) (stop func()) {

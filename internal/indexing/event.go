@@ -51,6 +51,26 @@ type SearchIndexChanged struct {
 	SearchIndexID string
 }
 
+// Watcher is told by a domain of objects that are new or changed, or gone, inside the
+// transaction that changes them.
+type Watcher func(ctx context.Context, gone bool, ids ...string) error
+
+// Watcher gives the one that keeps the vectors of a source current.
+func (s *Service) Watcher(source string) Watcher {
+	return func(ctx context.Context, gone bool, ids ...string) error {
+		if gone {
+			return s.Forget(ctx, source, ids...)
+		}
+		return s.Changed(ctx, source, ids...)
+	}
+}
+
+// ChangedObject gives the id of the object that an event of Audience says has changed or is
+// gone, where it is one of the source.
+func ChangedObject(e event.Event, source string) (id string, ok bool) {
+	return e.Object, e.Type == TypeVectorsChanged && e.Parent == source && e.State != stateEmbedded
+}
+
 // Changed says that objects are new or other than before, also where only their labels
 // are, inside the transaction that changes them. A source that nobody gave is an error.
 func (s *Service) Changed(ctx context.Context, source string, ids ...string) error {

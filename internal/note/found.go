@@ -16,12 +16,8 @@ import (
 // SourceNotes is the name under which the vectors of notes are kept.
 const SourceNotes = "note"
 
-// Watcher is told of notes that are new or changed, or gone, inside the transaction that
-// changes them.
-type Watcher func(ctx context.Context, gone bool, ids ...string) error
-
 // Follow has w told of every change from now on. It is called before the service is used.
-func (s *Service) Follow(w Watcher) { s.watcher = w }
+func (s *Service) Follow(w indexing.Watcher) { s.watcher = w }
 
 func (s *Service) tell(ctx context.Context, gone bool, ids ...string) error {
 	if s.watcher == nil || len(ids) == 0 {

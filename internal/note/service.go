@@ -13,6 +13,7 @@ import (
 	"parley/internal/directory"
 	"parley/internal/event"
 	"parley/internal/idempotency"
+	"parley/internal/indexing"
 	"parley/internal/job"
 	"parley/internal/store"
 )
@@ -28,7 +29,7 @@ type Service struct {
 	// cache is nil when note reads are not cached.
 	cache cache.Cache
 	// watcher may be nil.
-	watcher Watcher
+	watcher indexing.Watcher
 }
 
 // New makes the service; c is nil when note reads are not cached.

@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,27 +40,7 @@ func NewOpinions(f *feedback.Service, watch Watch) *Opinions {
 
 // Run follows until ctx ends.
 func (o *Opinions) Run(ctx context.Context) error {
-	ctx = auth.System(ctx, "search.follow")
-	p := newPending()
-	defer o.Watch(p.add, p.lose)()
-	p.lose()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-p.news:
-		}
-		ids, all := p.take()
-		err := o.follow(ctx, ids, all)
-		for err != nil && ctx.Err() == nil {
-			slog.Error("the votes in memory could not be brought up to date, it is tried again", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
-			err = o.follow(ctx, ids, all)
-		}
-	}
+	return o.Watch.follow(auth.System(ctx, "search.follow"), "votes", o.follow)
 }
 
 func (o *Opinions) follow(ctx context.Context, ids []string, all bool) error {

@@ -1,6 +1,40 @@
 package search
 
-import "sync"
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Watch has changed called with the id of each thing that changes, and lost whenever
+// such a change may have been missed, until stop.
+type Watch func(changed func(id string), lost func()) (stop func())
+
+// follow reads anew what changes, until ctx ends: at the beginning all. read is given the
+// ids of what changed, or that it may be anything; it is called until it succeeds.
+func (w Watch) follow(ctx context.Context, what string, read func(ctx context.Context, ids []string, all bool) error) error {
+	p := newPending()
+	defer w(p.add, p.lose)()
+	p.lose()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.news:
+		}
+		ids, all := p.take()
+		err := read(ctx, ids, all)
+		for err != nil && ctx.Err() == nil {
+			slog.Error("what is searched could not be brought up to date in memory, it is tried again", "what", what, "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+			err = read(ctx, ids, all)
+		}
+	}
+}
 
 // maxPending is from how many changes on everything is read anew.
 const maxPending = 10_000

@@ -3,11 +3,9 @@ package search
 import (
 	"context"
 	"hash/fnv"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"parley/ent/gen/sticker"
 	"parley/internal/auth"
@@ -37,11 +35,16 @@ type card struct {
 // viewer is who searches: an account, or nobody.
 type viewer struct{ id string }
 
-func (v viewer) sees(c *card) bool { return c.owner == "" || c.owner == v.id }
+// viewerOf gives who searches. A key bears its owner's id and sees what nobody in particular
+// sees.
+func viewerOf(ctx context.Context) viewer {
+	if v, _ := auth.From(ctx); v.Key == "" {
+		return viewer{v.ID}
+	}
+	return viewer{}
+}
 
-// Watch has changed called with the id of each sticker that changes, and lost whenever
-// such a change may have been missed, until stop.
-type Watch func(changed func(id string), lost func()) (stop func())
+func (v viewer) sees(c *card) bool { return c.owner == "" || c.owner == v.id }
 
 // Shelf holds all stickers in the memory of a process, and follows what changes of them.
 type Shelf struct {
@@ -72,27 +75,7 @@ func NewShelf(stickers *domain.Service, watch Watch) *Shelf {
 
 // Run follows until ctx ends.
 func (s *Shelf) Run(ctx context.Context) error {
-	ctx = auth.System(ctx, "search.follow")
-	p := newPending()
-	defer s.Watch(p.add, p.lose)()
-	p.lose()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-p.news:
-		}
-		ids, all := p.take()
-		err := s.follow(ctx, ids, all)
-		for err != nil && ctx.Err() == nil {
-			slog.Error("the stickers in memory could not be brought up to date, it is tried again", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
-			err = s.follow(ctx, ids, all)
-		}
-	}
+	return s.Watch.follow(auth.System(ctx, "search.follow"), "stickers", s.follow)
 }
 
 func (s *Shelf) follow(ctx context.Context, ids []string, all bool) error {

@@ -11,7 +11,6 @@ import (
 
 	"parley/internal/apperr"
 	"parley/internal/auth"
-	"parley/internal/event"
 	"parley/internal/sticker"
 	"parley/internal/store"
 )
@@ -145,26 +144,25 @@ func TestADeletedStickerTakesItsPictureAlong(t *testing.T) {
 	})
 }
 
-func TestAChangeIsAnEventForWhoMaySeeItAndForIndexes(t *testing.T) {
+func TestAChangeIsAnEventForWhoMaySeeItAndTheWatcherIsTold(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *room) {
 		got, err := r.Add(as(t, owner), sticker.AddInput{Files: files(t, "a.png", "A.png"), Visibility: sticker.Private})
 		require.NoError(t, err)
 		id := got.Results[0].Sticker.ID
-		require.Equal(t, []string{"u:user_owner StickerChanged " + id + " v1 CREATED", "x:indexes ObjectChanged " + id + " v1 CREATED"}, r.events(got.Cursor))
+		require.Equal(t, []string{"u:user_owner StickerChanged " + id + " v1 CREATED"}, r.events(got.Cursor))
 		w, err := r.Update(as(t, owner), sticker.UpdateInput{ID: id, Name: ptr("b.png")})
 		require.NoError(t, err)
-		require.Equal(t, []string{"u:user_owner StickerChanged " + id + " v2 UPDATED", "x:indexes ObjectChanged " + id + " v2 UPDATED"}, r.events(w.Cursor))
+		require.Equal(t, []string{"u:user_owner StickerChanged " + id + " v2 UPDATED"}, r.events(w.Cursor))
 		w, err = r.Delete(as(t, owner), id)
 		require.NoError(t, err)
-		require.Equal(t, []string{"u:user_owner StickerChanged " + id + " v3 DELETED", "x:indexes ObjectChanged " + id + " v3 DELETED"}, r.events(w.Cursor))
+		require.Equal(t, []string{"u:user_owner StickerChanged " + id + " v3 DELETED"}, r.events(w.Cursor))
 		before := w.Cursor
-		before.Position += 2
+		before.Position++
 		open := r.public("c.png").ID
 		require.Equal(t, []string{
 			"r:USER StickerChanged " + open + " v1 CREATED", "r:SERVICE StickerChanged " + open + " v1 CREATED", "r:ANALYST StickerChanged " + open + " v1 CREATED",
-			"x:indexes ObjectChanged " + open + " v1 CREATED",
 		}, r.events(before))
-		require.Equal(t, event.Indexes, "x:indexes")
+		require.Equal(t, []string{id + " gone false", id + " gone false", id + " gone true", open + " gone false"}, r.told)
 	})
 }
 

@@ -11,8 +11,7 @@ import (
 	"parley/internal/object"
 )
 
-// The topic and the type of the events about stickers that clients hear. Indexes have
-// event.TypeObjectChanged.
+// The topic and the type of the events about stickers.
 const (
 	TopicStickers      = "STICKERS"
 	TypeStickerChanged = "StickerChanged"

@@ -14,14 +14,10 @@ import (
 // SourceStickers is the name under which the vectors of stickers are kept.
 const SourceStickers = "sticker"
 
-// Watcher is told of stickers that are new or changed, or gone, inside the transaction that
-// changes them.
-type Watcher func(ctx context.Context, gone bool, ids ...string) error
-
 // Follow has w told of every change from now on, and seen called with the ids once the
 // change is committed, before the call returns that made it. Both are set before the
 // service is used.
-func (s *Service) Follow(w Watcher, seen func(ctx context.Context, ids ...string)) {
+func (s *Service) Follow(w indexing.Watcher, seen func(ctx context.Context, ids ...string)) {
 	s.watcher, s.seen = w, seen
 }
 

@@ -30,6 +30,8 @@ type room struct {
 	store *store.Store
 	log   *event.Log
 	media *media.Service
+	// told is what a watcher heard.
+	told []string
 }
 
 func newRoom(t testing.TB, s *store.Store) *room {
@@ -42,7 +44,14 @@ func newRoom(t testing.TB, s *store.Store) *room {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	m := media.New(s, log, tokens, b)
-	return &room{sticker.New(s, log, m), t, s, log, m}
+	r := &room{Service: sticker.New(s, log, m), t: t, store: s, log: log, media: m}
+	r.Follow(func(_ context.Context, gone bool, ids ...string) error {
+		for _, id := range ids {
+			r.told = append(r.told, fmt.Sprint(id, " gone ", gone))
+		}
+		return nil
+	}, nil)
+	return r
 }
 
 func onBoth(t *testing.T, test func(t *testing.T, r *room)) {

@@ -9,7 +9,6 @@ import (
 
 	"parley/ent/gen"
 	"parley/internal/auth"
-	"parley/internal/event"
 )
 
 // Shipped is a sticker of a set that ships with parley.
@@ -109,17 +108,10 @@ func (s *Service) fillStep(ctx context.Context, set string, items []item) (added
 		if err != nil {
 			return err
 		}
-		var changes []event.Change
-		for _, row := range rows {
-			if row != nil {
-				changes = append(changes, event.Indexed(row.ID, event.ObjectCreated, row.Version))
-			}
-		}
-		added, done = len(changes), done+len(mine)
-		if err := s.tell(ctx, false, slices.DeleteFunc(rows, func(row *gen.Sticker) bool { return row == nil })...); err != nil {
-			return err
-		}
-		if err := s.log.Append(ctx, changes...); err != nil {
+		// Clients don't hear of so many at once.
+		rows = slices.DeleteFunc(rows, func(row *gen.Sticker) bool { return row == nil })
+		added, done = len(rows), done+len(mine)
+		if err := s.tell(ctx, false, rows...); err != nil {
 			return err
 		}
 		return s.noteProgress(ctx, set, done)

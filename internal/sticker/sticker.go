@@ -11,6 +11,7 @@ import (
 	"parley/ent/gen/sticker"
 	"parley/internal/event"
 	"parley/internal/idempotency"
+	"parley/internal/indexing"
 	"parley/internal/media"
 	"parley/internal/store"
 )
@@ -65,9 +66,9 @@ type Action string
 
 // The actions.
 const (
-	Created Action = event.ObjectCreated
-	Updated Action = event.ObjectUpdated
-	Deleted Action = event.ObjectDeleted
+	Created Action = "CREATED"
+	Updated Action = "UPDATED"
+	Deleted Action = "DELETED"
 )
 
 // Changed is the event of a sticker's change as clients are shown it.
@@ -85,7 +86,7 @@ type Service struct {
 	media *media.Service
 	keys  *idempotency.Keys
 	// watcher and seen may be nil: found.go.
-	watcher Watcher
+	watcher indexing.Watcher
 	seen    func(ctx context.Context, ids ...string)
 }
 
@@ -140,8 +141,8 @@ func (s *Service) one(ctx context.Context, row *gen.Sticker) (*Sticker, error) {
 	return all[0], nil
 }
 
-// announce appends the events of changes: for those who may see the sticker, and for
-// indexes.
+// announce appends the events of changes for those who may see the stickers, and tells the
+// watcher.
 func (s *Service) announce(ctx context.Context, action Action, rows ...*gen.Sticker) error {
 	var changes []event.Change
 	for _, row := range rows {
@@ -150,7 +151,6 @@ func (s *Service) announce(ctx context.Context, action Action, rows ...*gen.Stic
 				Audience: audience, Topic: TopicStickers, Type: TypeStickerChanged, Object: row.ID, Version: row.Version, State: string(action),
 			})
 		}
-		changes = append(changes, event.Indexed(row.ID, string(action), row.Version))
 	}
 	if err := s.tell(ctx, action == Deleted, rows...); err != nil {
 		return err
