@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/auth"
@@ -34,6 +35,8 @@ type judge struct {
 	calibration *ranking.Calibration
 	generation  string
 	revision    int64
+	// learnt counts calibrations.
+	learnt atomic.Int64
 	// background are the vectors of some stickers of the generation.
 	background [][]float32
 }
@@ -82,6 +85,7 @@ func (s *Service) Calibrate(ctx context.Context) error {
 	s.judge.mu.Lock()
 	defer s.judge.mu.Unlock()
 	s.judge.calibration, s.judge.generation, s.judge.revision, s.judge.background = learnt, g.ID, revision, background
+	s.judge.learnt.Add(1)
 	return nil
 }
 

@@ -63,10 +63,10 @@ const (
 
 // target is what is searched for, made ready: words, a vector, or both.
 type target struct {
-	// text is the query, normalised, and key what tells targets apart.
-	text, key string
-	words     []string
-	typing    bool
+	// text is the query, normalised.
+	text   string
+	words  []string
+	typing bool
 	// translation is what the text says in a language that the model understands, where it
 	// was translated, and from the language that it was translated from.
 	translation, from string
@@ -78,27 +78,27 @@ type target struct {
 	degraded bool
 }
 
-// aim makes the target of a request.
-func (s *Service) aim(ctx context.Context, in StickersInput, v viewer) (*target, error) {
+// aim makes the target of a request, with the vectors of a generation, or for words alone
+// without one.
+func (s *Service) aim(ctx context.Context, in StickersInput, v viewer, g *indexing.Generation) (*target, error) {
 	switch {
 	case in.Query != nil:
-		return s.aimAtText(ctx, in, v)
+		return s.aimAtText(ctx, in, v, g)
 	case in.StickerID != nil:
-		return s.aimAtSticker(*in.StickerID, v)
+		return s.aimAtSticker(*in.StickerID, v, g)
 	}
-	return s.aimAtImage(ctx, *in.ImageID)
+	return s.aimAtImage(ctx, *in.ImageID, g)
 }
 
 // aimAtSticker takes the vector of a sticker's picture, or of its words where it has none
 // yet, and its words.
-func (s *Service) aimAtSticker(id string, v viewer) (*target, error) {
+func (s *Service) aimAtSticker(id string, v viewer, g *indexing.Generation) (*target, error) {
 	c, ok := s.Shelf.get(id)
 	if !ok || !v.sees(c) {
 		return nil, apperr.NotFoundf("There is no such sticker.")
 	}
-	t := &target{key: "s:" + id, words: c.words, without: id}
-	g, ok := s.Vectors.Active()
-	if !ok {
+	t := &target{words: c.words, without: id}
+	if g == nil {
 		t.degraded = true
 		return t, nil
 	}

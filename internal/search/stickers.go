@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"parley/internal/apperr"
-	"parley/internal/auth"
 	"parley/internal/embedding"
 	"parley/internal/feedback"
 	"parley/internal/page"
@@ -148,8 +147,7 @@ func (s *Service) Stickers(ctx context.Context, in StickersInput) (*Answer, erro
 	if err := s.Shelf.Wait(ctx); err != nil {
 		return nil, apperr.Wrap(err, apperr.Unavailable, "The stickers are being read: try again in a moment.")
 	}
-	account, _ := auth.From(ctx)
-	v := viewer{account.ID}
+	v := viewerOf(ctx)
 	f, err := filterOf(in.Filter, v)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"parley/internal/apperr"
-	"parley/internal/auth"
 	"parley/internal/embedding"
 	"parley/internal/page"
 	"parley/internal/search/lexicon"
@@ -36,8 +35,7 @@ func (s *Service) Suggestions(ctx context.Context, prefix string, first int) ([]
 	if len(typed) == 0 {
 		return []string{}, nil
 	}
-	account, _ := auth.From(ctx)
-	v := viewer{account.ID}
+	v := viewerOf(ctx)
 	before, last := typed[:len(typed)-1], typed[len(typed)-1]
 	counts := map[string]int{}
 	s.Shelf.read(v, func(cards map[string]*card, words []*lexicon.Lexicon) {

@@ -15,14 +15,13 @@ import (
 // aimAtText takes the words of a query and the vector that the model of the active index
 // gives it; without that it is for words alone. A query that the model does not understand
 // is translated first. Both together take no longer than one of them may.
-func (s *Service) aimAtText(ctx context.Context, in StickersInput, v viewer) (*target, error) {
+func (s *Service) aimAtText(ctx context.Context, in StickersInput, v viewer, g *indexing.Generation) (*target, error) {
 	text, err := normalized(*in.Query)
 	if err != nil {
 		return nil, err
 	}
-	t := &target{text: text, key: "q:" + text, words: lexicon.Words(text)}
-	g, ok := s.Vectors.Active()
-	if !ok || !g.Texts {
+	t := &target{text: text, words: lexicon.Words(text)}
+	if g == nil || !g.Texts {
 		t.degraded = true
 		return t, nil
 	}

@@ -70,10 +70,10 @@ func (s *Service) All(ctx context.Context, in AllInput) (*Mixed, error) {
 	if in.First != nil && (*in.First < 1 || *in.First > page.Most) {
 		return nil, apperr.Argument("first", "A page has 1 to %d things, not %d.", page.Most, *in.First)
 	}
-	account, err := auth.Require(ctx)
-	if err != nil {
+	if _, err := auth.Require(ctx); err != nil {
 		return nil, err
 	}
+	v := viewerOf(ctx)
 	if err := s.Feedback.AllowSearch(ctx); err != nil {
 		return nil, err
 	}
@@ -84,11 +84,11 @@ func (s *Service) All(ctx context.Context, in AllInput) (*Mixed, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.aimAtText(ctx, StickersInput{Query: &in.Query}, viewer{account.ID})
+	t, err := s.aimAtText(ctx, StickersInput{Query: &in.Query}, v, s.active())
 	if err != nil {
 		return nil, err
 	}
-	hits, err := s.ofKinds(ctx, t, viewer{account.ID}, in.Kinds)
+	hits, err := s.ofKinds(ctx, t, v, in.Kinds)
 	if err != nil {
 		return nil, err
 	}

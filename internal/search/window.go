@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -53,55 +52,78 @@ func newWindows() *windows {
 }
 
 // window gives the answer to a search: the one that a cursor comes from, where it is still
-// there, else one of now.
+// there, else one of now with the index that the cursor names.
 func (s *Service) window(ctx context.Context, in StickersInput, v viewer, f filter) (*window, error) {
-	place := cursor{}
+	g := s.active()
+	asked := in.key(v, f)
 	if in.After != nil {
-		var err error
-		if place, err = parseCursor(*in.After); err != nil {
+		place, err := parseCursor(*in.After)
+		if err != nil {
+			return nil, err
+		}
+		if w, ok := s.windows.kept.Get(place.Window + "|" + asked); ok {
+			return w, nil
+		}
+		if g, err = s.generation(place.Index); err != nil {
 			return nil, err
 		}
 	}
-	t, err := s.aim(ctx, in, v)
+	t, err := s.aim(ctx, in, v, g)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.same(t, place, in.After != nil); err != nil {
-		return nil, err
-	}
 	t.typing = in.Typing
-	// One query may be asked in two languages.
-	key := fmt.Sprintf("%s|%t%t%t|%s|%s:%q|%s", v.id, in.Learned, in.Typing, t.degraded, f.key(), t.from, t.translation, t.key)
-	version := s.version(t)
-	for _, name := range []string{place.Window, version} {
-		if w, ok := s.windows.kept.Get(name + "|" + key); ok && name != "" {
-			return w, nil
-		}
+	// What a query is translated from may depend on who asks, too.
+	version := fmt.Sprintf("%s|%s:%q|%s", s.version(t), t.from, t.translation, asked)
+	if w, ok := s.windows.kept.Get(version); ok && !t.degraded {
+		return w, nil
 	}
 	w, err := s.rank(ctx, t, v, f, in.Learned)
 	if err != nil {
 		return nil, err
 	}
-	s.windows.kept.Add(w.name+"|"+key, w)
+	s.windows.kept.Add(w.name+"|"+asked, w)
 	if !w.degraded { // else the next search tries again
-		s.windows.kept.Add(version+"|"+key, w)
+		s.windows.kept.Add(version, w)
 	}
 	return w, nil
 }
 
-// same makes a target use the index of an earlier page, so that pages go together.
-func (s *Service) same(t *target, place cursor, next bool) error {
-	if !next {
-		return nil
+// key tells apart what is asked, and by whom.
+func (in StickersInput) key(v viewer, f filter) string {
+	what := ""
+	switch {
+	case in.Query != nil:
+		what = "q:" + embedding.Normalize(*in.Query)
+	case in.StickerID != nil:
+		what = "s:" + *in.StickerID
+	default:
+		what = "i:" + *in.ImageID
 	}
-	if place.Index == "" {
-		t.vector, t.generation, t.degraded = nil, nil, true
-		return nil
+	language := ""
+	if in.Language != nil {
+		language = *in.Language
 	}
-	if t.generation != nil && t.generation.ID == place.Index {
-		return nil
+	return fmt.Sprintf("%s|%t%t|%s|%s|%s", v.id, in.Learned, in.Typing, f.key(), language, what)
+}
+
+// active gives the generation that answers, nil for words alone.
+func (s *Service) active() *indexing.Generation {
+	g, _ := s.Vectors.Active()
+	return g
+}
+
+// generation gives the one of an index that a cursor names, so that pages go together also
+// when another one answers meanwhile.
+func (s *Service) generation(index string) (*indexing.Generation, error) {
+	if index == "" {
+		return nil, nil
 	}
-	return apperr.Argument("after", "The answer changed since that page: search again from the first.")
+	g, ok := s.Vectors.Generation(index)
+	if !ok {
+		return nil, apperr.Argument("after", "The index that this page comes from is gone: search again from the first.")
+	}
+	return g, nil
 }
 
 // version names what an answer is made from: what it says changes with it alone. It changes
@@ -109,9 +131,9 @@ func (s *Service) same(t *target, place cursor, next bool) error {
 func (s *Service) version(t *target) string {
 	index := ""
 	if t.generation != nil {
-		index = t.generation.ID + ":" + strconv.FormatInt(t.generation.Revision(), 36)
+		index = fmt.Sprint(t.generation.ID, ":", t.generation.Revision())
 	}
-	return strconv.FormatInt(s.Shelf.revision.Load(), 36) + "." + strconv.FormatInt(s.Opinions.revision.Load(), 36) + "." + index
+	return fmt.Sprint(s.Shelf.revision.Load(), ".", s.Opinions.revision.Load(), ".", s.judge.learnt.Load(), ".", index)
 }
 
 // rank makes the answer to a target.
@@ -205,13 +227,12 @@ func (s *Service) byVectors(ctx context.Context, t *target, aim []float32, v vie
 
 // aimAtImage takes the vector of a picture that the viewer may see. There is nothing to
 // fall back to without one.
-func (s *Service) aimAtImage(ctx context.Context, id string) (*target, error) {
+func (s *Service) aimAtImage(ctx context.Context, id string, g *indexing.Generation) (*target, error) {
 	m, err := s.Media.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	g, ok := s.Vectors.Active()
-	if !ok || !g.Pictures {
+	if g == nil || !g.Pictures {
 		return nil, apperr.New(apperr.Unavailable, "No model reads pictures at the moment.")
 	}
 	r := s.Media.Open(ctx, m)
@@ -223,7 +244,7 @@ func (s *Service) aimAtImage(ctx context.Context, id string) (*target, error) {
 	if file, err = indexing.Shrink(file); err != nil {
 		return nil, err
 	}
-	t := &target{key: "i:" + id}
+	t := &target{}
 	if err := s.take(ctx, t, g, func() (embedding.Vector, error) { return s.Embed.Picture(ctx, g.Digest, file) }, "imageId"); err != nil {
 		return nil, err
 	}
