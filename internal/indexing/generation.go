@@ -47,12 +47,12 @@ func (g *Generation) Search(ctx context.Context, source string, side Side, q vec
 
 // Vector gives the vector of a side of an object, of length 1; false when there is none. Its
 // errors are those of vector.Exact.
-func (g *Generation) Vector(source string, side Side, id string) ([]float32, bool, error) {
+func (g *Generation) Vector(ctx context.Context, source string, side Side, id string) ([]float32, bool, error) {
 	x, ok := g.shelves[shelf{source, side}]
 	if !ok {
 		return nil, false, nil
 	}
-	return x.Vector(id)
+	return x.Vector(ctx, id)
 }
 
 // Len is how many vectors of a side of a source's objects there are.

@@ -69,13 +69,13 @@ func (s *Service) Calibrate(ctx context.Context) error {
 	if !ok || same {
 		return nil
 	}
-	background, err := s.sampleOf(g)
+	background, err := s.sampleOf(ctx, g)
 	if err != nil {
 		return err
 	}
 	var examples []ranking.Example
 	for _, q := range s.Opinions.some(calibratedBy) {
-		some, err := s.examples(g, background, q)
+		some, err := s.examples(ctx, g, background, q)
 		if err != nil {
 			return err
 		}
@@ -89,9 +89,9 @@ func (s *Service) Calibrate(ctx context.Context) error {
 	return nil
 }
 
-func (s *Service) sampleOf(g *indexing.Generation) (vectors [][]float32, err error) {
+func (s *Service) sampleOf(ctx context.Context, g *indexing.Generation) (vectors [][]float32, err error) {
 	for _, id := range s.Shelf.sample(backgroundSize) {
-		v, ok, err := g.Vector(SourceStickers, indexing.Words, id)
+		v, ok, err := g.Vector(ctx, SourceStickers, indexing.Words, id)
 		if err != nil {
 			return nil, err
 		}
@@ -103,8 +103,8 @@ func (s *Service) sampleOf(g *indexing.Generation) (vectors [][]float32, err err
 }
 
 // examples are the public stickers that people judged for a query.
-func (s *Service) examples(g *indexing.Generation, background [][]float32, q feedback.Judgement) ([]ranking.Example, error) {
-	vector, ok, err := g.Vector(SourceQueries, indexing.Words, q.ID)
+func (s *Service) examples(ctx context.Context, g *indexing.Generation, background [][]float32, q feedback.Judgement) ([]ranking.Example, error) {
+	vector, ok, err := g.Vector(ctx, SourceQueries, indexing.Words, q.ID)
 	if !ok || err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (s *Service) examples(g *indexing.Generation, background [][]float32, q fee
 		}
 		cosine := -1.0
 		for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
-			v, ok, err := g.Vector(SourceStickers, side, score.StickerID)
+			v, ok, err := g.Vector(ctx, SourceStickers, side, score.StickerID)
 			if err != nil {
 				return nil, err
 			}

@@ -85,14 +85,14 @@ func (s *Service) aim(ctx context.Context, in StickersInput, v viewer, g *indexi
 	case in.Query != nil:
 		return s.aimAtText(ctx, in, v, g)
 	case in.StickerID != nil:
-		return s.aimAtSticker(*in.StickerID, v, g)
+		return s.aimAtSticker(ctx, *in.StickerID, v, g)
 	}
 	return s.aimAtImage(ctx, *in.ImageID, g)
 }
 
 // aimAtSticker takes the vector of a sticker's picture, or of its words where it has none
 // yet, and its words.
-func (s *Service) aimAtSticker(id string, v viewer, g *indexing.Generation) (*target, error) {
+func (s *Service) aimAtSticker(ctx context.Context, id string, v viewer, g *indexing.Generation) (*target, error) {
 	c, ok := s.Shelf.get(id)
 	if !ok || !v.sees(c) {
 		return nil, apperr.NotFoundf("There is no such sticker.")
@@ -103,7 +103,7 @@ func (s *Service) aimAtSticker(id string, v viewer, g *indexing.Generation) (*ta
 		return t, nil
 	}
 	for _, side := range []indexing.Side{indexing.Picture, indexing.Words} {
-		vector, ok, err := g.Vector(SourceStickers, side, id)
+		vector, ok, err := g.Vector(ctx, SourceStickers, side, id)
 		if err != nil {
 			return nil, fmt.Errorf("read the vector of a sticker: %w", err)
 		}

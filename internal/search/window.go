@@ -157,7 +157,7 @@ func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learn
 		w.index, w.model = t.generation.ID, t.generation.Model
 		aim := t.vector
 		if len(signs.Opinions) > 0 {
-			aim = ranking.Move(aim, signs.Opinions, t.vectorOf)
+			aim = ranking.Move(aim, signs.Opinions, func(id string) ([]float32, bool) { return t.vectorOf(ctx, id) })
 		}
 		near, err := s.byVectors(ctx, t, aim, v, f)
 		if err != nil {
@@ -192,9 +192,9 @@ func (s *Service) kept(all map[string]ranking.Opinion, t *target, v viewer, f fi
 }
 
 // vectorOf gives the vector of a sticker's words, or of its picture.
-func (t *target) vectorOf(id string) ([]float32, bool) {
+func (t *target) vectorOf(ctx context.Context, id string) ([]float32, bool) {
 	for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
-		if v, ok, err := t.generation.Vector(SourceStickers, side, id); ok && err == nil {
+		if v, ok, err := t.generation.Vector(ctx, SourceStickers, side, id); ok && err == nil {
 			return v, true
 		}
 	}

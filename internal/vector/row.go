@@ -1,13 +1,16 @@
 package vector
 
 import (
+	"context"
 	"runtime"
 	"slices"
 )
 
-// Vector gives the vector of a row, of length 1; false when there is no such row. It
-// waits for a change that is under way.
-func (x *Exact) Vector(id string) (values []float32, ok bool, err error) {
+// Vector implements Index. It waits for a change that is under way.
+func (x *Exact) Vector(ctx context.Context, id string) (values []float32, ok bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	var now *view

@@ -53,6 +53,8 @@ type Index interface {
 	// id: as many as asked for whenever the filter keeps so many. It sees the
 	// index as it was at one moment after its call.
 	Search(ctx context.Context, q Query) ([]Hit, error)
+	// Vector gives the vector of a row, of length 1; false when there is no such row.
+	Vector(ctx context.Context, id string) (values []float32, ok bool, err error)
 	// Len is the number of rows.
 	Len(ctx context.Context) (int, error)
 }

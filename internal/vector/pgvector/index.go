@@ -129,6 +129,32 @@ func (x *Index) change(ctx context.Context, fn func(context.Context, *sql.Tx) er
 	return nil
 }
 
+// Check tells whether a database can hold indexes, and switches the extension on where
+// that is allowed. ErrNoExtension says that it can't.
+func Check(ctx context.Context, db *sql.DB) error {
+	return (&Index{cfg: Config{DB: db}}).change(ctx, extend)
+}
+
+// Vector implements vector.Index.
+func (x *Index) Vector(ctx context.Context, id string) (values []float32, ok bool, err error) {
+	if !text(id) { // no row has it
+		return nil, false, nil
+	}
+	var raw []byte
+	err = x.cfg.DB.QueryRowContext(ctx, fmt.Sprintf(vectorOf, x.table), id).Scan(&raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	values = make([]float32, x.cfg.Dimension)
+	if err == nil {
+		err = decode(values, raw)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read row %q of the index %s: %w", id, x.cfg.Name, err)
+	}
+	return values, true, nil
+}
+
 // Len implements vector.Index.
 func (x *Index) Len(ctx context.Context) (int, error) {
 	n := 0

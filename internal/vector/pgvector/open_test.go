@@ -97,6 +97,8 @@ func TestAServerWithoutTheExtension(t *testing.T) {
 	defer db.Close()
 	_, err = pgvector.Open(t.Context(), pgvector.Config{DB: db, Name: "x", Dimension: 2})
 	require.ErrorIs(t, err, pgvector.ErrNoExtension)
+	require.ErrorIs(t, pgvector.Check(t.Context(), db), pgvector.ErrNoExtension)
+	require.NoError(t, pgvector.Check(t.Context(), testkit.PGVector(t)))
 	var tables int
 	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_tables WHERE tablename = 'vectors_x'").Scan(&tables))
 	assert.Zero(t, tables)
@@ -157,4 +159,29 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, testkit.PGVector(t).QueryRowContext(t.Context(),
 		"SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%USING hnsw%' AND tablename = 'vectors_test_load'").Scan(&graphs))
 	require.Equal(t, 1, graphs)
+}
+
+func TestNotesStayWithTheirIndex(t *testing.T) {
+	t.Parallel()
+	x := open(t, pgvector.Config{Name: "test_notes", Dimension: 2})
+	note, err := x.Note(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, note)
+	for _, want := range []string{"log:17", `it's \'quoted\ "twice" $1`, ""} {
+		require.NoError(t, x.SetNote(t.Context(), want))
+		note, err = x.Note(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, note)
+	}
+	require.ErrorIs(t, x.SetNote(t.Context(), "a\x00b"), vector.ErrInvalid)
+	names, err := pgvector.Names(t.Context(), testkit.PGVector(t))
+	require.NoError(t, err)
+	require.Contains(t, names, "test_notes")
+	require.NoError(t, x.Drop(t.Context()))
+	note, err = x.Note(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, note)
+	names, err = pgvector.Names(t.Context(), testkit.PGVector(t))
+	require.NoError(t, err)
+	require.NotContains(t, names, "test_notes")
 }

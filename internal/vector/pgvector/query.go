@@ -21,6 +21,14 @@ const (
 
 	countAll = `SELECT count(*) FROM %s`
 
+	vectorOf = `SELECT vector_send(unit) FROM %s WHERE id = $1`
+
+	noteOf = `SELECT coalesce(obj_description(to_regclass($1), 'pg_class'), '')`
+
+	// tables are those of indexes, in the schema where Open makes them.
+	tables = `SELECT substr(relname, 9) FROM pg_class
+		WHERE relkind = 'r' AND relname LIKE 'vectors\_%' AND relnamespace = current_schema()::regnamespace ORDER BY relname`
+
 	// putRows takes ids, label arrays as text, and the numbers of all vectors one
 	// after the other. Rows that are as they were stay untouched, which costs
 	// neither a dead row nor a new place in the graph.

@@ -32,6 +32,7 @@ func Run(t *testing.T, open Open) {
 		{"only the direction of a vector counts", direction},
 		{"rows are replaced and deleted", replacement},
 		{"of two rows with one id in a call the later counts", twice},
+		{"a row's vector is given at length 1", vectors},
 		{"equal scores come by id", ties},
 		{"filters keep what meets every clause", filters},
 		{"a filter never shortens a page", fullPages},
@@ -132,6 +133,26 @@ func twice(t *testing.T, open Open) {
 	s.put(t, row("a", nil, 1, 0), row("b", nil, 0, 1), row("a", nil, 0, -1))
 	assert.Equal(t, 2, s.size(t))
 	assert.Equal(t, []string{"b", "a"}, ids(s.search(t, vector.Query{Vector: []float32{0, 1}, K: 5})))
+}
+
+func vectors(t *testing.T, open Open) {
+	s := open(t, 3)
+	s.put(t, row("a", nil, 3, 0, 4), row("b", nil, 0, 2, 0))
+	v, ok, err := s.Vector(t.Context(), "a")
+	require.NoError(t, err)
+	require.True(t, ok)
+	assert.InDeltaSlice(t, []float32{0.6, 0, 0.8}, v, 1e-6)
+	s.put(t, row("a", nil, 0, 0, 1))
+	v[0] = 7 // the caller's own
+	v, _, err = s.Vector(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, []float32{0, 0, 1}, v)
+	require.NoError(t, s.Delete(t.Context(), "a"))
+	for _, id := range []string{"a", "never there", "\xff"} {
+		_, ok, err = s.Vector(t.Context(), id)
+		require.NoError(t, err)
+		assert.False(t, ok, id)
+	}
 }
 
 func ties(t *testing.T, open Open) {
