@@ -249,7 +249,7 @@ func (p *parts) openDomains(ctx context.Context) error {
 		Anonymous: p.cfg.AnonymousSearch == "on", SearchRate: p.cfg.SearchRate, FeedbackRate: p.cfg.FeedbackRate, AnonymousRate: p.cfg.AnonymousRate,
 		Keep: p.cfg.SearchKeep, Observe: observe,
 	})
-	if err := p.openIndexing(); err != nil {
+	if err := p.openIndexing(ctx); err != nil {
 		return err
 	}
 	p.openSearch()

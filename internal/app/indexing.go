@@ -2,26 +2,53 @@ package app
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"fmt"
 	"path/filepath"
+	"time"
 
 	"parley/internal/event"
 	"parley/internal/indexing"
 	"parley/internal/lifecycle"
 	"parley/internal/live"
+	"parley/internal/vector/pgvector"
 )
 
-// openIndexing opens the search indexes and their place in memory, which is filled once
-// the process runs.
-func (p *parts) openIndexing() (err error) {
-	p.indexing, err = indexing.New(p.store, p.log, p.jobs, p.workers, indexing.Config{
+// openIndexing opens the search indexes and their place, in memory or in a database of
+// vectors, which is filled once the process runs.
+func (p *parts) openIndexing(ctx context.Context) (err error) {
+	cfg := indexing.Config{
 		Sources: p.sources(), Model: p.cfg.SearchModel, Embed: p.embedQuery,
 		Queries: p.usedQueries, Judgements: p.judgements,
-	})
-	if err != nil {
-		return err
 	}
-	p.follower = &indexing.Follower{Service: p.indexing, Listen: p.listenForVectors, Folder: filepath.Join(p.cfg.Data, "vectors")}
-	return nil
+	p.follower = &indexing.Follower{Listen: p.listenForVectors, Folder: filepath.Join(p.cfg.Data, "vectors")}
+	if p.cfg.VectorsURL != "" {
+		cfg.MaxDimensions = pgvector.MaxDimension
+		if p.follower.Shared, err = p.openVectors(ctx); err != nil {
+			return err
+		}
+	}
+	p.indexing, err = indexing.New(p.store, p.log, p.jobs, p.workers, cfg)
+	p.follower.Service = p.indexing
+	return err
+}
+
+// openVectors opens the database of vectors. It refuses one without pgvector.
+func (p *parts) openVectors(ctx context.Context) (*sql.DB, error) {
+	db, err := sql.Open("pgx", p.cfg.VectorsURL)
+	if err != nil {
+		return nil, errors.New("vectors-url: it is no address of PostgreSQL") // the error would show a password
+	}
+	db.SetMaxOpenConns(p.cfg.DBConns)
+	db.SetMaxIdleConns(p.cfg.DBConns)
+	p.onClose(db.Close)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := pgvector.Check(ctx, db); err != nil {
+		return nil, fmt.Errorf("vectors-url: %w", err)
+	}
+	return db, nil
 }
 
 // embedQuery gives the vector of a query with the model of a digest.

@@ -1,42 +1,45 @@
 package app
 
 import (
-	"context"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"parley/e2e/gqlclient"
 	"parley/internal/config"
 	"parley/internal/testkit"
+	"parley/internal/vector/pgvector"
 )
 
-// A process with its worker gives the vectors of queries from the moment in which the
-// worker's announcement is known, and counts them.
-func TestServeGivesVectorsOfQueries(t *testing.T) {
+// With a database of vectors a search finds what pictures show, and words answer once it
+// is away.
+func TestVectorsAreSearchedInADatabase(t *testing.T) {
 	t.Parallel()
-	cfg, err := config.Load(map[string]string{
-		"data": t.TempDir(), "listen": "127.0.0.1:0", "models": testkit.Shared(t, "models", "random", "clip-random"), "onnxruntime-lib": testkit.ONNX(t),
-		"query-deadline": "20s",
-	}, func(string) string { return "" }, "")
-	require.NoError(t, err)
-	p, err := openAPI(t.Context(), cfg, Serve)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- p.run(ctx, Options{}) }()
-	t.Cleanup(func() {
-		cancel()
-		assert.NoError(t, <-ended)
-		assert.NoError(t, p.Close())
-	})
-	v, err := p.vectors.Text(t.Context(), "", "red apple")
-	for deadline := time.Now().Add(30 * time.Second); err != nil && time.Now().Before(deadline); {
-		v, err = p.vectors.Text(t.Context(), "", "red apple")
+	server := testkit.PGVectorServer(t)
+	w := six(t, "vectors-url", server.URL, "db-conns", "1")
+	for query, name := range map[string]string{"an apple": "0.png", "winter": "4.png"} {
+		got := w.find(t, w.Owner, gqlclient.Vars{"query": query})
+		require.Len(t, got.names(), 6, query)
+		assert.Equal(t, name, got.names()[0], query)
+		assert.False(t, got.SearchStickers.Degraded)
+		assert.Greater(t, got.SearchStickers.Edges[0].Matched.Picture, 0.9, query)
 	}
-	require.NoError(t, err)
-	assert.Equal(t, "clip-random", v.Model)
-	assert.Len(t, v.Values, 64)
-	assert.Equal(t, 1.0, vectorModels(p.vectors))
+	w.captioned(t, w.Admin, "PUBLIC", "ball.png", "a green ball")
+	require.NoError(t, server.Kill())
+	got := w.find(t, w.Owner, gqlclient.Vars{"query": "green ball"})
+	assert.Equal(t, []string{"ball.png"}, got.names())
+	assert.True(t, got.SearchStickers.Degraded)
+}
+
+func TestADatabaseWithoutPgvectorIsRefused(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]error{testkit.Postgres(t): pgvector.ErrNoExtension, "postgres://127.0.0.1:1/x": syscall.ECONNREFUSED} {
+		p := &parts{cfg: &config.Config{VectorsURL: url, DBConns: 1}}
+		_, err := p.openVectors(t.Context())
+		require.ErrorContains(t, err, "vectors-url: ")
+		require.ErrorIs(t, err, want)
+		require.NoError(t, p.Close())
+	}
 }

@@ -24,8 +24,8 @@ type Config struct {
 	// Origins are the web origins whose pages may call; see AllowedOrigins.
 	Origins Origins
 
-	DatabaseURL, NATSURL, RedisURL, MediaURL string
-	AutoMigrate                              string
+	DatabaseURL, VectorsURL, NATSURL, RedisURL, MediaURL string
+	AutoMigrate                                          string
 
 	SigningKey      string
 	AccessLifetime  time.Duration
@@ -161,6 +161,7 @@ func (c *Config) checkAddresses(p *problems) {
 		schemes     []string
 	}{
 		{"database-url", c.DatabaseURL, []string{"postgres", "postgresql", "sqlite"}},
+		{"vectors-url", c.VectorsURL, []string{"postgres", "postgresql"}},
 		{"nats-url", c.NATSURL, []string{"nats", "tls", "ws", "wss"}},
 		{"redis-url", c.RedisURL, []string{"redis", "rediss", "unix"}},
 	} {

@@ -29,7 +29,7 @@ func other(s Setting) []string {
 		"listen": {":1", ":2", ":3"}, "auto-migrate": {"0", "1", "true"}, "sqlite-sync": {"full", "full", "full"}, "models-load": {"use", "use", "use"}, "worker": {"child", "child", "child"}, "stop-with-stdin": {"0", "1", "1"},
 		"anonymous-search": {"on", "on", "on"}, "demo": {"off", "off", "off"}, "introspection": {"off", "off", "off"}, "log-level": {"debug", "warn", "error"}, "http-status": {"draft", "draft", "draft"}, "log-format": {"json", "json", "json"},
 		"origins":      {"http://a:1", "http://b:2", "http://c:3"},
-		"database-url": {"sqlite:a", "sqlite:b", "sqlite:c"}, "nats-url": {"nats://a", "nats://b", "nats://c"}, "redis-url": {"redis://a", "redis://b", "redis://c"}, "media-url": {"s3://a", "s3://b", "file:///c"},
+		"database-url": {"sqlite:a", "sqlite:b", "sqlite:c"}, "vectors-url": {"postgres://a", "postgres://b", "postgres://c"}, "nats-url": {"nats://a", "nats://b", "nats://c"}, "redis-url": {"redis://a", "redis://b", "redis://c"}, "media-url": {"s3://a", "s3://b", "file:///c"},
 		"signing-key": {strings.Repeat("a", 32), strings.Repeat("b", 32), strings.Repeat("c", 32)},
 	}
 	if w, ok := words[s.Name]; ok {
@@ -119,6 +119,7 @@ func TestWhatIsWrongIsNamedWithWhereItComesFrom(t *testing.T) {
 		"signing-key: short\n":                "signing-key: it has 5 characters and needs 32",
 		"database-url: mysql://h\n":           "database-url: it must begin with one of postgres:",
 		"database-url: 'sqlite:'\n":           "database-url: it names no file",
+		"vectors-url: sqlite:a\n":             "vectors-url: it must begin with one of postgres:",
 		"database-url: parley.db\n":           "must begin with one of",
 		"nats-url: 'nats://a,http://b'\n":     "nats-url: it must begin with one of nats:",
 		"nats-url: 'nats:'\n":                 "it is no URL",

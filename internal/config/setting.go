@@ -91,6 +91,7 @@ func Settings() []Setting {
 		setting("models", "PARLEY_MODELS", "./models", "folder whose subfolders are model bundles", func(c *Config) *string { return &c.Models }),
 		setting("origins", "PARLEY_ORIGINS", "", "web origins whose pages may call, joined by commas, such as https://app.example.com or http://localhost:* for any port; * for all; when empty serve allows localhost on any port and api none", func(c *Config) *Origins { return &c.Origins }),
 		setting("database-url", "DATABASE_URL", "", "postgres://… or sqlite:<path>; SQLite in the data folder when empty", func(c *Config) *string { return &c.DatabaseURL }),
+		setting("vectors-url", "PARLEY_VECTORS_URL", "", "postgres://… of a database with pgvector 0.8 or newer, in which all processes search vectors of up to 2000 numbers, perhaps that of database-url; each process has them in memory when empty", func(c *Config) *string { return &c.VectorsURL }),
 		setting("nats-url", "NATS_URL", "", "nats://… of an external NATS with JetStream; embedded when empty", func(c *Config) *string { return &c.NATSURL }),
 		setting("redis-url", "REDIS_URL", "", "redis://… for the cache; serve uses memory and api none when empty", func(c *Config) *string { return &c.RedisURL }),
 		setting("media-url", "MEDIA_URL", "", "where pictures are kept: s3://BUCKET?region=…, with endpoint=https://… for a store that is not Amazon's and keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or file:///FOLDER; the folder media in the data folder when empty; the same for all processes", func(c *Config) *string { return &c.MediaURL }),
@@ -134,7 +135,7 @@ func Settings() []Setting {
 	}
 	for i := range all {
 		switch all[i].Name {
-		case "signing-key", "database-url", "nats-url", "redis-url", "media-url":
+		case "signing-key", "database-url", "vectors-url", "nats-url", "redis-url", "media-url":
 			all[i].Secret = true
 		}
 	}

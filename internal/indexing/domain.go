@@ -23,6 +23,7 @@ func (s *Service) Domain() domain.Domain {
 		Types: []event.Type{
 			searchIndexChanged(),
 			{Name: TypeVectorsChanged, Topic: topicVectors, Internal: true}, {Name: TypeIndexSwitched, Topic: topicVectors, Internal: true},
+			{Name: TypeVectorsWritten, Topic: topicVectors, Internal: true},
 		},
 		Objects: []object.Kind{object.One(prefix, s.Get)},
 		Operations: map[string]auth.Access{

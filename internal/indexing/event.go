@@ -17,6 +17,9 @@ const audience = "s:indexing"
 const (
 	// TypeVectorsChanged has an object's id as object and its source's name as parent.
 	TypeVectorsChanged = "VectorsChanged"
+	// TypeVectorsWritten says that a shared database of vectors has what happened up to the
+	// event that is its version.
+	TypeVectorsWritten = "VectorsWritten"
 	// TypeIndexSwitched has a search index's id as object and its state as state.
 	TypeIndexSwitched = "IndexSwitched"
 )

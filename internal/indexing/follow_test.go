@@ -46,7 +46,7 @@ func scored(t testing.TB, g *indexing.Generation, side indexing.Side, f vector.F
 // What changes is changed in every process; what is deleted or hidden leaves at once,
 // whatever became of its vectors.
 func TestChangesReachEveryProcess(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onEach(t, func(t *testing.T, w *world) {
 		p := w.start("", indexing.Config{})
 		stop := w.work("random", "clip-random")
 		for i := range 10 {
@@ -102,7 +102,7 @@ func contents(t testing.TB, g *indexing.Generation) (all [2]map[string]float64) 
 // adds, changes and deletions that came at the same time, and so does the file that one
 // leaves.
 func TestProcessesAgreeAfterManyChanges(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onEach(t, func(t *testing.T, w *world) {
 		folder := t.TempDir()
 		processes := []*process{w.start(folder, indexing.Config{})}
 		if processes[0].store.Postgres() {
@@ -198,7 +198,7 @@ func (p *process) read() {
 	eventually(p.t, "every event is read", func() bool {
 		last, open := int64(0), 0
 		err := p.store.Query(p.t.Context(), func(rows *sql.Rows) error { return rows.Scan(&last, &open) },
-			"SELECT COALESCE(MAX(position), 0), COUNT(*) FILTER (WHERE position IS NULL) FROM events WHERE audience = ?", indexing.Audience)
+			"SELECT COALESCE(MAX(position), 0), COUNT(*) FILTER (WHERE position IS NULL) FROM events WHERE audience = ? AND type <> ?", indexing.Audience, indexing.TypeVectorsWritten)
 		return err == nil && open == 0 && p.follower.Position() >= last
 	})
 }

@@ -2,20 +2,17 @@ package indexing
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"database/sql"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"parley/internal/auth"
-	"parley/internal/event"
-	"parley/internal/vector"
 )
 
-// Follower holds the vectors of all search indexes in the memory of a process, and follows
-// what changes of them. Each API process runs one.
+// Follower gives a process the vectors of all search indexes, and follows what changes of
+// them. Each API process runs one.
 type Follower struct {
 	Service *Service
 	Listen  Listen
@@ -23,66 +20,100 @@ type Follower struct {
 	// without a name those that the codes in memory were made from. It is made where it
 	// is missing. "" keeps everything in memory, and reads the database at each start.
 	Folder string
-	// Save is how often files are written while something changes, 1 h, beside the one
-	// time at the end.
+	// Shared is a database with pgvector that all processes search instead of their
+	// memory. One of them keeps it current.
+	Shared *sql.DB
+	// Save is how often it is written down up to which event the vectors are right while
+	// something changes, beside the one time at the end: the files 1 h, the note in a
+	// shared database 10 s.
 	Save time.Duration
 
+	view
+}
+
+// view is what callers see of the search indexes.
+type view struct {
 	mu          sync.RWMutex
 	generations map[string]*Generation
 	active      *Generation
-
-	// position is up to which event callers see what happened.
+	// position is up to which event it shows what happened.
 	position atomic.Int64
-
-	// Only Run uses these: how far events were read, whether the files hold less than
-	// the memory, and up to which event they are right.
-	tail  tail
-	dirty bool
-	kept  int64
 }
 
-// Active gives the generation that answers, once it is in memory.
-func (f *Follower) Active() (*Generation, bool) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.active, f.active != nil
+// Active gives the generation that answers, once its vectors are there.
+func (v *view) Active() (*Generation, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.active, v.active != nil
 }
 
-// Generation gives that of a search index, once it is in memory.
-func (f *Follower) Generation(id string) (*Generation, bool) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	g, ok := f.generations[id]
+// Generation gives that of a search index, once its vectors are there.
+func (v *view) Generation(id string) (*Generation, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	g, ok := v.generations[id]
 	return g, ok
 }
 
 // Position is up to which event what callers see is right; 0 before the first time.
-func (f *Follower) Position() int64 { return f.position.Load() }
+func (v *view) Position() int64 { return v.position.Load() }
 
-// Run follows until ctx ends, and then writes the files.
+// show lets callers see generations. Those that they saw before and still use stay as they
+// are until nobody does: the collector takes them.
+func (v *view) show(indexes []*Index, generations map[string]*Generation) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.generations, v.active = generations, nil
+	for _, index := range indexes {
+		if index.State == Active {
+			v.active = generations[index.ID]
+		}
+	}
+}
+
+func (v *view) all() []*Generation {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	all := make([]*Generation, 0, len(v.generations))
+	for _, g := range v.generations {
+		all = append(all, g)
+	}
+	return all
+}
+
+// Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
 	ctx = auth.System(ctx, "indexing.follow")
+	if f.Shared != nil {
+		return f.runShared(ctx)
+	}
+	save := f.Save
+	if save <= 0 {
+		save = time.Hour
+	}
+	r := &replica{Service: f.Service, view: &f.view, home: &files{f.Service, f.Folder}}
+	defer r.end(ctx)
+	return f.Listen.follow(ctx, save, r.follow, r.save)
+}
+
+// follow takes what there is to know whenever it is woken, until ctx ends, and calls tick
+// from time to time.
+func (l Listen) follow(ctx context.Context, every time.Duration, take func(ctx context.Context) error, tick func(ctx context.Context)) error {
 	news := make(chan struct{}, 1)
-	stop := f.Listen(func() {
+	stop := l(func() {
 		select {
 		case news <- struct{}{}:
 		default:
 		}
 	})
 	defer stop()
-	save := f.Save
-	if save <= 0 {
-		save = time.Hour
-	}
-	tick := time.NewTicker(save)
-	defer tick.Stop()
-	defer f.end()
-	begun := false
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
 	for {
-		err := f.follow(ctx, &begun)
+		err := take(ctx)
 		var again <-chan time.Time
 		if err != nil && ctx.Err() == nil {
-			slog.Error("the vectors in memory could not be brought up to date, it is tried again", "error", err)
+			slog.Error("the vectors could not be brought up to date, it is tried again", "error", err)
 			again = time.After(time.Second)
 		}
 		select {
@@ -90,270 +121,8 @@ func (f *Follower) Run(ctx context.Context) error {
 			return nil
 		case <-news:
 		case <-again:
-		case <-tick.C:
-			f.save()
+		case <-ticker.C:
+			tick(ctx)
 		}
 	}
-}
-
-// follow begins, where that was not done, and takes all that there is to know.
-func (f *Follower) follow(ctx context.Context, begun *bool) error {
-	if !*begun {
-		if err := f.begin(ctx); err != nil {
-			return err
-		}
-		*begun = true
-	}
-	return f.catchUp(ctx)
-}
-
-// begin takes what files have, as far as there are events to bring it up to date with,
-// and the rest from the database. It answers once it is up to date.
-func (f *Follower) begin(ctx context.Context) error {
-	s := f.Service
-	head, err := s.log.Head(ctx)
-	if err != nil {
-		return err
-	}
-	trimmed, err := s.log.Trimmed(ctx)
-	if err != nil {
-		return err
-	}
-	indexes, err := s.indexes(ctx)
-	if err != nil {
-		return err
-	}
-	f.tidy(indexes)
-	position, generations := head, map[string]*Generation{}
-	for _, index := range indexes {
-		g, at, ok := f.load(index)
-		if ok && at.Epoch == s.log.Epoch() && at.Position >= trimmed && at.Position <= head {
-			position = min(position, at.Position)
-		} else if g, err = f.read(ctx, index); err != nil {
-			return err
-		} else {
-			f.dirty = true
-		}
-		generations[index.ID] = g
-	}
-	f.tail, f.kept = tail{s.log, position}, position
-	f.mu.Lock()
-	f.generations = generations
-	f.mu.Unlock()
-	if err := f.catchUp(ctx); err != nil {
-		return err
-	}
-	return f.arrange(ctx)
-}
-
-// end writes the files and gives the memory back.
-func (f *Follower) end() {
-	f.save()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, g := range f.generations {
-		if err := g.close(); err != nil {
-			slog.Warn("the vectors in memory could not be closed", "error", err)
-		}
-	}
-	f.generations, f.active = nil, nil
-}
-
-// catchUp takes the events that there are. One that could not be taken is read again.
-func (f *Follower) catchUp(ctx context.Context) error {
-	for {
-		before := f.tail.position
-		events, more, lost, err := f.tail.next(ctx)
-		if err != nil {
-			return err
-		}
-		switch {
-		case lost:
-			err = f.reread(ctx)
-		case len(events) > 0:
-			f.dirty = true
-			err = f.take(ctx, events)
-		}
-		if err != nil {
-			f.tail.position = before
-			return err
-		}
-		f.position.Store(f.tail.position)
-		if !more {
-			return nil
-		}
-	}
-}
-
-// reread takes everything from the database.
-func (f *Follower) reread(ctx context.Context) error {
-	indexes, err := f.Service.indexes(ctx)
-	if err != nil {
-		return err
-	}
-	generations := map[string]*Generation{}
-	for _, index := range indexes {
-		if generations[index.ID], err = f.read(ctx, index); err != nil {
-			return err
-		}
-	}
-	f.dirty = true
-	f.show(indexes, generations)
-	return nil
-}
-
-// arrange takes the indexes that are new, drops those that are gone, and lets the active
-// one answer.
-func (f *Follower) arrange(ctx context.Context) error {
-	indexes, err := f.Service.indexes(ctx)
-	if err != nil {
-		return err
-	}
-	generations := map[string]*Generation{}
-	for _, index := range indexes {
-		g, ok := f.Generation(index.ID)
-		if !ok {
-			if g, err = f.read(ctx, index); err != nil {
-				return err
-			}
-		}
-		generations[index.ID] = g
-	}
-	f.show(indexes, generations)
-	return nil
-}
-
-// show lets callers see generations. Those that they saw before and still use stay as they
-// are until nobody does: the collector takes them.
-func (f *Follower) show(indexes []*Index, generations map[string]*Generation) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.generations, f.active = generations, nil
-	for _, index := range indexes {
-		if index.State == Active {
-			f.active = generations[index.ID]
-		}
-	}
-}
-
-// take takes events, whose order among each other does not matter: what they are about is
-// read as it is now.
-func (f *Follower) take(ctx context.Context, events []event.Event) error {
-	forgotten, touched := map[string][]string{}, map[string][]string{}
-	switched := false
-	seen := map[string]bool{}
-	for i := len(events) - 1; i >= 0; i-- {
-		e := events[i]
-		switch {
-		case e.Type == TypeIndexSwitched:
-			switched = true
-		case e.Type != TypeVectorsChanged, seen[e.Parent+" "+e.Object]:
-		case e.State == stateForgotten:
-			forgotten[e.Parent] = append(forgotten[e.Parent], e.Object)
-			seen[e.Parent+" "+e.Object] = true
-		default:
-			touched[e.Parent] = append(touched[e.Parent], e.Object)
-			seen[e.Parent+" "+e.Object] = true
-		}
-	}
-	for source, ids := range forgotten {
-		if err := f.drop(ctx, source, ids); err != nil {
-			return err
-		}
-	}
-	if switched {
-		if err := f.arrange(ctx); err != nil {
-			return err
-		}
-	}
-	for name, ids := range touched {
-		source, err := f.Service.source(name)
-		if err != nil {
-			slog.Warn("something changed that this process does not know", "source", name)
-			continue
-		}
-		if err := f.refresh(ctx, source, ids); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// drop takes objects out of all generations.
-func (f *Follower) drop(ctx context.Context, source string, ids []string) error {
-	var errs []error
-	for _, g := range f.all() {
-		for place, x := range g.shelves {
-			if place.source == source {
-				errs = append(errs, x.Delete(ctx, ids...))
-			}
-		}
-		g.changes.Add(1)
-	}
-	return errors.Join(errs...)
-}
-
-func (f *Follower) all() []*Generation {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	all := make([]*Generation, 0, len(f.generations))
-	for _, g := range f.generations {
-		all = append(all, g)
-	}
-	return all
-}
-
-// refresh reads objects anew.
-func (f *Follower) refresh(ctx context.Context, source Source, ids []string) error {
-	all := f.all()
-	if len(all) == 0 {
-		return nil
-	}
-	indexes := make([]string, len(all))
-	for i, g := range all {
-		indexes[i] = g.ID
-	}
-	for len(ids) > 0 {
-		some := ids[:min(len(ids), objectsAtOnce)]
-		ids = ids[len(some):]
-		items, err := source.ByID(ctx, some)
-		if err != nil {
-			return fmt.Errorf("read changed objects: %w", err)
-		}
-		found, err := f.Service.storedOf(ctx, indexes, source.Name, some)
-		if err != nil {
-			return err
-		}
-		for _, g := range all {
-			for place, x := range g.shelves {
-				if place.source != source.Name {
-					continue
-				}
-				rows := g.rows(found, place.side, items)
-				if err := replace(ctx, x, some, rows); err != nil {
-					return fmt.Errorf("index %s: %w", g.ID, err)
-				}
-			}
-			g.changes.Add(1)
-		}
-	}
-	return nil
-}
-
-// replace makes rows all that there is of some objects.
-func replace(ctx context.Context, x *vector.Exact, ids []string, rows []vector.Row) error {
-	there := make(map[string]bool, len(rows))
-	for _, r := range rows {
-		there[r.ID] = true
-	}
-	var lost []string
-	for _, id := range ids {
-		if !there[id] {
-			lost = append(lost, id)
-		}
-	}
-	if err := x.Delete(ctx, lost...); err != nil {
-		return err
-	}
-	return x.Put(ctx, rows...)
 }

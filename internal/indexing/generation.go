@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 
 	"parley/internal/vector"
 )
 
-// Generation is the vectors of one search index in the memory of a process. A search uses
+// Generation is the vectors of one search index as a process has them. A search uses
 // one for all that it does.
 type Generation struct {
 	// ID is that of the search index; Model and Digest tell what its vectors can be
@@ -19,7 +20,7 @@ type Generation struct {
 	// Texts and Pictures tell what the model reads.
 	Texts, Pictures bool
 
-	shelves map[shelf]*vector.Exact
+	shelves map[shelf]vector.Index
 	// changes counts what was put in and taken out.
 	changes atomic.Int64
 }
@@ -36,7 +37,7 @@ type shelf struct {
 func (s shelf) String() string { return s.source + "-" + string(s.side) }
 
 // Search gives the objects of a source whose vectors of a side are nearest. A side that
-// the source or the model lacks has none. Its errors are those of vector.Exact.
+// the source or the model lacks has none. Its errors are those of vector.Index.
 func (g *Generation) Search(ctx context.Context, source string, side Side, q vector.Query) ([]vector.Hit, error) {
 	x, ok := g.shelves[shelf{source, side}]
 	if !ok {
@@ -69,10 +70,10 @@ func (g *Generation) Len(ctx context.Context, source string, side Side) int {
 }
 
 // newGeneration makes one without vectors; make gives the place for those of a shelf.
-func newGeneration(index *Index, sources []Source, open func(shelf) (*vector.Exact, error)) (*Generation, error) {
+func newGeneration(index *Index, sources []Source, open func(shelf) (vector.Index, error)) (*Generation, error) {
 	g := &Generation{
 		ID: index.ID, Model: index.Model, Digest: index.Digest, Dimensions: index.Dimensions, Texts: index.Texts, Pictures: index.Pictures,
-		shelves: map[shelf]*vector.Exact{},
+		shelves: map[shelf]vector.Index{},
 	}
 	for _, source := range sources {
 		for _, side := range source.Sides {
@@ -93,7 +94,9 @@ func newGeneration(index *Index, sources []Source, open func(shelf) (*vector.Exa
 func (g *Generation) close() error {
 	var errs []error
 	for _, x := range g.shelves {
-		errs = append(errs, x.Close())
+		if c, ok := x.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/store"
+	"parley/internal/vector"
 )
 
 // Side is what of an object is embedded.
@@ -92,6 +93,9 @@ type Config struct {
 	// Model is the bundle that the first index is made with; "" is the first that reads
 	// texts and pictures, else texts.
 	Model string
+	// MaxDimensions is the most numbers of a model's vectors, for example what a shared
+	// database takes; 0 is vector.MaxDimension.
+	MaxDimensions int
 	// Embed gives the vector of a query with the model of a digest. It is needed for
 	// reports alone.
 	Embed func(ctx context.Context, digest, text string) ([]float32, error)
@@ -124,6 +128,9 @@ func New(s *store.Store, log *event.Log, jobs *job.Service, workers *directory.D
 	}
 	if cfg.Retry <= 0 {
 		cfg.Retry = time.Minute
+	}
+	if cfg.MaxDimensions <= 0 {
+		cfg.MaxDimensions = vector.MaxDimension
 	}
 	all := &Service{Config: cfg, store: s, log: log, jobs: jobs, workers: workers, sources: map[string]Source{}}
 	for _, source := range cfg.Sources {

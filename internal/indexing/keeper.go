@@ -14,7 +14,6 @@ import (
 	"parley/internal/event"
 	"parley/internal/jobspec"
 	"parley/internal/store"
-	"parley/internal/vector"
 )
 
 // Audience is what a process listens to for Keeper and Follower.
@@ -205,6 +204,19 @@ func (s *Service) indexes(ctx context.Context) ([]*Index, error) {
 	return all, nil
 }
 
+// searchable gives the search indexes whose vectors are not too large for where they are
+// searched.
+func (s *Service) searchable(ctx context.Context) ([]*Index, error) {
+	all, err := s.indexes(ctx)
+	return slices.DeleteFunc(all, func(index *Index) bool {
+		if index.Dimensions <= s.MaxDimensions {
+			return false
+		}
+		slog.Warn("an index has too large vectors and is not searched", "index", index.ID, "dimensions", index.Dimensions, "most", s.MaxDimensions)
+		return true
+	}), err
+}
+
 // spaces tells which digests living workers announce.
 func (s *Service) spaces(ctx context.Context) (map[string]bool, error) {
 	living, err := s.workers.Living(ctx)
@@ -232,7 +244,7 @@ func (s *Service) candidates(ctx context.Context, name string) ([]jobspec.Bundle
 		if b.Kind != jobspec.KindEmbed || b.Space == nil || name != "" && b.Name != name {
 			continue
 		}
-		if b.Space.Texts && b.Space.Dimensions >= 1 && b.Space.Dimensions <= vector.MaxDimension {
+		if b.Space.Texts && b.Space.Dimensions >= 1 && b.Space.Dimensions <= s.MaxDimensions {
 			all = append(all, b)
 		}
 	}

@@ -35,7 +35,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		// The servers that the tests share end with this process.
 		goleak.IgnoreAnyFunction("parley/internal/testkit/private.startGuard.func1"),
-		goleak.IgnoreAnyFunction("parley/internal/testkit/private.startGuard.func2"))
+		goleak.IgnoreAnyFunction("parley/internal/testkit/private.startGuard.func2"),
+		// testkit.PGVector's pool stays open for all tests.
+		goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))
 }
 
 func work(address string) error {

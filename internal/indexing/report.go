@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"parley/internal/vector"
 )
@@ -73,12 +74,32 @@ type comparison struct {
 	failures      int
 }
 
-// reportOn makes the report of an index that is ready, once both are in memory.
+// reportPatience is how long a report waits for vectors that the database has and this
+// process does not, for example because they can't be searched.
+const reportPatience = time.Minute
+
+// behind tells that this process does not have all vectors of an index yet.
+func (t *tending) behind(ctx context.Context, g *Generation, done int) bool {
+	if t.reporting.IsZero() {
+		t.reporting = time.Now()
+	}
+	have := 0
+	for place := range g.shelves {
+		have += g.Len(ctx, place.source, place.side)
+	}
+	return have < done && time.Since(t.reporting) < reportPatience
+}
+
+// reportOn makes the report of an index that is ready, once this process has both.
 func (t *tending) reportOn(ctx context.Context) error {
 	active, answers := t.Follower.Active()
 	ready, there := t.Follower.Generation(t.index.ID)
 	if !answers || !there || t.Embed == nil {
 		return nil
+	}
+	c, err := t.count(ctx, t.index.ID)
+	if err != nil || t.behind(ctx, ready, c.done) {
+		return err
 	}
 	r := &Report{ComparedWith: active.ID, Changes: []*QueryChange{}}
 	for _, source := range t.Sources {
@@ -87,10 +108,6 @@ func (t *tending) reportOn(ctx context.Context) error {
 			return err
 		}
 		r.CountIn += n
-	}
-	c, err := t.count(ctx, t.index.ID)
-	if err != nil {
-		return err
 	}
 	r.CountOut, r.Failed = c.done+c.failed, c.failed
 	compared := &comparison{Service: t.Service, before: active, after: ready}

@@ -59,7 +59,7 @@ func (p *process) code(code apperr.Code, err error) {
 // Another model's index is built beside the one that answers, which answers all the time;
 // the switch and the way back are one step in every process.
 func TestModelIsChangedWithoutAnOutage(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onEach(t, func(t *testing.T, w *world) {
 		asked := []string{"red apple", "words 3", "nothing"}
 		cfg := indexing.Config{
 			Model: "clip-random",
@@ -147,6 +147,9 @@ func TestModelIsChangedWithoutAnOutage(t *testing.T) {
 			eventually(t, "it left the memory", func() bool { _, ok := one.follower.Generation(old); return !ok })
 		}
 		eventually(t, "and the database", func() bool { return p.rows("index_id = ?", old) == 0 })
+		if w.shared != nil {
+			eventually(t, "and that of the vectors", func() bool { return w.tables(old) == 0 && w.tables(made.ID) > 0 })
+		}
 	})
 }
 

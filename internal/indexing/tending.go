@@ -39,6 +39,8 @@ type tending struct {
 	// sides is how many texts and pictures there were when the building began.
 	sides int
 	room  int
+	// reporting is since when a report is to be made.
+	reporting time.Time
 }
 
 // resting is an object that is not embedded yet.

@@ -44,6 +44,8 @@ type world struct {
 	t    testing.TB
 	url  string
 	nats *natsx.Embedded
+	// shared is the database of vectors; nil where each process has them in memory.
+	shared *sql.DB
 }
 
 func newWorld(t testing.TB, url string) *world {
@@ -51,7 +53,7 @@ func newWorld(t testing.TB, url string) *world {
 	e, err := natsx.StartEmbedded(natsx.EmbeddedConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", Token: "secret"})
 	require.NoError(t, err)
 	t.Cleanup(e.Close)
-	w := &world{t, url, e}
+	w := &world{t: t, url: url, nats: e}
 	s := dbtest.Open(t, url)
 	require.NoError(t, s.Tx(t.Context(), func(ctx context.Context) error {
 		kind := "BLOB"
@@ -69,6 +71,18 @@ func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
 	dbtest.URLs(t, func(t *testing.T, url string) { test(t, newWorld(t, url)) })
+}
+
+// onEach is onBoth, and a world whose processes share a database of vectors.
+func onEach(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	onBoth(t, test)
+	t.Run("shared", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, dbtest.Postgres(t))
+		w.shared = testkit.PGVector(t)
+		test(t, w)
+	})
 }
 
 func (w *world) connect() *natsx.Bus {
@@ -123,7 +137,7 @@ func (w *world) open(folder string, cfg indexing.Config) *process {
 	box := dispatch.New(p.store, p.log, jobs, workers)
 	p.hub, err = live.NewHub(p.log, bus, set)
 	require.NoError(w.t, err)
-	p.follower = &indexing.Follower{Service: p.Service, Listen: p.listen, Folder: folder}
+	p.follower = &indexing.Follower{Service: p.Service, Listen: p.listen, Folder: folder, Shared: w.shared}
 	p.keeper = &indexing.Keeper{Service: p.Service, Listen: p.listen, Follower: p.follower, Tick: 200 * time.Millisecond}
 	p.recorder = &outbox.Recorder{Jobs: jobs, Workers: workers, Outbox: box, Bus: bus}
 	p.relay = &outbox.Relay{

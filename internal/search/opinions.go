@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -96,9 +95,9 @@ func (o *Opinions) of(ctx context.Context, t *target, v viewer) (map[string]rank
 	near := []vector.Hit{{ID: feedback.QueryID(t.text), Score: 1}}
 	if t.vector != nil {
 		least := farthest
-		hits, err := t.generation.Search(ctx, SourceQueries, indexing.Words, vector.Query{Vector: t.vector, K: neighbours, MinScore: &least})
+		hits, err := t.nearest(ctx, SourceQueries, indexing.Words, vector.Query{Vector: t.vector, K: neighbours, MinScore: &least})
 		if err != nil {
-			return nil, fmt.Errorf("find queries that are near: %w", err)
+			return nil, err
 		}
 		for _, h := range hits {
 			if h.ID != near[0].ID {

@@ -4,7 +4,7 @@ package search
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"time"
 
 	"parley/internal/apperr"
@@ -105,7 +105,8 @@ func (s *Service) aimAtSticker(ctx context.Context, id string, v viewer, g *inde
 	for _, side := range []indexing.Side{indexing.Picture, indexing.Words} {
 		vector, ok, err := g.Vector(ctx, SourceStickers, side, id)
 		if err != nil {
-			return nil, fmt.Errorf("read the vector of a sticker: %w", err)
+			slog.WarnContext(ctx, "the vector of a sticker could not be read, its words alone are searched for", "index", g.ID, "error", err)
+			break
 		}
 		if ok {
 			t.vector, t.generation = vector, g

@@ -3,7 +3,6 @@ package search
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -155,11 +154,11 @@ func (s *Service) rankNotes(ctx context.Context, t *target, v viewer) ([]ranked,
 	signs := ranking.Signs{Words: words}
 	if t.generation != nil {
 		least := leastNote
-		near, err := t.generation.Search(ctx, note.SourceNotes, indexing.Words, vector.Query{
+		near, err := t.nearest(ctx, note.SourceNotes, indexing.Words, vector.Query{
 			Vector: t.vector, K: maxUnion, MinScore: &least, Filter: vector.Filter{{note.LabelOwner(v.id)}},
 		})
 		if err != nil {
-			return nil, fmt.Errorf("search notes by vectors: %w", err)
+			return nil, err
 		}
 		for _, h := range near {
 			signs.Near = append(signs.Near, ranking.Near{ID: h.ID, Cosine: h.Score})

@@ -138,7 +138,7 @@ func (s *Service) version(t *target) string {
 
 // rank makes the answer to a target.
 func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learned bool) (*window, error) {
-	w := &window{text: t.text, translation: t.translation, from: t.from, degraded: t.degraded}
+	w := &window{text: t.text, translation: t.translation, from: t.from}
 	signs := ranking.Signs{}
 	words := s.byWords(t, v, f)
 	for _, h := range words {
@@ -166,7 +166,7 @@ func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learn
 		signs.Near = near
 	}
 	all := ranking.Rank(signs)
-	w.hits = slices.Clone(all[:min(len(all), MaxHits)])
+	w.hits, w.degraded = slices.Clone(all[:min(len(all), MaxHits)]), t.degraded
 	w.name = w.digest()
 	w.confidence = s.trust(w.hits, t, v, evidenceOf(signs, words))
 	return w, nil
@@ -205,9 +205,9 @@ func (t *target) vectorOf(ctx context.Context, id string) ([]float32, bool) {
 func (s *Service) byVectors(ctx context.Context, t *target, aim []float32, v viewer, f filter) ([]ranking.Near, error) {
 	best := map[string]ranking.Near{}
 	for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
-		hits, err := t.generation.Search(ctx, SourceStickers, side, vector.Query{Vector: aim, K: MaxHits, Filter: f.labels(v)})
+		hits, err := t.nearest(ctx, SourceStickers, side, vector.Query{Vector: aim, K: MaxHits, Filter: f.labels(v)})
 		if err != nil {
-			return nil, fmt.Errorf("search by vectors: %w", err)
+			return nil, err
 		}
 		for _, h := range hits {
 			if have, ok := best[h.ID]; !ok || h.Score > have.Cosine {

@@ -15,9 +15,10 @@ type Lock int64
 // The locks of the processes that lead.
 const (
 	// LockRelay is that of the relay, LockIndexing that of whoever keeps search
-	// indexes current.
+	// indexes current, LockVectors that of whoever writes a shared database of vectors.
 	LockRelay    Lock = 0x7061726c6579 // "parley"
 	LockIndexing Lock = 0x7061726c6579 + 1
+	LockVectors  Lock = 0x7061726c6579 + 2
 )
 
 // Leader lets one process at a time do some work.

@@ -26,6 +26,15 @@ func PGVector(t testing.TB) *sql.DB {
 	return db
 }
 
+// PGVectorServer gives a PGlite of the test's own, for tests that kill it. It takes one
+// connection at a time.
+func PGVectorServer(t testing.TB) *private.Server {
+	t.Helper()
+	s := startOrEnd(t, private.StartPGlite)
+	stopAtEnd(t, s)
+	return s
+}
+
 // sharedPGVector is never closed: the guard of PGlite ends it with this process.
 var sharedPGVector = sync.OnceValues(func() (*sql.DB, error) {
 	if url := os.Getenv(EnvPGVector); url != "" {

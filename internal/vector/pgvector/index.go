@@ -99,9 +99,8 @@ func Open(ctx context.Context, cfg Config) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	quoted := func(suffix string) string { return pgx.Identifier{"vectors_" + cfg.Name + suffix}.Sanitize() }
 	x := &Index{
-		cfg: cfg, table: quoted(""), graph: quoted("_graph"), labels: quoted("_labels"),
+		cfg: cfg, table: quoted(cfg.Name, ""), graph: quoted(cfg.Name, "_graph"), labels: quoted(cfg.Name, "_labels"),
 		// Higham, Accuracy and Stability of Numerical Algorithms, 3.1: a sum of n
 		// products is off by at most n/2^24 of the sum of their sizes, in whatever
 		// order it is added. That sum is 1 at most for vectors of length 1.
@@ -165,9 +164,15 @@ func (x *Index) Len(ctx context.Context) (int, error) {
 }
 
 // Drop removes the index with all its rows. What is asked of it afterwards fails.
-func (x *Index) Drop(ctx context.Context) error {
-	if _, err := x.cfg.DB.ExecContext(ctx, "DROP TABLE IF EXISTS "+x.table); err != nil {
-		return fmt.Errorf("drop the index %s: %w", x.cfg.Name, err)
+func (x *Index) Drop(ctx context.Context) error { return Drop(ctx, x.cfg.DB, x.cfg.Name) }
+
+// Drop removes the index of a name, if there is one.
+func Drop(ctx context.Context, db *sql.DB, name string) error {
+	if _, err := db.ExecContext(ctx, "DROP TABLE IF EXISTS "+quoted(name, "")); err != nil {
+		return fmt.Errorf("drop the index %s: %w", name, err)
 	}
 	return nil
 }
+
+// quoted is the name of an index's table, or of what belongs to it.
+func quoted(name, suffix string) string { return pgx.Identifier{"vectors_" + name + suffix}.Sanitize() }

@@ -30,19 +30,23 @@ func (x *Index) SetNote(ctx context.Context, note string) error {
 	return nil
 }
 
-// Names gives the names of the indexes of a database, in their order.
-func Names(ctx context.Context, db *sql.DB) (names []string, err error) {
-	rows, err := db.QueryContext(ctx, tables)
+// Notes gives the notes of all indexes of a database by the indexes' names.
+func Notes(ctx context.Context, db *sql.DB) (map[string]string, error) {
+	rows, err := db.QueryContext(ctx, notes)
 	if err != nil {
 		return nil, fmt.Errorf("list the indexes: %w", err)
 	}
 	defer rows.Close()
+	all := map[string]string{}
 	for rows.Next() {
-		var one string
-		if err := rows.Scan(&one); err != nil {
+		var name, note string
+		if err := rows.Scan(&name, &note); err != nil {
 			return nil, fmt.Errorf("list the indexes: %w", err)
 		}
-		names = append(names, one)
+		all[name] = note
 	}
-	return names, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list the indexes: %w", err)
+	}
+	return all, nil
 }

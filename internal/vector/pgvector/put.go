@@ -115,14 +115,17 @@ func (x *Index) Delete(ctx context.Context, ids ...string) error {
 	return nil
 }
 
-// Load puts many rows at once, as Put does, and makes the graph anew from all
-// that are there, which takes a small part of the time of adding them one by one.
-// Meanwhile the index can't be searched or changed: searches and changes wait.
-// An error of rows ends it, and leaves the index as it was.
+// Load makes rows all that the index has, and the graph anew from them, which takes
+// a small part of the time of adding them one by one. Meanwhile the index can't be
+// searched or changed: searches and changes wait. An error of rows ends it, and
+// leaves the index as it was.
 func (x *Index) Load(ctx context.Context, rows iter.Seq2[vector.Row, error]) error {
 	err := x.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DROP INDEX IF EXISTS "+x.graph); err != nil {
 			return fmt.Errorf("drop the graph: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf(deleteAll, x.table)); err != nil {
+			return fmt.Errorf("empty it: %w", err)
 		}
 		if err := x.putEach(ctx, tx, rows); err != nil {
 			return err

@@ -25,9 +25,9 @@ const (
 
 	noteOf = `SELECT coalesce(obj_description(to_regclass($1), 'pg_class'), '')`
 
-	// tables are those of indexes, in the schema where Open makes them.
-	tables = `SELECT substr(relname, 9) FROM pg_class
-		WHERE relkind = 'r' AND relname LIKE 'vectors\_%' AND relnamespace = current_schema()::regnamespace ORDER BY relname`
+	// notes are those of the tables in the schema where Open makes them.
+	notes = `SELECT substr(relname, 9), coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class
+		WHERE relkind = 'r' AND relname LIKE 'vectors\_%' AND relnamespace = current_schema()::regnamespace`
 
 	// putRows takes ids, label arrays as text, and the numbers of all vectors one
 	// after the other. Rows that are as they were stay untouched, which costs
@@ -41,6 +41,10 @@ const (
 	// deleteRows locks rows in the order in which putRows does, so that no two
 	// calls wait for each other in a circle.
 	deleteRows = `DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE)`
+
+	// deleteAll is no TRUNCATE, which would show an empty table to a search that waits
+	// for the end of its transaction.
+	deleteAll = `DELETE FROM %s`
 
 	// graphSettings hold for a transaction. A plan made for other values may use
 	// another index than the values ask for. With default settings a scan of the
