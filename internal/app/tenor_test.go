@@ -20,7 +20,10 @@ import (
 
 	"parley/e2e/gqlclient"
 	"parley/internal/auth"
+	"parley/internal/indexing"
+	"parley/internal/sticker"
 	"parley/internal/tenor"
+	"parley/internal/testkit"
 	"parley/internal/testkit/dbtest"
 )
 
@@ -460,4 +463,18 @@ func TestPagesOfOtherOriginsMayAskAsClientsOfTenor(t *testing.T) {
 	assert.Equal(t, "https://app.example.com", res.Header.Get("Access-Control-Allow-Origin"))
 	res, _ = ask(http.MethodGet, "https://evil.example.com")
 	assert.Empty(t, res.Header.Get("Access-Control-Allow-Origin"))
+}
+
+func TestALocaleOfTenorsIsTheLanguageOfTheQuery(t *testing.T) {
+	t.Parallel()
+	w := begin(t, dbtest.SQLite(t), Options{}, "models", modelsIn(t, "sticker-mini", "translate-mini"), "onnxruntime-lib", testkit.ONNX(t), "query-deadline", "20s")
+	w.embedded(t, sticker.SourceStickers, indexing.Words, w.some(t, "dog", "cat", "red-apple"))
+	for _, test := range []struct{ query, locale, first string }{
+		{"perro", "es_ES", "dog.png"}, {"chat", "fr-CA", "cat.png"}, {"roter Apfel", "de", "red-apple.png"}, {"dog", "en_US", "dog.png"}, {"dog", "", "dog.png"},
+	} {
+		got := tenorOf[tenorPage](t, w, "search", "q", test.query, "locale", test.locale, "limit", "5")
+		require.NotEmpty(t, got.Results)
+		assert.Equal(t, test.first, got.Results[0].Title, "%+v", test)
+	}
+	assert.NotEqual(t, "dog.png", tenorOf[tenorPage](t, w, "search", "q", "perro", "locale", "en_US").Results[0].Title, "it is taken for English")
 }

@@ -58,7 +58,7 @@ func (h *Handler) featured(ctx context.Context, q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	shape, err := q.shape()
+	within, err := q.shape()
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (h *Handler) featured(ctx context.Context, q *request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(found) > 0 && shape.has(found[0]) {
+		if len(found) > 0 && within.has(found[0]) {
 			answer.Results = append(answer.Results, q.result(found[0]))
 		}
 	}

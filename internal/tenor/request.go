@@ -34,8 +34,10 @@ func parse(r *http.Request) (*request, error) {
 		return nil, apperr.New(apperr.BadInput, "Send the header Host: addresses of pictures begin with it.")
 	}
 	scheme := "http"
-	// Whoever lies about this gets addresses that don't work.
-	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	// The first proxy is what the client speaks to. Whoever lies about this gets addresses
+	// that don't work.
+	outside, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	if r.TLS != nil || strings.EqualFold(strings.TrimSpace(outside), "https") {
 		scheme = "https"
 	}
 	return &request{values, scheme + "://" + r.Host}, nil

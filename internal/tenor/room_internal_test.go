@@ -168,8 +168,9 @@ func TestParametersAreRead(t *testing.T) {
 		return q
 	}
 	assert.Equal(t, "http://stickers.example.com:81", read(nil).base)
-	assert.Equal(t, "https://stickers.example.com:81", read(nil, func(r *http.Request) { r.Header.Set("X-Forwarded-Proto", "HTTPS") }).base)
-	assert.Equal(t, "http://stickers.example.com:81", read(nil, func(r *http.Request) { r.Header.Set("X-Forwarded-Proto", "javascript") }).base)
+	for said, scheme := range map[string]string{"HTTPS": "https", "https, http": "https", "http,https": "http", "javascript": "http"} {
+		assert.Equal(t, scheme+"://stickers.example.com:81", read(nil, func(r *http.Request) { r.Header.Set("X-Forwarded-Proto", said) }).base)
+	}
 	_, err := parse(&http.Request{URL: &url.URL{}})
 	assert.Equal(t, apperr.BadInput, apperr.CodeOf(err), "without a host")
 

@@ -21,12 +21,12 @@ func (h *Handler) search(ctx context.Context, q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	shape, err := q.shape()
+	within, err := q.shape()
 	if err != nil {
 		return nil, err
 	}
 	text, first := q.Get("q"), limit
-	if q.Has("ar_range") {
+	if within != (shape{}) {
 		first = page.Most // some are left out
 	}
 	found, err := h.Search.Stickers(ctx, search.StickersInput{
@@ -41,7 +41,7 @@ func (h *Handler) search(ctx context.Context, q *request) (any, error) {
 			more = true
 			break
 		}
-		if last = e.Cursor; shape.has(e.Node.Sticker) {
+		if last = e.Cursor; within.has(e.Node.Sticker) {
 			answer.Results = append(answer.Results, q.result(e.Node.Sticker))
 		}
 	}
