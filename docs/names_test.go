@@ -149,7 +149,7 @@ func TestEveryPackageThatATestCommandNamesExists(t *testing.T) {
 func TestEveryPageThatIsNamedIsServed(t *testing.T) {
 	t.Parallel()
 	served := map[string]bool{}
-	route := regexp.MustCompile(`"(?:[A-Z]+ )?(/[a-z./]*)"`)
+	route := regexp.MustCompile(`"(?:[A-Z]+ )?(/[a-z0-9./]*)"`)
 	for file, text := range sources(t, "internal/server") {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
@@ -158,7 +158,10 @@ func TestEveryPageThatIsNamedIsServed(t *testing.T) {
 			served[m[1]] = true
 		}
 	}
-	for name, d := range found(documents(t), "(?:`(?:[A-Z]+ )?|localhost:8080)(/[a-z]+(?:/[a-z]+)*(?:\\.[a-z]+)?)`?", whole) {
+	for _, m := range regexp.MustCompile(`"([a-z_]+)": +\{answer:`).FindAllStringSubmatch(read(t, "internal/tenor/tenor.go"), -1) {
+		served["/v2/"+m[1]] = true
+	}
+	for name, d := range found(documents(t), "(?:`(?:[A-Z]+ )?|localhost:8080)(/[a-z0-9]+(?:/[a-z_]+)*(?:\\.[a-z]+)?)`?", whole) {
 		format := name[:strings.LastIndex(name, ".")+1] // downloads come in several
 		assert.True(t, served[name] || served[format], "%s names %s", d, name)
 	}

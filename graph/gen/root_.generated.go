@@ -5004,6 +5004,8 @@ enum Scope {
   PRACTICE_RECORD
   """Read the frequencies and exercises of the key owner's learners."""
   PRACTICE_READ
+  """Search the public stickers as clients of Tenor do, and say which one was chosen."""
+  STICKERS_SEARCH
 }
 
 """A machine's credential. The secret itself is shown once, when the key is made."""

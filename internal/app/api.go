@@ -17,6 +17,7 @@ import (
 	"parley/internal/server"
 	"parley/internal/server/pages"
 	"parley/internal/store"
+	"parley/internal/tenor"
 	"parley/worker"
 )
 
@@ -156,6 +157,7 @@ func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
 			DialogService: p.dialogs, AuditLog: p.audits, CatalogService: p.catalog, MediaService: p.media, StickerService: p.stickers, IndexingService: p.indexing, FeedbackService: p.feedback, SearchService: p.search, Domains: p.domains, Hub: p.hub, Streams: p.streams, Readers: p.readers,
 		},
 		Verify: p.accounts.Verify, Confirm: p.accounts.Confirm, DraftStatus: p.cfg.HTTPStatus == "draft", Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(),
+		Tenor:       tenor.New(tenor.Config{Verify: p.accounts.Verify, Search: p.search, Feedback: p.feedback}),
 		StreamHooks: p.metrics.live.hooks(), Bus: p.sharedBus(), MaxConnections: p.cfg.MaxConnections, Grace: p.cfg.Grace, MaxTime: o.MaxTime,
 		Status: func(ctx context.Context) pages.Status { return p.status(ctx, o.Version) },
 	})

@@ -18,11 +18,14 @@ const (
 	ScopeDialogsErase   Scope = "DIALOGS_ERASE"
 	ScopePracticeRecord Scope = "PRACTICE_RECORD"
 	ScopePracticeRead   Scope = "PRACTICE_READ"
+	ScopeStickersSearch Scope = "STICKERS_SEARCH"
 )
 
 // AllScopes lists every scope.
 func AllScopes() []Scope {
-	return []Scope{ScopeDialogsPush, ScopeDialogsConsent, ScopeDialogsErase, ScopePracticeRecord, ScopePracticeRead}
+	return []Scope{
+		ScopeDialogsPush, ScopeDialogsConsent, ScopeDialogsErase, ScopePracticeRecord, ScopePracticeRead, ScopeStickersSearch,
+	}
 }
 
 // Valid tells whether s is one of AllScopes.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/internal/apperr"
+	"parley/internal/auth"
 	"parley/internal/store"
 )
 
@@ -30,11 +31,7 @@ type ChosenInput struct {
 // hour for each person, query and sticker. It tells whether this one counts. Private
 // stickers are their owners' own business, and never count.
 func (s *Service) Chosen(ctx context.Context, in ChosenInput) (bool, error) {
-	if err := s.may(ctx); err != nil {
-		return false, err
-	}
-	voter, err := VoterOf(ctx)
-	if err != nil {
+	if err := s.mayChoose(ctx); err != nil {
 		return false, err
 	}
 	text, err := checkQuery(in.Query, "input", "query")
@@ -47,14 +44,35 @@ func (s *Service) Chosen(ctx context.Context, in ChosenInput) (bool, error) {
 			return false, apperr.Input("position", "A place is 1 to %d.", mostPlace)
 		}
 	}
+	return s.choose(ctx, text, in.StickerID, place)
+}
+
+// ChosenUnasked is Chosen for a sticker that was shown without a query.
+func (s *Service) ChosenUnasked(ctx context.Context, sticker string) (bool, error) {
+	if err := s.mayChoose(ctx); err != nil {
+		return false, err
+	}
+	return s.choose(ctx, "", sticker, 1)
+}
+
+func (s *Service) choose(ctx context.Context, text, sticker string, place int) (bool, error) {
+	voter, err := VoterOf(ctx)
+	if err != nil {
+		return false, err
+	}
 	if err := s.allowItems(ctx, 1); err != nil {
 		return false, err
 	}
-	public, err := s.public(ctx, voter, in.StickerID)
+	public, err := s.public(ctx, voter, sticker)
 	if err != nil || !public {
 		return false, err
 	}
-	n, _, err := s.cache.Count(ctx, "chosen:"+voteID(voter, queryID(text), in.StickerID), 1, chosenAgain)
+	who := voter
+	if viewer, _ := auth.From(ctx); viewer.Key != "" {
+		// One key may stand in the pages of many people.
+		who += " " + auth.VisitorOf(ctx).Address
+	}
+	n, _, err := s.cache.Count(ctx, "chosen:"+voteID(who, queryID(text), sticker), 1, chosenAgain)
 	if err != nil {
 		slog.WarnContext(ctx, "a chosen sticker is not counted", "error", err)
 		return false, nil
@@ -62,7 +80,7 @@ func (s *Service) Chosen(ctx context.Context, in ChosenInput) (bool, error) {
 	if n > 1 {
 		return false, nil
 	}
-	s.tally.choose(now(), text, in.StickerID, place)
+	s.tally.choose(now(), text, sticker, place)
 	return true, nil
 }
 

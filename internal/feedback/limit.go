@@ -26,15 +26,20 @@ func (s *Service) allowItems(ctx context.Context, n int) error {
 	return s.allow(ctx, "feedback", n, s.cfg.FeedbackRate)
 }
 
-// allow counts n things of a kind against the limits of the voter and the address. The
-// counters live in the cache and expire; without a limit nothing is counted.
+// allow counts n things of a kind against the limits of the voter and the address. An API
+// key has limits of its own, not its owner's. The counters live in the cache and expire;
+// without a limit nothing is counted.
 func (s *Service) allow(ctx context.Context, kind string, n, most int) error {
 	address := auth.VisitorOf(ctx).Address
 	viewer, signedIn := auth.From(ctx)
+	who := viewer.ID
+	if viewer.Key != "" {
+		who = KeyPrefix + viewer.Key
+	}
 	limits := []struct {
 		key  string
 		most int
-	}{{kind + ":user:" + viewer.ID, most}, {kind + ":address:" + address, most * addressShare}}
+	}{{kind + ":user:" + who, most}, {kind + ":address:" + address, most * addressShare}}
 	if !signedIn {
 		// Cookies cost nothing: of visitors the address counts.
 		limits = limits[1:]

@@ -136,17 +136,20 @@ func (t *tally) vote(at time.Time, n int) {
 	}
 }
 
-// choose counts a sticker that was chosen from the answers to a query.
+// choose counts a sticker that was chosen from the answers to a query, or with an empty
+// text without one.
 func (t *tally) choose(at time.Time, text, sticker string, place int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if h := entry(t, t.hours, hourOf(at)); h != nil {
 		h.chosen++
 	}
-	if q := entry(t, t.queries, text); q != nil {
-		q.chosen++
-		if q.lastAt.IsZero() {
-			q.lastAt = at
+	if text != "" {
+		if q := entry(t, t.queries, text); q != nil {
+			q.chosen++
+			if q.lastAt.IsZero() {
+				q.lastAt = at
+			}
 		}
 	}
 	if c := entry(t, t.chosen, stickerHour{sticker, hourOf(at)}); c != nil {

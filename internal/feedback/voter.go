@@ -10,15 +10,22 @@ import (
 	"parley/internal/auth"
 )
 
-// VisitorPrefix begins the voter of a visitor.
-const VisitorPrefix = "visitor:"
+// VisitorPrefix begins the voter of a visitor, and KeyPrefix that of an API key.
+const (
+	VisitorPrefix = "visitor:"
+	KeyPrefix     = "key:"
+)
 
-// VoterOf gives who votes and searches: a user's id, or VisitorPrefix and the id of a
-// visitor's cookie. Without either it is UNAUTHENTICATED.
+// VoterOf gives who votes and chooses: a user's id, KeyPrefix and the id of an API key, or
+// VisitorPrefix and the id of a visitor's cookie. Without any it is UNAUTHENTICATED. It
+// says nothing of what they may do.
 func VoterOf(ctx context.Context) (string, error) {
 	viewer, err := auth.Require(ctx)
 	if err == nil {
 		return viewer.ID, nil
+	}
+	if viewer, _ := auth.From(ctx); viewer.Key != "" {
+		return KeyPrefix + viewer.Key, nil
 	}
 	if visitor := auth.VisitorOf(ctx); visitor.ID != "" && apperr.Is(err, apperr.Unauthenticated) {
 		return VisitorPrefix + visitor.ID, nil
@@ -28,6 +35,15 @@ func VoterOf(ctx context.Context) (string, error) {
 
 // May is who may search and report: people, and with Config.Anonymous visitors.
 func (s *Service) May(ctx context.Context) error { return s.may(ctx) }
+
+// mayChoose is who may say what they chose: as May, and API keys that may search.
+func (s *Service) mayChoose(ctx context.Context) error {
+	if viewer, _ := auth.From(ctx); viewer.Key != "" {
+		_, err := auth.RequireScope(ctx, auth.ScopeStickersSearch)
+		return err
+	}
+	return s.may(ctx)
+}
 
 // Anonymous tells whether people may search and report without an account.
 func (s *Service) Anonymous() bool { return s.cfg.Anonymous }

@@ -41,7 +41,7 @@ const (
 	queryCache    = 1000
 )
 
-// Config of a Server. Everything is required but Introspection, Confirm, MaxTime,
+// Config of a Server. Everything is required but Introspection, Confirm, Tenor, MaxTime,
 // ExpiryWarning and DraftStatus.
 type Config struct {
 	Listen        string
@@ -60,7 +60,9 @@ type Config struct {
 	Ready func(ctx context.Context) error
 	// Metrics is served at /metrics.
 	Metrics http.Handler
-	Hooks   ws.Hooks
+	// Tenor answers clients of Tenor's API; nil leaves them out.
+	Tenor http.Handler
+	Hooks ws.Hooks
 	// StreamHooks are told of event streams.
 	StreamHooks sse.Hooks
 	// Bus carries what belongs to an event stream of another process; nil means
@@ -121,6 +123,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	pictures := s.cors(s.authenticate(http.HandlerFunc(s.media)))
 	mux.Handle("GET /media/", pictures)
 	mux.Handle("OPTIONS /media/", pictures)
+	if cfg.Tenor != nil {
+		mux.Handle("/v2/", s.cors(s.tenor()))
+	}
 	mux.Handle("GET /schema.graphql", schemaHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
