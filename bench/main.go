@@ -146,6 +146,7 @@ var measurements = []measurement{
 	{"external", "notes and jobs on PostgreSQL, Redis and NATS", measureExternal},
 	{"practice", "learners' errors and exercises on PostgreSQL", onPostgres(measurePractice)},
 	{"dialogs", "dialogs on PostgreSQL", onPostgres(measureDialogs)},
+	{"stickers", "searches, feedback and analytics on PostgreSQL", measureStickers},
 }
 
 func names() []string {

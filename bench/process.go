@@ -33,6 +33,8 @@ type process struct {
 type launch struct {
 	// engine is bench's own server, with a no-op worker unless models is set.
 	engine, models bool
+	// demo fills it with the demo set.
+	demo bool
 	// data is the data folder; empty means a fresh one, removed at the end.
 	data string
 	env  []string
@@ -54,7 +56,7 @@ func start(ctx context.Context, o options, l launch) (*process, time.Duration, e
 		p.data = data
 	}
 	ctx, p.cancel = context.WithCancel(ctx)
-	arguments := []string{"--listen", p.addr, "--data", data, "--models", filepath.Join(o.root, "models"), "--log-level", "warn", "--demo", "off"}
+	arguments := []string{"--listen", p.addr, "--data", data, "--models", filepath.Join(o.root, "models"), "--log-level", "warn", "--demo", map[bool]string{false: "off", true: "on"}[l.demo]}
 	if l.engine {
 		self, err := os.Executable()
 		if err != nil {
