@@ -96,7 +96,7 @@ func (p *placed) add(place int) {
 }
 
 // at1 and at10 are the parts of the queries that find their own first and among the first
-// ten, and mrr is the mean reciprocal rank.
+// ten, and mrr is the mean reciprocal rank, 0 for what is not there.
 func (p *placed) at1() float64  { return p.first / p.n }
 func (p *placed) at10() float64 { return p.ten / p.n }
 func (p *placed) mrr() float64  { return p.reciprocal / p.n }
@@ -159,7 +159,7 @@ func TestLabelsInOtherLanguagesFindTheirStickers(t *testing.T) {
 		var alone placed
 		for i, one := range cards {
 			ways[0].add(slices.Index(find(meant[i]), one.id))
-			ways[1].add(slices.IndexFunc(d.near(t, hits, meant[i]), func(n ranking.Near) bool { return n.ID == one.id }))
+			ways[1].add(slices.IndexFunc(d.near(t, 10, meant[i]), func(n ranking.Near) bool { return n.ID == one.id }))
 			asked := words(translations[i], labels[i])
 			ways[2].add(d.place(t, d.lexicon, asked, [][]float32{meant[i], typed[i]}, one.id))
 			alone.add(d.place(t, d.lexicon, asked, [][]float32{meant[i]}, one.id))
@@ -181,7 +181,7 @@ func TestWhatWasTypedFindsWhatAWrongTranslationDoesNot(t *testing.T) {
 	t.Parallel()
 	d, c := load(t), texts(t)
 	queries, cards, l := d.unknown()
-	cards, queries = cards[:200], queries[:200]
+	cards, queries = cards[:150], queries[:150]
 	var typed, meant, both placed
 	for i, u := range understood(t, c, func(word string) bool { return l.Count(word) > 0 }, queries, nil) {
 		if !u.Translated {
@@ -196,7 +196,7 @@ func TestWhatWasTypedFindsWhatAWrongTranslationDoesNot(t *testing.T) {
 	t.Logf("the keyword: %s", &typed)
 	t.Logf("the translation: %s", &meant)
 	t.Logf("both: %s", &both)
-	assert.Greater(t, both.n, 50.0)
+	assert.Greater(t, both.n, 40.0)
 	assert.Greater(t, both.at10(), 2*meant.at10())
 	assert.Greater(t, both.mrr(), 0.75*typed.mrr())
 }
