@@ -7509,7 +7509,7 @@ type StickerHitConnection {
   degraded: Boolean!
   """The language that the query was translated from; null where it was searched for as it is."""
   translatedFrom: Language
-  """The translation that was searched for besides the words of the query; null for none."""
+  """The translation that was searched for besides the query as it was typed; null for none."""
   translation: String
   """
   The chance that one of the first five fits, 0 to 1, for this model and query, learnt from votes; null while there are too few of them.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -126,6 +127,34 @@ func TestQueriesInOtherLanguagesFindWhatTheyMean(t *testing.T) {
 	assert.True(t, got.SearchStickers.Degraded)
 	assert.Nil(t, got.SearchStickers.Translation)
 	assert.Contains(t, got.names(), "dog")
+}
+
+// An English word that no sticker has may be taken for one of another language, and what is
+// made of it then is no word or another: what was typed is searched for as well.
+func TestAnEnglishQueryThatIsWronglyTranslatedFindsItsSticker(t *testing.T) {
+	t.Parallel()
+	w := begin(t, dbtest.SQLite(t), Options{}, "models", modelsIn(t, "sticker-mini", "translate-mini"),
+		"onnxruntime-lib", testkit.ONNX(t), "query-deadline", "20s", "search-rate", "100000")
+	meant := map[string]string{"antarctica": "penguin", "donut": "doughnut", "bumblebee": "honeybee", "peanut": "peanuts"}
+	i := 0
+	added, err := w.stickers.Fill(t.Context(), "untagged", func(yield func(sticker.Shipped, error) bool) {
+		for one, err := range demo.Stickers() {
+			name := strings.TrimSuffix(one.Name, ".png")
+			one.Tags = nil // they have these words
+			if i++; (i%12 == 0 || slices.Contains(slices.Collect(maps.Values(meant)), name)) && !yield(one, err) {
+				return
+			}
+		}
+	})
+	require.NoError(t, err)
+	w.embedded(t, sticker.SourceStickers, indexing.Words, added)
+	w.embedded(t, sticker.SourceStickers, indexing.Picture, added)
+	for query, name := range meant {
+		got := searchIn(t, w.Owner, query, "", nil)
+		assert.NotEmpty(t, ptr(got.SearchStickers.Translation), query)
+		assert.False(t, got.SearchStickers.Degraded, query)
+		assert.Equal(t, name, got.names()[0], "%s, from %s: %q", query, ptr(got.SearchStickers.TranslatedFrom), ptr(got.SearchStickers.Translation))
+	}
 }
 
 func TestWithoutAWorkerAQueryIsItsWords(t *testing.T) {

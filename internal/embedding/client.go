@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/sync/singleflight"
-
 	"parley/internal/cache"
 	"parley/internal/jobspec"
 )
@@ -63,7 +61,7 @@ const (
 // no stop: what it asked ends with its deadline.
 type Client struct {
 	Config
-	flights singleflight.Group
+	answers cache.Answers[Vector]
 }
 
 // New makes a Client.
@@ -74,7 +72,9 @@ func New(c Config) (*Client, error) {
 	if c.Observe == nil {
 		c.Observe = func(Kind, Outcome, time.Duration) {}
 	}
-	return &Client{Config: c}, nil
+	return &Client{Config: c, answers: cache.Answers[Vector]{
+		Cache: c.Cache, Deadline: c.Deadline, KeepFor: keepFor, Late: ErrDeadline, Encode: func(v Vector) []byte { return jobspec.NewVector(v.Values) },
+	}}, nil
 }
 
 // Models gives the models that embed and that a worker there has, in an order that
@@ -140,11 +140,16 @@ func (c *Client) Text(ctx context.Context, model, text string) (v Vector, err er
 		return Vector{}, err
 	}
 	key := keyOf(m.Digest, normal)
-	if v, ok := c.kept(ctx, m, key); ok {
+	read := m.readKept
+	if v, ok := c.answers.Kept(ctx, key, read); ok {
 		outcome = Cached
 		return v, nil
 	}
-	return c.shared(ctx, m, key, normal)
+	v, err = c.answers.Ask(ctx, key, read, func(ctx context.Context) (Vector, error) { return c.ask(ctx, m, jobspec.EmbedQuery{Text: normal}) })
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return Vector{}, ended(ctx, err)
+	}
+	return v, err
 }
 
 // normalized gives the form of a text that is embedded, or says why there is none.
@@ -168,37 +173,6 @@ func normalized(text string) (string, error) {
 
 func tooLong(bytes int) error {
 	return &InputError{fmt.Sprintf("The text has %d bytes; at most %d can be searched for.", bytes, jobspec.MaxQueryText)}
-}
-
-// shared asks for a text's vector, with all who want it at the same time. The request is
-// everybody's: it goes on when the caller that began it leaves, and who came when its time
-// was nearly up asks again.
-func (c *Client) shared(ctx context.Context, m Model, key, normal string) (Vector, error) {
-	for {
-		answer := c.flights.DoChan(key, func() (any, error) {
-			ctx, end := context.WithTimeout(context.WithoutCancel(ctx), c.Deadline)
-			defer end()
-			// The one before may have ended since the caller looked.
-			if v, ok := c.kept(ctx, m, key); ok {
-				return v, nil
-			}
-			v, err := c.ask(ctx, m, jobspec.EmbedQuery{Text: normal})
-			if err == nil {
-				c.keep(ctx, key, v)
-			}
-			return v, err
-		})
-		select {
-		case <-ctx.Done():
-			return Vector{}, ended(ctx, ctx.Err())
-		case r := <-answer:
-			v, _ := r.Val.(Vector)
-			if errors.Is(r.Err, ErrDeadline) && ctx.Err() == nil {
-				continue
-			}
-			return v, r.Err
-		}
-	}
 }
 
 // Picture gives the vector of a picture's file, a PNG, JPEG, WebP, GIF or BMP. It is not

@@ -10,8 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/sync/singleflight"
-
 	"parley/internal/cache"
 	"parley/internal/embedding"
 	"parley/internal/jobspec"
@@ -35,7 +33,7 @@ type Config struct {
 // stop: what it asked ends with its deadline.
 type Client struct {
 	Config
-	flights singleflight.Group
+	answers cache.Answers[string]
 }
 
 // New makes a Client.
@@ -43,7 +41,9 @@ func New(c Config) (*Client, error) {
 	if c.Ask == nil || c.Bundles == nil || c.Cache == nil || c.Deadline <= 0 {
 		return nil, errors.New("querytext: a part of the configuration is missing")
 	}
-	return &Client{Config: c}, nil
+	return &Client{Config: c, answers: cache.Answers[string]{
+		Cache: c.Cache, Deadline: c.Deadline, KeepFor: keepFor, Late: ErrDeadline, Encode: func(text string) []byte { return []byte(text) },
+	}}, nil
 }
 
 // Understood gives a text in words that the model of a digest understands. It stays as it is
@@ -111,39 +111,17 @@ func wayOf(a Asked, normal string, ways []way, own []string, known, of int) (way
 	return w, true, nil
 }
 
-// translation gives the translation of a text, kept or made, with all who want it at the
-// same time. The request is everybody's: it goes on when the caller that began it leaves,
-// and who came when its time was nearly up asks again.
+// translation gives the translation of a text, kept or made.
 func (c *Client) translation(ctx context.Context, w way, normal string) (string, error) {
 	key := keyOf(w, normal)
-	if text, ok := c.kept(ctx, key); ok {
+	if text, ok := c.answers.Kept(ctx, key, readKept); ok {
 		return text, nil
 	}
-	for {
-		answer := c.flights.DoChan(key, func() (any, error) {
-			ctx, end := context.WithTimeout(context.WithoutCancel(ctx), c.Deadline)
-			defer end()
-			// The one before may have ended since the caller looked.
-			if text, ok := c.kept(ctx, key); ok {
-				return text, nil
-			}
-			text, err := c.ask(ctx, w, normal)
-			if err == nil {
-				c.keep(ctx, key, text)
-			}
-			return text, err
-		})
-		select {
-		case <-ctx.Done():
-			return "", ended(ctx, ctx.Err())
-		case r := <-answer:
-			text, _ := r.Val.(string)
-			if errors.Is(r.Err, ErrDeadline) && ctx.Err() == nil {
-				continue
-			}
-			return text, r.Err
-		}
+	text, err := c.answers.Ask(ctx, key, readKept, func(ctx context.Context) (string, error) { return c.ask(ctx, w, normal) })
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return "", ended(ctx, err)
 	}
+	return text, err
 }
 
 // ask asks a worker.

@@ -1,10 +1,8 @@
 package querytext
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"log/slog"
 	"time"
 	"unicode/utf8"
 
@@ -21,26 +19,10 @@ func keyOf(w way, normal string) string {
 	return "translation:" + w.model + ":" + w.source + ":" + w.target + ":" + hex.EncodeToString(sum[:16])
 }
 
-// kept gives a translation that is kept. A cache that does not answer takes a quarter of
-// the time at most.
-func (c *Client) kept(ctx context.Context, key string) (string, bool) {
-	ctx, end := context.WithTimeout(ctx, c.Deadline/4)
-	defer end()
-	data, ok, err := c.Cache.Get(ctx, key)
-	if err != nil {
-		slog.DebugContext(ctx, "a translation is not read from the cache", "error", err)
-	}
-	if err != nil || !ok || len(data) == 0 || len(data) > jobspec.MaxQueryText || !utf8.Valid(data) {
+// readKept reads a translation that was kept.
+func readKept(data []byte) (string, bool) {
+	if len(data) == 0 || len(data) > jobspec.MaxQueryText || !utf8.Valid(data) {
 		return "", false
 	}
 	return string(data), true
-}
-
-// keep keeps a translation. Without it the next one asks again.
-func (c *Client) keep(ctx context.Context, key, text string) {
-	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), c.Deadline/4)
-	defer end()
-	if err := c.Cache.Put(ctx, key, 0, []byte(text), keepFor); err != nil {
-		slog.DebugContext(ctx, "a translation is not kept in the cache", "error", err)
-	}
 }

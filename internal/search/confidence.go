@@ -108,7 +108,7 @@ func (s *Service) examples(ctx context.Context, g *indexing.Generation, backgrou
 	if !ok || err != nil {
 		return nil, err
 	}
-	spread := spreadOf(vector, background)
+	spread := spreadOf([][]float32{vector}, background)
 	words := lexicon.Words(q.Query)
 	counts, most := map[string]float64{}, 0.0
 	s.Shelf.read(viewer{}, func(_ map[string]*card, all []*lexicon.Lexicon) {
@@ -139,16 +139,19 @@ func (s *Service) examples(ctx context.Context, g *indexing.Generation, backgrou
 	return examples, nil
 }
 
-// spread is how near things taken at random are to a query.
+// spread is how near things taken at random are to a query, by the nearer one of its vectors.
 type spread struct{ mean, deviation float64 }
 
-func spreadOf(vector []float32, background [][]float32) (s spread) {
+func spreadOf(vectors, background [][]float32) (s spread) {
 	if len(background) == 0 {
 		return spread{0, 1}
 	}
 	squares, n := 0.0, float64(len(background))
 	for _, v := range background {
-		c := dot(vector, v)
+		c := -1.0
+		for _, one := range vectors {
+			c = max(c, dot(one, v))
+		}
 		s.mean += c / n
 		squares += c * c / n
 	}
@@ -186,7 +189,7 @@ func (s *Service) trust(hits []ranked, t *target, v viewer, signs evidence) *flo
 	if calibration == nil {
 		return nil
 	}
-	spread := spreadOf(t.vector, background)
+	spread := spreadOf(t.vectors, background)
 	most, meant := 0.0, t.meant()
 	s.Shelf.read(v, func(_ map[string]*card, all []*lexicon.Lexicon) {
 		for _, l := range all {

@@ -93,9 +93,9 @@ func (o *Opinions) of(ctx context.Context, t *target, v viewer) (map[string]rank
 		return nil, nil
 	}
 	near := []vector.Hit{{ID: feedback.QueryID(t.text), Score: 1}}
-	if t.vector != nil {
+	if t.generation != nil {
 		least := farthest
-		hits, err := t.nearest(ctx, SourceQueries, indexing.Words, vector.Query{Vector: t.vector, K: neighbours, MinScore: &least})
+		hits, err := t.nearest(ctx, SourceQueries, indexing.Words, t.vectors, vector.Query{K: neighbours, MinScore: &least})
 		if err != nil {
 			return nil, err
 		}

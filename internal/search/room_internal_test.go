@@ -48,6 +48,16 @@ func TestAPageGoesOnBehindItsSticker(t *testing.T) {
 	assert.Equal(t, 2, c.in(&window{hits: []ranked{{ID: "y"}}}), "or where it was")
 }
 
+func TestWhatIsAtRandomIsComparedWithTheNearerVectorToo(t *testing.T) {
+	t.Parallel()
+	background := [][]float32{{1, 0}, {0, 1}}
+	one := spreadOf([][]float32{{1, 0}}, background)
+	assert.InDelta(t, 0.5, one.mean, 1e-12)
+	both := spreadOf([][]float32{{1, 0}, {0, 1}}, background)
+	assert.InDelta(t, 1, both.mean, 1e-12, "each is as near as can be to one of them")
+	assert.Less(t, both.deviation, one.deviation)
+}
+
 func FuzzCursor(f *testing.F) {
 	w := &window{index: "index_1", hits: []ranked{{ID: "a"}}}
 	w.name = w.digest()

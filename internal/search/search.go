@@ -70,7 +70,10 @@ type target struct {
 	// translation is what the text says in a language that the model understands, where it
 	// was translated, and from the language that it was translated from.
 	translation, from string
-	vector            []float32
+	// vectors are those of what is searched for: of a query that was translated that of the
+	// translation and that of the query, since what was taken for another language may have
+	// been understood. The one that is nearer to a thing counts.
+	vectors [][]float32
 	// generation has the vectors to compare with; nil says words alone.
 	generation *indexing.Generation
 	// without is a sticker that is no answer to itself.
@@ -109,7 +112,7 @@ func (s *Service) aimAtSticker(ctx context.Context, id string, v viewer, g *inde
 			break
 		}
 		if ok {
-			t.vector, t.generation = vector, g
+			t.vectors, t.generation = [][]float32{vector}, g
 			return t, nil
 		}
 	}

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,8 @@ import (
 
 // aimAtText takes the words of a query and the vector that the model of the active index
 // gives it; without that it is for words alone. A query that the model does not understand
-// is translated first. Both together take no longer than one of them may.
+// is translated first, and has the vector of the translation too. All together takes no
+// longer than one of them may.
 func (s *Service) aimAtText(ctx context.Context, in StickersInput, v viewer, g *indexing.Generation) (*target, error) {
 	text, err := normalized(*in.Query)
 	if err != nil {
@@ -33,11 +35,46 @@ func (s *Service) aimAtText(ctx context.Context, in StickersInput, v viewer, g *
 		}
 		t.degraded = true
 	}
-	said := text
-	if t.translation != "" {
-		said = t.translation
+	vectorOf := func(text string) func() (embedding.Vector, error) {
+		return func() (embedding.Vector, error) { return s.Embed.Text(limited, g.Digest, text) }
 	}
-	return t, s.take(ctx, t, g, func() (embedding.Vector, error) { return s.Embed.Text(limited, g.Digest, said) }, "query")
+	if t.translation == "" {
+		return t, s.take(ctx, t, g, vectorOf(text), "query")
+	}
+	// The translation may be wrong, or the text no other language at all.
+	typed := later(vectorOf(text))
+	if err := s.take(ctx, t, g, vectorOf(t.translation), "query"); err != nil {
+		return nil, err
+	}
+	return t, s.takeTyped(ctx, t, g, typed)
+}
+
+// takeTyped gives a target the vector of what was typed, besides that of its translation.
+// Where the model refuses the text the translation is enough.
+func (s *Service) takeTyped(ctx context.Context, t *target, g *indexing.Generation, typed func() (embedding.Vector, error)) error {
+	v, err := typed()
+	var refused *embedding.InputError
+	if errors.As(err, &refused) {
+		return nil
+	}
+	return s.take(ctx, t, g, func() (embedding.Vector, error) { return v, err }, "query")
+}
+
+// later asks at once and gives the answer when it is wanted.
+func later(ask func() (embedding.Vector, error)) func() (embedding.Vector, error) {
+	type answer struct {
+		v   embedding.Vector
+		err error
+	}
+	come := make(chan answer, 1)
+	go func() {
+		v, err := ask()
+		come <- answer{v, err}
+	}()
+	return func() (embedding.Vector, error) {
+		a := <-come
+		return a.v, a.err
+	}
 }
 
 // understand gives a target the translation of its text, where it needs one.

@@ -154,8 +154,8 @@ func (s *Service) rankNotes(ctx context.Context, t *target, v viewer) ([]ranked,
 	signs := ranking.Signs{Words: words}
 	if t.generation != nil {
 		least := leastNote
-		near, err := t.nearest(ctx, note.SourceNotes, indexing.Words, vector.Query{
-			Vector: t.vector, K: maxUnion, MinScore: &least, Filter: vector.Filter{{note.LabelOwner(v.id)}},
+		near, err := t.nearest(ctx, note.SourceNotes, indexing.Words, t.vectors, vector.Query{
+			K: maxUnion, MinScore: &least, Filter: vector.Filter{{note.LabelOwner(v.id)}},
 		})
 		if err != nil {
 			return nil, err

@@ -155,11 +155,7 @@ func (s *Service) rank(ctx context.Context, t *target, v viewer, f filter, learn
 	}
 	if t.generation != nil {
 		w.index, w.model = t.generation.ID, t.generation.Model
-		aim := t.vector
-		if len(signs.Opinions) > 0 {
-			aim = ranking.Move(aim, signs.Opinions, func(id string) ([]float32, bool) { return t.vectorOf(ctx, id) })
-		}
-		near, err := s.byVectors(ctx, t, aim, v, f)
+		near, err := s.byVectors(ctx, t, t.moved(ctx, signs.Opinions), v, f)
 		if err != nil {
 			return nil, err
 		}
@@ -191,6 +187,19 @@ func (s *Service) kept(all map[string]ranking.Opinion, t *target, v viewer, f fi
 	return all
 }
 
+// moved gives the vectors, each moved by the opinions: these are about what was meant,
+// whichever of them says it.
+func (t *target) moved(ctx context.Context, opinions map[string]ranking.Opinion) [][]float32 {
+	if len(opinions) == 0 {
+		return t.vectors
+	}
+	moved := make([][]float32, len(t.vectors))
+	for i, v := range t.vectors {
+		moved[i] = ranking.Move(v, opinions, func(id string) ([]float32, bool) { return t.vectorOf(ctx, id) })
+	}
+	return moved
+}
+
 // vectorOf gives the vector of a sticker's words, or of its picture.
 func (t *target) vectorOf(ctx context.Context, id string) ([]float32, bool) {
 	for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
@@ -202,10 +211,10 @@ func (t *target) vectorOf(ctx context.Context, id string) ([]float32, bool) {
 }
 
 // byVectors gives the nearest stickers by the higher cosine of words and picture.
-func (s *Service) byVectors(ctx context.Context, t *target, aim []float32, v viewer, f filter) ([]ranking.Near, error) {
+func (s *Service) byVectors(ctx context.Context, t *target, aims [][]float32, v viewer, f filter) ([]ranking.Near, error) {
 	best := map[string]ranking.Near{}
 	for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
-		hits, err := t.nearest(ctx, SourceStickers, side, vector.Query{Vector: aim, K: MaxHits, Filter: f.labels(v)})
+		hits, err := t.nearest(ctx, SourceStickers, side, aims, vector.Query{K: MaxHits, Filter: f.labels(v)})
 		if err != nil {
 			return nil, err
 		}
@@ -254,7 +263,7 @@ func (s *Service) aimAtImage(ctx context.Context, id string, g *indexing.Generat
 	return t, nil
 }
 
-// take gives a target its vector, or marks it as degraded.
+// take gives a target a vector, or marks it as degraded.
 func (s *Service) take(ctx context.Context, t *target, g *indexing.Generation, ask func() (embedding.Vector, error), argument string) error {
 	v, err := ask()
 	var refused *embedding.InputError
@@ -266,7 +275,7 @@ func (s *Service) take(ctx context.Context, t *target, g *indexing.Generation, a
 	case err != nil || len(v.Values) != g.Dimensions:
 		t.degraded = true
 	default:
-		t.vector, t.generation = v.Values, g
+		t.vectors, t.generation = append(t.vectors, v.Values), g
 	}
 	return nil
 }

@@ -104,8 +104,14 @@ func TestAnEventStreamEndsWithItsSession(t *testing.T) {
 		stream.wantOver("a session that was signed out")
 		s := listen(t, c.As(p.AccessToken)).status
 		assert.Equal(t, http.StatusUnauthorized, s, "the token of a session that was signed out: status %d", s)
-		m.tell(p.User.ID, dialog.TopicDialogs, dialog.TypeConsentChanged, "dlg_1")
-		assert.True(t, other.next(&struct{}{}), "the other session's stream ended")
+		// A stream says nothing when it has begun to listen, so that it may miss the first.
+		heard := make(chan bool, 1)
+		go func() { heard <- other.next(&struct{}{}) }()
+		require.Eventually(t, func() bool {
+			m.tell(p.User.ID, dialog.TopicDialogs, dialog.TypeConsentChanged, "dlg_1")
+			return len(heard) > 0
+		}, gqlclient.Patience, 50*time.Millisecond, "the other session's stream")
+		assert.True(t, <-heard, "the other session's stream ended")
 		_, err := m.accounts.SetRole(m.of(auth.RoleAdmin), p.User.ID, auth.RoleAnalyst)
 		require.NoError(t, err)
 		other.wantOver("another role")

@@ -1,136 +1,122 @@
 package ranking_test
 
 import (
-	"archive/tar"
-	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
-	"io"
+	"fmt"
+	"log/slog"
 	"os"
 	"slices"
-	"strings"
+	"sync"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
 	"parley/internal/jobspec"
-	"parley/internal/search/lexicon"
 	"parley/internal/testkit"
-	"parley/internal/vector"
 	"parley/worker"
 	"parley/worker/model"
 	"parley/worker/pipeline"
 )
 
-// languages are those that the demo set has words in.
-var languages = []string{"en", "es", "fr", "de", "pt", "it"}
-
-// card is a sticker of the demo set.
-type card struct {
-	id           string
-	labels, tags map[string][]string
-	// vector is that of its words.
-	vector []float32
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	code := m.Run()
+	for _, one := range []*opened{&embedder, &translator} {
+		if err := one.close(); err != nil {
+			fmt.Fprintln(os.Stderr, "close a model:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
-// demo is the demo set with the vectors of the model sticker-mini.
-type demo struct {
-	t        testing.TB
-	embedder worker.Handler
-	cards    []*card
-	byID     map[string]*card
-	lexicon  *lexicon.Lexicon
-	// words and pictures are the vectors of the English names and of the pictures.
-	words, pictures *vector.Exact
+// opened is a model that ships with the project. All tests share it, and the first that
+// wants it opens it.
+type opened struct {
+	name  string
+	once  sync.Once
+	set   *model.Set
+	stop  context.CancelFunc
+	ended chan error
 }
 
-func load(t testing.TB) *demo {
+var embedder, translator = opened{name: "sticker-mini"}, opened{name: "translate-mini"}
+
+// handler gives the model's handler of a kind.
+func (o *opened) handler(t testing.TB, kind string) worker.Handler {
 	t.Helper()
-	models, err := model.Open(t.Context(), testkit.Shared(t, "models", "sticker-mini"), pipeline.Options{Library: testkit.ONNX(t)})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, models.Close()) })
-	d := &demo{t: t, byID: map[string]*card{}, lexicon: lexicon.New()}
-	for _, h := range models.Handlers() {
-		if h.Bundle().Kind == jobspec.KindEmbed {
-			d.embedder = h
+	dir, library := testkit.Model(t, o.name), testkit.ONNX(t)
+	o.once.Do(func() {
+		var ctx context.Context
+		ctx, o.stop = context.WithCancel(context.Background())
+		set, err := model.Open(ctx, dir, pipeline.Options{Library: library})
+		require.NoError(t, err)
+		o.set, o.ended = set, make(chan error, len(set.Handlers()))
+		for _, h := range set.Handlers() {
+			if r, ok := h.(interface {
+				Run(ctx context.Context) error
+			}); ok {
+				go func() { o.ended <- r.Run(ctx) }()
+			} else {
+				o.ended <- nil
+			}
 		}
-	}
-	pictures := d.files()
-	table, err := os.ReadFile(testkit.Shared(t, "data", "stickers", "stickers.tsv"))
-	require.NoError(t, err)
-	lines := strings.Split(strings.TrimSpace(string(table)), "\n")
-	var texts []string
-	var files [][]byte
-	for _, line := range lines[1:] {
-		c := parse(strings.Split(lines[0], "\t"), strings.Split(line, "\t"))
-		if pictures[c.id] == nil {
-			continue
-		}
-		d.cards, d.byID[c.id] = append(d.cards, c), c
-		texts, files = append(texts, c.labels["en"][0]), append(files, pictures[c.id])
-		fields := []lexicon.Field{{Text: c.labels["en"][0], Weight: 2}}
-		for _, tag := range c.tags["en"] {
-			fields = append(fields, lexicon.Field{Text: tag, Weight: 1})
-		}
-		d.lexicon.Put(c.id, fields...)
-	}
-	vectors := d.embed(texts, nil)
-	for i, v := range vectors {
-		d.cards[i].vector = v
-	}
-	d.words, d.pictures = d.index(vectors), d.index(d.embed(nil, files))
-	return d
+	})
+	require.NotNil(t, o.set, "another test could not open the model")
+	at := slices.IndexFunc(o.set.Handlers(), func(h worker.Handler) bool { return h.Bundle().Kind == kind })
+	require.GreaterOrEqual(t, at, 0)
+	return o.set.Handlers()[at]
 }
 
-// index holds a vector of each card.
-func (d *demo) index(vectors [][]float32) *vector.Exact {
-	x, err := vector.New(vector.Config{Dimension: len(vectors[0])})
-	require.NoError(d.t, err)
-	d.t.Cleanup(func() { require.NoError(d.t, x.Close()) })
-	rows := make([]vector.Row, len(vectors))
-	for i, v := range vectors {
-		rows[i] = vector.Row{ID: d.cards[i].id, Vector: v}
+func (o *opened) close() error {
+	if o.set == nil {
+		return nil
 	}
-	require.NoError(d.t, x.Put(d.t.Context(), rows...))
-	return x
-}
-
-func parse(head, row []string) *card {
-	c := &card{id: row[0], labels: map[string][]string{}, tags: map[string][]string{}}
-	for i, name := range head {
-		if kind, language, ok := strings.Cut(name, "_"); ok && kind == "label" {
-			c.labels[language] = []string{row[i]}
-		} else if ok && kind == "tags" {
-			c.tags[language] = strings.Split(row[i], "|")
+	o.stop()
+	for range cap(o.ended) {
+		if err := <-o.ended; err != nil {
+			return err
 		}
 	}
-	return c
+	return o.set.Close()
 }
 
-// files are the pictures of the set by the ids of their stickers.
-func (d *demo) files() map[string][]byte {
-	packed, err := os.ReadFile(testkit.Shared(d.t, "data", "stickers", "fluent-3d-72.tar.zst"))
-	require.NoError(d.t, err)
-	z, err := zstd.NewReader(bytes.NewReader(packed))
-	require.NoError(d.t, err)
-	defer z.Close()
-	files := map[string][]byte{}
-	for archive := tar.NewReader(z); ; {
-		head, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		require.NoError(d.t, err)
-		if id, ok := strings.CutSuffix(head.Name, ".png"); ok {
-			files[id], err = io.ReadAll(archive)
-			require.NoError(d.t, err)
+// said are the vectors of texts that were asked for before.
+var said struct {
+	sync.Mutex
+	vectors map[string][]float32
+}
+
+// embedTexts gives the vectors of texts, each embedded once for all tests.
+func embedTexts(t testing.TB, texts []string) [][]float32 {
+	t.Helper()
+	said.Lock()
+	defer said.Unlock()
+	var missing []string
+	for _, text := range texts {
+		if said.vectors[text] == nil {
+			missing = append(missing, text)
 		}
 	}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	if said.vectors == nil {
+		said.vectors = map[string][]float32{}
+	}
+	for i, v := range embed(t, missing, nil) {
+		said.vectors[missing[i]] = v
+	}
+	vectors := make([][]float32, len(texts))
+	for i, text := range texts {
+		vectors[i] = said.vectors[text]
+	}
+	return vectors
 }
 
-// embed gives the vectors of texts, or of pictures.
-func (d *demo) embed(texts []string, pictures [][]byte) (vectors [][]float32) {
+// embed gives the vectors of texts, or of pictures, as a worker makes them.
+func embed(t testing.TB, texts []string, pictures [][]byte) (vectors [][]float32) {
+	t.Helper()
 	const portion = 128
 	var parts []jobspec.Embed
 	for part := range slices.Chunk(texts, portion) {
@@ -139,17 +125,18 @@ func (d *demo) embed(texts []string, pictures [][]byte) (vectors [][]float32) {
 	for part := range slices.Chunk(pictures, portion) {
 		parts = append(parts, jobspec.Embed{Pictures: part})
 	}
+	h := embedder.handler(t, jobspec.KindEmbed)
 	for _, part := range parts {
 		payload, err := json.Marshal(part)
-		require.NoError(d.t, err)
-		result, err := d.embedder.Handle(d.t.Context(), worker.Task{Run: "r", Kind: jobspec.KindEmbed, Payload: payload}, func(float64, string) {})
-		require.NoError(d.t, err)
+		require.NoError(t, err)
+		result, err := h.Handle(t.Context(), worker.Task{Run: "r", Kind: jobspec.KindEmbed, Payload: payload}, func(float64, string) {})
+		require.NoError(t, err)
 		var out jobspec.Embedded
-		require.NoError(d.t, json.Unmarshal(result, &out))
+		require.NoError(t, json.Unmarshal(result, &out))
 		for _, e := range out.Vectors {
-			require.Nil(d.t, e.Failure)
+			require.Nil(t, e.Failure)
 			v, err := e.Vector.Values()
-			require.NoError(d.t, err)
+			require.NoError(t, err)
 			vectors = append(vectors, v)
 		}
 	}

@@ -1,9 +1,7 @@
 package ranking_test
 
 import (
-	"cmp"
 	"hash/fnv"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,7 +13,6 @@ import (
 	"parley/internal/embedding"
 	"parley/internal/search/lexicon"
 	"parley/internal/search/ranking"
-	"parley/internal/vector"
 )
 
 // asked is a query with the stickers that carry it as a name or tag in its language.
@@ -28,7 +25,8 @@ type asked struct {
 }
 
 // queries draws so many words of each language that at least two stickers carry.
-func (d *demo) queries(each int) []*asked {
+func (d *stickers) queries(t testing.TB, each int) []*asked {
+	t.Helper()
 	random := rand.New(rand.NewPCG(7, 9)) //nolint:gosec // no secret
 	var all []*asked
 	for _, language := range languages {
@@ -68,7 +66,7 @@ func (d *demo) queries(each int) []*asked {
 	for i, q := range all {
 		texts[i] = q.text
 	}
-	for i, v := range d.embed(texts, nil) {
+	for i, v := range embedTexts(t, texts) {
 		all[i].vector = v
 	}
 	return all
@@ -82,34 +80,17 @@ func cosine(a, b []float32) (sum float64) {
 }
 
 // search ranks the set for a query, with opinions or without.
-func (d *demo) search(q *asked, opinions map[string]ranking.Opinion) []ranking.Ranked {
+func (d *stickers) search(t testing.TB, q *asked, opinions map[string]ranking.Opinion) []ranking.Ranked {
 	v := q.vector
 	if opinions != nil {
-		v = ranking.Move(v, opinions, func(id string) ([]float32, bool) { return d.byID[id].vector, true })
+		v = ranking.Move(v, opinions, func(id string) ([]float32, bool) { return d.byID[id].words, true })
 	}
 	s := ranking.Signs{Opinions: opinions}
 	for _, h := range d.lexicon.Search(lexicon.Words(q.text), false) {
 		s.Words = append(s.Words, h.ID)
 	}
-	s.Near = d.near(v)
+	s.Near = d.near(t, hits, v)
 	return ranking.Rank(s)
-}
-
-// near gives the nearest by the higher of both cosines.
-func (d *demo) near(v []float32) []ranking.Near {
-	best := map[string]ranking.Near{}
-	for i, side := range []*vector.Exact{d.words, d.pictures} {
-		hits, err := side.Search(d.t.Context(), vector.Query{Vector: v, K: 300})
-		require.NoError(d.t, err)
-		for _, h := range hits {
-			if have, ok := best[h.ID]; !ok || h.Score > have.Cosine {
-				best[h.ID] = ranking.Near{ID: h.ID, Cosine: h.Score, Picture: i == 1}
-			}
-		}
-	}
-	return slices.SortedFunc(maps.Values(best), func(a, b ranking.Near) int {
-		return cmp.Or(cmp.Compare(b.Cosine, a.Cosine), cmp.Compare(a.ID, b.ID))
-	})
 }
 
 // votes are judgements by query, as the asked one has it.
@@ -134,11 +115,11 @@ func (v votes) add(q *asked, id string, positive bool) {
 // vote has three people look at the first forty of each query: each says of the voted
 // stickers among them that they fit, and of two of the first ten that don't that they
 // don't. Of all votes the given part is by somebody who votes at random on what is shown.
-func (d *demo) vote(all []*asked, adverse float64) votes {
+func (d *stickers) vote(t testing.TB, all []*asked, adverse float64) votes {
 	random := rand.New(rand.NewPCG(11, 13)) //nolint:gosec // no secret
 	v := votes{}
 	for _, q := range all {
-		shown := d.search(q, nil)[:40]
+		shown := d.search(t, q, nil)[:40]
 		cast := func(r ranking.Ranked, positive bool) {
 			v.add(q, r.ID, positive)
 			if random.Float64() < adverse/(1-adverse) {
@@ -201,7 +182,7 @@ func ndcg(ranked []ranking.Ranked, fits, out map[string]bool) float64 {
 
 // measure gives the mean nDCG@10 by language, on the held out stickers alone: those that
 // people voted for are taken out of the answers.
-func (d *demo) measure(all []*asked, v votes) map[string]float64 {
+func (d *stickers) measure(t testing.TB, all []*asked, v votes) map[string]float64 {
 	sums, counts := map[string]float64{}, map[string]float64{}
 	for _, q := range all {
 		if len(q.held) == 0 {
@@ -211,7 +192,7 @@ func (d *demo) measure(all []*asked, v votes) map[string]float64 {
 		if v != nil {
 			opinions = v.opinions(q, all)
 		}
-		score := ndcg(d.search(q, opinions), q.held, q.voted)
+		score := ndcg(d.search(t, q, opinions), q.held, q.voted)
 		for _, name := range []string{q.language, "all"} {
 			sums[name], counts[name] = sums[name]+score, counts[name]+1
 		}
@@ -227,11 +208,11 @@ func (d *demo) measure(all []*asked, v votes) map[string]float64 {
 func TestVotesRaiseWhatIsFoundOfTheRest(t *testing.T) {
 	t.Parallel()
 	d := load(t)
-	all := d.queries(30)
+	all := d.queries(t, 30)
 	require.Len(t, all, 180)
-	plain := d.measure(all, nil)
-	learned := d.measure(all, d.vote(all, 0))
-	adverse := d.measure(all, d.vote(all, 0.1))
+	plain := d.measure(t, all, nil)
+	learned := d.measure(t, all, d.vote(t, all, 0))
+	adverse := d.measure(t, all, d.vote(t, all, 0.1))
 	for _, language := range append(slices.Clone(languages), "all") {
 		t.Logf("%-4s nDCG@10 plain %.3f, with votes %.3f, a tenth of them random %.3f", language, plain[language], learned[language], adverse[language])
 	}
