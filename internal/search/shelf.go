@@ -46,6 +46,17 @@ func viewerOf(ctx context.Context) viewer {
 
 func (v viewer) sees(c *card) bool { return c.owner == "" || c.owner == v.id }
 
+// scope gives the viewer to whom the same is shown: everybody who has no private stickers
+// sees what nobody in particular sees.
+func (s *Shelf) scope(v viewer) viewer {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if _, ok := s.scopes[v.id]; ok {
+		return v
+	}
+	return viewer{}
+}
+
 // Shelf holds all stickers in the memory of a process, and follows what changes of them.
 type Shelf struct {
 	Stickers *domain.Service

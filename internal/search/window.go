@@ -55,7 +55,11 @@ func newWindows() *windows {
 // there, else one of now with the index that the cursor names.
 func (s *Service) window(ctx context.Context, in StickersInput, v viewer, f filter) (*window, error) {
 	g := s.active()
-	asked := in.key(v, f)
+	asking := v
+	if in.ImageID == nil { // whose picture it is decides who may ask
+		asking = s.Shelf.scope(v)
+	}
+	asked := in.key(asking, f)
 	if in.After != nil {
 		place, err := parseCursor(*in.After)
 		if err != nil {
