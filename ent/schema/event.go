@@ -2,6 +2,7 @@ package schema
 
 import (
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
@@ -33,6 +34,8 @@ func (EventRow) Fields() []ent.Field {
 // Indexes of EventRow.
 func (EventRow) Indexes() []ent.Index {
 	return []ent.Index{
+		// What has no position yet is found without what had none a moment ago.
+		index.Fields("id").Annotations(entsql.IndexWhere("position IS NULL")).StorageKey("eventrow_waiting"),
 		index.Fields("audience", "position"),
 		index.Fields("shard", "position"),
 		index.Fields("created_at"),

@@ -216,12 +216,14 @@ func (l *Log) Position(ctx context.Context, limit int) (int, error) {
 	if !l.store.Postgres() {
 		return 0, nil
 	}
+	// A plan that is kept from when the table was small would read, for each event, all that
+	// had no position a moment ago; so would one that looks for NULL in the last condition.
 	n, err := l.store.Exec(ctx, `WITH todo AS (
 			SELECT id, row_number() OVER (ORDER BY id) AS n FROM (
 				SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT ?) AS waiting),
 		head AS (SELECT COALESCE((SELECT MAX(position) FROM events), (SELECT trimmed FROM event_log WHERE id = 1), 0) AS position)
 		UPDATE events SET position = head.position + todo.n FROM todo, head
-		WHERE events.id = todo.id AND events.position IS NULL`, limit)
+		WHERE events.id = todo.id AND COALESCE(events.position, 0) = 0`, store.PlanAnew, limit)
 	return int(n), err
 }
 

@@ -57,10 +57,10 @@ const (
 )
 
 // A report with more votes than largeReport has a transaction of its own, so that
-// shared ones stay bounded: 100 of at most 60 votes.
+// shared ones stay bounded: 50 of at most 200 votes.
 const (
-	largeReport    = 60
-	reportsInBatch = 100
+	largeReport    = 200
+	reportsInBatch = 50
 	reportsWaiting = 5000
 )
 

@@ -352,6 +352,14 @@ var (
 		PrimaryKey: []*schema.Column{EventsColumns[0]},
 		Indexes: []*schema.Index{
 			{
+				Name:    "eventrow_waiting",
+				Unique:  false,
+				Columns: []*schema.Column{EventsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "position IS NULL",
+				},
+			},
+			{
 				Name:    "eventrow_audience_position",
 				Unique:  false,
 				Columns: []*schema.Column{EventsColumns[3], EventsColumns[1]},
