@@ -51,6 +51,9 @@ the minute before each run.
   somewhere in the list; every page is written to the audit log before it is answered. Nothing is read from a cache. *At half load* operations are sent at even intervals
   at half of the rate in the second column, and a latency counts from the moment at which the operation was due. "Others" is
   the CPU of everything else on the machine, which is the database.
+- *stickers*: 64 connections of as many accounts on parley with its worker, PostgreSQL and a NATS server, all on the same cores, after the demo set was embedded. Ten
+  queries are asked again and again; an item of feedback is about one of 100 queries and 5 of 657 stickers, with votes that change; a page of feedback is of one of
+  100 queries with votes on 20 stickers, read by an ANALYST. Limits of rates are off.
 - The external stack has the no-op worker for all of its loads, and its "CPU" is parley's alone, without the database's.
 `
 
@@ -83,7 +86,7 @@ func (r *report) writeDomains(b *strings.Builder) {
 			continue
 		}
 		if !any {
-			b.WriteString("\n## Rates: practice and dialogs on PostgreSQL (distribution settings, fsync on)\n\n")
+			b.WriteString("\n## Rates: practice, dialogs and stickers on PostgreSQL (distribution settings, fsync on)\n\n")
 			b.WriteString("| load | per second | p50 ms | p99 ms | at half load: p50 ms | p99 ms | CPU ms/call | tool ms/call | others ms/call | goal | reached | load average |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 		}
 		any = true
@@ -158,6 +161,9 @@ The conditions differ, so only the order of magnitude compares; the external sta
 | dialogs: page of 100 of one customer | 58/s | 115/s | 115/s | 272 / 337 | 32 |
 | exercise (generate-exercise) | 654/s | | 671/s | 22 / 79 | 2.8 |
 | record 3 errors, without losing or doubling any | about 12/s | | 69/s (one connection) | 250 / 730 | 31 |
+| stickers: feedback, an item of 5 stickers | 59/s | 99/s | 102/s | 263 / 328 | 29 |
+| stickers: analytics of a query with 20 stickers | 63/s | 81/s | 89/s | 248 / 292 | 29 |
+| stickers: digit counter, n up to 10^9 | 2,447/s | 2,371/s | 2,471/s | 6.4 / 10.0 | 0.7 |
 | job visible to a client that polls every 100 ms | | | | 127 / 183 (tuned 114 / 118) | |
 | job visible to a client that polls without a pause | | | | 29 / 43 (tuned 16 / 61) | |
 | job never visible within 5 s (stale cache) | 10 of 100 | 38 of 100 | | | |
