@@ -18,6 +18,8 @@ const (
 	pageOf        = 20
 	// itemOf is how many stickers an item of feedback names.
 	itemOf = 5
+	// liked is how many stickers get votes: as many as the system before had.
+	liked = 657
 	// voters are as many accounts.
 	voters = 64
 )
@@ -155,14 +157,14 @@ func judge(conns []*httpConn, ids []string) error {
 func items(ids []string, size int) []any {
 	all := make([]any, size)
 	for i := range all {
-		at := rand.IntN(657 - itemOf)
-		liked, disliked := ids[at:at+3], ids[at+3:at+itemOf]
+		at := rand.IntN(liked - itemOf)
+		good, bad := ids[at:at+3], ids[at+3:at+itemOf]
 		if rand.IntN(2) == 0 {
-			liked, disliked = disliked, liked
+			good, bad = bad, good
 		}
 		// One call names a query once.
 		n := rand.IntN(judgedQueries/size)*size + i
-		all[i] = map[string]any{"query": "asked " + strconv.Itoa(n), "positive": liked, "negative": disliked}
+		all[i] = map[string]any{"query": "asked " + strconv.Itoa(n), "positive": good, "negative": bad}
 	}
 	return all
 }

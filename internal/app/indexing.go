@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -34,7 +35,8 @@ func (p *parts) openIndexing(ctx context.Context) (err error) {
 	return err
 }
 
-// openVectors opens the database of vectors. It refuses one without pgvector.
+// openVectors opens the database of vectors. It refuses one without pgvector; one that is
+// away may come back.
 func (p *parts) openVectors(ctx context.Context) (*sql.DB, error) {
 	db, err := sql.Open("pgx", p.cfg.VectorsURL)
 	if err != nil {
@@ -45,8 +47,11 @@ func (p *parts) openVectors(ctx context.Context) (*sql.DB, error) {
 	p.onClose(db.Close)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := pgvector.Check(ctx, db); err != nil {
+	switch err := pgvector.Check(ctx, db); {
+	case errors.Is(err, pgvector.ErrNoExtension):
 		return nil, fmt.Errorf("vectors-url: %w", err)
+	case err != nil:
+		slog.Warn("the database of vectors-url does not answer, words alone are searched until it does", "error", err)
 	}
 	return db, nil
 }

@@ -99,6 +99,7 @@ func TestS2WithoutAWorkerStickersAreFoundByWords(t *testing.T) {
 		assert.Empty(t, w.find(t, w.Owner, gqlclient.Vars{"query": "ca"}).names())
 		assert.Equal(t, []string{"pets.png"}, w.find(t, w.Owner, gqlclient.Vars{"query": "animal", "filter": gqlclient.Vars{"tags": []string{"PET"}}}).names())
 		assert.Empty(t, w.find(t, w.Owner, gqlclient.Vars{"query": "animal", "filter": gqlclient.Vars{"mine": true}}).names())
+		assert.Equal(t, []string{"cat.png", "pets.png"}, sorted(w.find(t, w.Admin, gqlclient.Vars{"query": "animal", "filter": gqlclient.Vars{"mine": true}}).names()))
 		assert.Len(t, w.find(t, w.Owner, gqlclient.Vars{"like": cat}).names(), 1, "another one of the same words")
 
 		w.Admin.Must(t, `mutation($id: ID!) { updateSticker(input: {id: $id, caption: "tiger", tags: []}) { cursor } }`, gqlclient.Vars{"id": cat}, nil)

@@ -436,7 +436,7 @@ func TestClientsOfTenorHaveTheLimitsOfSearches(t *testing.T) {
 
 func TestPagesOfOtherOriginsMayAskAsClientsOfTenor(t *testing.T) {
 	t.Parallel()
-	w := begin(t, dbtest.SQLite(t), Options{}, "origins", "https://app.example.com")
+	w := begin(t, dbtest.SQLite(t), Options{})
 	w.captioned(t, w.Admin, "PUBLIC", "a.png", "ball")
 	ask := func(method, origin string, header ...string) (*http.Response, tenorPage) {
 		r, err := http.NewRequestWithContext(t.Context(), method, w.URL+"/v2/search?q=ball&key="+w.Machine.Token, nil)
@@ -455,14 +455,13 @@ func TestPagesOfOtherOriginsMayAskAsClientsOfTenor(t *testing.T) {
 		return res, got
 	}
 	res, got := ask(http.MethodGet, "https://app.example.com", "X-Forwarded-Proto", "https")
-	assert.Equal(t, "https://app.example.com", res.Header.Get("Access-Control-Allow-Origin"))
+	assert.Equal(t, "*", res.Header.Get("Access-Control-Allow-Origin"))
+	assert.Empty(t, res.Header.Get("Access-Control-Allow-Credentials"))
 	assert.Equal(t, "https"+strings.TrimPrefix(w.URL, "http")+"/media/", got.Results[0].URL[:len(w.URL)+8])
 	assert.Empty(t, res.Cookies())
 	res, _ = ask(http.MethodOptions, "https://app.example.com")
 	assert.Equal(t, http.StatusNoContent, res.StatusCode)
-	assert.Equal(t, "https://app.example.com", res.Header.Get("Access-Control-Allow-Origin"))
-	res, _ = ask(http.MethodGet, "https://evil.example.com")
-	assert.Empty(t, res.Header.Get("Access-Control-Allow-Origin"))
+	assert.Equal(t, "*", res.Header.Get("Access-Control-Allow-Origin"))
 }
 
 func TestALocaleOfTenorsIsTheLanguageOfTheQuery(t *testing.T) {

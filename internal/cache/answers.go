@@ -65,7 +65,7 @@ func (a *Answers[T]) Ask(ctx context.Context, key string, decode func([]byte) (T
 		case <-ctx.Done():
 			return answer, ctx.Err()
 		case r := <-flight:
-			if errors.Is(r.Err, a.Late) && ctx.Err() == nil {
+			if r.Err != nil && errors.Is(r.Err, a.Late) && ctx.Err() == nil {
 				continue
 			}
 			answer, _ = r.Val.(T)

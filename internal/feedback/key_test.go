@@ -2,6 +2,7 @@ package feedback_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -89,11 +90,15 @@ func TestAKeyHasLimitsOfItsOwn(t *testing.T) {
 		require.NoError(t, r.AllowSearch(key(t, "key_1", "192.0.2.1")))
 		require.NoError(t, r.AllowSearch(key(t, "key_2", "192.0.2.1")))
 	}
-	for _, ctx := range []context.Context{person(t, ann), key(t, "key_1", "192.0.2.1"), key(t, "key_2", "192.0.2.2")} {
+	for _, ctx := range []context.Context{person(t, ann), key(t, "key_1", "192.0.2.1"), key(t, "key_2", "192.0.2.1")} {
 		err := r.AllowSearch(ctx)
 		refused(t, err, apperr.RateLimited)
 		require.Positive(t, apperr.List(err)[0].RetryAfter)
 	}
+	for i := range 18 { // of those who use a key elsewhere, until all together are too many
+		require.NoError(t, r.AllowSearch(key(t, "key_1", fmt.Sprint("192.0.3.", i))))
+	}
+	refused(t, r.AllowSearch(key(t, "key_1", "192.0.3.200")), apperr.RateLimited)
 	cat := r.sticker("cat.png")
 	_, err := r.ChosenUnasked(key(t, "key_1", "192.0.2.1", auth.ScopeStickersSearch), cat)
 	require.NoError(t, err)

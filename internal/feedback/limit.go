@@ -3,6 +3,7 @@ package feedback
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"parley/internal/apperr"
@@ -27,25 +28,28 @@ func (s *Service) allowItems(ctx context.Context, n int) error {
 }
 
 // allow counts n things of a kind against the limits of the voter and the address. An API
-// key has limits of its own, not its owner's. The counters live in the cache and expire;
+// key has limits of its own, not its owner's: one at each address, since it may stand in a
+// page for everybody, and one for all of them. The counters live in the cache and expire;
 // without a limit nothing is counted.
 func (s *Service) allow(ctx context.Context, kind string, n, most int) error {
 	address := auth.VisitorOf(ctx).Address
 	viewer, signedIn := auth.From(ctx)
-	who := viewer.ID
-	if viewer.Key != "" {
-		who = KeyPrefix + viewer.Key
-	}
-	limits := []struct {
+	type limit struct {
 		key  string
 		most int
-	}{{kind + ":user:" + who, most}, {kind + ":address:" + address, most * addressShare}}
+	}
+	limits := []limit{{kind + ":user:" + viewer.ID, most}, {kind + ":address:" + address, most * addressShare}}
+	if viewer.Key != "" {
+		all := kind + ":user:" + KeyPrefix + viewer.Key
+		limits[0].key = all + ":" + address
+		limits = append(limits, limit{all, most * addressShare})
+	}
 	if !signedIn {
 		// Cookies cost nothing: of visitors the address counts.
 		limits = limits[1:]
 		limits[0].key, limits[0].most = kind+":visitors:"+address, s.cfg.AnonymousRate
 	} else if address == "" {
-		limits = limits[:1]
+		limits = slices.Delete(limits, 1, 2)
 	}
 	for _, l := range limits {
 		if l.most <= 0 {

@@ -140,6 +140,9 @@ type shared struct {
 	db      *sql.DB
 }
 
+// filling begins the note of a table that is not whole, before the log's epoch.
+const filling = "filling "
+
 // name is that of a shelf's index there.
 func (s shelf) name(index string) string {
 	_, id, _ := strings.Cut(index, "_")
@@ -184,6 +187,9 @@ func (h *shared) read(ctx context.Context, index *Index, at event.Cursor) (*Gene
 		return nil, err
 	}
 	for place, x := range g.shelves {
+		if err := x.(*pgvector.Index).SetNote(ctx, filling+at.Epoch); err != nil {
+			return nil, fmt.Errorf("index %s: %w", index.ID, err)
+		}
 		err := x.(*pgvector.Index).Load(ctx, func(yield func(vector.Row, error) bool) {
 			for rows, err := range h.service.stock(ctx, g, place) {
 				if err != nil {
@@ -230,8 +236,11 @@ func (h *shared) tidy(ctx context.Context, indexes []*Index) {
 	}
 	notes, err := pgvector.Notes(ctx, h.db)
 	for name, note := range notes {
-		at, foreign := event.ParseCursor(note)
-		if err == nil && !there[name] && foreign == nil && at.Epoch == h.service.log.Epoch() {
+		epoch, unfinished := strings.CutPrefix(note, filling)
+		if at, bad := event.ParseCursor(note); bad == nil && !unfinished {
+			epoch = at.Epoch
+		}
+		if err == nil && !there[name] && epoch == h.service.log.Epoch() {
 			err = pgvector.Drop(ctx, h.db, name)
 		}
 	}

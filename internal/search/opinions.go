@@ -37,9 +37,13 @@ func NewOpinions(f *feedback.Service, watch Watch) *Opinions {
 	return &Opinions{Feedback: f, Watch: watch, queries: map[string]feedback.Judgement{}}
 }
 
+// votesWait is how long votes wait for others at most: popular queries have many, all of
+// which are read for each.
+const votesWait = 2 * time.Second
+
 // Run follows until ctx ends.
 func (o *Opinions) Run(ctx context.Context) error {
-	return o.Watch.follow(auth.System(ctx, "search.follow"), "votes", o.follow)
+	return o.Watch.follow(auth.System(ctx, "search.follow"), "votes", votesWait, o.follow)
 }
 
 func (o *Opinions) follow(ctx context.Context, ids []string, all bool) error {

@@ -12,8 +12,9 @@ import (
 type Watch func(changed func(id string), lost func()) (stop func())
 
 // follow reads anew what changes, until ctx ends: at the beginning all. read is given the
-// ids of what changed, or that it may be anything; it is called until it succeeds.
-func (w Watch) follow(ctx context.Context, what string, read func(ctx context.Context, ids []string, all bool) error) error {
+// ids of what changed, or that it may be anything; it is called until it succeeds. Changes
+// wait for others so that reading takes a tenth of the time, but not longer than most.
+func (w Watch) follow(ctx context.Context, what string, most time.Duration, read func(ctx context.Context, ids []string, all bool) error) error {
 	p := newPending()
 	defer w(p.add, p.lose)()
 	p.lose()
@@ -34,16 +35,12 @@ func (w Watch) follow(ctx context.Context, what string, read func(ctx context.Co
 			}
 			err = read(ctx, ids, all)
 		}
-		// What changes all the time is read together: reading takes a tenth of the time.
 		select {
 		case <-ctx.Done():
-		case <-time.After(min(9*time.Since(begun), maxPause)):
+		case <-time.After(min(9*time.Since(begun), most)):
 		}
 	}
 }
-
-// maxPause is how long changes wait for others at most.
-const maxPause = 2 * time.Second
 
 // maxPending is from how many changes on everything is read anew.
 const maxPending = 10_000

@@ -4,7 +4,6 @@ package search
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"parley/internal/apperr"
@@ -79,6 +78,9 @@ type target struct {
 	// without is a sticker that is no answer to itself.
 	without  string
 	degraded bool
+	// until is how long the generation is waited for, and away tells that it failed.
+	until time.Time
+	away  bool
 }
 
 // aim makes the target of a request, with the vectors of a generation, or for words alone
@@ -106,9 +108,8 @@ func (s *Service) aimAtSticker(ctx context.Context, id string, v viewer, g *inde
 		return t, nil
 	}
 	for _, side := range []indexing.Side{indexing.Picture, indexing.Words} {
-		vector, ok, err := g.Vector(ctx, SourceStickers, side, id)
-		if err != nil {
-			slog.WarnContext(ctx, "the vector of a sticker could not be read, its words alone are searched for", "index", g.ID, "error", err)
+		vector, ok := t.vector(ctx, g, side, id)
+		if t.away {
 			break
 		}
 		if ok {

@@ -86,7 +86,7 @@ func NewShelf(stickers *domain.Service, watch Watch) *Shelf {
 
 // Run follows until ctx ends.
 func (s *Shelf) Run(ctx context.Context) error {
-	return s.Watch.follow(auth.System(ctx, "search.follow"), "stickers", s.follow)
+	return s.Watch.follow(auth.System(ctx, "search.follow"), "stickers", 0, s.follow)
 }
 
 func (s *Shelf) follow(ctx context.Context, ids []string, all bool) error {

@@ -52,14 +52,14 @@ func newWindows() *windows {
 }
 
 // window gives the answer to a search: the one that a cursor comes from, where it is still
-// there, else one of now with the index that the cursor names.
+// there, else one of now with the index that the cursor names. People to whom the same is
+// shown have the same windows, and what decides that is looked at once.
 func (s *Service) window(ctx context.Context, in StickersInput, v viewer, f filter) (*window, error) {
 	g := s.active()
-	asking := v
-	if in.ImageID == nil { // whose picture it is decides who may ask
-		asking = s.Shelf.scope(v)
+	if in.ImageID == nil && !f.mine { // these depend on who asks
+		v = s.Shelf.scope(v)
 	}
-	asked := in.key(asking, f)
+	asked := in.key(v, f)
 	if in.After != nil {
 		place, err := parseCursor(*in.After)
 		if err != nil {
@@ -207,7 +207,7 @@ func (t *target) moved(ctx context.Context, opinions map[string]ranking.Opinion)
 // vectorOf gives the vector of a sticker's words, or of its picture.
 func (t *target) vectorOf(ctx context.Context, id string) ([]float32, bool) {
 	for _, side := range []indexing.Side{indexing.Words, indexing.Picture} {
-		if v, ok, err := t.generation.Vector(ctx, SourceStickers, side, id); ok && err == nil {
+		if v, ok := t.vector(ctx, t.generation, side, id); ok {
 			return v, true
 		}
 	}

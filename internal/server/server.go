@@ -124,7 +124,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	mux.Handle("GET /media/", pictures)
 	mux.Handle("OPTIONS /media/", pictures)
 	if cfg.Tenor != nil {
-		mux.Handle("/v2/", s.cors(s.tenor()))
+		mux.Handle("/v2/", anyOrigin(s.tenor()))
 	}
 	mux.Handle("GET /schema.graphql", schemaHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -67,10 +68,15 @@ func (h *Handler) board(ctx context.Context) (*board, error) {
 		return b, nil
 	}
 	all, err := h.Search.Public(ctx)
-	if err != nil {
-		return nil, err
+	var popular []string
+	if err == nil {
+		popular, err = h.Feedback.Popular(ctx, time.Now().Add(-popularFor), mostFeatured)
 	}
-	popular, err := h.Feedback.Popular(ctx, time.Now().Add(-popularFor), mostFeatured)
+	if err != nil && h.boards.now != nil {
+		slog.WarnContext(ctx, "what is featured could not be read anew, it stays as it was for now", "error", err)
+		h.boards.made = time.Now()
+		return h.boards.now, nil
+	}
 	if err != nil {
 		return nil, err
 	}
