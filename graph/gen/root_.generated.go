@@ -5860,7 +5860,7 @@ type SearchPeriod {
   searches: Int!
   """Of these, those that found nothing."""
   empty: Int!
-  """Of these, those that looked for words alone."""
+  """Of these, those whose answer was worse than it could be, for the reasons that ` + "`" + `searchStickers` + "`" + ` has."""
   degraded: Int!
   """How many votes were reported."""
   votes: Int!
@@ -7503,8 +7503,8 @@ type StickerHitConnection {
   """How many stickers the answer has, at most 500."""
   totalCount: Int!
   """
-  Whether the answer is worse than it could be: words alone were compared, because no worker gave a vector in time or no index is there yet, or the query
-  was to be translated and no worker did so in time.
+  Whether the answer is worse than it could be: words alone were compared, because no worker gave a vector in time, no index is there yet or vectors can't be
+  searched at the moment, or a query that was to be translated was compared as it was typed alone, or by its translation alone, since the other was not there in time.
   """
   degraded: Boolean!
   """The language that the query was translated from; null where it was searched for as it is."""
@@ -7554,7 +7554,7 @@ type SearchConnection {
   pageInfo: PageInfo!
   """How many things the answer has, at most 200 of each kind."""
   totalCount: Int!
-  """Whether words alone were compared, because no worker gave a vector in time or no index is there yet."""
+  """Whether the answer is worse than it could be, for the reasons that ` + "`" + `searchStickers` + "`" + ` has."""
   degraded: Boolean!
 }
 
