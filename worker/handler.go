@@ -43,6 +43,12 @@ type Task struct {
 	// JSON and is not changed any more. It is stored before the words of the next call
 	// of progress are told, now and then, not each time.
 	Keep func(record any)
+	// Show takes a small picture of how far a picture has come, a PNG file of at most
+	// jobspec.MaxPreview bytes; the next call of progress tells of it.
+	Show func(preview []byte)
+	// Stopped is closed once the owner wants no more than what there is so far. A handler
+	// that has something to give then gives it as its output; another one goes on.
+	Stopped <-chan struct{}
 }
 
 // codedError is what pipelines' errors look like.

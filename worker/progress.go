@@ -44,6 +44,16 @@ func (p *progress) keep(record any) {
 	p.kept, p.unstored = record, true
 }
 
+// show takes a preview; the next update tells of it.
+func (p *progress) show(preview []byte) {
+	if len(preview) > jobspec.MaxPreview {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latest.Preview = preview
+}
+
 // update takes a handler's word. Share and text only grow.
 func (p *progress) update(share float64, partial string) {
 	p.mu.Lock()

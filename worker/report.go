@@ -81,18 +81,19 @@ func (t *task) heartbeat() {
 	if err != nil {
 		t.worker.Logger.Warn("a heartbeat was not sent", "run", t.job.Run, "error", err)
 	}
-	t.checkCancelled()
+	t.checkFlag()
 }
 
-// checkCancelled reads the run's flag and ends the task where it is set.
-func (t *task) checkCancelled() {
+// checkFlag reads the run's flag and does what it says.
+func (t *task) checkFlag() {
 	ctx, end := context.WithTimeout(t.ctx, t.worker.AckWait/3)
 	defer end()
-	is, err := t.worker.Bus.RunCancelled(ctx, t.job.Run)
-	switch {
-	case is:
-		t.cancel(errCancelled)
-	case err != nil && t.ctx.Err() == nil:
-		t.worker.Logger.Warn("a cancelled flag can't be read", "run", t.job.Run, "error", err)
+	flag, err := t.worker.Bus.RunFlag(ctx, t.job.Run)
+	if err != nil {
+		if t.ctx.Err() == nil {
+			t.worker.Logger.Warn("the flag of a run can't be read", "run", t.job.Run, "error", err)
+		}
+		return
 	}
+	t.obey(flag)
 }

@@ -25,6 +25,9 @@ type task struct {
 	again, alone bool
 	// keeps tells that something may be kept for another attempt.
 	keeps bool
+	// stopped is closed once the result is to be what there is so far.
+	stopped  chan struct{}
+	stopOnce sync.Once
 
 	mu       sync.Mutex
 	beat     *time.Timer
@@ -48,7 +51,7 @@ func (w *Worker) process(ctx context.Context, h Handler, kind string, d natsx.De
 	if d.Delivered > 1 {
 		w.redelivered.Add(1)
 	}
-	t := &task{worker: w, job: job, delivery: d, started: time.Now().UTC(), again: d.Delivered > 1}
+	t := &task{worker: w, job: job, delivery: d, started: time.Now().UTC(), again: d.Delivered > 1, stopped: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	defer t.cancel(nil)
 	switch w.runs.admit(t) {
@@ -73,10 +76,7 @@ func (w *Worker) process(ctx context.Context, h Handler, kind string, d natsx.De
 // perform does the work and reports; it returns whether RESULTS knows the end.
 func (t *task) perform(h Handler) (reported bool) {
 	w := t.worker
-	if w.cancelledBefore(t.ctx, t.job.Run) {
-		t.cancel(errCancelled)
-		return t.end(nil, errCancelled)
-	}
+	t.obey(w.flagBefore(t.ctx, t.job.Run))
 	ctx := t.ctx
 	if !t.job.Deadline.IsZero() {
 		var stop context.CancelFunc
@@ -93,7 +93,7 @@ func (t *task) perform(h Handler) (reported bool) {
 	recorded := t.recorded()
 	output, err := handle(ctx, h, Task{
 		Run: t.job.Run, Attempt: t.job.Attempt, Kind: t.job.Kind, Payload: t.job.Payload, Alone: t.alone,
-		Recorded: recorded, Keep: p.keep,
+		Recorded: recorded, Keep: p.keep, Show: p.show, Stopped: t.stopped,
 	}, p.update)
 	p.close()
 	t.keeps = p.stored || recorded != nil

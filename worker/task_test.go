@@ -183,6 +183,53 @@ func TestWorker_LeavesACancelledRun(t *testing.T) {
 	assert.Zero(t, s.Failed, "counted %+v", s)
 }
 
+// stoppable gives what there is when it is told to stop.
+type stoppable struct{}
+
+func (stoppable) Bundle() jobspec.Bundle {
+	return jobspec.Bundle{Name: "test", Kind: jobspec.KindTranslate, Pool: "test"}
+}
+
+func (stoppable) Handle(ctx context.Context, t worker.Task, _ func(float64, string)) (json.RawMessage, error) {
+	select {
+	case <-t.Stopped:
+		return json.RawMessage(`"so far"`), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func TestWorker_GivesWhatThereIsOfAStoppedRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start(worker.Config{Slots: 1, AckWait: 600 * time.Millisecond, Handlers: []worker.Handler{stoppable{}}})
+	result := func(run string) string {
+		return string(b.expect(run, jobspec.ResultDone).Payload)
+	}
+	b.publish(job("running"))
+	b.expect("running", jobspec.ResultStarted)
+	require.NoError(t, b.bus.StopRun(t.Context(), "running"))
+	assert.Equal(t, `"so far"`, result("running"))
+
+	// The control message got lost: the flag is enough.
+	b.publish(job("unheard"))
+	b.expect("unheard", jobspec.ResultStarted)
+	kv, err := b.bus.JetStream().KeyValue(t.Context(), jobspec.BucketCancel)
+	require.NoError(t, err)
+	_, err = kv.PutString(t.Context(), "unheard", string(jobspec.FlagStopped))
+	require.NoError(t, err)
+	assert.Equal(t, `"so far"`, result("unheard"))
+
+	// Stopped between two attempts: the next one ends at once.
+	require.NoError(t, b.bus.StopRun(t.Context(), "between"))
+	again := job("between")
+	again.Attempt = 2
+	b.publish(again)
+	b.expect("between", jobspec.ResultStarted)
+	assert.Equal(t, `"so far"`, result("between"))
+	b.drained()
+}
+
 func TestWorker_HoldsALongTaskByHeartbeats(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

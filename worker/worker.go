@@ -165,7 +165,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.begin(now)
 	helping.Go(func() { _ = w.intake.Run(helpers) })
 	helping.Go(func() { w.announce(helpers) })
-	helping.Go(func() { _ = w.Bus.WatchCancelled(helpers, w.flagged) })
+	helping.Go(func() { _ = w.Bus.WatchFlags(helpers, w.flagged) })
 
 	var failure error
 	select {
@@ -179,7 +179,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // subscribe listens for cancellations and for requests to announce.
 func (w *Worker) subscribe() (unsubscribe func(), err error) {
-	cancels, err := w.Bus.Conn().Subscribe(jobspec.SubjectCancelAll, w.cancelMessage)
+	cancels, err := w.Bus.Conn().Subscribe(jobspec.SubjectCancelAll, w.flagMessage)
 	if err != nil {
 		return nil, fmt.Errorf("worker: subscribe to cancellations: %w", err)
 	}

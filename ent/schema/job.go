@@ -134,7 +134,7 @@ func (Outbox) Annotations() []schema.Annotation { return []schema.Annotation{tab
 func (Outbox) Fields() []ent.Field {
 	return []ent.Field{
 		field.Int64("id"),
-		field.Enum("action").Values("PUBLISH", "CANCEL").Immutable(),
+		field.Enum("action").Values("PUBLISH", "CANCEL", "STOP").Immutable(),
 		field.String("run_id").Immutable(),
 		field.Int("attempt").Immutable(),
 		field.Time("run_at").Comment("not before"),

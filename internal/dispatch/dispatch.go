@@ -34,9 +34,8 @@ func unroutedPause(since time.Time) time.Duration {
 // Item is one outbox row with what the relay needs to act on it.
 type Item struct {
 	row int64
-	// Cancel is set when the run is to be taken back; otherwise Job is to be
-	// published.
-	Cancel bool
+	// Flag is what the run's workers are to be told; without one Job is to be published.
+	Flag jobspec.Flag
 	// Job has no Pool when the run was never published.
 	Job jobspec.Job
 }
@@ -89,7 +88,7 @@ func (o *Outbox) Prepare(ctx context.Context, limit int) ([]Item, time.Time, err
 func (o *Outbox) countLost(ctx context.Context, items []Item) error {
 	var again []string
 	for _, i := range items {
-		if !i.Cancel && i.Job.Attempt > 1 {
+		if i.Flag == jobspec.FlagNone && i.Job.Attempt > 1 {
 			again = append(again, i.Job.Run)
 		}
 	}
@@ -123,7 +122,9 @@ func sortOut(rows []*gen.Outbox, runs map[string]*gen.Run) (due []Item, stale, u
 		r := runs[row.RunID]
 		switch {
 		case row.Action == outbox.ActionCANCEL:
-			due = append(due, cancelling(row, r))
+			due = append(due, telling(row, r, jobspec.FlagCancelled))
+		case row.Action == outbox.ActionSTOP:
+			due = append(due, telling(row, r, jobspec.FlagStopped))
 		case r == nil || r.State != run.StateQUEUED || r.Attempt != row.Attempt:
 			stale = append(stale, row)
 		case r.Pool == "":
@@ -153,8 +154,8 @@ func publishing(row *gen.Outbox, r *gen.Run) Item {
 	}}
 }
 
-func cancelling(row *gen.Outbox, r *gen.Run) Item {
-	d := Item{row: row.ID, Cancel: true, Job: jobspec.Job{Run: row.RunID, Attempt: row.Attempt}}
+func telling(row *gen.Outbox, r *gen.Run, flag jobspec.Flag) Item {
+	d := Item{row: row.ID, Flag: flag, Job: jobspec.Job{Run: row.RunID, Attempt: row.Attempt}}
 	if r != nil {
 		d.Job.Kind, d.Job.Pool, d.Job.Lane = r.Kind, r.Pool, jobspec.Lane(r.Lane)
 	}
@@ -229,7 +230,7 @@ func (o *Outbox) Done(ctx context.Context, done []Item) error {
 	published := map[int][]string{}
 	for i, d := range done {
 		rows[i] = d.row
-		if !d.Cancel {
+		if d.Flag == jobspec.FlagNone {
 			published[d.Job.Attempt] = append(published[d.Job.Attempt], d.Job.Run)
 		}
 	}

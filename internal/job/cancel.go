@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"parley/ent/gen"
 	"parley/ent/gen/job"
@@ -57,10 +58,30 @@ func (l *ledger) find(id, runID string) *gen.Job {
 // context, for a domain that no longer wants the results. It calls the kind's
 // Apply.
 func (s *Service) CancelFor(ctx context.Context, parents ...string) error {
+	return s.endFor(ctx, func(*ledger, *gen.Job) bool { return false }, parents...)
+}
+
+// StopFor ends the active jobs of a parent, inside the transaction of the context: those
+// of the kinds that give what there is so far, as soon as their worker has given it, and
+// the others, as well as what was not begun, at once as CANCELLED. A run that others hang
+// on goes on for them.
+func (s *Service) StopFor(ctx context.Context, parent string, kinds ...string) error {
+	return s.endFor(ctx, func(l *ledger, j *gen.Job) bool {
+		begun := j.Attempt > j.AttemptBase
+		if !begun || !slices.Contains(kinds, j.Kind) || len(l.jobs[j.RunID]) > 1 {
+			return false
+		}
+		l.stopped = append(l.stopped, l.runs[j.RunID])
+		return true
+	}, parent)
+}
+
+// endFor cancels the active jobs of the parents that otherwise does not take care of.
+func (s *Service) endFor(ctx context.Context, otherwise func(*ledger, *gen.Job) bool, parents ...string) error {
 	ctx = auth.System(ctx, "job.cancel")
 	active, err := s.store.Client(ctx).Job.Query().Where(job.ParentIDIn(parents...), job.StateIn(Queued, Running)).All(ctx)
 	if err != nil {
-		return fmt.Errorf("find the jobs of what is deleted: %w", err)
+		return fmt.Errorf("find the jobs of what ends: %w", err)
 	}
 	if len(active) == 0 {
 		return nil
@@ -74,7 +95,7 @@ func (s *Service) CancelFor(ctx context.Context, parents ...string) error {
 		return err
 	}
 	for _, j := range active {
-		if j := l.find(j.ID, j.RunID); j != nil {
+		if j := l.find(j.ID, j.RunID); j != nil && !otherwise(l, j) {
 			l.cancel(j)
 		}
 	}

@@ -35,8 +35,10 @@ type ledger struct {
 	closed   []closing
 	ended    []*Ended
 	messages []message
-	// freed are runs that were cancelled with their last job.
+	// freed are runs that were cancelled with their last job, stopped those that are to
+	// give what there is so far.
 	freed   []*gen.Run
+	stopped []*gen.Run
 	changes []event.Change
 }
 

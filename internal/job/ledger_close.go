@@ -238,25 +238,37 @@ func (l *ledger) closeAttempts(ctx context.Context) error {
 	return nil
 }
 
-// writeOutbox leaves the next attempts, and takes back the runs that nobody
-// wants any more.
+// writeOutbox leaves the next attempts, takes back the runs that nobody wants any
+// more, and tells those that are to give what there is.
 func (l *ledger) writeOutbox(ctx context.Context) error {
-	if err := l.post(ctx, l.messages); err != nil || len(l.freed) == 0 {
+	if err := l.post(ctx, l.messages); err != nil {
 		return err
 	}
-	client := l.store.Client(ctx)
 	for part := range slices.Chunk(l.freed, rowsAtOnce) {
 		ids := make([]string, len(part))
-		creates := make([]*gen.OutboxCreate, len(part))
 		for i, r := range part {
 			ids[i] = r.ID
-			creates[i] = client.Outbox.Create().SetAction(outbox.ActionCANCEL).SetRunID(r.ID).SetAttempt(r.Attempt).SetRunAt(l.now)
 		}
-		if _, err := client.Outbox.Delete().Where(outbox.RunIDIn(ids...)).Exec(ctx); err != nil {
+		if _, err := l.store.Client(ctx).Outbox.Delete().Where(outbox.RunIDIn(ids...)).Exec(ctx); err != nil {
 			return fmt.Errorf("take runs back: %w", err)
+		}
+	}
+	if err := l.flag(ctx, outbox.ActionCANCEL, l.freed); err != nil {
+		return err
+	}
+	return l.flag(ctx, outbox.ActionSTOP, l.stopped)
+}
+
+// flag leaves what the workers of runs are to be told.
+func (l *ledger) flag(ctx context.Context, action outbox.Action, runs []*gen.Run) error {
+	client := l.store.Client(ctx)
+	for part := range slices.Chunk(runs, rowsAtOnce) {
+		creates := make([]*gen.OutboxCreate, len(part))
+		for i, r := range part {
+			creates[i] = client.Outbox.Create().SetAction(action).SetRunID(r.ID).SetAttempt(r.Attempt).SetRunAt(l.now)
 		}
 		if err := client.Outbox.CreateBulk(creates...).Exec(ctx); err != nil {
-			return fmt.Errorf("take runs back: %w", err)
+			return fmt.Errorf("flag runs: %w", err)
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ const KindDraw = "draw"
 
 // Draw is the payload of KindDraw. Zero values stand for the model's own.
 type Draw struct {
+	// Model is the name of the bundle that is to draw, "" for any.
+	Model string `json:"model,omitempty"`
 	// Prompt is what the picture shows, Negative what it shall not show.
 	Prompt   string   `json:"prompt"`
 	Negative string   `json:"negative,omitempty"`
@@ -23,6 +25,12 @@ type Drawn struct {
 	PNG    []byte `json:"png"`
 	Width  int    `json:"width"`
 	Height int    `json:"height"`
-	// Model is the name of the bundle that drew.
-	Model string `json:"model"`
+	// Model is the name of the bundle that drew, Digest that of all files that its pictures
+	// depend on, Runtime what ran it.
+	Model   string `json:"model"`
+	Digest  string `json:"digest,omitempty"`
+	Runtime string `json:"runtime,omitempty"`
+	// Steps and Guidance are those that it was drawn with.
+	Steps    int     `json:"steps"`
+	Guidance float64 `json:"guidance"`
 }

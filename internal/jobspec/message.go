@@ -135,6 +135,9 @@ type Progress struct {
 	Attempt  int     `json:"attempt"`
 	Progress float64 `json:"progress"`
 	Partial  string  `json:"partial,omitempty"`
+	// Preview is a small picture of how far a picture has come, a PNG file of at most
+	// MaxPreview bytes.
+	Preview []byte `json:"preview,omitempty"`
 }
 
 // Record is how far an attempt at a run has come, kept by its worker so that
@@ -161,10 +164,11 @@ type Custody struct {
 	Returned bool `json:"returned,omitempty"`
 }
 
-// MaxPartial is the largest partial text in bytes, and MinProgressInterval the
-// shortest time between two reports of one run.
+// MaxPartial is the largest partial text and MaxPreview the largest preview in bytes, and
+// MinProgressInterval the shortest time between two reports of one run.
 const (
 	MaxPartial          = 256 << 10
+	MaxPreview          = 64 << 10
 	MinProgressInterval = 100 * time.Millisecond
 )
 

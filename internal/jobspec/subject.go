@@ -15,7 +15,7 @@ const (
 	StreamResults = "RESULTS"
 	// RecorderConsumer is the one durable consumer of RESULTS.
 	RecorderConsumer = "recorder"
-	// BucketCancel is the key-value bucket whose keys are the cancelled runs.
+	// BucketCancel is the key-value bucket that holds the Flag of each run that has one.
 	// Workers read it with every heartbeat, so that a lost control message
 	// delays a cancellation but never loses it.
 	BucketCancel = "cancelled"
@@ -77,7 +77,8 @@ func ResultSubject(run string, typ ResultType) string {
 // ProgressSubject carries the lossy progress of a run on core NATS.
 func ProgressSubject(run string) string { return "progress." + run }
 
-// CancelSubject tells the worker that holds the run to stop.
+// CancelSubject tells the worker that holds the run that it has a Flag, which is the
+// message.
 func CancelSubject(run string) string { return "ctl.cancel." + run }
 
 // Token makes a name fit for one token of a subject and for a consumer's name:

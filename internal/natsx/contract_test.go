@@ -127,29 +127,34 @@ func TestCancelRun_ReachesWatchersReadersAndListeners(t *testing.T) {
 	eachServer(t, natsx.Limits{}, func(t *testing.T, b *natsx.Bus) {
 		require.NoError(t, b.CancelRun(t.Context(), "early"))
 		type flag struct {
-			run       string
-			cancelled bool
+			run string
+			jobspec.Flag
 		}
 		flags := make(chan flag, 10)
 		background(t, func(ctx context.Context) error {
-			return b.WatchCancelled(ctx, func(run string, cancelled bool) { flags <- flag{run, cancelled} })
+			return b.WatchFlags(ctx, func(run string, f jobspec.Flag) { flags <- flag{run, f} })
 		})
-		assert.Equal(t, flag{"early", true}, receive(t, flags, "the flag that was set before"), "the first flag")
+		assert.Equal(t, flag{"early", jobspec.FlagCancelled}, receive(t, flags, "the flag that was set before"), "the first flag")
 		sub, err := b.Conn().SubscribeSync(jobspec.SubjectCancelAll)
 		require.NoError(t, err)
 		require.NoError(t, b.CancelRun(t.Context(), "late"))
 		m, err := sub.NextMsg(patience)
 		require.NoError(t, err, "the control message")
 		assert.Equal(t, jobspec.CancelSubject("late"), m.Subject, "the control message: %v", m)
-		assert.Equal(t, flag{"late", true}, receive(t, flags, "the flag that was set later"), "the second flag")
-		is, err := b.RunCancelled(t.Context(), "late")
-		assert.NoError(t, err, "the run reads as cancelled")
-		assert.True(t, is, "the run reads as cancelled: %v", is)
+		assert.Equal(t, flag{"late", jobspec.FlagCancelled}, receive(t, flags, "the flag that was set later"), "the second flag")
+		is, err := b.RunFlag(t.Context(), "late")
+		assert.NoError(t, err)
+		assert.Equal(t, jobspec.FlagCancelled, is)
 		require.NoError(t, b.RestoreRun(t.Context(), "late"))
-		assert.Equal(t, flag{"late", false}, receive(t, flags, "the flag's end"), "the third flag")
-		is, err = b.RunCancelled(t.Context(), "late")
-		assert.NoError(t, err, "the restored run reads as cancelled")
-		assert.False(t, is, "the restored run reads as cancelled: %v", is)
+		assert.Equal(t, flag{"late", jobspec.FlagNone}, receive(t, flags, "the flag's end"), "the third flag")
+		is, err = b.RunFlag(t.Context(), "late")
+		assert.NoError(t, err)
+		assert.Equal(t, jobspec.FlagNone, is, "the restored run has no flag")
+		require.NoError(t, b.StopRun(t.Context(), "late"))
+		m, err = sub.NextMsg(patience)
+		require.NoError(t, err, "the control message")
+		assert.Equal(t, string(jobspec.FlagStopped), string(m.Data))
+		assert.Equal(t, flag{"late", jobspec.FlagStopped}, receive(t, flags, "the stop"), "the fourth flag")
 	})
 }
 

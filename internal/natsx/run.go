@@ -93,20 +93,30 @@ func (b *Bus) queued(ctx context.Context, filter string) (map[string]uint64, err
 // message that makes it quick. The flag covers every attempt at the run for 24
 // hours; RestoreRun takes it back.
 func (b *Bus) CancelRun(ctx context.Context, run string) error {
+	return b.flagRun(ctx, run, jobspec.FlagCancelled)
+}
+
+// StopRun tells whoever works on the run, now or later, to give what there is so far as
+// the result, in the way of CancelRun.
+func (b *Bus) StopRun(ctx context.Context, run string) error {
+	return b.flagRun(ctx, run, jobspec.FlagStopped)
+}
+
+func (b *Bus) flagRun(ctx context.Context, run string, flag jobspec.Flag) error {
 	bucket, err := b.cancelBucket(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := bucket.PutString(ctx, run, "1"); err != nil {
-		return fmt.Errorf("cancel run %s: %w", run, err)
+	if _, err := bucket.PutString(ctx, run, string(flag)); err != nil {
+		return fmt.Errorf("flag run %s: %w", run, err)
 	}
-	if err := b.conn.Publish(jobspec.CancelSubject(run), nil); err != nil {
-		return fmt.Errorf("cancel run %s: %w", run, err)
+	if err := b.conn.Publish(jobspec.CancelSubject(run), []byte(flag)); err != nil {
+		return fmt.Errorf("flag run %s: %w", run, err)
 	}
 	return nil
 }
 
-// RestoreRun takes a run's cancelled flag back, before a new attempt at the same
+// RestoreRun takes a run's flag back, before a new attempt at the same
 // run is published.
 func (b *Bus) RestoreRun(ctx context.Context, run string) error {
 	bucket, err := b.cancelBucket(ctx)
@@ -119,44 +129,44 @@ func (b *Bus) RestoreRun(ctx context.Context, run string) error {
 	return nil
 }
 
-// RunCancelled reads the run's flag.
-func (b *Bus) RunCancelled(ctx context.Context, run string) (bool, error) {
+// RunFlag reads the run's flag.
+func (b *Bus) RunFlag(ctx context.Context, run string) (jobspec.Flag, error) {
 	bucket, err := b.cancelBucket(ctx)
 	if err != nil {
-		return false, err
+		return jobspec.FlagNone, err
 	}
-	_, err = bucket.Get(ctx, run)
+	entry, err := bucket.Get(ctx, run)
 	switch {
 	case err == nil:
-		return true, nil
+		return jobspec.Flag(entry.Value()), nil
 	case errors.Is(err, jetstream.ErrKeyNotFound):
-		return false, nil
+		return jobspec.FlagNone, nil
 	}
-	return false, fmt.Errorf("read the cancelled flag of run %s: %w", run, err)
+	return jobspec.FlagNone, fmt.Errorf("read the flag of run %s: %w", run, err)
 }
 
-// WatchCancelled calls flagged with every run in the bucket and then with each
+// WatchFlags calls flagged with every run in the bucket and then with each
 // change, until ctx ends. It starts over by itself when the watch breaks, and
 // then repeats what is there.
-func (b *Bus) WatchCancelled(ctx context.Context, flagged func(run string, cancelled bool)) error {
+func (b *Bus) WatchFlags(ctx context.Context, flagged func(run string, flag jobspec.Flag)) error {
 	retry := Backoff{First: 200 * time.Millisecond, Most: 10 * time.Second}
 	for ctx.Err() == nil {
-		if err := b.watchCancelled(ctx, flagged, retry.Reset); err != nil && ctx.Err() == nil {
-			b.log.Warn("the watch on cancelled runs broke, starting over", "error", err)
+		if err := b.watchFlags(ctx, flagged, retry.Reset); err != nil && ctx.Err() == nil {
+			b.log.Warn("the watch on flags of runs broke, starting over", "error", err)
 		}
 		retry.Wait(ctx)
 	}
 	return nil
 }
 
-func (b *Bus) watchCancelled(ctx context.Context, flagged func(string, bool), alive func()) error {
+func (b *Bus) watchFlags(ctx context.Context, flagged func(string, jobspec.Flag), alive func()) error {
 	bucket, err := b.cancelBucket(ctx)
 	if err != nil {
 		return err
 	}
 	w, err := bucket.WatchAll(ctx)
 	if err != nil {
-		return fmt.Errorf("watch cancelled runs: %w", err)
+		return fmt.Errorf("watch flags of runs: %w", err)
 	}
 	defer func() { _ = w.Stop() }()
 	for {
@@ -169,9 +179,14 @@ func (b *Bus) watchCancelled(ctx context.Context, flagged func(string, bool), al
 			}
 			alive()
 			// A nil entry says that everything present has been sent.
-			if entry != nil {
-				flagged(entry.Key(), entry.Operation() == jetstream.KeyValuePut)
+			if entry == nil {
+				continue
 			}
+			flag := jobspec.FlagNone
+			if entry.Operation() == jetstream.KeyValuePut {
+				flag = jobspec.Flag(entry.Value())
+			}
+			flagged(entry.Key(), flag)
 		}
 	}
 }

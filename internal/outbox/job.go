@@ -55,8 +55,11 @@ func (p *jobPump) relay(ctx context.Context) (time.Time, error) {
 	var done, publish []dispatch.Item
 	for _, d := range due {
 		switch {
-		case d.Cancel:
+		case d.Flag == jobspec.FlagCancelled:
 			err = p.cancel(ctx, d.Job)
+			done = append(done, d)
+		case d.Flag == jobspec.FlagStopped:
+			err = p.Bus.StopRun(ctx, d.Job.Run)
 			done = append(done, d)
 		case d.Job.Moved:
 			err = p.takeFrom(ctx, d.Job, other(d.Job.Lane))

@@ -32,7 +32,14 @@ type Card struct {
 	// Licence is an SPDX expression.
 	Licence    string      `json:"licence"`
 	Directions []Direction `json:"directions"`
+	// Candidates is how many texts a language model draws at once for a user's wish, 1 to
+	// MaxCandidates: the one is taken that keeps most of its words. It is for small models;
+	// 0 stands for 1, and a single text is shown while it grows.
+	Candidates int `json:"candidates"`
 }
+
+// MaxCandidates is the most candidates of a Card.
+const MaxCandidates = 16
 
 // Direction is a language pair in BCP 47 tags, and how a model is asked for it.
 type Direction struct {

@@ -3,6 +3,7 @@ package bundle
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -17,8 +18,8 @@ import (
 const identityForm = "parley model 1"
 
 // Identity is a digest of what the numbers that a model gives depend on, 64 hexadecimal
-// digits: the graphs of these names, as Graph finds them, with their weights, and the
-// files that describe model and tokenizer. Graphs in other precisions, licences, pictures
+// digits: the graphs of these names, as Graph or else Part finds them, with their weights,
+// and the files that describe model and tokenizer. Graphs in other precisions, licences, pictures
 // and what the reference gives don't count. It reads all of these files; errors wrap
 // ErrMissing or ErrBroken.
 func (b *Bundle) Identity(graphs ...string) (string, error) {
@@ -59,7 +60,7 @@ func (b *Bundle) descriptions() ([]string, error) {
 			continue
 		}
 		switch path.Ext(name) {
-		case ".json", ".txt", ".spm", ".model":
+		case ".json", ".txt", ".spm", ".model", ".jinja":
 			wanted = append(wanted, name)
 		}
 	}
@@ -69,6 +70,11 @@ func (b *Bundle) descriptions() ([]string, error) {
 // graphFiles are the file of a graph and those that hold its weights.
 func (b *Bundle) graphFiles(name string) ([]string, error) {
 	file, err := b.Graph(name)
+	if errors.Is(err, ErrMissing) {
+		if part, other := b.Part(name); other == nil {
+			file, err = part, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

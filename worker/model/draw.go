@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 
 	"parley/internal/jobspec"
 	"parley/worker"
 	"parley/worker/bundle"
+	"parley/worker/onnx"
 	"parley/worker/picture"
 	"parley/worker/pipeline"
 	"parley/worker/pipeline/draw"
@@ -17,7 +19,7 @@ import (
 var drawing = family{work: jobspec.KindDraw, kinds: []bundle.Kind{bundle.KindDiffusion}, open: openPainters, verify: draw.Verify}
 
 func openPainters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, refuse func(*bundle.Bundle, error)) []Model {
-	// Nothing that users can ask for needs them yet, so they take no memory before.
+	// They are large and not always wanted, so they take no memory before their first use.
 	o.OnUse = true
 	var models []Model
 	for _, b := range all {
@@ -26,7 +28,12 @@ func openPainters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options,
 			refuse(b, err)
 			continue
 		}
-		models = append(models, Model{Handlers: []worker.Handler{painter{p, b.Name}}, Close: p.Close})
+		digest, err := b.Identity("text_encoder", "unet", "vae_decoder")
+		if err != nil {
+			refuse(b, errors.Join(pipeline.ModelError(b.Name, err), p.Close()))
+			continue
+		}
+		models = append(models, Model{Handlers: []worker.Handler{painter{p, b.Name, digest}}, Close: p.Close})
 	}
 	return models
 }
@@ -34,7 +41,7 @@ func openPainters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options,
 // painter is the handler of one model that draws.
 type painter struct {
 	*draw.Painter
-	name string
+	name, digest string
 }
 
 // pictureSoFar is what an attempt keeps of a picture: numbers as little-endian float32.
@@ -46,7 +53,23 @@ type pictureSoFar struct {
 
 // Bundle implements worker.Handler.
 func (h painter) Bundle() jobspec.Bundle {
-	return jobspec.Bundle{Name: h.name, Kind: jobspec.KindDraw, Pool: jobspec.Token(h.name)}
+	return jobspec.Bundle{Name: h.name, Kind: jobspec.KindDraw, Pool: jobspec.Token(h.name), Digest: h.digest}
+}
+
+// QuerySubject implements worker.Answerer.
+func (h painter) QuerySubject() string { return jobspec.QuerySubject(jobspec.KindDraw, h.digest) }
+
+// Answer implements worker.Answerer: a jobspec.PromptQuery becomes a jobspec.PromptAnswer.
+func (h painter) Answer(_ context.Context, query json.RawMessage) (json.RawMessage, error) {
+	in, err := worker.Decode[jobspec.PromptQuery](query)
+	if err != nil {
+		return nil, err
+	}
+	tokens, most, kept, err := h.Reads(in.Prompt)
+	if err != nil {
+		return nil, withCode(err)
+	}
+	return worker.Encode(jobspec.PromptAnswer{Tokens: tokens, Most: most, Kept: kept})
 }
 
 // Handle implements worker.Handler: a jobspec.Draw becomes a jobspec.Drawn. A picture
@@ -58,10 +81,16 @@ func (h painter) Handle(ctx context.Context, t worker.Task, progress func(float6
 	}
 	job := draw.Job{
 		Prompt: in.Prompt, Negative: in.Negative, Steps: in.Steps, Guidance: in.Guidance, Width: in.Width, Height: in.Height, Seed: in.Seed,
-		Recorded: latentsOf(t.Recorded),
 	}
+	if err := h.Complete(&job); err != nil {
+		return nil, withCode(err)
+	}
+	job.Recorded = latentsOf(t.Recorded)
 	told := func(total int, l *draw.Latents) {
 		t.Keep(pictureSoFar{Step: l.Step, Values: bytesOf(l.Values), Denoised: bytesOf(l.Denoised)})
+		if preview, err := h.preview(l, job.Width); err == nil {
+			t.Show(preview)
+		}
 		progress(float64(l.Step)/float64(total+1), "")
 	}
 	p, err := h.Draw(ctx, job, told)
@@ -76,7 +105,18 @@ func (h painter) Handle(ctx context.Context, t worker.Task, progress func(float6
 	if err != nil {
 		return nil, err
 	}
-	return worker.Encode(jobspec.Drawn{PNG: file, Width: p.Width, Height: p.Height, Model: h.name})
+	return worker.Encode(jobspec.Drawn{
+		PNG: file, Width: p.Width, Height: p.Height, Model: h.name, Digest: h.digest, Runtime: onnx.Version(), Steps: job.Steps, Guidance: *job.Guidance,
+	})
+}
+
+// preview is what the latents of a picture so many pixels wide show already, as a file.
+func (h painter) preview(l *draw.Latents, width int) ([]byte, error) {
+	p, err := h.Preview(l, width)
+	if err != nil {
+		return nil, err
+	}
+	return picture.EncodePNG(p)
 }
 
 // latentsOf reads what was kept, nil where that is nothing that can be used.

@@ -3,11 +3,13 @@ package model
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"parley/internal/jobspec"
 	"parley/worker"
 	"parley/worker/bundle"
 	"parley/worker/chat"
+	"parley/worker/onnx"
 	"parley/worker/pipeline"
 	"parley/worker/pipeline/write"
 )
@@ -23,7 +25,7 @@ var writing = family{
 }
 
 func openWriters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, refuse func(*bundle.Bundle, error)) []Model {
-	// Nothing that users can ask for needs them yet, so they take no memory before.
+	// They are large and not always wanted, so they take no memory before their first use.
 	o.OnUse = true
 	var models []Model
 	for _, b := range all {
@@ -32,7 +34,13 @@ func openWriters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, 
 			refuse(b, err)
 			continue
 		}
-		models = append(models, Model{Handlers: []worker.Handler{writer{w, b.Name}}, Close: w.Close})
+		digest, err := b.Identity("model")
+		if err != nil {
+			refuse(b, errors.Join(pipeline.ModelError(b.Name, err), w.Close()))
+			continue
+		}
+		h := writer{Writer: w, name: b.Name, digest: digest, candidates: min(max(b.Card.Candidates, 1), bundle.MaxCandidates)}
+		models = append(models, Model{Handlers: []worker.Handler{h}, Close: w.Close})
 	}
 	return models
 }
@@ -40,7 +48,9 @@ func openWriters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, 
 // writer is the handler of one language model.
 type writer struct {
 	*write.Writer
-	name string
+	name, digest string
+	// candidates is how many texts are drawn where a task does not say.
+	candidates int
 }
 
 // textSoFar is what an attempt keeps of a text.
@@ -50,7 +60,24 @@ type textSoFar struct {
 
 // Bundle implements worker.Handler.
 func (h writer) Bundle() jobspec.Bundle {
-	return jobspec.Bundle{Name: h.name, Kind: jobspec.KindWrite, Pool: jobspec.Token(h.name)}
+	return jobspec.Bundle{Name: h.name, Kind: jobspec.KindWrite, Pool: jobspec.Token(h.name), Digest: h.digest}
+}
+
+// QuerySubject implements worker.Answerer.
+func (h writer) QuerySubject() string { return jobspec.QuerySubject(jobspec.KindWrite, h.digest) }
+
+// Answer implements worker.Answerer: a jobspec.PromptQuery becomes a jobspec.PromptAnswer.
+// A language model reads a prompt whole or not at all.
+func (h writer) Answer(_ context.Context, query json.RawMessage) (json.RawMessage, error) {
+	in, err := worker.Decode[jobspec.PromptQuery](query)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := h.Tokens(write.Job{Ask: in.Prompt})
+	if err != nil {
+		return nil, withCode(err)
+	}
+	return worker.Encode(jobspec.PromptAnswer{Tokens: len(tokens), Most: h.Positions(), Kept: len(in.Prompt)})
 }
 
 // Handle implements worker.Handler: a jobspec.Write becomes a jobspec.Written. A single
@@ -61,12 +88,13 @@ func (h writer) Handle(ctx context.Context, t worker.Task, progress func(float64
 	if err != nil {
 		return nil, err
 	}
-	job := write.Job{Prompt: in.Prompt, Settings: in.Settings, Seed: in.Seed}
-	for _, m := range in.Messages {
-		job.Messages = append(job.Messages, chat.Text(m.Role, m.Content))
+	job, candidates, err := h.job(in)
+	if err != nil {
+		return nil, withCode(err)
 	}
+	job.Stopped = t.Stopped
 	var before textSoFar
-	if json.Unmarshal(t.Recorded, &before) == nil {
+	if candidates == 1 && json.Unmarshal(t.Recorded, &before) == nil {
 		job.Recorded = before.Tokens
 	}
 	told := func(text string, tokens []int64) {
@@ -81,7 +109,77 @@ func (h writer) Handle(ctx context.Context, t worker.Task, progress func(float64
 	if err != nil {
 		return nil, withCode(err)
 	}
-	out := jobspec.Written{Model: h.name}
+	return h.result(in, job, written, candidates)
+}
+
+// job is the text that a task asks for, and of how many candidates the best is wanted.
+func (h writer) job(in jobspec.Write) (job write.Job, candidates int, err error) {
+	job = write.Job{Prompt: in.Prompt, Ask: in.Ask, Settings: in.Settings, Seed: in.Seed}
+	for _, m := range in.Messages {
+		job.Messages = append(job.Messages, chat.Text(m.Role, m.Content))
+	}
+	if in.Ask == "" {
+		return job, 1, nil
+	}
+	if candidates = in.Candidates; candidates == 0 {
+		candidates = h.candidates
+	}
+	if candidates == 1 {
+		return job, 1, nil
+	}
+	settings, err := h.Settings(in.Settings)
+	switch {
+	case err != nil:
+		return job, 0, err
+	case !settings.DoSample:
+		return job, 1, nil // they would all be the same
+	case candidates < 1 || candidates > bundle.MaxCandidates:
+		return job, 0, pipeline.NewError(jobspec.CodeInvalidInput, "%d candidates can't be drawn: 1 to %d can.", candidates, bundle.MaxCandidates)
+	}
+	job.Settings, err = withSequences(in.Settings, candidates)
+	return job, candidates, err
+}
+
+// withSequences adds to settings how many texts are wanted.
+func withSequences(settings json.RawMessage, n int) (json.RawMessage, error) {
+	all := map[string]json.RawMessage{}
+	if len(settings) > 0 {
+		if err := json.Unmarshal(settings, &all); err != nil {
+			return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The settings are no JSON object.")
+		}
+	}
+	count, err := json.Marshal(n)
+	if err != nil {
+		return nil, err
+	}
+	all["num_return_sequences"] = count
+	return json.Marshal(all)
+}
+
+// result says what was written, how and of what. Of candidates only the best is told.
+func (h writer) result(in jobspec.Write, job write.Job, written []write.Written, candidates int) (json.RawMessage, error) {
+	settings, err := h.Settings(job.Settings)
+	if err != nil {
+		return nil, withCode(err)
+	}
+	prompt, err := h.Read(job)
+	if err != nil {
+		return nil, withCode(err)
+	}
+	tokens, err := h.Tokens(job)
+	if err != nil {
+		return nil, withCode(err)
+	}
+	if candidates > 1 {
+		written = []write.Written{mostWordsOf(in.Ask, written)}
+	}
+	out := jobspec.Written{
+		Model: h.name, Digest: h.digest, Runtime: onnx.Version(), Prompt: prompt, Candidates: candidates,
+		Settings: jobspec.WriteSettings{
+			MaxNewTokens: settings.Limit(len(tokens), h.Positions()) - len(tokens), DoSample: settings.DoSample, Temperature: settings.Temperature,
+			TopK: settings.TopK, TopP: settings.TopP, RepetitionPenalty: settings.RepetitionPenalty,
+		},
+	}
 	for _, w := range written {
 		out.Texts = append(out.Texts, jobspec.WrittenText{Text: w.Text, Tokens: len(w.Tokens), End: string(w.End)})
 	}

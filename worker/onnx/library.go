@@ -148,3 +148,12 @@ func Start(configured string) error {
 	}
 	return fmt.Errorf("load ONNX Runtime from %s: %w", path, err)
 }
+
+// Version names the library and its version, for what is said of a result. It is "" before
+// Start.
+func Version() string {
+	if !ort.IsInitialized() {
+		return ""
+	}
+	return "onnxruntime " + ort.GetVersion()
+}

@@ -632,7 +632,7 @@ var (
 	// OutboxColumns holds the columns for the "outbox" table.
 	OutboxColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeInt64, Increment: true},
-		{Name: "action", Type: field.TypeEnum, Enums: []string{"PUBLISH", "CANCEL"}},
+		{Name: "action", Type: field.TypeEnum, Enums: []string{"PUBLISH", "CANCEL", "STOP"}},
 		{Name: "run_id", Type: field.TypeString},
 		{Name: "attempt", Type: field.TypeInt},
 		{Name: "run_at", Type: field.TypeTime},

@@ -62,6 +62,7 @@ type Action string
 const (
 	ActionPUBLISH Action = "PUBLISH"
 	ActionCANCEL  Action = "CANCEL"
+	ActionSTOP    Action = "STOP"
 )
 
 func (a Action) String() string {
@@ -71,7 +72,7 @@ func (a Action) String() string {
 // ActionValidator is a validator for the "action" field enum values. It is called by the builders before save.
 func ActionValidator(a Action) error {
 	switch a {
-	case ActionPUBLISH, ActionCANCEL:
+	case ActionPUBLISH, ActionCANCEL, ActionSTOP:
 		return nil
 	default:
 		return fmt.Errorf("outbox: invalid enum value for action field: %q", a)

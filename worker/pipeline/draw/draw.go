@@ -57,7 +57,7 @@ type Latents struct {
 // may be called concurrently. It fails with the error of ctx, or with a
 // *pipeline.Error.
 func (p *Painter) Draw(ctx context.Context, job Job, progress func(total int, l *Latents)) (*picture.Picture, error) {
-	if err := p.complete(&job); err != nil {
+	if err := p.Complete(&job); err != nil {
 		return nil, err
 	}
 	select {
@@ -88,8 +88,9 @@ func (p *Painter) Draw(ctx context.Context, job Job, progress func(total int, l 
 	return nil, pipeline.ModelError(p.bundle.Name, err)
 }
 
-// complete fills in what a job leaves open, and refuses what can't be drawn.
-func (p *Painter) complete(job *Job) error {
+// Complete fills in what a job leaves open. It fails with a *pipeline.Error for what can't be
+// drawn.
+func (p *Painter) Complete(job *Job) error {
 	steps, guidance := 25, 7.5
 	if p.config.consistent {
 		steps, guidance = 4, 8.5

@@ -51,7 +51,7 @@ func Verify(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeli
 	}
 	for _, k := range ref.Cases {
 		job := Job{Prompt: k.Prompt, Negative: k.Negative, Steps: k.Steps, Guidance: &k.Guidance, Width: k.Width, Height: k.Height}
-		if err := p.complete(&job); err != nil {
+		if err := p.Complete(&job); err != nil {
 			return err
 		}
 		noises := append([][]float32{k.Latents}, k.Noise...)

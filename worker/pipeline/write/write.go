@@ -1,6 +1,7 @@
 package write
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -17,9 +18,12 @@ import (
 // maxPrompt is the longest prompt, in bytes.
 const maxPrompt = 1 << 20
 
-// Job is a text to write: one of Prompt and Messages is set.
+// Job is a text to write: one of Prompt, Ask and Messages is set.
 type Job struct {
 	Prompt string
+	// Ask is what a user wishes: a chat of one message where the bundle has a template for
+	// chats, else the prompt itself.
+	Ask string
 	// Messages are a chat, of which the model writes the next message.
 	Messages []chat.Message
 	// Now is the time for templates that tell it.
@@ -32,6 +36,17 @@ type Job struct {
 	// Recorded are the tokens that an earlier attempt wrote. The text goes on behind
 	// them. It is for a single text without beams.
 	Recorded []int64
+	// Stopped, which may be nil, is closed once the text is to end where it is.
+	Stopped <-chan struct{}
+}
+
+func (j *Job) stopped() bool {
+	select {
+	case <-j.Stopped:
+		return true
+	default:
+		return false
+	}
 }
 
 // Written is a text that was written.
@@ -46,11 +61,12 @@ type Written struct {
 // End is why a text ended.
 type End string
 
-// The ends: the model's own, a stop string, or the greatest length.
+// The ends: the model's own, a stop string, the greatest length, or because of Job.Stopped.
 const (
-	EndModel  End = "end"
-	EndStop   End = "stop"
-	EndLength End = "length"
+	EndModel   End = "end"
+	EndStop    End = "stop"
+	EndLength  End = "length"
+	EndStopped End = jobspec.EndStopped
 )
 
 // Write writes the text of a job, several where its settings ask for more sequences.
@@ -59,9 +75,9 @@ const (
 // of all calls are written together. It fails with the error of ctx, or with a
 // *pipeline.Error.
 func (w *Writer) Write(ctx context.Context, job Job, progress func(text string, tokens []int64)) ([]Written, error) {
-	settings, err := w.bundle.Generation.With(job.Settings)
+	settings, err := w.Settings(job.Settings)
 	if err != nil {
-		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The settings can't be used: %v.", err)
+		return nil, err
 	}
 	if len(job.Recorded) > 0 && settings.NumReturnSequences > 1 {
 		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "Only a single text can go on behind what was recorded, not %d.", settings.NumReturnSequences)
@@ -82,20 +98,50 @@ func (w *Writer) Write(ctx context.Context, job Job, progress func(text string, 
 	return c.written, nil
 }
 
+// Settings gives the bundle's settings, as those of a job override them. It fails with a
+// *pipeline.Error.
+func (w *Writer) Settings(override json.RawMessage) (bundle.Generation, error) {
+	settings, err := w.bundle.Generation.With(override)
+	if err != nil {
+		return settings, pipeline.NewError(jobspec.CodeInvalidInput, "The settings can't be used: %v.", err)
+	}
+	return settings, nil
+}
+
 // Tokens gives the tokens that the model reads of a job.
 func (w *Writer) Tokens(job Job) ([]int64, error) {
-	if job.Messages == nil {
-		if err := checkPrompt(job.Prompt); err != nil {
-			return nil, err
-		}
-		return w.tokenizer.Encode(job.Prompt), nil
-	}
-	prompt, err := w.Prompt(job.Messages, job.Now)
+	prompt, rendered, err := w.read(job)
 	if err != nil {
 		return nil, err
 	}
-	return w.tokenizer.EncodePrompt(prompt), nil
+	if rendered {
+		return w.tokenizer.EncodePrompt(prompt), nil
+	}
+	return w.tokenizer.Encode(prompt), nil
 }
+
+// Read gives the text that the model reads of a job. It fails with a *pipeline.Error.
+func (w *Writer) Read(job Job) (string, error) {
+	prompt, _, err := w.read(job)
+	return prompt, err
+}
+
+// read tells as well whether a template made the text, with the special tokens in it.
+func (w *Writer) read(job Job) (prompt string, rendered bool, err error) {
+	messages := job.Messages
+	if messages == nil && job.Ask != "" && w.template != nil {
+		messages = []chat.Message{chat.Text("user", job.Ask)}
+	}
+	if messages != nil {
+		prompt, err = w.Prompt(messages, job.Now)
+		return prompt, true, err
+	}
+	prompt = cmp.Or(job.Prompt, job.Ask)
+	return prompt, false, checkPrompt(prompt)
+}
+
+// Positions is how many tokens prompt and text may have together, 0 where nothing tells.
+func (w *Writer) Positions() int { return w.bundle.Config.Positions }
 
 // Prompt is what the bundle's template makes of a chat. It fails with a
 // *pipeline.Error, where the template refuses the chat with its words.
@@ -124,15 +170,19 @@ func checkPrompt(prompt string) error {
 type composition struct {
 	writer   *Writer
 	settings bundle.Generation
+	// stops tells whether an output ends with a stop string, nil for none; stopped that it
+	// is to end where it is.
+	stops    func([]int64) bool
+	stopped  func() bool
 	origin   []int64
 	requests []*pipeline.Request
 	written  []Written
 }
 
 func (w *Writer) compose(job Job, settings bundle.Generation, input []int64, progress func(string, []int64)) *composition {
-	c := &composition{writer: w, settings: settings, origin: input}
+	c := &composition{writer: w, settings: settings, origin: input, stops: w.stopper(settings.StopStrings), stopped: job.stopped}
 	request := pipeline.Request{
-		Input: input, Settings: settings, Seed: job.Seed, Recorded: job.Recorded, Stop: w.stopper(settings.StopStrings),
+		Input: input, Settings: settings, Seed: job.Seed, Recorded: job.Recorded, Stop: c.stop(job),
 		Done: func(outputs []pipeline.Output) {
 			for _, output := range outputs {
 				c.written = append(c.written, c.finish(output.Tokens))
@@ -163,10 +213,24 @@ func (c *composition) finish(output []int64) Written {
 	switch last := output[len(output)-1]; {
 	case slices.Contains(c.settings.EOS, last):
 		written.End = EndModel
-	case c.requests[0].Stop != nil && c.requests[0].Stop(output):
+	case c.stops != nil && c.stops(output):
 		written.End = EndStop
+	case c.stopped():
+		written.End = EndStopped
 	}
 	return written
+}
+
+// stop tells whether an output is complete, nil where nothing but the settings can tell.
+// What was recorded is passed through it as well, and is never given up.
+func (c *composition) stop(job Job) func([]int64) bool {
+	if job.Stopped == nil {
+		return c.stops
+	}
+	least := len(c.origin) + len(job.Recorded)
+	return func(written []int64) bool {
+		return c.stops != nil && c.stops(written) || len(written) >= least && c.stopped()
+	}
 }
 
 // text is what tokens say behind the origin: a space between both belongs to them.

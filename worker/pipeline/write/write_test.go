@@ -94,6 +94,38 @@ func TestTextsGoOn(t *testing.T) {
 	}
 }
 
+// A text that its owner stops is the beginning of what it would have become, also where an
+// earlier attempt wrote most of it.
+func TestAStoppedTextKeepsWhatThereIs(t *testing.T) {
+	w := start(t, "random/gpt2-random")
+	job := Job{Ask: "once upon a time", Seed: 3, Settings: json.RawMessage(`{"max_new_tokens": 60, "min_new_tokens": 60}`)}
+	whole, err := w.Write(t.Context(), job, nil)
+	require.NoError(t, err)
+	require.Equal(t, EndLength, whole[0].End)
+
+	stop := make(chan struct{})
+	job.Stopped = stop
+	var once sync.Once
+	part, err := w.Write(t.Context(), job, func(_ string, tokens []int64) {
+		if len(tokens) == 5 {
+			once.Do(func() { close(stop) })
+		}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, EndStopped, part[0].End)
+	assert.Less(t, len(part[0].Tokens), 10)
+	assert.Equal(t, whole[0].Tokens[:len(part[0].Tokens)], part[0].Tokens)
+	assert.True(t, strings.HasPrefix(whole[0].Text, part[0].Text))
+
+	job.Recorded = whole[0].Tokens[:30]
+	late, err := w.Write(t.Context(), job, nil)
+	require.NoError(t, err)
+	assert.Equal(t, EndStopped, late[0].End)
+	assert.Equal(t, whole[0].Tokens[:len(late[0].Tokens)], late[0].Tokens)
+	assert.GreaterOrEqual(t, len(late[0].Tokens), 30)
+	assert.Less(t, len(late[0].Tokens), 35)
+}
+
 // The same input, settings and seed give the same bytes in any company.
 func TestCompanyChangesNothing(t *testing.T) {
 	w := start(t, "caption-mini")
