@@ -79,20 +79,47 @@ func objects(kind object.Kind) dataloader.BatchFunc[string, any] {
 // load gives the object with an id, which must be of the type T. What is not
 // there, or not for the viewer, is NOT_FOUND.
 func load[T any](ctx context.Context, id string) (*T, error) {
+	return begin[T](ctx, id)()
+}
+
+// begin is load without waiting, which what it gives does.
+func begin[T any](ctx context.Context, id string) func() (*T, error) {
 	prefix, _ := store.Prefix(id)
 	wait, known := loadersFrom(ctx).object(ctx, prefix, id)
 	if !known {
-		return nil, fmt.Errorf("nothing loads %q", id)
+		return func() (*T, error) { return nil, fmt.Errorf("nothing loads %q", id) }
 	}
-	found, err := wait()
-	if err != nil {
-		return nil, err
+	return func() (*T, error) {
+		found, err := wait()
+		if err != nil {
+			return nil, err
+		}
+		t, ok := found.(*T)
+		if !ok {
+			return nil, fmt.Errorf("%q is a %T", id, found)
+		}
+		return t, nil
 	}
-	t, ok := found.(*T)
-	if !ok {
-		return nil, fmt.Errorf("%q is a %T", id, found)
+}
+
+// loadAll is load for several objects at once, in the order of their ids; those that are
+// not there are left out.
+func loadAll[T any](ctx context.Context, ids []string) ([]*T, error) {
+	waits := make([]func() (*T, error), len(ids))
+	for i, id := range ids {
+		waits[i] = begin[T](ctx, id)
 	}
-	return t, nil
+	all := make([]*T, 0, len(ids))
+	for _, wait := range waits {
+		one, err := visible(wait())
+		if err != nil {
+			return nil, err
+		}
+		if one != nil {
+			all = append(all, one)
+		}
+	}
+	return all, nil
 }
 
 // joined gives the value of a field, which find looks up for many of its objects

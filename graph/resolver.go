@@ -6,6 +6,7 @@ import (
 	"parley/internal/account"
 	"parley/internal/audit"
 	"parley/internal/catalog"
+	"parley/internal/content"
 	"parley/internal/dialog"
 	"parley/internal/domain"
 	"parley/internal/feedback"
@@ -31,6 +32,7 @@ type Resolver struct {
 	CatalogService  *catalog.Service
 	MediaService    *media.Service
 	StickerService  *sticker.Service
+	ContentService  *content.Service
 	IndexingService *indexing.Service
 	FeedbackService *feedback.Service
 	SearchService   *search.Service

@@ -15,6 +15,8 @@ import (
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
 	"parley/ent/gen/consentchange"
+	"parley/ent/gen/contentpart"
+	"parley/ent/gen/contentrequest"
 	"parley/ent/gen/conversation"
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
@@ -69,6 +71,10 @@ type Client struct {
 	AuditEntry *AuditEntryClient
 	// ConsentChange is the client for interacting with the ConsentChange builders.
 	ConsentChange *ConsentChangeClient
+	// ContentPart is the client for interacting with the ContentPart builders.
+	ContentPart *ContentPartClient
+	// ContentRequest is the client for interacting with the ContentRequest builders.
+	ContentRequest *ContentRequestClient
 	// Conversation is the client for interacting with the Conversation builders.
 	Conversation *ConversationClient
 	// Dialog is the client for interacting with the Dialog builders.
@@ -148,6 +154,8 @@ func (c *Client) init() {
 	c.Attempt = NewAttemptClient(c.config)
 	c.AuditEntry = NewAuditEntryClient(c.config)
 	c.ConsentChange = NewConsentChangeClient(c.config)
+	c.ContentPart = NewContentPartClient(c.config)
+	c.ContentRequest = NewContentRequestClient(c.config)
 	c.Conversation = NewConversationClient(c.config)
 	c.Dialog = NewDialogClient(c.config)
 	c.DialogMessage = NewDialogMessageClient(c.config)
@@ -276,6 +284,8 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Attempt:            NewAttemptClient(cfg),
 		AuditEntry:         NewAuditEntryClient(cfg),
 		ConsentChange:      NewConsentChangeClient(cfg),
+		ContentPart:        NewContentPartClient(cfg),
+		ContentRequest:     NewContentRequestClient(cfg),
 		Conversation:       NewConversationClient(cfg),
 		Dialog:             NewDialogClient(cfg),
 		DialogMessage:      NewDialogMessageClient(cfg),
@@ -331,6 +341,8 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Attempt:            NewAttemptClient(cfg),
 		AuditEntry:         NewAuditEntryClient(cfg),
 		ConsentChange:      NewConsentChangeClient(cfg),
+		ContentPart:        NewContentPartClient(cfg),
+		ContentRequest:     NewContentRequestClient(cfg),
 		Conversation:       NewConversationClient(cfg),
 		Dialog:             NewDialogClient(cfg),
 		DialogMessage:      NewDialogMessageClient(cfg),
@@ -392,13 +404,14 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
-		c.DialogMessage, c.DialogTombstone, c.Embedding, c.ErrorFrequency, c.EventLog,
-		c.EventRow, c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job,
-		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.QueryScore,
-		c.RefreshToken, c.Run, c.SearchHour, c.SearchIndex, c.SearchQuery, c.Sticker,
-		c.StickerHour, c.StickerSet, c.StreamPosition, c.Translation, c.User,
-		c.Utterance, c.Vote, c.WorkerAnnouncement,
+		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.ContentPart,
+		c.ContentRequest, c.Conversation, c.Dialog, c.DialogMessage, c.DialogTombstone,
+		c.Embedding, c.ErrorFrequency, c.EventLog, c.EventRow, c.ExternalUser,
+		c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError, c.LooseObject, c.Media,
+		c.Note, c.Outbox, c.QueryScore, c.RefreshToken, c.Run, c.SearchHour,
+		c.SearchIndex, c.SearchQuery, c.Sticker, c.StickerHour, c.StickerSet,
+		c.StreamPosition, c.Translation, c.User, c.Utterance, c.Vote,
+		c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
 	}
@@ -408,13 +421,14 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.Conversation, c.Dialog,
-		c.DialogMessage, c.DialogTombstone, c.Embedding, c.ErrorFrequency, c.EventLog,
-		c.EventRow, c.ExternalUser, c.Glossary, c.IdempotencyKey, c.Job,
-		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.QueryScore,
-		c.RefreshToken, c.Run, c.SearchHour, c.SearchIndex, c.SearchQuery, c.Sticker,
-		c.StickerHour, c.StickerSet, c.StreamPosition, c.Translation, c.User,
-		c.Utterance, c.Vote, c.WorkerAnnouncement,
+		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.ContentPart,
+		c.ContentRequest, c.Conversation, c.Dialog, c.DialogMessage, c.DialogTombstone,
+		c.Embedding, c.ErrorFrequency, c.EventLog, c.EventRow, c.ExternalUser,
+		c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError, c.LooseObject, c.Media,
+		c.Note, c.Outbox, c.QueryScore, c.RefreshToken, c.Run, c.SearchHour,
+		c.SearchIndex, c.SearchQuery, c.Sticker, c.StickerHour, c.StickerSet,
+		c.StreamPosition, c.Translation, c.User, c.Utterance, c.Vote,
+		c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -431,6 +445,10 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.AuditEntry.mutate(ctx, m)
 	case *ConsentChangeMutation:
 		return c.ConsentChange.mutate(ctx, m)
+	case *ContentPartMutation:
+		return c.ContentPart.mutate(ctx, m)
+	case *ContentRequestMutation:
+		return c.ContentRequest.mutate(ctx, m)
 	case *ConversationMutation:
 		return c.Conversation.mutate(ctx, m)
 	case *DialogMutation:
@@ -1033,6 +1051,306 @@ func (c *ConsentChangeClient) mutate(ctx context.Context, m *ConsentChangeMutati
 		return (&ConsentChangeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("gen: unknown ConsentChange mutation op: %q", m.Op())
+	}
+}
+
+// ContentPartClient is a client for the ContentPart schema.
+type ContentPartClient struct {
+	config
+}
+
+// NewContentPartClient returns a client for the ContentPart from the given config.
+func NewContentPartClient(c config) *ContentPartClient {
+	return &ContentPartClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `contentpart.Hooks(f(g(h())))`.
+func (c *ContentPartClient) Use(hooks ...Hook) {
+	c.hooks.ContentPart = append(c.hooks.ContentPart, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `contentpart.Intercept(f(g(h())))`.
+func (c *ContentPartClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ContentPart = append(c.inters.ContentPart, interceptors...)
+}
+
+// Create returns a builder for creating a ContentPart entity.
+func (c *ContentPartClient) Create() *ContentPartCreate {
+	mutation := newContentPartMutation(c.config, OpCreate)
+	return &ContentPartCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ContentPart entities.
+func (c *ContentPartClient) CreateBulk(builders ...*ContentPartCreate) *ContentPartCreateBulk {
+	return &ContentPartCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ContentPartClient) MapCreateBulk(slice any, setFunc func(*ContentPartCreate, int)) *ContentPartCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ContentPartCreateBulk{err: fmt.Errorf("calling to ContentPartClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ContentPartCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ContentPartCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ContentPart.
+func (c *ContentPartClient) Update() *ContentPartUpdate {
+	mutation := newContentPartMutation(c.config, OpUpdate)
+	return &ContentPartUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ContentPartClient) UpdateOne(_m *ContentPart) *ContentPartUpdateOne {
+	mutation := newContentPartMutation(c.config, OpUpdateOne, withContentPart(_m))
+	return &ContentPartUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ContentPartClient) UpdateOneID(id string) *ContentPartUpdateOne {
+	mutation := newContentPartMutation(c.config, OpUpdateOne, withContentPartID(id))
+	return &ContentPartUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ContentPart.
+func (c *ContentPartClient) Delete() *ContentPartDelete {
+	mutation := newContentPartMutation(c.config, OpDelete)
+	return &ContentPartDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ContentPartClient) DeleteOne(_m *ContentPart) *ContentPartDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ContentPartClient) DeleteOneID(id string) *ContentPartDeleteOne {
+	builder := c.Delete().Where(contentpart.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ContentPartDeleteOne{builder}
+}
+
+// Query returns a query builder for ContentPart.
+func (c *ContentPartClient) Query() *ContentPartQuery {
+	return &ContentPartQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeContentPart},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ContentPart entity by its id.
+func (c *ContentPartClient) Get(ctx context.Context, id string) (*ContentPart, error) {
+	return c.Query().Where(contentpart.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ContentPartClient) GetX(ctx context.Context, id string) *ContentPart {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryRequest queries the request edge of a ContentPart.
+func (c *ContentPartClient) QueryRequest(_m *ContentPart) *ContentRequestQuery {
+	query := (&ContentRequestClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(contentpart.Table, contentpart.FieldID, id),
+			sqlgraph.To(contentrequest.Table, contentrequest.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, contentpart.RequestTable, contentpart.RequestColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ContentPartClient) Hooks() []Hook {
+	hooks := c.hooks.ContentPart
+	return append(hooks[:len(hooks):len(hooks)], contentpart.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ContentPartClient) Interceptors() []Interceptor {
+	return c.inters.ContentPart
+}
+
+func (c *ContentPartClient) mutate(ctx context.Context, m *ContentPartMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ContentPartCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ContentPartUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ContentPartUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ContentPartDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown ContentPart mutation op: %q", m.Op())
+	}
+}
+
+// ContentRequestClient is a client for the ContentRequest schema.
+type ContentRequestClient struct {
+	config
+}
+
+// NewContentRequestClient returns a client for the ContentRequest from the given config.
+func NewContentRequestClient(c config) *ContentRequestClient {
+	return &ContentRequestClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `contentrequest.Hooks(f(g(h())))`.
+func (c *ContentRequestClient) Use(hooks ...Hook) {
+	c.hooks.ContentRequest = append(c.hooks.ContentRequest, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `contentrequest.Intercept(f(g(h())))`.
+func (c *ContentRequestClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ContentRequest = append(c.inters.ContentRequest, interceptors...)
+}
+
+// Create returns a builder for creating a ContentRequest entity.
+func (c *ContentRequestClient) Create() *ContentRequestCreate {
+	mutation := newContentRequestMutation(c.config, OpCreate)
+	return &ContentRequestCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ContentRequest entities.
+func (c *ContentRequestClient) CreateBulk(builders ...*ContentRequestCreate) *ContentRequestCreateBulk {
+	return &ContentRequestCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ContentRequestClient) MapCreateBulk(slice any, setFunc func(*ContentRequestCreate, int)) *ContentRequestCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ContentRequestCreateBulk{err: fmt.Errorf("calling to ContentRequestClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ContentRequestCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ContentRequestCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ContentRequest.
+func (c *ContentRequestClient) Update() *ContentRequestUpdate {
+	mutation := newContentRequestMutation(c.config, OpUpdate)
+	return &ContentRequestUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ContentRequestClient) UpdateOne(_m *ContentRequest) *ContentRequestUpdateOne {
+	mutation := newContentRequestMutation(c.config, OpUpdateOne, withContentRequest(_m))
+	return &ContentRequestUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ContentRequestClient) UpdateOneID(id string) *ContentRequestUpdateOne {
+	mutation := newContentRequestMutation(c.config, OpUpdateOne, withContentRequestID(id))
+	return &ContentRequestUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ContentRequest.
+func (c *ContentRequestClient) Delete() *ContentRequestDelete {
+	mutation := newContentRequestMutation(c.config, OpDelete)
+	return &ContentRequestDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ContentRequestClient) DeleteOne(_m *ContentRequest) *ContentRequestDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ContentRequestClient) DeleteOneID(id string) *ContentRequestDeleteOne {
+	builder := c.Delete().Where(contentrequest.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ContentRequestDeleteOne{builder}
+}
+
+// Query returns a query builder for ContentRequest.
+func (c *ContentRequestClient) Query() *ContentRequestQuery {
+	return &ContentRequestQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeContentRequest},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ContentRequest entity by its id.
+func (c *ContentRequestClient) Get(ctx context.Context, id string) (*ContentRequest, error) {
+	return c.Query().Where(contentrequest.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ContentRequestClient) GetX(ctx context.Context, id string) *ContentRequest {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryParts queries the parts edge of a ContentRequest.
+func (c *ContentRequestClient) QueryParts(_m *ContentRequest) *ContentPartQuery {
+	query := (&ContentPartClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(contentrequest.Table, contentrequest.FieldID, id),
+			sqlgraph.To(contentpart.Table, contentpart.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, contentrequest.PartsTable, contentrequest.PartsColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ContentRequestClient) Hooks() []Hook {
+	hooks := c.hooks.ContentRequest
+	return append(hooks[:len(hooks):len(hooks)], contentrequest.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ContentRequestClient) Interceptors() []Interceptor {
+	return c.inters.ContentRequest
+}
+
+func (c *ContentRequestClient) mutate(ctx context.Context, m *ContentRequestMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ContentRequestCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ContentRequestUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ContentRequestUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ContentRequestDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown ContentRequest mutation op: %q", m.Op())
 	}
 }
 
@@ -5423,19 +5741,21 @@ func (c *WorkerAnnouncementClient) mutate(ctx context.Context, m *WorkerAnnounce
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
-		DialogTombstone, Embedding, ErrorFrequency, EventLog, EventRow, ExternalUser,
-		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		QueryScore, RefreshToken, Run, SearchHour, SearchIndex, SearchQuery, Sticker,
-		StickerHour, StickerSet, StreamPosition, Translation, User, Utterance, Vote,
+		ApiKey, Attempt, AuditEntry, ConsentChange, ContentPart, ContentRequest,
+		Conversation, Dialog, DialogMessage, DialogTombstone, Embedding,
+		ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary, IdempotencyKey,
+		Job, LearnerError, LooseObject, Media, Note, Outbox, QueryScore, RefreshToken,
+		Run, SearchHour, SearchIndex, SearchQuery, Sticker, StickerHour, StickerSet,
+		StreamPosition, Translation, User, Utterance, Vote,
 		WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
-		ApiKey, Attempt, AuditEntry, ConsentChange, Conversation, Dialog, DialogMessage,
-		DialogTombstone, Embedding, ErrorFrequency, EventLog, EventRow, ExternalUser,
-		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
-		QueryScore, RefreshToken, Run, SearchHour, SearchIndex, SearchQuery, Sticker,
-		StickerHour, StickerSet, StreamPosition, Translation, User, Utterance, Vote,
+		ApiKey, Attempt, AuditEntry, ConsentChange, ContentPart, ContentRequest,
+		Conversation, Dialog, DialogMessage, DialogTombstone, Embedding,
+		ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary, IdempotencyKey,
+		Job, LearnerError, LooseObject, Media, Note, Outbox, QueryScore, RefreshToken,
+		Run, SearchHour, SearchIndex, SearchQuery, Sticker, StickerHour, StickerSet,
+		StreamPosition, Translation, User, Utterance, Vote,
 		WorkerAnnouncement []ent.Interceptor
 	}
 )

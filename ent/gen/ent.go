@@ -10,6 +10,8 @@ import (
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
 	"parley/ent/gen/consentchange"
+	"parley/ent/gen/contentpart"
+	"parley/ent/gen/contentrequest"
 	"parley/ent/gen/conversation"
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
@@ -112,6 +114,8 @@ func checkColumn(t, c string) error {
 			attempt.Table:            attempt.ValidColumn,
 			auditentry.Table:         auditentry.ValidColumn,
 			consentchange.Table:      consentchange.ValidColumn,
+			contentpart.Table:        contentpart.ValidColumn,
+			contentrequest.Table:     contentrequest.ValidColumn,
 			conversation.Table:       conversation.ValidColumn,
 			dialog.Table:             dialog.ValidColumn,
 			dialogmessage.Table:      dialogmessage.ValidColumn,

@@ -7,6 +7,8 @@ import (
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
 	"parley/ent/gen/consentchange"
+	"parley/ent/gen/contentpart"
+	"parley/ent/gen/contentrequest"
 	"parley/ent/gen/conversation"
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
@@ -49,7 +51,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 36)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 38)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -133,6 +135,52 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[4] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   contentpart.Table,
+			Columns: contentpart.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: contentpart.FieldID,
+			},
+		},
+		Type: "ContentPart",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			contentpart.FieldCreatedAt: {Type: field.TypeTime, Column: contentpart.FieldCreatedAt},
+			contentpart.FieldUpdatedAt: {Type: field.TypeTime, Column: contentpart.FieldUpdatedAt},
+			contentpart.FieldRequestID: {Type: field.TypeString, Column: contentpart.FieldRequestID},
+			contentpart.FieldOwnerID:   {Type: field.TypeString, Column: contentpart.FieldOwnerID},
+			contentpart.FieldKind:      {Type: field.TypeEnum, Column: contentpart.FieldKind},
+			contentpart.FieldState:     {Type: field.TypeEnum, Column: contentpart.FieldState},
+			contentpart.FieldJobID:     {Type: field.TypeString, Column: contentpart.FieldJobID},
+			contentpart.FieldWork:      {Type: field.TypeJSON, Column: contentpart.FieldWork},
+			contentpart.FieldText:      {Type: field.TypeString, Column: contentpart.FieldText},
+			contentpart.FieldMediaID:   {Type: field.TypeString, Column: contentpart.FieldMediaID},
+			contentpart.FieldRecipe:    {Type: field.TypeJSON, Column: contentpart.FieldRecipe},
+		},
+	}
+	graph.Nodes[5] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   contentrequest.Table,
+			Columns: contentrequest.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: contentrequest.FieldID,
+			},
+		},
+		Type: "ContentRequest",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			contentrequest.FieldCreatedAt: {Type: field.TypeTime, Column: contentrequest.FieldCreatedAt},
+			contentrequest.FieldUpdatedAt: {Type: field.TypeTime, Column: contentrequest.FieldUpdatedAt},
+			contentrequest.FieldOwnerID:   {Type: field.TypeString, Column: contentrequest.FieldOwnerID},
+			contentrequest.FieldKind:      {Type: field.TypeEnum, Column: contentrequest.FieldKind},
+			contentrequest.FieldPrompt:    {Type: field.TypeString, Column: contentrequest.FieldPrompt},
+			contentrequest.FieldState:     {Type: field.TypeEnum, Column: contentrequest.FieldState},
+			contentrequest.FieldOriginID:  {Type: field.TypeString, Column: contentrequest.FieldOriginID},
+			contentrequest.FieldOrigin:    {Type: field.TypeEnum, Column: contentrequest.FieldOrigin},
+			contentrequest.FieldVersion:   {Type: field.TypeInt64, Column: contentrequest.FieldVersion},
+		},
+	}
+	graph.Nodes[6] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   conversation.Table,
 			Columns: conversation.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -147,7 +195,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			conversation.FieldLanguage:  {Type: field.TypeString, Column: conversation.FieldLanguage},
 		},
 	}
-	graph.Nodes[5] = &sqlgraph.Node{
+	graph.Nodes[7] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   dialog.Table,
 			Columns: dialog.Columns,
@@ -168,7 +216,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			dialog.FieldApprovedAt: {Type: field.TypeTime, Column: dialog.FieldApprovedAt},
 		},
 	}
-	graph.Nodes[6] = &sqlgraph.Node{
+	graph.Nodes[8] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   dialogmessage.Table,
 			Columns: dialogmessage.Columns,
@@ -184,7 +232,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			dialogmessage.FieldText:      {Type: field.TypeString, Column: dialogmessage.FieldText},
 		},
 	}
-	graph.Nodes[7] = &sqlgraph.Node{
+	graph.Nodes[9] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   dialogtombstone.Table,
 			Columns: dialogtombstone.Columns,
@@ -199,7 +247,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			dialogtombstone.FieldErasedAt: {Type: field.TypeTime, Column: dialogtombstone.FieldErasedAt},
 		},
 	}
-	graph.Nodes[8] = &sqlgraph.Node{
+	graph.Nodes[10] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   embedding.Table,
 			Columns: embedding.Columns,
@@ -226,7 +274,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			embedding.FieldJobContent: {Type: field.TypeString, Column: embedding.FieldJobContent},
 		},
 	}
-	graph.Nodes[9] = &sqlgraph.Node{
+	graph.Nodes[11] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   errorfrequency.Table,
 			Columns: errorfrequency.Columns,
@@ -245,7 +293,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			errorfrequency.FieldLastAt:      {Type: field.TypeTime, Column: errorfrequency.FieldLastAt},
 		},
 	}
-	graph.Nodes[10] = &sqlgraph.Node{
+	graph.Nodes[12] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   eventlog.Table,
 			Columns: eventlog.Columns,
@@ -260,7 +308,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			eventlog.FieldTrimmed: {Type: field.TypeInt64, Column: eventlog.FieldTrimmed},
 		},
 	}
-	graph.Nodes[11] = &sqlgraph.Node{
+	graph.Nodes[13] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   eventrow.Table,
 			Columns: eventrow.Columns,
@@ -283,7 +331,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			eventrow.FieldCreatedAt: {Type: field.TypeTime, Column: eventrow.FieldCreatedAt},
 		},
 	}
-	graph.Nodes[12] = &sqlgraph.Node{
+	graph.Nodes[14] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   externaluser.Table,
 			Columns: externaluser.Columns,
@@ -299,7 +347,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			externaluser.FieldExternalID: {Type: field.TypeString, Column: externaluser.FieldExternalID},
 		},
 	}
-	graph.Nodes[13] = &sqlgraph.Node{
+	graph.Nodes[15] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   glossary.Table,
 			Columns: glossary.Columns,
@@ -318,7 +366,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			glossary.FieldTerms:     {Type: field.TypeJSON, Column: glossary.FieldTerms},
 		},
 	}
-	graph.Nodes[14] = &sqlgraph.Node{
+	graph.Nodes[16] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   idempotencykey.Table,
 			Columns: idempotencykey.Columns,
@@ -338,7 +386,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			idempotencykey.FieldAbout:       {Type: field.TypeString, Column: idempotencykey.FieldAbout},
 		},
 	}
-	graph.Nodes[15] = &sqlgraph.Node{
+	graph.Nodes[17] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   job.Table,
 			Columns: job.Columns,
@@ -369,7 +417,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			job.FieldVersion:      {Type: field.TypeInt64, Column: job.FieldVersion},
 		},
 	}
-	graph.Nodes[16] = &sqlgraph.Node{
+	graph.Nodes[18] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   learnererror.Table,
 			Columns: learnererror.Columns,
@@ -392,7 +440,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			learnererror.FieldSource:      {Type: field.TypeEnum, Column: learnererror.FieldSource},
 		},
 	}
-	graph.Nodes[17] = &sqlgraph.Node{
+	graph.Nodes[19] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   looseobject.Table,
 			Columns: looseobject.Columns,
@@ -406,7 +454,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			looseobject.FieldSince: {Type: field.TypeTime, Column: looseobject.FieldSince},
 		},
 	}
-	graph.Nodes[18] = &sqlgraph.Node{
+	graph.Nodes[20] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   media.Table,
 			Columns: media.Columns,
@@ -428,7 +476,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			media.FieldLicence:     {Type: field.TypeString, Column: media.FieldLicence},
 		},
 	}
-	graph.Nodes[19] = &sqlgraph.Node{
+	graph.Nodes[21] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   note.Table,
 			Columns: note.Columns,
@@ -453,7 +501,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			note.FieldRevision:    {Type: field.TypeInt64, Column: note.FieldRevision},
 		},
 	}
-	graph.Nodes[20] = &sqlgraph.Node{
+	graph.Nodes[22] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   outbox.Table,
 			Columns: outbox.Columns,
@@ -470,7 +518,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			outbox.FieldRunAt:   {Type: field.TypeTime, Column: outbox.FieldRunAt},
 		},
 	}
-	graph.Nodes[21] = &sqlgraph.Node{
+	graph.Nodes[23] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   queryscore.Table,
 			Columns: queryscore.Columns,
@@ -491,7 +539,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			queryscore.FieldUpdatedAt: {Type: field.TypeTime, Column: queryscore.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[22] = &sqlgraph.Node{
+	graph.Nodes[24] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   refreshtoken.Table,
 			Columns: refreshtoken.Columns,
@@ -511,7 +559,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			refreshtoken.FieldRevokedAt: {Type: field.TypeTime, Column: refreshtoken.FieldRevokedAt},
 		},
 	}
-	graph.Nodes[23] = &sqlgraph.Node{
+	graph.Nodes[25] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   run.Table,
 			Columns: run.Columns,
@@ -538,7 +586,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			run.FieldWorker:      {Type: field.TypeString, Column: run.FieldWorker},
 		},
 	}
-	graph.Nodes[24] = &sqlgraph.Node{
+	graph.Nodes[26] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   searchhour.Table,
 			Columns: searchhour.Columns,
@@ -556,7 +604,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			searchhour.FieldChosen:   {Type: field.TypeInt64, Column: searchhour.FieldChosen},
 		},
 	}
-	graph.Nodes[25] = &sqlgraph.Node{
+	graph.Nodes[27] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   searchindex.Table,
 			Columns: searchindex.Columns,
@@ -585,7 +633,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			searchindex.FieldVersion:     {Type: field.TypeInt64, Column: searchindex.FieldVersion},
 		},
 	}
-	graph.Nodes[26] = &sqlgraph.Node{
+	graph.Nodes[28] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   searchquery.Table,
 			Columns: searchquery.Columns,
@@ -610,7 +658,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			searchquery.FieldListed:    {Type: field.TypeBool, Column: searchquery.FieldListed},
 		},
 	}
-	graph.Nodes[27] = &sqlgraph.Node{
+	graph.Nodes[29] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   sticker.Table,
 			Columns: sticker.Columns,
@@ -635,7 +683,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			sticker.FieldVersion:    {Type: field.TypeInt64, Column: sticker.FieldVersion},
 		},
 	}
-	graph.Nodes[28] = &sqlgraph.Node{
+	graph.Nodes[30] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   stickerhour.Table,
 			Columns: stickerhour.Columns,
@@ -652,7 +700,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			stickerhour.FieldPlaces:    {Type: field.TypeInt64, Column: stickerhour.FieldPlaces},
 		},
 	}
-	graph.Nodes[29] = &sqlgraph.Node{
+	graph.Nodes[31] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   stickerset.Table,
 			Columns: stickerset.Columns,
@@ -666,7 +714,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			stickerset.FieldDone: {Type: field.TypeInt, Column: stickerset.FieldDone},
 		},
 	}
-	graph.Nodes[30] = &sqlgraph.Node{
+	graph.Nodes[32] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
@@ -684,7 +732,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[31] = &sqlgraph.Node{
+	graph.Nodes[33] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -710,7 +758,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[32] = &sqlgraph.Node{
+	graph.Nodes[34] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -729,7 +777,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[33] = &sqlgraph.Node{
+	graph.Nodes[35] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -747,7 +795,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[34] = &sqlgraph.Node{
+	graph.Nodes[36] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   vote.Table,
 			Columns: vote.Columns,
@@ -766,7 +814,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			vote.FieldReports:   {Type: field.TypeInt64, Column: vote.FieldReports},
 		},
 	}
-	graph.Nodes[35] = &sqlgraph.Node{
+	graph.Nodes[37] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -781,6 +829,30 @@ var schemaGraph = func() *sqlgraph.Schema {
 			workerannouncement.FieldAnnouncement: {Type: field.TypeJSON, Column: workerannouncement.FieldAnnouncement},
 		},
 	}
+	graph.MustAddE(
+		"request",
+		&sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.M2O,
+			Inverse: true,
+			Table:   contentpart.RequestTable,
+			Columns: []string{contentpart.RequestColumn},
+			Bidi:    false,
+		},
+		"ContentPart",
+		"ContentRequest",
+	)
+	graph.MustAddE(
+		"parts",
+		&sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   contentrequest.PartsTable,
+			Columns: []string{contentrequest.PartsColumn},
+			Bidi:    false,
+		},
+		"ContentRequest",
+		"ContentPart",
+	)
 	graph.MustAddE(
 		"utterances",
 		&sqlgraph.EdgeSpec{
@@ -1168,6 +1240,214 @@ func (f *ConsentChangeFilter) WhereKeyID(p entql.StringP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *ContentPartQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the ContentPartQuery builder.
+func (_q *ContentPartQuery) Filter() *ContentPartFilter {
+	return &ContentPartFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *ContentPartMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the ContentPartMutation builder.
+func (m *ContentPartMutation) Filter() *ContentPartFilter {
+	return &ContentPartFilter{config: m.config, predicateAdder: m}
+}
+
+// ContentPartFilter provides a generic filtering capability at runtime for ContentPartQuery.
+type ContentPartFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *ContentPartFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[4].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *ContentPartFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(contentpart.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *ContentPartFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(contentpart.FieldCreatedAt))
+}
+
+// WhereUpdatedAt applies the entql time.Time predicate on the updated_at field.
+func (f *ContentPartFilter) WhereUpdatedAt(p entql.TimeP) {
+	f.Where(p.Field(contentpart.FieldUpdatedAt))
+}
+
+// WhereRequestID applies the entql string predicate on the request_id field.
+func (f *ContentPartFilter) WhereRequestID(p entql.StringP) {
+	f.Where(p.Field(contentpart.FieldRequestID))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *ContentPartFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(contentpart.FieldOwnerID))
+}
+
+// WhereKind applies the entql string predicate on the kind field.
+func (f *ContentPartFilter) WhereKind(p entql.StringP) {
+	f.Where(p.Field(contentpart.FieldKind))
+}
+
+// WhereState applies the entql string predicate on the state field.
+func (f *ContentPartFilter) WhereState(p entql.StringP) {
+	f.Where(p.Field(contentpart.FieldState))
+}
+
+// WhereJobID applies the entql string predicate on the job_id field.
+func (f *ContentPartFilter) WhereJobID(p entql.StringP) {
+	f.Where(p.Field(contentpart.FieldJobID))
+}
+
+// WhereWork applies the entql json.RawMessage predicate on the work field.
+func (f *ContentPartFilter) WhereWork(p entql.BytesP) {
+	f.Where(p.Field(contentpart.FieldWork))
+}
+
+// WhereText applies the entql string predicate on the text field.
+func (f *ContentPartFilter) WhereText(p entql.StringP) {
+	f.Where(p.Field(contentpart.FieldText))
+}
+
+// WhereMediaID applies the entql string predicate on the media_id field.
+func (f *ContentPartFilter) WhereMediaID(p entql.StringP) {
+	f.Where(p.Field(contentpart.FieldMediaID))
+}
+
+// WhereRecipe applies the entql json.RawMessage predicate on the recipe field.
+func (f *ContentPartFilter) WhereRecipe(p entql.BytesP) {
+	f.Where(p.Field(contentpart.FieldRecipe))
+}
+
+// WhereHasRequest applies a predicate to check if query has an edge request.
+func (f *ContentPartFilter) WhereHasRequest() {
+	f.Where(entql.HasEdge("request"))
+}
+
+// WhereHasRequestWith applies a predicate to check if query has an edge request with a given conditions (other predicates).
+func (f *ContentPartFilter) WhereHasRequestWith(preds ...predicate.ContentRequest) {
+	f.Where(entql.HasEdgeWith("request", sqlgraph.WrapFunc(func(s *sql.Selector) {
+		for _, p := range preds {
+			p(s)
+		}
+	})))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *ContentRequestQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the ContentRequestQuery builder.
+func (_q *ContentRequestQuery) Filter() *ContentRequestFilter {
+	return &ContentRequestFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *ContentRequestMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the ContentRequestMutation builder.
+func (m *ContentRequestMutation) Filter() *ContentRequestFilter {
+	return &ContentRequestFilter{config: m.config, predicateAdder: m}
+}
+
+// ContentRequestFilter provides a generic filtering capability at runtime for ContentRequestQuery.
+type ContentRequestFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *ContentRequestFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[5].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *ContentRequestFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(contentrequest.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *ContentRequestFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(contentrequest.FieldCreatedAt))
+}
+
+// WhereUpdatedAt applies the entql time.Time predicate on the updated_at field.
+func (f *ContentRequestFilter) WhereUpdatedAt(p entql.TimeP) {
+	f.Where(p.Field(contentrequest.FieldUpdatedAt))
+}
+
+// WhereOwnerID applies the entql string predicate on the owner_id field.
+func (f *ContentRequestFilter) WhereOwnerID(p entql.StringP) {
+	f.Where(p.Field(contentrequest.FieldOwnerID))
+}
+
+// WhereKind applies the entql string predicate on the kind field.
+func (f *ContentRequestFilter) WhereKind(p entql.StringP) {
+	f.Where(p.Field(contentrequest.FieldKind))
+}
+
+// WherePrompt applies the entql string predicate on the prompt field.
+func (f *ContentRequestFilter) WherePrompt(p entql.StringP) {
+	f.Where(p.Field(contentrequest.FieldPrompt))
+}
+
+// WhereState applies the entql string predicate on the state field.
+func (f *ContentRequestFilter) WhereState(p entql.StringP) {
+	f.Where(p.Field(contentrequest.FieldState))
+}
+
+// WhereOriginID applies the entql string predicate on the origin_id field.
+func (f *ContentRequestFilter) WhereOriginID(p entql.StringP) {
+	f.Where(p.Field(contentrequest.FieldOriginID))
+}
+
+// WhereOrigin applies the entql string predicate on the origin field.
+func (f *ContentRequestFilter) WhereOrigin(p entql.StringP) {
+	f.Where(p.Field(contentrequest.FieldOrigin))
+}
+
+// WhereVersion applies the entql int64 predicate on the version field.
+func (f *ContentRequestFilter) WhereVersion(p entql.Int64P) {
+	f.Where(p.Field(contentrequest.FieldVersion))
+}
+
+// WhereHasParts applies a predicate to check if query has an edge parts.
+func (f *ContentRequestFilter) WhereHasParts() {
+	f.Where(entql.HasEdge("parts"))
+}
+
+// WhereHasPartsWith applies a predicate to check if query has an edge parts with a given conditions (other predicates).
+func (f *ContentRequestFilter) WhereHasPartsWith(preds ...predicate.ContentPart) {
+	f.Where(entql.HasEdgeWith("parts", sqlgraph.WrapFunc(func(s *sql.Selector) {
+		for _, p := range preds {
+			p(s)
+		}
+	})))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *ConversationQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -1196,7 +1476,7 @@ type ConversationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ConversationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[4].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[6].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1265,7 +1545,7 @@ type DialogFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *DialogFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[5].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[7].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1359,7 +1639,7 @@ type DialogMessageFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *DialogMessageFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[6].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[8].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1428,7 +1708,7 @@ type DialogTombstoneFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *DialogTombstoneFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[7].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[9].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1478,7 +1758,7 @@ type EmbeddingFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EmbeddingFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[8].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[10].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1588,7 +1868,7 @@ type ErrorFrequencyFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ErrorFrequencyFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[9].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[11].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1658,7 +1938,7 @@ type EventLogFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EventLogFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[10].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1708,7 +1988,7 @@ type EventRowFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EventRowFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[11].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1798,7 +2078,7 @@ type ExternalUserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ExternalUserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1853,7 +2133,7 @@ type GlossaryFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *GlossaryFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1923,7 +2203,7 @@ type IdempotencyKeyFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *IdempotencyKeyFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1998,7 +2278,7 @@ type JobFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *JobFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2128,7 +2408,7 @@ type LearnerErrorFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *LearnerErrorFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2218,7 +2498,7 @@ type LooseObjectFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *LooseObjectFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2263,7 +2543,7 @@ type MediaFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *MediaFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2348,7 +2628,7 @@ type NoteFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *NoteFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2462,7 +2742,7 @@ type OutboxFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *OutboxFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2522,7 +2802,7 @@ type QueryScoreFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *QueryScoreFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2602,7 +2882,7 @@ type RefreshTokenFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RefreshTokenFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2677,7 +2957,7 @@ type RunFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RunFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2787,7 +3067,7 @@ type SearchHourFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *SearchHourFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2852,7 +3132,7 @@ type SearchIndexFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *SearchIndexFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2972,7 +3252,7 @@ type SearchQueryFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *SearchQueryFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3072,7 +3352,7 @@ type StickerFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3172,7 +3452,7 @@ type StickerHourFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerHourFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[30].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3232,7 +3512,7 @@ type StickerSetFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerSetFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[31].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3277,7 +3557,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[30].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[32].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3342,7 +3622,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[31].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[33].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3461,7 +3741,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[32].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[34].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3531,7 +3811,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[33].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[35].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3610,7 +3890,7 @@ type VoteFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *VoteFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[34].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[36].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3680,7 +3960,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[35].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[37].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

@@ -11,6 +11,8 @@ import (
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
 	"parley/ent/gen/consentchange"
+	"parley/ent/gen/contentpart"
+	"parley/ent/gen/contentrequest"
 	"parley/ent/gen/conversation"
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
@@ -65,6 +67,8 @@ const (
 	TypeAttempt            = "Attempt"
 	TypeAuditEntry         = "AuditEntry"
 	TypeConsentChange      = "ConsentChange"
+	TypeContentPart        = "ContentPart"
+	TypeContentRequest     = "ContentRequest"
 	TypeConversation       = "Conversation"
 	TypeDialog             = "Dialog"
 	TypeDialogMessage      = "DialogMessage"
@@ -3063,6 +3067,1959 @@ func (m *ConsentChangeMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *ConsentChangeMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown ConsentChange edge %s", name)
+}
+
+// ContentPartMutation represents an operation that mutates the ContentPart nodes in the graph.
+type ContentPartMutation struct {
+	config
+	op             Op
+	typ            string
+	id             *string
+	created_at     *time.Time
+	updated_at     *time.Time
+	owner_id       *string
+	kind           *contentpart.Kind
+	state          *contentpart.State
+	job_id         *string
+	work           *json.RawMessage
+	appendwork     json.RawMessage
+	text           *string
+	media_id       *string
+	recipe         *json.RawMessage
+	appendrecipe   json.RawMessage
+	clearedFields  map[string]struct{}
+	request        *string
+	clearedrequest bool
+	done           bool
+	oldValue       func(context.Context) (*ContentPart, error)
+	predicates     []predicate.ContentPart
+}
+
+var _ ent.Mutation = (*ContentPartMutation)(nil)
+
+// contentpartOption allows management of the mutation configuration using functional options.
+type contentpartOption func(*ContentPartMutation)
+
+// newContentPartMutation creates new mutation for the ContentPart entity.
+func newContentPartMutation(c config, op Op, opts ...contentpartOption) *ContentPartMutation {
+	m := &ContentPartMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeContentPart,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withContentPartID sets the ID field of the mutation.
+func withContentPartID(id string) contentpartOption {
+	return func(m *ContentPartMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *ContentPart
+		)
+		m.oldValue = func(ctx context.Context) (*ContentPart, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().ContentPart.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withContentPart sets the old ContentPart of the mutation.
+func withContentPart(node *ContentPart) contentpartOption {
+	return func(m *ContentPartMutation) {
+		m.oldValue = func(context.Context) (*ContentPart, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ContentPartMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ContentPartMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of ContentPart entities.
+func (m *ContentPartMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ContentPartMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ContentPartMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().ContentPart.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *ContentPartMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *ContentPartMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *ContentPartMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *ContentPartMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *ContentPartMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *ContentPartMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetRequestID sets the "request_id" field.
+func (m *ContentPartMutation) SetRequestID(s string) {
+	m.request = &s
+}
+
+// RequestID returns the value of the "request_id" field in the mutation.
+func (m *ContentPartMutation) RequestID() (r string, exists bool) {
+	v := m.request
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRequestID returns the old "request_id" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldRequestID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRequestID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRequestID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRequestID: %w", err)
+	}
+	return oldValue.RequestID, nil
+}
+
+// ResetRequestID resets all changes to the "request_id" field.
+func (m *ContentPartMutation) ResetRequestID() {
+	m.request = nil
+}
+
+// SetOwnerID sets the "owner_id" field.
+func (m *ContentPartMutation) SetOwnerID(s string) {
+	m.owner_id = &s
+}
+
+// OwnerID returns the value of the "owner_id" field in the mutation.
+func (m *ContentPartMutation) OwnerID() (r string, exists bool) {
+	v := m.owner_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOwnerID returns the old "owner_id" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldOwnerID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOwnerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOwnerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOwnerID: %w", err)
+	}
+	return oldValue.OwnerID, nil
+}
+
+// ResetOwnerID resets all changes to the "owner_id" field.
+func (m *ContentPartMutation) ResetOwnerID() {
+	m.owner_id = nil
+}
+
+// SetKind sets the "kind" field.
+func (m *ContentPartMutation) SetKind(c contentpart.Kind) {
+	m.kind = &c
+}
+
+// Kind returns the value of the "kind" field in the mutation.
+func (m *ContentPartMutation) Kind() (r contentpart.Kind, exists bool) {
+	v := m.kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKind returns the old "kind" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldKind(ctx context.Context) (v contentpart.Kind, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKind: %w", err)
+	}
+	return oldValue.Kind, nil
+}
+
+// ResetKind resets all changes to the "kind" field.
+func (m *ContentPartMutation) ResetKind() {
+	m.kind = nil
+}
+
+// SetState sets the "state" field.
+func (m *ContentPartMutation) SetState(c contentpart.State) {
+	m.state = &c
+}
+
+// State returns the value of the "state" field in the mutation.
+func (m *ContentPartMutation) State() (r contentpart.State, exists bool) {
+	v := m.state
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldState returns the old "state" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldState(ctx context.Context) (v contentpart.State, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldState is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldState requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldState: %w", err)
+	}
+	return oldValue.State, nil
+}
+
+// ResetState resets all changes to the "state" field.
+func (m *ContentPartMutation) ResetState() {
+	m.state = nil
+}
+
+// SetJobID sets the "job_id" field.
+func (m *ContentPartMutation) SetJobID(s string) {
+	m.job_id = &s
+}
+
+// JobID returns the value of the "job_id" field in the mutation.
+func (m *ContentPartMutation) JobID() (r string, exists bool) {
+	v := m.job_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldJobID returns the old "job_id" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldJobID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldJobID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldJobID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldJobID: %w", err)
+	}
+	return oldValue.JobID, nil
+}
+
+// ResetJobID resets all changes to the "job_id" field.
+func (m *ContentPartMutation) ResetJobID() {
+	m.job_id = nil
+}
+
+// SetWork sets the "work" field.
+func (m *ContentPartMutation) SetWork(jm json.RawMessage) {
+	m.work = &jm
+	m.appendwork = nil
+}
+
+// Work returns the value of the "work" field in the mutation.
+func (m *ContentPartMutation) Work() (r json.RawMessage, exists bool) {
+	v := m.work
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWork returns the old "work" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldWork(ctx context.Context) (v json.RawMessage, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWork is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWork requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWork: %w", err)
+	}
+	return oldValue.Work, nil
+}
+
+// AppendWork adds jm to the "work" field.
+func (m *ContentPartMutation) AppendWork(jm json.RawMessage) {
+	m.appendwork = append(m.appendwork, jm...)
+}
+
+// AppendedWork returns the list of values that were appended to the "work" field in this mutation.
+func (m *ContentPartMutation) AppendedWork() (json.RawMessage, bool) {
+	if len(m.appendwork) == 0 {
+		return nil, false
+	}
+	return m.appendwork, true
+}
+
+// ResetWork resets all changes to the "work" field.
+func (m *ContentPartMutation) ResetWork() {
+	m.work = nil
+	m.appendwork = nil
+}
+
+// SetText sets the "text" field.
+func (m *ContentPartMutation) SetText(s string) {
+	m.text = &s
+}
+
+// Text returns the value of the "text" field in the mutation.
+func (m *ContentPartMutation) Text() (r string, exists bool) {
+	v := m.text
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldText returns the old "text" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldText(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldText is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldText requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldText: %w", err)
+	}
+	return oldValue.Text, nil
+}
+
+// ClearText clears the value of the "text" field.
+func (m *ContentPartMutation) ClearText() {
+	m.text = nil
+	m.clearedFields[contentpart.FieldText] = struct{}{}
+}
+
+// TextCleared returns if the "text" field was cleared in this mutation.
+func (m *ContentPartMutation) TextCleared() bool {
+	_, ok := m.clearedFields[contentpart.FieldText]
+	return ok
+}
+
+// ResetText resets all changes to the "text" field.
+func (m *ContentPartMutation) ResetText() {
+	m.text = nil
+	delete(m.clearedFields, contentpart.FieldText)
+}
+
+// SetMediaID sets the "media_id" field.
+func (m *ContentPartMutation) SetMediaID(s string) {
+	m.media_id = &s
+}
+
+// MediaID returns the value of the "media_id" field in the mutation.
+func (m *ContentPartMutation) MediaID() (r string, exists bool) {
+	v := m.media_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMediaID returns the old "media_id" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldMediaID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMediaID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMediaID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMediaID: %w", err)
+	}
+	return oldValue.MediaID, nil
+}
+
+// ClearMediaID clears the value of the "media_id" field.
+func (m *ContentPartMutation) ClearMediaID() {
+	m.media_id = nil
+	m.clearedFields[contentpart.FieldMediaID] = struct{}{}
+}
+
+// MediaIDCleared returns if the "media_id" field was cleared in this mutation.
+func (m *ContentPartMutation) MediaIDCleared() bool {
+	_, ok := m.clearedFields[contentpart.FieldMediaID]
+	return ok
+}
+
+// ResetMediaID resets all changes to the "media_id" field.
+func (m *ContentPartMutation) ResetMediaID() {
+	m.media_id = nil
+	delete(m.clearedFields, contentpart.FieldMediaID)
+}
+
+// SetRecipe sets the "recipe" field.
+func (m *ContentPartMutation) SetRecipe(jm json.RawMessage) {
+	m.recipe = &jm
+	m.appendrecipe = nil
+}
+
+// Recipe returns the value of the "recipe" field in the mutation.
+func (m *ContentPartMutation) Recipe() (r json.RawMessage, exists bool) {
+	v := m.recipe
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRecipe returns the old "recipe" field's value of the ContentPart entity.
+// If the ContentPart object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentPartMutation) OldRecipe(ctx context.Context) (v json.RawMessage, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRecipe is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRecipe requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRecipe: %w", err)
+	}
+	return oldValue.Recipe, nil
+}
+
+// AppendRecipe adds jm to the "recipe" field.
+func (m *ContentPartMutation) AppendRecipe(jm json.RawMessage) {
+	m.appendrecipe = append(m.appendrecipe, jm...)
+}
+
+// AppendedRecipe returns the list of values that were appended to the "recipe" field in this mutation.
+func (m *ContentPartMutation) AppendedRecipe() (json.RawMessage, bool) {
+	if len(m.appendrecipe) == 0 {
+		return nil, false
+	}
+	return m.appendrecipe, true
+}
+
+// ClearRecipe clears the value of the "recipe" field.
+func (m *ContentPartMutation) ClearRecipe() {
+	m.recipe = nil
+	m.appendrecipe = nil
+	m.clearedFields[contentpart.FieldRecipe] = struct{}{}
+}
+
+// RecipeCleared returns if the "recipe" field was cleared in this mutation.
+func (m *ContentPartMutation) RecipeCleared() bool {
+	_, ok := m.clearedFields[contentpart.FieldRecipe]
+	return ok
+}
+
+// ResetRecipe resets all changes to the "recipe" field.
+func (m *ContentPartMutation) ResetRecipe() {
+	m.recipe = nil
+	m.appendrecipe = nil
+	delete(m.clearedFields, contentpart.FieldRecipe)
+}
+
+// ClearRequest clears the "request" edge to the ContentRequest entity.
+func (m *ContentPartMutation) ClearRequest() {
+	m.clearedrequest = true
+	m.clearedFields[contentpart.FieldRequestID] = struct{}{}
+}
+
+// RequestCleared reports if the "request" edge to the ContentRequest entity was cleared.
+func (m *ContentPartMutation) RequestCleared() bool {
+	return m.clearedrequest
+}
+
+// RequestIDs returns the "request" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// RequestID instead. It exists only for internal usage by the builders.
+func (m *ContentPartMutation) RequestIDs() (ids []string) {
+	if id := m.request; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetRequest resets all changes to the "request" edge.
+func (m *ContentPartMutation) ResetRequest() {
+	m.request = nil
+	m.clearedrequest = false
+}
+
+// Where appends a list predicates to the ContentPartMutation builder.
+func (m *ContentPartMutation) Where(ps ...predicate.ContentPart) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ContentPartMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ContentPartMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.ContentPart, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ContentPartMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ContentPartMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (ContentPart).
+func (m *ContentPartMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ContentPartMutation) Fields() []string {
+	fields := make([]string, 0, 11)
+	if m.created_at != nil {
+		fields = append(fields, contentpart.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, contentpart.FieldUpdatedAt)
+	}
+	if m.request != nil {
+		fields = append(fields, contentpart.FieldRequestID)
+	}
+	if m.owner_id != nil {
+		fields = append(fields, contentpart.FieldOwnerID)
+	}
+	if m.kind != nil {
+		fields = append(fields, contentpart.FieldKind)
+	}
+	if m.state != nil {
+		fields = append(fields, contentpart.FieldState)
+	}
+	if m.job_id != nil {
+		fields = append(fields, contentpart.FieldJobID)
+	}
+	if m.work != nil {
+		fields = append(fields, contentpart.FieldWork)
+	}
+	if m.text != nil {
+		fields = append(fields, contentpart.FieldText)
+	}
+	if m.media_id != nil {
+		fields = append(fields, contentpart.FieldMediaID)
+	}
+	if m.recipe != nil {
+		fields = append(fields, contentpart.FieldRecipe)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ContentPartMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case contentpart.FieldCreatedAt:
+		return m.CreatedAt()
+	case contentpart.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case contentpart.FieldRequestID:
+		return m.RequestID()
+	case contentpart.FieldOwnerID:
+		return m.OwnerID()
+	case contentpart.FieldKind:
+		return m.Kind()
+	case contentpart.FieldState:
+		return m.State()
+	case contentpart.FieldJobID:
+		return m.JobID()
+	case contentpart.FieldWork:
+		return m.Work()
+	case contentpart.FieldText:
+		return m.Text()
+	case contentpart.FieldMediaID:
+		return m.MediaID()
+	case contentpart.FieldRecipe:
+		return m.Recipe()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ContentPartMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case contentpart.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case contentpart.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case contentpart.FieldRequestID:
+		return m.OldRequestID(ctx)
+	case contentpart.FieldOwnerID:
+		return m.OldOwnerID(ctx)
+	case contentpart.FieldKind:
+		return m.OldKind(ctx)
+	case contentpart.FieldState:
+		return m.OldState(ctx)
+	case contentpart.FieldJobID:
+		return m.OldJobID(ctx)
+	case contentpart.FieldWork:
+		return m.OldWork(ctx)
+	case contentpart.FieldText:
+		return m.OldText(ctx)
+	case contentpart.FieldMediaID:
+		return m.OldMediaID(ctx)
+	case contentpart.FieldRecipe:
+		return m.OldRecipe(ctx)
+	}
+	return nil, fmt.Errorf("unknown ContentPart field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ContentPartMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case contentpart.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case contentpart.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case contentpart.FieldRequestID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRequestID(v)
+		return nil
+	case contentpart.FieldOwnerID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOwnerID(v)
+		return nil
+	case contentpart.FieldKind:
+		v, ok := value.(contentpart.Kind)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKind(v)
+		return nil
+	case contentpart.FieldState:
+		v, ok := value.(contentpart.State)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetState(v)
+		return nil
+	case contentpart.FieldJobID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetJobID(v)
+		return nil
+	case contentpart.FieldWork:
+		v, ok := value.(json.RawMessage)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWork(v)
+		return nil
+	case contentpart.FieldText:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetText(v)
+		return nil
+	case contentpart.FieldMediaID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMediaID(v)
+		return nil
+	case contentpart.FieldRecipe:
+		v, ok := value.(json.RawMessage)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRecipe(v)
+		return nil
+	}
+	return fmt.Errorf("unknown ContentPart field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ContentPartMutation) AddedFields() []string {
+	return nil
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ContentPartMutation) AddedField(name string) (ent.Value, bool) {
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ContentPartMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown ContentPart numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ContentPartMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(contentpart.FieldText) {
+		fields = append(fields, contentpart.FieldText)
+	}
+	if m.FieldCleared(contentpart.FieldMediaID) {
+		fields = append(fields, contentpart.FieldMediaID)
+	}
+	if m.FieldCleared(contentpart.FieldRecipe) {
+		fields = append(fields, contentpart.FieldRecipe)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ContentPartMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ContentPartMutation) ClearField(name string) error {
+	switch name {
+	case contentpart.FieldText:
+		m.ClearText()
+		return nil
+	case contentpart.FieldMediaID:
+		m.ClearMediaID()
+		return nil
+	case contentpart.FieldRecipe:
+		m.ClearRecipe()
+		return nil
+	}
+	return fmt.Errorf("unknown ContentPart nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ContentPartMutation) ResetField(name string) error {
+	switch name {
+	case contentpart.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case contentpart.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case contentpart.FieldRequestID:
+		m.ResetRequestID()
+		return nil
+	case contentpart.FieldOwnerID:
+		m.ResetOwnerID()
+		return nil
+	case contentpart.FieldKind:
+		m.ResetKind()
+		return nil
+	case contentpart.FieldState:
+		m.ResetState()
+		return nil
+	case contentpart.FieldJobID:
+		m.ResetJobID()
+		return nil
+	case contentpart.FieldWork:
+		m.ResetWork()
+		return nil
+	case contentpart.FieldText:
+		m.ResetText()
+		return nil
+	case contentpart.FieldMediaID:
+		m.ResetMediaID()
+		return nil
+	case contentpart.FieldRecipe:
+		m.ResetRecipe()
+		return nil
+	}
+	return fmt.Errorf("unknown ContentPart field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ContentPartMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.request != nil {
+		edges = append(edges, contentpart.EdgeRequest)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ContentPartMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case contentpart.EdgeRequest:
+		if id := m.request; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ContentPartMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ContentPartMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ContentPartMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedrequest {
+		edges = append(edges, contentpart.EdgeRequest)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ContentPartMutation) EdgeCleared(name string) bool {
+	switch name {
+	case contentpart.EdgeRequest:
+		return m.clearedrequest
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ContentPartMutation) ClearEdge(name string) error {
+	switch name {
+	case contentpart.EdgeRequest:
+		m.ClearRequest()
+		return nil
+	}
+	return fmt.Errorf("unknown ContentPart unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ContentPartMutation) ResetEdge(name string) error {
+	switch name {
+	case contentpart.EdgeRequest:
+		m.ResetRequest()
+		return nil
+	}
+	return fmt.Errorf("unknown ContentPart edge %s", name)
+}
+
+// ContentRequestMutation represents an operation that mutates the ContentRequest nodes in the graph.
+type ContentRequestMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	created_at    *time.Time
+	updated_at    *time.Time
+	owner_id      *string
+	kind          *contentrequest.Kind
+	prompt        *string
+	state         *contentrequest.State
+	origin_id     *string
+	origin        *contentrequest.Origin
+	version       *int64
+	addversion    *int64
+	clearedFields map[string]struct{}
+	parts         map[string]struct{}
+	removedparts  map[string]struct{}
+	clearedparts  bool
+	done          bool
+	oldValue      func(context.Context) (*ContentRequest, error)
+	predicates    []predicate.ContentRequest
+}
+
+var _ ent.Mutation = (*ContentRequestMutation)(nil)
+
+// contentrequestOption allows management of the mutation configuration using functional options.
+type contentrequestOption func(*ContentRequestMutation)
+
+// newContentRequestMutation creates new mutation for the ContentRequest entity.
+func newContentRequestMutation(c config, op Op, opts ...contentrequestOption) *ContentRequestMutation {
+	m := &ContentRequestMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeContentRequest,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withContentRequestID sets the ID field of the mutation.
+func withContentRequestID(id string) contentrequestOption {
+	return func(m *ContentRequestMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *ContentRequest
+		)
+		m.oldValue = func(ctx context.Context) (*ContentRequest, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().ContentRequest.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withContentRequest sets the old ContentRequest of the mutation.
+func withContentRequest(node *ContentRequest) contentrequestOption {
+	return func(m *ContentRequestMutation) {
+		m.oldValue = func(context.Context) (*ContentRequest, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ContentRequestMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ContentRequestMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("gen: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of ContentRequest entities.
+func (m *ContentRequestMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ContentRequestMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ContentRequestMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().ContentRequest.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *ContentRequestMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *ContentRequestMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *ContentRequestMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *ContentRequestMutation) SetUpdatedAt(t time.Time) {
+	m.updated_at = &t
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *ContentRequestMutation) UpdatedAt() (r time.Time, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldUpdatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *ContentRequestMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+}
+
+// SetOwnerID sets the "owner_id" field.
+func (m *ContentRequestMutation) SetOwnerID(s string) {
+	m.owner_id = &s
+}
+
+// OwnerID returns the value of the "owner_id" field in the mutation.
+func (m *ContentRequestMutation) OwnerID() (r string, exists bool) {
+	v := m.owner_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOwnerID returns the old "owner_id" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldOwnerID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOwnerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOwnerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOwnerID: %w", err)
+	}
+	return oldValue.OwnerID, nil
+}
+
+// ResetOwnerID resets all changes to the "owner_id" field.
+func (m *ContentRequestMutation) ResetOwnerID() {
+	m.owner_id = nil
+}
+
+// SetKind sets the "kind" field.
+func (m *ContentRequestMutation) SetKind(c contentrequest.Kind) {
+	m.kind = &c
+}
+
+// Kind returns the value of the "kind" field in the mutation.
+func (m *ContentRequestMutation) Kind() (r contentrequest.Kind, exists bool) {
+	v := m.kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKind returns the old "kind" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldKind(ctx context.Context) (v contentrequest.Kind, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKind: %w", err)
+	}
+	return oldValue.Kind, nil
+}
+
+// ResetKind resets all changes to the "kind" field.
+func (m *ContentRequestMutation) ResetKind() {
+	m.kind = nil
+}
+
+// SetPrompt sets the "prompt" field.
+func (m *ContentRequestMutation) SetPrompt(s string) {
+	m.prompt = &s
+}
+
+// Prompt returns the value of the "prompt" field in the mutation.
+func (m *ContentRequestMutation) Prompt() (r string, exists bool) {
+	v := m.prompt
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPrompt returns the old "prompt" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldPrompt(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPrompt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPrompt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPrompt: %w", err)
+	}
+	return oldValue.Prompt, nil
+}
+
+// ResetPrompt resets all changes to the "prompt" field.
+func (m *ContentRequestMutation) ResetPrompt() {
+	m.prompt = nil
+}
+
+// SetState sets the "state" field.
+func (m *ContentRequestMutation) SetState(c contentrequest.State) {
+	m.state = &c
+}
+
+// State returns the value of the "state" field in the mutation.
+func (m *ContentRequestMutation) State() (r contentrequest.State, exists bool) {
+	v := m.state
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldState returns the old "state" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldState(ctx context.Context) (v contentrequest.State, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldState is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldState requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldState: %w", err)
+	}
+	return oldValue.State, nil
+}
+
+// ResetState resets all changes to the "state" field.
+func (m *ContentRequestMutation) ResetState() {
+	m.state = nil
+}
+
+// SetOriginID sets the "origin_id" field.
+func (m *ContentRequestMutation) SetOriginID(s string) {
+	m.origin_id = &s
+}
+
+// OriginID returns the value of the "origin_id" field in the mutation.
+func (m *ContentRequestMutation) OriginID() (r string, exists bool) {
+	v := m.origin_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOriginID returns the old "origin_id" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldOriginID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOriginID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOriginID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOriginID: %w", err)
+	}
+	return oldValue.OriginID, nil
+}
+
+// ClearOriginID clears the value of the "origin_id" field.
+func (m *ContentRequestMutation) ClearOriginID() {
+	m.origin_id = nil
+	m.clearedFields[contentrequest.FieldOriginID] = struct{}{}
+}
+
+// OriginIDCleared returns if the "origin_id" field was cleared in this mutation.
+func (m *ContentRequestMutation) OriginIDCleared() bool {
+	_, ok := m.clearedFields[contentrequest.FieldOriginID]
+	return ok
+}
+
+// ResetOriginID resets all changes to the "origin_id" field.
+func (m *ContentRequestMutation) ResetOriginID() {
+	m.origin_id = nil
+	delete(m.clearedFields, contentrequest.FieldOriginID)
+}
+
+// SetOrigin sets the "origin" field.
+func (m *ContentRequestMutation) SetOrigin(c contentrequest.Origin) {
+	m.origin = &c
+}
+
+// Origin returns the value of the "origin" field in the mutation.
+func (m *ContentRequestMutation) Origin() (r contentrequest.Origin, exists bool) {
+	v := m.origin
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOrigin returns the old "origin" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldOrigin(ctx context.Context) (v *contentrequest.Origin, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOrigin is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOrigin requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOrigin: %w", err)
+	}
+	return oldValue.Origin, nil
+}
+
+// ClearOrigin clears the value of the "origin" field.
+func (m *ContentRequestMutation) ClearOrigin() {
+	m.origin = nil
+	m.clearedFields[contentrequest.FieldOrigin] = struct{}{}
+}
+
+// OriginCleared returns if the "origin" field was cleared in this mutation.
+func (m *ContentRequestMutation) OriginCleared() bool {
+	_, ok := m.clearedFields[contentrequest.FieldOrigin]
+	return ok
+}
+
+// ResetOrigin resets all changes to the "origin" field.
+func (m *ContentRequestMutation) ResetOrigin() {
+	m.origin = nil
+	delete(m.clearedFields, contentrequest.FieldOrigin)
+}
+
+// SetVersion sets the "version" field.
+func (m *ContentRequestMutation) SetVersion(i int64) {
+	m.version = &i
+	m.addversion = nil
+}
+
+// Version returns the value of the "version" field in the mutation.
+func (m *ContentRequestMutation) Version() (r int64, exists bool) {
+	v := m.version
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVersion returns the old "version" field's value of the ContentRequest entity.
+// If the ContentRequest object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContentRequestMutation) OldVersion(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVersion is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVersion requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVersion: %w", err)
+	}
+	return oldValue.Version, nil
+}
+
+// AddVersion adds i to the "version" field.
+func (m *ContentRequestMutation) AddVersion(i int64) {
+	if m.addversion != nil {
+		*m.addversion += i
+	} else {
+		m.addversion = &i
+	}
+}
+
+// AddedVersion returns the value that was added to the "version" field in this mutation.
+func (m *ContentRequestMutation) AddedVersion() (r int64, exists bool) {
+	v := m.addversion
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetVersion resets all changes to the "version" field.
+func (m *ContentRequestMutation) ResetVersion() {
+	m.version = nil
+	m.addversion = nil
+}
+
+// AddPartIDs adds the "parts" edge to the ContentPart entity by ids.
+func (m *ContentRequestMutation) AddPartIDs(ids ...string) {
+	if m.parts == nil {
+		m.parts = make(map[string]struct{})
+	}
+	for i := range ids {
+		m.parts[ids[i]] = struct{}{}
+	}
+}
+
+// ClearParts clears the "parts" edge to the ContentPart entity.
+func (m *ContentRequestMutation) ClearParts() {
+	m.clearedparts = true
+}
+
+// PartsCleared reports if the "parts" edge to the ContentPart entity was cleared.
+func (m *ContentRequestMutation) PartsCleared() bool {
+	return m.clearedparts
+}
+
+// RemovePartIDs removes the "parts" edge to the ContentPart entity by IDs.
+func (m *ContentRequestMutation) RemovePartIDs(ids ...string) {
+	if m.removedparts == nil {
+		m.removedparts = make(map[string]struct{})
+	}
+	for i := range ids {
+		delete(m.parts, ids[i])
+		m.removedparts[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedParts returns the removed IDs of the "parts" edge to the ContentPart entity.
+func (m *ContentRequestMutation) RemovedPartsIDs() (ids []string) {
+	for id := range m.removedparts {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// PartsIDs returns the "parts" edge IDs in the mutation.
+func (m *ContentRequestMutation) PartsIDs() (ids []string) {
+	for id := range m.parts {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetParts resets all changes to the "parts" edge.
+func (m *ContentRequestMutation) ResetParts() {
+	m.parts = nil
+	m.clearedparts = false
+	m.removedparts = nil
+}
+
+// Where appends a list predicates to the ContentRequestMutation builder.
+func (m *ContentRequestMutation) Where(ps ...predicate.ContentRequest) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ContentRequestMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ContentRequestMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.ContentRequest, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ContentRequestMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ContentRequestMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (ContentRequest).
+func (m *ContentRequestMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ContentRequestMutation) Fields() []string {
+	fields := make([]string, 0, 9)
+	if m.created_at != nil {
+		fields = append(fields, contentrequest.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, contentrequest.FieldUpdatedAt)
+	}
+	if m.owner_id != nil {
+		fields = append(fields, contentrequest.FieldOwnerID)
+	}
+	if m.kind != nil {
+		fields = append(fields, contentrequest.FieldKind)
+	}
+	if m.prompt != nil {
+		fields = append(fields, contentrequest.FieldPrompt)
+	}
+	if m.state != nil {
+		fields = append(fields, contentrequest.FieldState)
+	}
+	if m.origin_id != nil {
+		fields = append(fields, contentrequest.FieldOriginID)
+	}
+	if m.origin != nil {
+		fields = append(fields, contentrequest.FieldOrigin)
+	}
+	if m.version != nil {
+		fields = append(fields, contentrequest.FieldVersion)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ContentRequestMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case contentrequest.FieldCreatedAt:
+		return m.CreatedAt()
+	case contentrequest.FieldUpdatedAt:
+		return m.UpdatedAt()
+	case contentrequest.FieldOwnerID:
+		return m.OwnerID()
+	case contentrequest.FieldKind:
+		return m.Kind()
+	case contentrequest.FieldPrompt:
+		return m.Prompt()
+	case contentrequest.FieldState:
+		return m.State()
+	case contentrequest.FieldOriginID:
+		return m.OriginID()
+	case contentrequest.FieldOrigin:
+		return m.Origin()
+	case contentrequest.FieldVersion:
+		return m.Version()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ContentRequestMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case contentrequest.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case contentrequest.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
+	case contentrequest.FieldOwnerID:
+		return m.OldOwnerID(ctx)
+	case contentrequest.FieldKind:
+		return m.OldKind(ctx)
+	case contentrequest.FieldPrompt:
+		return m.OldPrompt(ctx)
+	case contentrequest.FieldState:
+		return m.OldState(ctx)
+	case contentrequest.FieldOriginID:
+		return m.OldOriginID(ctx)
+	case contentrequest.FieldOrigin:
+		return m.OldOrigin(ctx)
+	case contentrequest.FieldVersion:
+		return m.OldVersion(ctx)
+	}
+	return nil, fmt.Errorf("unknown ContentRequest field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ContentRequestMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case contentrequest.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case contentrequest.FieldUpdatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
+		return nil
+	case contentrequest.FieldOwnerID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOwnerID(v)
+		return nil
+	case contentrequest.FieldKind:
+		v, ok := value.(contentrequest.Kind)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKind(v)
+		return nil
+	case contentrequest.FieldPrompt:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPrompt(v)
+		return nil
+	case contentrequest.FieldState:
+		v, ok := value.(contentrequest.State)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetState(v)
+		return nil
+	case contentrequest.FieldOriginID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOriginID(v)
+		return nil
+	case contentrequest.FieldOrigin:
+		v, ok := value.(contentrequest.Origin)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOrigin(v)
+		return nil
+	case contentrequest.FieldVersion:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVersion(v)
+		return nil
+	}
+	return fmt.Errorf("unknown ContentRequest field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ContentRequestMutation) AddedFields() []string {
+	var fields []string
+	if m.addversion != nil {
+		fields = append(fields, contentrequest.FieldVersion)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ContentRequestMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case contentrequest.FieldVersion:
+		return m.AddedVersion()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ContentRequestMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case contentrequest.FieldVersion:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddVersion(v)
+		return nil
+	}
+	return fmt.Errorf("unknown ContentRequest numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ContentRequestMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(contentrequest.FieldOriginID) {
+		fields = append(fields, contentrequest.FieldOriginID)
+	}
+	if m.FieldCleared(contentrequest.FieldOrigin) {
+		fields = append(fields, contentrequest.FieldOrigin)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ContentRequestMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ContentRequestMutation) ClearField(name string) error {
+	switch name {
+	case contentrequest.FieldOriginID:
+		m.ClearOriginID()
+		return nil
+	case contentrequest.FieldOrigin:
+		m.ClearOrigin()
+		return nil
+	}
+	return fmt.Errorf("unknown ContentRequest nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ContentRequestMutation) ResetField(name string) error {
+	switch name {
+	case contentrequest.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case contentrequest.FieldUpdatedAt:
+		m.ResetUpdatedAt()
+		return nil
+	case contentrequest.FieldOwnerID:
+		m.ResetOwnerID()
+		return nil
+	case contentrequest.FieldKind:
+		m.ResetKind()
+		return nil
+	case contentrequest.FieldPrompt:
+		m.ResetPrompt()
+		return nil
+	case contentrequest.FieldState:
+		m.ResetState()
+		return nil
+	case contentrequest.FieldOriginID:
+		m.ResetOriginID()
+		return nil
+	case contentrequest.FieldOrigin:
+		m.ResetOrigin()
+		return nil
+	case contentrequest.FieldVersion:
+		m.ResetVersion()
+		return nil
+	}
+	return fmt.Errorf("unknown ContentRequest field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ContentRequestMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.parts != nil {
+		edges = append(edges, contentrequest.EdgeParts)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ContentRequestMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case contentrequest.EdgeParts:
+		ids := make([]ent.Value, 0, len(m.parts))
+		for id := range m.parts {
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ContentRequestMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.removedparts != nil {
+		edges = append(edges, contentrequest.EdgeParts)
+	}
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ContentRequestMutation) RemovedIDs(name string) []ent.Value {
+	switch name {
+	case contentrequest.EdgeParts:
+		ids := make([]ent.Value, 0, len(m.removedparts))
+		for id := range m.removedparts {
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ContentRequestMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedparts {
+		edges = append(edges, contentrequest.EdgeParts)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ContentRequestMutation) EdgeCleared(name string) bool {
+	switch name {
+	case contentrequest.EdgeParts:
+		return m.clearedparts
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ContentRequestMutation) ClearEdge(name string) error {
+	switch name {
+	}
+	return fmt.Errorf("unknown ContentRequest unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ContentRequestMutation) ResetEdge(name string) error {
+	switch name {
+	case contentrequest.EdgeParts:
+		m.ResetParts()
+		return nil
+	}
+	return fmt.Errorf("unknown ContentRequest edge %s", name)
 }
 
 // ConversationMutation represents an operation that mutates the Conversation nodes in the graph.

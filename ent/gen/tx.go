@@ -22,6 +22,10 @@ type Tx struct {
 	AuditEntry *AuditEntryClient
 	// ConsentChange is the client for interacting with the ConsentChange builders.
 	ConsentChange *ConsentChangeClient
+	// ContentPart is the client for interacting with the ContentPart builders.
+	ContentPart *ContentPartClient
+	// ContentRequest is the client for interacting with the ContentRequest builders.
+	ContentRequest *ContentRequestClient
 	// Conversation is the client for interacting with the Conversation builders.
 	Conversation *ConversationClient
 	// Dialog is the client for interacting with the Dialog builders.
@@ -221,6 +225,8 @@ func (tx *Tx) init() {
 	tx.Attempt = NewAttemptClient(tx.config)
 	tx.AuditEntry = NewAuditEntryClient(tx.config)
 	tx.ConsentChange = NewConsentChangeClient(tx.config)
+	tx.ContentPart = NewContentPartClient(tx.config)
+	tx.ContentRequest = NewContentRequestClient(tx.config)
 	tx.Conversation = NewConversationClient(tx.config)
 	tx.Dialog = NewDialogClient(tx.config)
 	tx.DialogMessage = NewDialogMessageClient(tx.config)

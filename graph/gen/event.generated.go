@@ -11,6 +11,7 @@ import (
 	"parley/graph/model"
 	"parley/graph/node"
 	"parley/internal/catalog"
+	"parley/internal/content"
 	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/feedback"
@@ -782,6 +783,13 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._JobChanged(ctx, sel, obj)
+	case content.Changed:
+		return ec._ContentChanged(ctx, sel, &obj)
+	case *content.Changed:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ContentChanged(ctx, sel, obj)
 	case dialog.ConsentChanged:
 		return ec._ConsentChanged(ctx, sel, &obj)
 	case *dialog.ConsentChanged:

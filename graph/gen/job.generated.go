@@ -1044,6 +1044,13 @@ func (ec *executionContext) _JobResult(ctx context.Context, sel ast.SelectionSet
 			return graphql.Null
 		}
 		return ec._Model(ctx, sel, obj)
+	case gen.ContentRequest:
+		return ec._ContentRequest(ctx, sel, &obj)
+	case *gen.ContentRequest:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ContentRequest(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj

@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"parley/ent/gen/contentrequest"
 	"parley/graph/model"
 	"parley/internal/account"
 	"parley/internal/audit"
 	"parley/internal/catalog"
+	"parley/internal/content"
 	"parley/internal/dialog"
 	"parley/internal/event"
 	"parley/internal/feedback"
@@ -35,6 +37,8 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	ConsentChanged() ConsentChangedResolver
+	ContentPart() ContentPartResolver
+	ContentRequest() ContentRequestResolver
 	Conversation() ConversationResolver
 	Dialog() DialogResolver
 	Image() ImageResolver
@@ -140,6 +144,11 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	CancelContentPayload struct {
+		Cursor  func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
 	CancelJobPayload struct {
 		Job func(childComplexity int) int
 	}
@@ -160,6 +169,81 @@ type ComplexityRoot struct {
 		DialogID func(childComplexity int) int
 		ID       func(childComplexity int) int
 		State    func(childComplexity int) int
+	}
+
+	ContentCapability struct {
+		Available func(childComplexity int) int
+		Kind      func(childComplexity int) int
+		Missing   func(childComplexity int) int
+		Models    func(childComplexity int) int
+	}
+
+	ContentChanged struct {
+		Action    func(childComplexity int) int
+		At        func(childComplexity int) int
+		Cursor    func(childComplexity int) int
+		Request   func(childComplexity int) int
+		RequestID func(childComplexity int) int
+	}
+
+	ContentPart struct {
+		Image  func(childComplexity int) int
+		Job    func(childComplexity int) int
+		Kind   func(childComplexity int) int
+		Recipe func(childComplexity int) int
+		State  func(childComplexity int) int
+		Text   func(childComplexity int) int
+	}
+
+	ContentPreview struct {
+		URL func(childComplexity int) int
+	}
+
+	ContentRecipe struct {
+		Digest  func(childComplexity int) int
+		Image   func(childComplexity int) int
+		Model   func(childComplexity int) int
+		Prompt  func(childComplexity int) int
+		Runtime func(childComplexity int) int
+		Seed    func(childComplexity int) int
+		Text    func(childComplexity int) int
+	}
+
+	ContentRequest struct {
+		CreatedAt func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Image     func(childComplexity int) int
+		Jobs      func(childComplexity int) int
+		Kind      func(childComplexity int) int
+		Of        func(childComplexity int) int
+		Origin    func(childComplexity int) int
+		Parts     func(childComplexity int) int
+		Prompt    func(childComplexity int) int
+		State     func(childComplexity int) int
+		Text      func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+		Version   func(childComplexity int) int
+	}
+
+	ContentRequestConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ContentRequestEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	ContentUpdate struct {
+		Cursor      func(childComplexity int) int
+		PartialText func(childComplexity int) int
+		Preview     func(childComplexity int) int
+		Progress    func(childComplexity int) int
+		Request     func(childComplexity int) int
+		Version     func(childComplexity int) int
 	}
 
 	Conversation struct {
@@ -190,6 +274,11 @@ type ComplexityRoot struct {
 	CreateNotePayload struct {
 		Cursor func(childComplexity int) int
 		Note   func(childComplexity int) int
+	}
+
+	DeleteContentPayload struct {
+		Cursor    func(childComplexity int) int
+		DeletedID func(childComplexity int) int
 	}
 
 	DeleteImagePayload struct {
@@ -310,6 +399,14 @@ type ComplexityRoot struct {
 		URL         func(childComplexity int) int
 		Visibility  func(childComplexity int) int
 		Width       func(childComplexity int) int
+	}
+
+	ImageRecipe struct {
+		Guidance       func(childComplexity int) int
+		Height         func(childComplexity int) int
+		NegativePrompt func(childComplexity int) int
+		Steps          func(childComplexity int) int
+		Width          func(childComplexity int) int
 	}
 
 	ImportNotePayload struct {
@@ -448,9 +545,11 @@ type ComplexityRoot struct {
 		AddStickers        func(childComplexity int, input model.AddStickersInput) int
 		AddUtterance       func(childComplexity int, input practice.UtteranceInput) int
 		AddUtterances      func(childComplexity int, input model.AddUtterancesInput) int
+		CancelContent      func(childComplexity int, input model.CancelContentInput) int
 		CancelJob          func(childComplexity int, input model.CancelJobInput) int
 		CreateAPIKey       func(childComplexity int, input account.CreateKeyInput) int
 		CreateNote         func(childComplexity int, input note.CreateNoteInput) int
+		DeleteContent      func(childComplexity int, input model.DeleteContentInput) int
 		DeleteImage        func(childComplexity int, input model.DeleteImageInput) int
 		DeleteNote         func(childComplexity int, input model.DeleteNoteInput) int
 		DeleteSearchIndex  func(childComplexity int, input model.DeleteSearchIndexInput) int
@@ -464,8 +563,12 @@ type ComplexityRoot struct {
 		RebuildSearchIndex func(childComplexity int, input model.RebuildSearchIndexInput) int
 		RecordErrors       func(childComplexity int, input model.RecordErrorsInput) int
 		Refresh            func(childComplexity int, input account.RefreshInput) int
+		Regenerate         func(childComplexity int, input model.RegenerateInput) int
 		RemoveModel        func(childComplexity int, input catalog.RemoveModelInput) int
 		ReportFeedback     func(childComplexity int, input feedback.ReportInput) int
+		Reproduce          func(childComplexity int, input model.ReproduceInput) int
+		RequestContent     func(childComplexity int, input content.RequestInput) int
+		RetryContent       func(childComplexity int, input model.RetryContentInput) int
 		RetryJob           func(childComplexity int, input model.RetryJobInput) int
 		RevokeAPIKey       func(childComplexity int, input model.RevokeAPIKeyInput) int
 		RevokeFeedback     func(childComplexity int, input feedback.RevokeInput) int
@@ -477,6 +580,7 @@ type ComplexityRoot struct {
 		SignUp             func(childComplexity int, input account.SignUpInput) int
 		StartConversation  func(childComplexity int, input practice.StartInput) int
 		StickerChosen      func(childComplexity int, input feedback.ChosenInput) int
+		StopContent        func(childComplexity int, input model.StopContentInput) int
 		SwitchSearchIndex  func(childComplexity int, input model.SwitchSearchIndexInput) int
 		TranslateNote      func(childComplexity int, input note.TranslateNoteInput) int
 		TranslateNotes     func(childComplexity int, input note.TranslateNotesInput) int
@@ -531,6 +635,14 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	PromptCheck struct {
+		Cut       func(childComplexity int) int
+		Kind      func(childComplexity int) int
+		MaxTokens func(childComplexity int) int
+		Model     func(childComplexity int) int
+		Tokens    func(childComplexity int) int
+	}
+
 	PullModelPayload struct {
 		Cursor func(childComplexity int) int
 		Jobs   func(childComplexity int) int
@@ -550,39 +662,43 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		APIKeys           func(childComplexity int, first *int, after *string, last *int, before *string) int
-		AuditEntries      func(childComplexity int, filter *audit.Filter, first *int, after *string, last *int, before *string) int
-		ConsentHistory    func(childComplexity int, dialogID string) int
-		Conversations     func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
-		Dialog            func(childComplexity int, dialogID string) int
-		Dialogs           func(childComplexity int, language *string, customerID *string, first *int, after *string, last *int, before *string) int
-		DigitCount        func(childComplexity int, digit int, upTo string) int
-		ErrorFrequencies  func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
-		EventsSince       func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
-		Exercise          func(childComplexity int, externalID *string, top int, since *time.Time) int
-		Glossaries        func(childComplexity int) int
-		Glossary          func(childComplexity int, source string, target string) int
-		Image             func(childComplexity int, id string) int
-		Job               func(childComplexity int, id string) int
-		Jobs              func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
-		Languages         func(childComplexity int, source *string, target *string) int
-		ModelFolders      func(childComplexity int) int
-		Models            func(childComplexity int, first *int, after *string, last *int, before *string) int
-		Node              func(childComplexity int, id string) int
-		Nodes             func(childComplexity int, ids []string) int
-		Note              func(childComplexity int, id string) int
-		NoteStats         func(childComplexity int) int
-		Notes             func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
-		Search            func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
-		SearchFeedback    func(childComplexity int, query *string, stickerID *string, since *time.Time, until *time.Time, first *int, after *string, last *int, before *string) int
-		SearchIndexes     func(childComplexity int) int
-		SearchQueries     func(childComplexity int, filter *feedback.QueryFilter, orderBy feedback.QueryOrder, first *int, after *string, last *int, before *string) int
-		SearchStickers    func(childComplexity int, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool, language *string) int
-		SearchSuggestions func(childComplexity int, prefix string, first int) int
-		SearchTimeline    func(childComplexity int, since time.Time, until *time.Time, bucket feedback.Bucket) int
-		Sticker           func(childComplexity int, id string) int
-		Stickers          func(childComplexity int, first *int, after *string, last *int, before *string, filter *sticker.Filter, orderBy *model.StickerOrder) int
-		Viewer            func(childComplexity int) int
+		APIKeys             func(childComplexity int, first *int, after *string, last *int, before *string) int
+		AuditEntries        func(childComplexity int, filter *audit.Filter, first *int, after *string, last *int, before *string) int
+		ConsentHistory      func(childComplexity int, dialogID string) int
+		ContentCapabilities func(childComplexity int) int
+		ContentRequest      func(childComplexity int, id string) int
+		ContentRequests     func(childComplexity int, first *int, after *string, last *int, before *string, filter *content.Filter) int
+		Conversations       func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
+		Dialog              func(childComplexity int, dialogID string) int
+		Dialogs             func(childComplexity int, language *string, customerID *string, first *int, after *string, last *int, before *string) int
+		DigitCount          func(childComplexity int, digit int, upTo string) int
+		ErrorFrequencies    func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
+		EventsSince         func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
+		Exercise            func(childComplexity int, externalID *string, top int, since *time.Time) int
+		Glossaries          func(childComplexity int) int
+		Glossary            func(childComplexity int, source string, target string) int
+		Image               func(childComplexity int, id string) int
+		Job                 func(childComplexity int, id string) int
+		Jobs                func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.JobFilter) int
+		Languages           func(childComplexity int, source *string, target *string) int
+		ModelFolders        func(childComplexity int) int
+		Models              func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Node                func(childComplexity int, id string) int
+		Nodes               func(childComplexity int, ids []string) int
+		Note                func(childComplexity int, id string) int
+		NoteStats           func(childComplexity int) int
+		Notes               func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
+		PromptCheck         func(childComplexity int, prompt string, kind contentrequest.Kind) int
+		Search              func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
+		SearchFeedback      func(childComplexity int, query *string, stickerID *string, since *time.Time, until *time.Time, first *int, after *string, last *int, before *string) int
+		SearchIndexes       func(childComplexity int) int
+		SearchQueries       func(childComplexity int, filter *feedback.QueryFilter, orderBy feedback.QueryOrder, first *int, after *string, last *int, before *string) int
+		SearchStickers      func(childComplexity int, query *string, stickerID *string, imageID *string, first *int, after *string, filter *search.Filter, minScore *float64, learned bool, typing bool, language *string) int
+		SearchSuggestions   func(childComplexity int, prefix string, first int) int
+		SearchTimeline      func(childComplexity int, since time.Time, until *time.Time, bucket feedback.Bucket) int
+		Sticker             func(childComplexity int, id string) int
+		Stickers            func(childComplexity int, first *int, after *string, last *int, before *string, filter *sticker.Filter, orderBy *model.StickerOrder) int
+		Viewer              func(childComplexity int) int
 	}
 
 	ReauthenticatePayload struct {
@@ -612,6 +728,11 @@ type ComplexityRoot struct {
 		Viewer       func(childComplexity int) int
 	}
 
+	RegeneratePayload struct {
+		Cursor  func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
 	RemoveModelPayload struct {
 		Cursor func(childComplexity int) int
 		Jobs   func(childComplexity int) int
@@ -620,6 +741,21 @@ type ComplexityRoot struct {
 	ReportFeedbackPayload struct {
 		Cursor  func(childComplexity int) int
 		Results func(childComplexity int) int
+	}
+
+	ReproducePayload struct {
+		Cursor  func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
+	RequestContentPayload struct {
+		Cursor  func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
+	RetryContentPayload struct {
+		Cursor  func(childComplexity int) int
+		Request func(childComplexity int) int
 	}
 
 	RetryJobPayload struct {
@@ -865,6 +1001,11 @@ type ComplexityRoot struct {
 		Words     func(childComplexity int) int
 	}
 
+	StopContentPayload struct {
+		Cursor  func(childComplexity int) int
+		Request func(childComplexity int) int
+	}
+
 	StreamReset struct {
 		At     func(childComplexity int) int
 		Cursor func(childComplexity int) int
@@ -872,14 +1013,24 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		Events       func(childComplexity int, after *event.Cursor, topics []model.Topic, resumeKey *string) int
-		Job          func(childComplexity int, id string) int
-		Translations func(childComplexity int, noteID string, after *event.Cursor) int
+		ContentUpdated func(childComplexity int, id string) int
+		Events         func(childComplexity int, after *event.Cursor, topics []model.Topic, resumeKey *string) int
+		Job            func(childComplexity int, id string) int
+		Translations   func(childComplexity int, noteID string, after *event.Cursor) int
 	}
 
 	SwitchSearchIndexPayload struct {
 		Cursor      func(childComplexity int) int
 		SearchIndex func(childComplexity int) int
+	}
+
+	TextRecipe struct {
+		Candidates        func(childComplexity int) int
+		MaxTokens         func(childComplexity int) int
+		RepetitionPenalty func(childComplexity int) int
+		Temperature       func(childComplexity int) int
+		TopK              func(childComplexity int) int
+		TopP              func(childComplexity int) int
 	}
 
 	TranslateNotePayload struct {
@@ -1257,6 +1408,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
 
+	case "CancelContentPayload.cursor":
+		if e.ComplexityRoot.CancelContentPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CancelContentPayload.Cursor(childComplexity), true
+	case "CancelContentPayload.request":
+		if e.ComplexityRoot.CancelContentPayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CancelContentPayload.Request(childComplexity), true
+
 	case "CancelJobPayload.job":
 		if e.ComplexityRoot.CancelJobPayload.Job == nil {
 			break
@@ -1337,6 +1501,303 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ConsentChanged.State(childComplexity), true
+
+	case "ContentCapability.available":
+		if e.ComplexityRoot.ContentCapability.Available == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentCapability.Available(childComplexity), true
+	case "ContentCapability.kind":
+		if e.ComplexityRoot.ContentCapability.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentCapability.Kind(childComplexity), true
+	case "ContentCapability.missing":
+		if e.ComplexityRoot.ContentCapability.Missing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentCapability.Missing(childComplexity), true
+	case "ContentCapability.models":
+		if e.ComplexityRoot.ContentCapability.Models == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentCapability.Models(childComplexity), true
+
+	case "ContentChanged.action":
+		if e.ComplexityRoot.ContentChanged.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentChanged.Action(childComplexity), true
+	case "ContentChanged.at":
+		if e.ComplexityRoot.ContentChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentChanged.At(childComplexity), true
+	case "ContentChanged.cursor":
+		if e.ComplexityRoot.ContentChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentChanged.Cursor(childComplexity), true
+	case "ContentChanged.request":
+		if e.ComplexityRoot.ContentChanged.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentChanged.Request(childComplexity), true
+	case "ContentChanged.requestId":
+		if e.ComplexityRoot.ContentChanged.RequestID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentChanged.RequestID(childComplexity), true
+
+	case "ContentPart.image":
+		if e.ComplexityRoot.ContentPart.Image == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentPart.Image(childComplexity), true
+	case "ContentPart.job":
+		if e.ComplexityRoot.ContentPart.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentPart.Job(childComplexity), true
+	case "ContentPart.kind":
+		if e.ComplexityRoot.ContentPart.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentPart.Kind(childComplexity), true
+	case "ContentPart.recipe":
+		if e.ComplexityRoot.ContentPart.Recipe == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentPart.Recipe(childComplexity), true
+	case "ContentPart.state":
+		if e.ComplexityRoot.ContentPart.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentPart.State(childComplexity), true
+	case "ContentPart.text":
+		if e.ComplexityRoot.ContentPart.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentPart.Text(childComplexity), true
+
+	case "ContentPreview.url":
+		if e.ComplexityRoot.ContentPreview.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentPreview.URL(childComplexity), true
+
+	case "ContentRecipe.digest":
+		if e.ComplexityRoot.ContentRecipe.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRecipe.Digest(childComplexity), true
+	case "ContentRecipe.image":
+		if e.ComplexityRoot.ContentRecipe.Image == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRecipe.Image(childComplexity), true
+	case "ContentRecipe.model":
+		if e.ComplexityRoot.ContentRecipe.Model == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRecipe.Model(childComplexity), true
+	case "ContentRecipe.prompt":
+		if e.ComplexityRoot.ContentRecipe.Prompt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRecipe.Prompt(childComplexity), true
+	case "ContentRecipe.runtime":
+		if e.ComplexityRoot.ContentRecipe.Runtime == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRecipe.Runtime(childComplexity), true
+	case "ContentRecipe.seed":
+		if e.ComplexityRoot.ContentRecipe.Seed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRecipe.Seed(childComplexity), true
+	case "ContentRecipe.text":
+		if e.ComplexityRoot.ContentRecipe.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRecipe.Text(childComplexity), true
+
+	case "ContentRequest.createdAt":
+		if e.ComplexityRoot.ContentRequest.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.CreatedAt(childComplexity), true
+	case "ContentRequest.id":
+		if e.ComplexityRoot.ContentRequest.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.ID(childComplexity), true
+	case "ContentRequest.image":
+		if e.ComplexityRoot.ContentRequest.Image == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Image(childComplexity), true
+	case "ContentRequest.jobs":
+		if e.ComplexityRoot.ContentRequest.Jobs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Jobs(childComplexity), true
+	case "ContentRequest.kind":
+		if e.ComplexityRoot.ContentRequest.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Kind(childComplexity), true
+	case "ContentRequest.of":
+		if e.ComplexityRoot.ContentRequest.Of == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Of(childComplexity), true
+	case "ContentRequest.origin":
+		if e.ComplexityRoot.ContentRequest.Origin == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Origin(childComplexity), true
+	case "ContentRequest.parts":
+		if e.ComplexityRoot.ContentRequest.Parts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Parts(childComplexity), true
+	case "ContentRequest.prompt":
+		if e.ComplexityRoot.ContentRequest.Prompt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Prompt(childComplexity), true
+	case "ContentRequest.state":
+		if e.ComplexityRoot.ContentRequest.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.State(childComplexity), true
+	case "ContentRequest.text":
+		if e.ComplexityRoot.ContentRequest.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Text(childComplexity), true
+	case "ContentRequest.updatedAt":
+		if e.ComplexityRoot.ContentRequest.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.UpdatedAt(childComplexity), true
+	case "ContentRequest.version":
+		if e.ComplexityRoot.ContentRequest.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequest.Version(childComplexity), true
+
+	case "ContentRequestConnection.edges":
+		if e.ComplexityRoot.ContentRequestConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequestConnection.Edges(childComplexity), true
+	case "ContentRequestConnection.nodes":
+		if e.ComplexityRoot.ContentRequestConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequestConnection.Nodes(childComplexity), true
+	case "ContentRequestConnection.pageInfo":
+		if e.ComplexityRoot.ContentRequestConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequestConnection.PageInfo(childComplexity), true
+	case "ContentRequestConnection.totalCount":
+		if e.ComplexityRoot.ContentRequestConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequestConnection.TotalCount(childComplexity), true
+
+	case "ContentRequestEdge.cursor":
+		if e.ComplexityRoot.ContentRequestEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequestEdge.Cursor(childComplexity), true
+	case "ContentRequestEdge.node":
+		if e.ComplexityRoot.ContentRequestEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentRequestEdge.Node(childComplexity), true
+
+	case "ContentUpdate.cursor":
+		if e.ComplexityRoot.ContentUpdate.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentUpdate.Cursor(childComplexity), true
+	case "ContentUpdate.partialText":
+		if e.ComplexityRoot.ContentUpdate.PartialText == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentUpdate.PartialText(childComplexity), true
+	case "ContentUpdate.preview":
+		if e.ComplexityRoot.ContentUpdate.Preview == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentUpdate.Preview(childComplexity), true
+	case "ContentUpdate.progress":
+		if e.ComplexityRoot.ContentUpdate.Progress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentUpdate.Progress(childComplexity), true
+	case "ContentUpdate.request":
+		if e.ComplexityRoot.ContentUpdate.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentUpdate.Request(childComplexity), true
+	case "ContentUpdate.version":
+		if e.ComplexityRoot.ContentUpdate.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContentUpdate.Version(childComplexity), true
 
 	case "Conversation.createdAt":
 		if e.ComplexityRoot.Conversation.CreatedAt == nil {
@@ -1437,6 +1898,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateNotePayload.Note(childComplexity), true
+
+	case "DeleteContentPayload.cursor":
+		if e.ComplexityRoot.DeleteContentPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteContentPayload.Cursor(childComplexity), true
+	case "DeleteContentPayload.deletedId":
+		if e.ComplexityRoot.DeleteContentPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteContentPayload.DeletedID(childComplexity), true
 
 	case "DeleteImagePayload.cursor":
 		if e.ComplexityRoot.DeleteImagePayload.Cursor == nil {
@@ -1834,6 +2308,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Image.Width(childComplexity), true
+
+	case "ImageRecipe.guidance":
+		if e.ComplexityRoot.ImageRecipe.Guidance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecipe.Guidance(childComplexity), true
+	case "ImageRecipe.height":
+		if e.ComplexityRoot.ImageRecipe.Height == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecipe.Height(childComplexity), true
+	case "ImageRecipe.negativePrompt":
+		if e.ComplexityRoot.ImageRecipe.NegativePrompt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecipe.NegativePrompt(childComplexity), true
+	case "ImageRecipe.steps":
+		if e.ComplexityRoot.ImageRecipe.Steps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecipe.Steps(childComplexity), true
+	case "ImageRecipe.width":
+		if e.ComplexityRoot.ImageRecipe.Width == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecipe.Width(childComplexity), true
 
 	case "ImportNotePayload.cursor":
 		if e.ComplexityRoot.ImportNotePayload.Cursor == nil {
@@ -2398,6 +2903,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddUtterances(childComplexity, args["input"].(model.AddUtterancesInput)), true
+	case "Mutation.cancelContent":
+		if e.ComplexityRoot.Mutation.CancelContent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cancelContent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelContent(childComplexity, args["input"].(model.CancelContentInput)), true
 	case "Mutation.cancelJob":
 		if e.ComplexityRoot.Mutation.CancelJob == nil {
 			break
@@ -2431,6 +2947,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateNote(childComplexity, args["input"].(note.CreateNoteInput)), true
+	case "Mutation.deleteContent":
+		if e.ComplexityRoot.Mutation.DeleteContent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteContent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteContent(childComplexity, args["input"].(model.DeleteContentInput)), true
 	case "Mutation.deleteImage":
 		if e.ComplexityRoot.Mutation.DeleteImage == nil {
 			break
@@ -2574,6 +3101,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Refresh(childComplexity, args["input"].(account.RefreshInput)), true
+	case "Mutation.regenerate":
+		if e.ComplexityRoot.Mutation.Regenerate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_regenerate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Regenerate(childComplexity, args["input"].(model.RegenerateInput)), true
 	case "Mutation.removeModel":
 		if e.ComplexityRoot.Mutation.RemoveModel == nil {
 			break
@@ -2596,6 +3134,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReportFeedback(childComplexity, args["input"].(feedback.ReportInput)), true
+	case "Mutation.reproduce":
+		if e.ComplexityRoot.Mutation.Reproduce == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reproduce_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Reproduce(childComplexity, args["input"].(model.ReproduceInput)), true
+	case "Mutation.requestContent":
+		if e.ComplexityRoot.Mutation.RequestContent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestContent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestContent(childComplexity, args["input"].(content.RequestInput)), true
+	case "Mutation.retryContent":
+		if e.ComplexityRoot.Mutation.RetryContent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_retryContent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RetryContent(childComplexity, args["input"].(model.RetryContentInput)), true
 	case "Mutation.retryJob":
 		if e.ComplexityRoot.Mutation.RetryJob == nil {
 			break
@@ -2717,6 +3288,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StickerChosen(childComplexity, args["input"].(feedback.ChosenInput)), true
+	case "Mutation.stopContent":
+		if e.ComplexityRoot.Mutation.StopContent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_stopContent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StopContent(childComplexity, args["input"].(model.StopContentInput)), true
 	case "Mutation.switchSearchIndex":
 		if e.ComplexityRoot.Mutation.SwitchSearchIndex == nil {
 			break
@@ -2963,6 +3545,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "PromptCheck.cut":
+		if e.ComplexityRoot.PromptCheck.Cut == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromptCheck.Cut(childComplexity), true
+	case "PromptCheck.kind":
+		if e.ComplexityRoot.PromptCheck.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromptCheck.Kind(childComplexity), true
+	case "PromptCheck.maxTokens":
+		if e.ComplexityRoot.PromptCheck.MaxTokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromptCheck.MaxTokens(childComplexity), true
+	case "PromptCheck.model":
+		if e.ComplexityRoot.PromptCheck.Model == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromptCheck.Model(childComplexity), true
+	case "PromptCheck.tokens":
+		if e.ComplexityRoot.PromptCheck.Tokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromptCheck.Tokens(childComplexity), true
+
 	case "PullModelPayload.cursor":
 		if e.ComplexityRoot.PullModelPayload.Cursor == nil {
 			break
@@ -3036,6 +3649,34 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.ConsentHistory(childComplexity, args["dialogId"].(string)), true
+	case "Query.contentCapabilities":
+		if e.ComplexityRoot.Query.ContentCapabilities == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.ContentCapabilities(childComplexity), true
+	case "Query.contentRequest":
+		if e.ComplexityRoot.Query.ContentRequest == nil {
+			break
+		}
+
+		args, err := ec.field_Query_contentRequest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ContentRequest(childComplexity, args["id"].(string)), true
+	case "Query.contentRequests":
+		if e.ComplexityRoot.Query.ContentRequests == nil {
+			break
+		}
+
+		args, err := ec.field_Query_contentRequests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ContentRequests(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*content.Filter)), true
 	case "Query.conversations":
 		if e.ComplexityRoot.Query.Conversations == nil {
 			break
@@ -3242,6 +3883,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Notes(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*note.Filter), args["orderBy"].(*model.NoteOrder)), true
+	case "Query.promptCheck":
+		if e.ComplexityRoot.Query.PromptCheck == nil {
+			break
+		}
+
+		args, err := ec.field_Query_promptCheck_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.PromptCheck(childComplexity, args["prompt"].(string), args["kind"].(contentrequest.Kind)), true
 	case "Query.search":
 		if e.ComplexityRoot.Query.Search == nil {
 			break
@@ -3420,6 +4072,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RefreshPayload.Viewer(childComplexity), true
 
+	case "RegeneratePayload.cursor":
+		if e.ComplexityRoot.RegeneratePayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RegeneratePayload.Cursor(childComplexity), true
+	case "RegeneratePayload.request":
+		if e.ComplexityRoot.RegeneratePayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RegeneratePayload.Request(childComplexity), true
+
 	case "RemoveModelPayload.cursor":
 		if e.ComplexityRoot.RemoveModelPayload.Cursor == nil {
 			break
@@ -3445,6 +4110,45 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ReportFeedbackPayload.Results(childComplexity), true
+
+	case "ReproducePayload.cursor":
+		if e.ComplexityRoot.ReproducePayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReproducePayload.Cursor(childComplexity), true
+	case "ReproducePayload.request":
+		if e.ComplexityRoot.ReproducePayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReproducePayload.Request(childComplexity), true
+
+	case "RequestContentPayload.cursor":
+		if e.ComplexityRoot.RequestContentPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestContentPayload.Cursor(childComplexity), true
+	case "RequestContentPayload.request":
+		if e.ComplexityRoot.RequestContentPayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestContentPayload.Request(childComplexity), true
+
+	case "RetryContentPayload.cursor":
+		if e.ComplexityRoot.RetryContentPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetryContentPayload.Cursor(childComplexity), true
+	case "RetryContentPayload.request":
+		if e.ComplexityRoot.RetryContentPayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetryContentPayload.Request(childComplexity), true
 
 	case "RetryJobPayload.job":
 		if e.ComplexityRoot.RetryJobPayload.Job == nil {
@@ -4331,6 +5035,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.StickerMatch.Words(childComplexity), true
 
+	case "StopContentPayload.cursor":
+		if e.ComplexityRoot.StopContentPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StopContentPayload.Cursor(childComplexity), true
+	case "StopContentPayload.request":
+		if e.ComplexityRoot.StopContentPayload.Request == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StopContentPayload.Request(childComplexity), true
+
 	case "StreamReset.at":
 		if e.ComplexityRoot.StreamReset.At == nil {
 			break
@@ -4350,6 +5067,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.StreamReset.Reason(childComplexity), true
 
+	case "Subscription.contentUpdated":
+		if e.ComplexityRoot.Subscription.ContentUpdated == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_contentUpdated_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ContentUpdated(childComplexity, args["id"].(string)), true
 	case "Subscription.events":
 		if e.ComplexityRoot.Subscription.Events == nil {
 			break
@@ -4396,6 +5124,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SwitchSearchIndexPayload.SearchIndex(childComplexity), true
+
+	case "TextRecipe.candidates":
+		if e.ComplexityRoot.TextRecipe.Candidates == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextRecipe.Candidates(childComplexity), true
+	case "TextRecipe.maxTokens":
+		if e.ComplexityRoot.TextRecipe.MaxTokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextRecipe.MaxTokens(childComplexity), true
+	case "TextRecipe.repetitionPenalty":
+		if e.ComplexityRoot.TextRecipe.RepetitionPenalty == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextRecipe.RepetitionPenalty(childComplexity), true
+	case "TextRecipe.temperature":
+		if e.ComplexityRoot.TextRecipe.Temperature == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextRecipe.Temperature(childComplexity), true
+	case "TextRecipe.topK":
+		if e.ComplexityRoot.TextRecipe.TopK == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextRecipe.TopK(childComplexity), true
+	case "TextRecipe.topP":
+		if e.ComplexityRoot.TextRecipe.TopP == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextRecipe.TopP(childComplexity), true
 
 	case "TranslateNotePayload.cursor":
 		if e.ComplexityRoot.TranslateNotePayload.Cursor == nil {
@@ -4725,9 +5490,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAddUtteranceInput,
 		ec.unmarshalInputAddUtterancesInput,
 		ec.unmarshalInputAuditFilter,
+		ec.unmarshalInputCancelContentInput,
 		ec.unmarshalInputCancelJobInput,
+		ec.unmarshalInputContentOptions,
+		ec.unmarshalInputContentRequestFilter,
 		ec.unmarshalInputCreateApiKeyInput,
 		ec.unmarshalInputCreateNoteInput,
+		ec.unmarshalInputDeleteContentInput,
 		ec.unmarshalInputDeleteImageInput,
 		ec.unmarshalInputDeleteNoteInput,
 		ec.unmarshalInputDeleteSearchIndexInput,
@@ -4736,6 +5505,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputErrorInput,
 		ec.unmarshalInputFeedbackItemInput,
 		ec.unmarshalInputGlossaryTermInput,
+		ec.unmarshalInputImageOptions,
 		ec.unmarshalInputImportNoteInput,
 		ec.unmarshalInputJobFilter,
 		ec.unmarshalInputNoteFilter,
@@ -4747,8 +5517,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRebuildSearchIndexInput,
 		ec.unmarshalInputRecordErrorsInput,
 		ec.unmarshalInputRefreshInput,
+		ec.unmarshalInputRegenerateInput,
 		ec.unmarshalInputRemoveModelInput,
 		ec.unmarshalInputReportFeedbackInput,
+		ec.unmarshalInputReproduceInput,
+		ec.unmarshalInputRequestContentInput,
+		ec.unmarshalInputRetryContentInput,
 		ec.unmarshalInputRetryJobInput,
 		ec.unmarshalInputRevokeApiKeyInput,
 		ec.unmarshalInputRevokeFeedbackInput,
@@ -4765,7 +5539,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputStickerFilter,
 		ec.unmarshalInputStickerOrder,
 		ec.unmarshalInputStickerSearchFilter,
+		ec.unmarshalInputStopContentInput,
 		ec.unmarshalInputSwitchSearchIndexInput,
+		ec.unmarshalInputTextOptions,
 		ec.unmarshalInputTranslateNoteInput,
 		ec.unmarshalInputTranslateNotesInput,
 		ec.unmarshalInputUpdateNoteInput,
@@ -5218,6 +5994,496 @@ extend type Query {
   ): AuditEntryConnection!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/content.graphql", Input: `"""What a content request asks for."""
+enum ContentKind {
+  """A text."""
+  TEXT
+  """A picture."""
+  IMAGE
+  """A picture with a caption, of one prompt: two jobs, which don't wait for each other."""
+  INSTAGRAM
+}
+
+"""One of the things that a content request asks for."""
+enum ContentPartKind {
+  """The text, or the caption of the picture."""
+  TEXT
+  """The picture."""
+  IMAGE
+}
+
+"""How far a content request is. ` + "`" + `PENDING` + "`" + ` is the only state that ends by itself."""
+enum ContentState {
+  """Something of it is waited for."""
+  PENDING
+  """All of it is there."""
+  READY
+  """A part of it is there, the other one failed or was cancelled."""
+  PARTIAL
+  """Its text was stopped by its owner: what there was of it stays."""
+  STOPPED
+  """Nothing of it could be made."""
+  FAILED
+  """Its owner no longer wants it."""
+  CANCELLED
+}
+
+"""How far a part of a content request is."""
+enum ContentPartState {
+  """It is waited for."""
+  PENDING
+  """It is there."""
+  READY
+  """It was stopped by its owner: what there was of it stays."""
+  STOPPED
+  """It could not be made: its job says why."""
+  FAILED
+  """Its owner no longer wants it."""
+  CANCELLED
+}
+
+"""How a content request was made of another one."""
+enum ContentOrigin {
+  """With the same prompt and settings, and another seed."""
+  REGENERATED
+  """From its recipe, so that the same comes out again."""
+  REPRODUCED
+}
+
+"""How a text was written."""
+type TextRecipe {
+  """The greatest number of tokens."""
+  maxTokens: Int!
+  """How freely it was written; 0 takes the likeliest token each time."""
+  temperature: Float!
+  """Among how many of the likeliest tokens each was drawn; 0 for all."""
+  topK: Int!
+  """Among the likeliest tokens of which share of the probability each was drawn."""
+  topP: Float!
+  """What the odds of tokens that occurred already were divided by."""
+  repetitionPenalty: Float!
+  """Of how many texts the one was taken that keeps most of the prompt's words."""
+  candidates: Int!
+}
+
+"""How a picture was drawn."""
+type ImageRecipe {
+  """The width in pixels."""
+  width: Int!
+  """The height in pixels."""
+  height: Int!
+  """How many steps were taken."""
+  steps: Int!
+  """How much the prompt counted."""
+  guidance: Float!
+  """What the picture was not to show."""
+  negativePrompt: String
+}
+
+"""All that makes a result again, to the byte."""
+type ContentRecipe {
+  """The name of the model."""
+  model: String!
+  """A digest of all files of the model that the result depends on."""
+  digest: String!
+  """What ran the model, with its version."""
+  runtime: String!
+  """The prompt as the model read it."""
+  prompt: String!
+  """The number that chose what was drawn."""
+  seed: Int!
+  """How it was written; null for pictures."""
+  text: TextRecipe
+  """How it was drawn; null for texts."""
+  image: ImageRecipe
+}
+
+"""One of the things that a content request asks for. Each has a job of its own and is there when that has ended, whatever becomes of the other."""
+type ContentPart {
+  """Which one."""
+  kind: ContentPartKind!
+  """How far it is."""
+  state: ContentPartState!
+  """The text; null until it is there, and for pictures."""
+  text: String
+  """The picture; null until it is there, and for texts."""
+  image: Image
+  """How it was made; null until it is there."""
+  recipe: ContentRecipe
+  """The job that makes it."""
+  job: Job
+}
+
+"""A wish for a text, a picture, or both, with what became of it."""
+type ContentRequest implements Node {
+  """The request's id."""
+  id: ID!
+  """What was asked for."""
+  kind: ContentKind!
+  """In which words."""
+  prompt: String!
+  """How far it is."""
+  state: ContentState!
+  """The text; null until it is there."""
+  text: String
+  """The picture; null until it is there."""
+  image: Image
+  """The things that it asks for."""
+  parts: [ContentPart!]!
+  """The jobs that make them, in their order."""
+  jobs: [Job!]!
+  """The request that it was made of; null where there is none, or not any more."""
+  of: ContentRequest
+  """How it was made of that."""
+  origin: ContentOrigin
+  """Counts its changes, from 1."""
+  version: Int!
+  """When it was asked for."""
+  createdAt: Time!
+  """When it last changed."""
+  updatedAt: Time!
+}
+
+"""A page of content requests."""
+type ContentRequestConnection {
+  """The requests with their places."""
+  edges: [ContentRequestEdge]
+  """The requests."""
+  nodes: [ContentRequest!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+  """How many requests there are in the whole list. It costs a query."""
+  totalCount: Int!
+}
+
+"""A content request with its place in the list."""
+type ContentRequestEdge {
+  """The place of the request."""
+  cursor: Cursor!
+  """The request."""
+  node: ContentRequest!
+}
+
+"""Which content requests to list; what is left out matches all."""
+input ContentRequestFilter {
+  """Only those in one of these states."""
+  states: [ContentState!]
+  """Only those of one of these kinds."""
+  kinds: [ContentKind!]
+}
+
+"""How to write a text; what is left out is the model's own."""
+input TextOptions {
+  """The greatest number of tokens, 1 to 4096."""
+  maxTokens: Int
+  """How freely, 0 to 2; 0 takes the likeliest token each time."""
+  temperature: Float
+  """
+  How many texts to write at once, 1 to 16, of which the one is taken that keeps most of the prompt's words. A text is shown while it grows
+  where it is the only one. Small models have a number of their own.
+  """
+  candidates: Int
+  """What chooses the words: the same number gives the same text. One is taken at random otherwise."""
+  seed: Int
+}
+
+"""How to draw a picture; what is left out is the model's own."""
+input ImageOptions {
+  """The width in pixels, 8 to 2048."""
+  width: Int
+  """The height in pixels, 8 to 2048."""
+  height: Int
+  """How many steps to take, 1 to 150."""
+  steps: Int
+  """How much the prompt counts, 0 to 30."""
+  guidance: Float
+  """What the picture must not show, at most 2000 characters. Latent consistency models take none."""
+  negativePrompt: String
+  """What chooses the noise: the same number gives the same picture. One is taken at random otherwise."""
+  seed: Int
+}
+
+"""How to make what is asked for. Options for something that is not asked for are refused."""
+input ContentOptions {
+  """For the text."""
+  text: TextOptions
+  """For the picture."""
+  image: ImageOptions
+}
+
+"""A wish."""
+input RequestContentInput {
+  """What to write or draw, 1 to 2000 characters; ` + "`" + `promptCheck` + "`" + ` tells what the models read of it."""
+  prompt: String!
+  """What to make of it."""
+  kind: ContentKind!
+  """How."""
+  options: ContentOptions
+  """Makes a repeated call safe: the same input gives the first one's request and cursor, and NOT_FOUND when it was deleted since. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The new request."""
+type RequestContentPayload {
+  """The request."""
+  request: ContentRequest!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which request to stop."""
+input StopContentInput {
+  """The request's id."""
+  requestId: ID!
+}
+
+"""The request as it is when its worker was told."""
+type StopContentPayload {
+  """The request."""
+  request: ContentRequest!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which request to cancel."""
+input CancelContentInput {
+  """The request's id."""
+  requestId: ID!
+}
+
+"""The request, whose open parts are CANCELLED."""
+type CancelContentPayload {
+  """The request."""
+  request: ContentRequest!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which request to try again."""
+input RetryContentInput {
+  """The request's id."""
+  requestId: ID!
+}
+
+"""The request, whose failed and cancelled parts are PENDING."""
+type RetryContentPayload {
+  """The request."""
+  request: ContentRequest!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which request to make once more."""
+input RegenerateInput {
+  """The request's id."""
+  requestId: ID!
+  """Makes a repeated call safe: it gives the first one's request and cursor. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The new request."""
+type RegeneratePayload {
+  """The request, whose ` + "`" + `of` + "`" + ` is the one it was made of."""
+  request: ContentRequest!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which request to make again."""
+input ReproduceInput {
+  """The id of a request of which something is there."""
+  requestId: ID!
+  """Makes a repeated call safe: it gives the first one's request and cursor. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The new request."""
+type ReproducePayload {
+  """The request, whose ` + "`" + `of` + "`" + ` is the one it was made of."""
+  request: ContentRequest!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which request to delete."""
+input DeleteContentInput {
+  """The request's id."""
+  requestId: ID!
+}
+
+"""What was deleted."""
+type DeleteContentPayload {
+  """The id of the request that is gone."""
+  deletedId: ID!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""What happened to a content request."""
+enum ContentAction {
+  """It was made."""
+  CREATED
+  """Something of it changed."""
+  UPDATED
+  """It was deleted."""
+  DELETED
+}
+
+"""A content request of the viewer was made, changed or deleted. What its jobs do meanwhile are events of jobs."""
+type ContentChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The request's id."""
+  requestId: ID!
+  """What happened."""
+  action: ContentAction!
+  """The request as it was after the change or later; null when it is gone."""
+  request: ContentRequest
+}
+
+"""What a model reads of a prompt."""
+type PromptCheck {
+  """What the model is asked for."""
+  kind: ContentPartKind!
+  """The model's name."""
+  model: String!
+  """How many tokens the prompt has, with what the model puts around it."""
+  tokens: Int!
+  """How many tokens the model reads, null where nothing bounds them. Of a text the model's answer has to fit behind them."""
+  maxTokens: Int
+  """The words that the model would not read, from the first one on; null where it reads all."""
+  cut: String
+}
+
+"""What there is to make content of a kind."""
+type ContentCapability {
+  """What is asked for."""
+  kind: ContentKind!
+  """Whether requests are taken."""
+  available: Boolean!
+  """The models that would do it."""
+  models: [String!]!
+  """What to install, where requests are refused with MODEL_MISSING."""
+  missing: String
+}
+
+extend type Query {
+  """A content request of the viewer."""
+  contentRequest(
+    """The request's id."""
+    id: ID!
+  ): ContentRequest
+  """The viewer's content requests, the newest first."""
+  contentRequests(
+    """The first so many, at most 100."""
+    first: Int
+    """Those after this place."""
+    after: Cursor
+    """The last so many, at most 100."""
+    last: Int
+    """Those before this place."""
+    before: Cursor
+    """Only some of the requests."""
+    filter: ContentRequestFilter
+  ): ContentRequestConnection!
+  """
+  What the models would read of a prompt, by a model for each part: nothing is queued. UNAVAILABLE where no worker answers in time.
+  """
+  promptCheck(
+    """The prompt, 1 to 2000 characters."""
+    prompt: String!
+    """What it is for."""
+    kind: ContentKind!
+  ): [PromptCheck!]!
+  """What can be asked for, by the models that workers have."""
+  contentCapabilities: [ContentCapability!]!
+}
+
+extend type Mutation {
+  """
+  Ask for a text, a picture, or both. It answers at once; ` + "`" + `contentUpdated` + "`" + ` brings what is made. Without a model the request is refused with
+  MODEL_MISSING and nothing is queued.
+  """
+  requestContent(
+    """The wish."""
+    input: RequestContentInput!
+  ): RequestContentPayload!
+  """
+  Keep what there is of a text under way, from any device: it becomes STOPPED as soon as its worker has handed it over. A picture under way, and
+  what was not begun, is cancelled. After the end that does nothing.
+  """
+  stopContent(
+    """Which request."""
+    input: StopContentInput!
+  ): StopContentPayload!
+  """Give up what is still waited for; what is there stays."""
+  cancelContent(
+    """Which request."""
+    input: CancelContentInput!
+  ): CancelContentPayload!
+  """Try the parts again that failed or were cancelled, with the same settings and seeds; CONFLICT where there are none."""
+  retryContent(
+    """Which request."""
+    input: RetryContentInput!
+  ): RetryContentPayload!
+  """Ask for the same once more, with new seeds."""
+  regenerate(
+    """Which request."""
+    input: RegenerateInput!
+  ): RegeneratePayload!
+  """
+  Make again, from their recipes, the parts of a request that are there: the same bytes come out. CONFLICT where nothing is there or the model
+  is not there any more as it was.
+  """
+  reproduce(
+    """Which request."""
+    input: ReproduceInput!
+  ): ReproducePayload!
+  """Delete a request with what was made, and cancel what is under way."""
+  deleteContent(
+    """Which request."""
+    input: DeleteContentInput!
+  ): DeleteContentPayload!
+}
+
+"""A small picture of how far a picture is."""
+type ContentPreview {
+  """The picture itself, as a ` + "`" + `data:` + "`" + ` address."""
+  url: String!
+}
+
+"""One message about a content request."""
+type ContentUpdate {
+  """The place in the event log that this message belongs to."""
+  cursor: EventCursor!
+  """Counts the recorded changes of the request and of its jobs: drop what is not newer, but for what grows in between."""
+  version: Int!
+  """The request as it is now."""
+  request: ContentRequest!
+  """
+  The whole text so far, until it is there. It only grows, over attempts and reconnections as well. Null before the first word, and where
+  several texts are written at once.
+  """
+  partialText: String
+  """How much is done, from 0 to 1: parts that have ended count whole, a picture by its steps."""
+  progress: Float!
+  """What the picture looks like so far; null before its first step, after its end, and where the model can't tell."""
+  preview: ContentPreview
+}
+
+extend type Subscription {
+  """
+  A content request: its present state, then every change, with the text as it grows and the picture as it takes shape. It ends when nothing is
+  waited for any more. Any client may come back in the middle: it is given all there is.
+  """
+  contentUpdated(
+    """The request's id."""
+    id: ID!
+  ): ContentUpdate! @delivery(conflate: LATEST, pending: 64)
+}
+`, BuiltIn: false},
 	{Name: "../../schema/dialog.graphql", Input: `"""A customer's talk with a chatbot. Analysts see it once the customer agreed; the service that pushed it sees its own."""
 type Dialog implements Node {
   """The dialog's id in this API."""
@@ -5468,6 +6734,8 @@ enum Topic {
   DIALOGS
   """The workers and their models. For ADMIN."""
   MODELS
+  """The viewer's content requests."""
+  CONTENT
   """Public stickers, and the viewer's own; for ANALYST and ADMIN also what is said of them."""
   STICKERS
 }
@@ -6255,7 +7523,7 @@ type Attempt {
 }
 
 """What a job makes."""
-union JobResult = Translation | Model | SearchIndex
+union JobResult = Translation | Model | SearchIndex | ContentRequest
 
 """A user's request for work that outlives its call."""
 type Job implements Node {
@@ -8027,6 +9295,16 @@ func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_CancelContentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_CancelContentPayload_request(ctx, field)
+	case "cursor":
+		return ec.fieldContext_CancelContentPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CancelContentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -8051,6 +9329,140 @@ func (ec *executionContext) childFields_ConsentChange(ctx context.Context, field
 		return ec.fieldContext_ConsentChange_keyId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ConsentChange", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentCapability(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_ContentCapability_kind(ctx, field)
+	case "available":
+		return ec.fieldContext_ContentCapability_available(ctx, field)
+	case "models":
+		return ec.fieldContext_ContentCapability_models(ctx, field)
+	case "missing":
+		return ec.fieldContext_ContentCapability_missing(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentCapability", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentPart(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_ContentPart_kind(ctx, field)
+	case "state":
+		return ec.fieldContext_ContentPart_state(ctx, field)
+	case "text":
+		return ec.fieldContext_ContentPart_text(ctx, field)
+	case "image":
+		return ec.fieldContext_ContentPart_image(ctx, field)
+	case "recipe":
+		return ec.fieldContext_ContentPart_recipe(ctx, field)
+	case "job":
+		return ec.fieldContext_ContentPart_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentPart", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_ContentPreview_url(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentPreview", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentRecipe(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "model":
+		return ec.fieldContext_ContentRecipe_model(ctx, field)
+	case "digest":
+		return ec.fieldContext_ContentRecipe_digest(ctx, field)
+	case "runtime":
+		return ec.fieldContext_ContentRecipe_runtime(ctx, field)
+	case "prompt":
+		return ec.fieldContext_ContentRecipe_prompt(ctx, field)
+	case "seed":
+		return ec.fieldContext_ContentRecipe_seed(ctx, field)
+	case "text":
+		return ec.fieldContext_ContentRecipe_text(ctx, field)
+	case "image":
+		return ec.fieldContext_ContentRecipe_image(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentRecipe", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentRequest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ContentRequest_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_ContentRequest_kind(ctx, field)
+	case "prompt":
+		return ec.fieldContext_ContentRequest_prompt(ctx, field)
+	case "state":
+		return ec.fieldContext_ContentRequest_state(ctx, field)
+	case "text":
+		return ec.fieldContext_ContentRequest_text(ctx, field)
+	case "image":
+		return ec.fieldContext_ContentRequest_image(ctx, field)
+	case "parts":
+		return ec.fieldContext_ContentRequest_parts(ctx, field)
+	case "jobs":
+		return ec.fieldContext_ContentRequest_jobs(ctx, field)
+	case "of":
+		return ec.fieldContext_ContentRequest_of(ctx, field)
+	case "origin":
+		return ec.fieldContext_ContentRequest_origin(ctx, field)
+	case "version":
+		return ec.fieldContext_ContentRequest_version(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ContentRequest_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_ContentRequest_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentRequest", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentRequestConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ContentRequestConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ContentRequestConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ContentRequestConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ContentRequestConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentRequestConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentRequestEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ContentRequestEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ContentRequestEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentRequestEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentUpdate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ContentUpdate_cursor(ctx, field)
+	case "version":
+		return ec.fieldContext_ContentUpdate_version(ctx, field)
+	case "request":
+		return ec.fieldContext_ContentUpdate_request(ctx, field)
+	case "partialText":
+		return ec.fieldContext_ContentUpdate_partialText(ctx, field)
+	case "progress":
+		return ec.fieldContext_ContentUpdate_progress(ctx, field)
+	case "preview":
+		return ec.fieldContext_ContentUpdate_preview(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentUpdate", field.Name)
 }
 
 func (ec *executionContext) childFields_Conversation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8111,6 +9523,16 @@ func (ec *executionContext) childFields_CreateNotePayload(ctx context.Context, f
 		return ec.fieldContext_CreateNotePayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateNotePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteContentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeleteContentPayload_deletedId(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DeleteContentPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteContentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteImagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8351,6 +9773,22 @@ func (ec *executionContext) childFields_Image(ctx context.Context, field graphql
 		return ec.fieldContext_Image_createdAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Image", field.Name)
+}
+
+func (ec *executionContext) childFields_ImageRecipe(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "width":
+		return ec.fieldContext_ImageRecipe_width(ctx, field)
+	case "height":
+		return ec.fieldContext_ImageRecipe_height(ctx, field)
+	case "steps":
+		return ec.fieldContext_ImageRecipe_steps(ctx, field)
+	case "guidance":
+		return ec.fieldContext_ImageRecipe_guidance(ctx, field)
+	case "negativePrompt":
+		return ec.fieldContext_ImageRecipe_negativePrompt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImageRecipe", field.Name)
 }
 
 func (ec *executionContext) childFields_ImportNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8659,6 +10097,22 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PromptCheck(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_PromptCheck_kind(ctx, field)
+	case "model":
+		return ec.fieldContext_PromptCheck_model(ctx, field)
+	case "tokens":
+		return ec.fieldContext_PromptCheck_tokens(ctx, field)
+	case "maxTokens":
+		return ec.fieldContext_PromptCheck_maxTokens(ctx, field)
+	case "cut":
+		return ec.fieldContext_PromptCheck_cut(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PromptCheck", field.Name)
+}
+
 func (ec *executionContext) childFields_PullModelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "jobs":
@@ -8749,6 +10203,16 @@ func (ec *executionContext) childFields_RefreshPayload(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type RefreshPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RegeneratePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RegeneratePayload_request(ctx, field)
+	case "cursor":
+		return ec.fieldContext_RegeneratePayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RegeneratePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RemoveModelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "jobs":
@@ -8767,6 +10231,36 @@ func (ec *executionContext) childFields_ReportFeedbackPayload(ctx context.Contex
 		return ec.fieldContext_ReportFeedbackPayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReportFeedbackPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReproducePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_ReproducePayload_request(ctx, field)
+	case "cursor":
+		return ec.fieldContext_ReproducePayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReproducePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestContentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestContentPayload_request(ctx, field)
+	case "cursor":
+		return ec.fieldContext_RequestContentPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestContentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RetryContentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RetryContentPayload_request(ctx, field)
+	case "cursor":
+		return ec.fieldContext_RetryContentPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetryContentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RetryJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9201,6 +10695,16 @@ func (ec *executionContext) childFields_StickerMatch(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type StickerMatch", field.Name)
 }
 
+func (ec *executionContext) childFields_StopContentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_StopContentPayload_request(ctx, field)
+	case "cursor":
+		return ec.fieldContext_StopContentPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StopContentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SwitchSearchIndexPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "searchIndex":
@@ -9209,6 +10713,24 @@ func (ec *executionContext) childFields_SwitchSearchIndexPayload(ctx context.Con
 		return ec.fieldContext_SwitchSearchIndexPayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SwitchSearchIndexPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_TextRecipe(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "maxTokens":
+		return ec.fieldContext_TextRecipe_maxTokens(ctx, field)
+	case "temperature":
+		return ec.fieldContext_TextRecipe_temperature(ctx, field)
+	case "topK":
+		return ec.fieldContext_TextRecipe_topK(ctx, field)
+	case "topP":
+		return ec.fieldContext_TextRecipe_topP(ctx, field)
+	case "repetitionPenalty":
+		return ec.fieldContext_TextRecipe_repetitionPenalty(ctx, field)
+	case "candidates":
+		return ec.fieldContext_TextRecipe_candidates(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TextRecipe", field.Name)
 }
 
 func (ec *executionContext) childFields_TranslateNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -130,6 +130,16 @@ type Stickers struct {
 // StickerEdge is a sticker with its place.
 type StickerEdge struct{ page.Edge[*sticker.Sticker] }
 
+// ContentRequests is a ContentRequestConnection.
+type ContentRequests struct {
+	List[*gen.ContentRequest, ContentRequestEdge]
+}
+
+// ContentRequestEdge is a content request with its place.
+type ContentRequestEdge struct {
+	page.Edge[*gen.ContentRequest]
+}
+
 // Feedback is a SearchFeedbackConnection.
 type Feedback struct {
 	List[*feedback.Feedback, FeedbackEdge]

@@ -96,6 +96,20 @@ type AddUtterancesPayload struct {
 	Results []*AddUtteranceResult `json:"results"`
 }
 
+// Which request to cancel.
+type CancelContentInput struct {
+	// The request's id.
+	RequestID string `json:"requestId"`
+}
+
+// The request, whose open parts are CANCELLED.
+type CancelContentPayload struct {
+	// The request.
+	Request *gen.ContentRequest `json:"request"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // Which job to cancel.
 type CancelJobInput struct {
 	// The job's id.
@@ -121,6 +135,20 @@ type CreateNotePayload struct {
 	// The note.
 	Note *gen.Note `json:"note"`
 	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Which request to delete.
+type DeleteContentInput struct {
+	// The request's id.
+	RequestID string `json:"requestId"`
+}
+
+// What was deleted.
+type DeleteContentPayload struct {
+	// The id of the request that is gone.
+	DeletedID string `json:"deletedId"`
+	// The place in the event log before the call.
 	Cursor event.Cursor `json:"cursor"`
 }
 
@@ -370,6 +398,22 @@ type RefreshPayload struct {
 	Viewer *gen.User `json:"viewer"`
 }
 
+// Which request to make once more.
+type RegenerateInput struct {
+	// The request's id.
+	RequestID string `json:"requestId"`
+	// Makes a repeated call safe: it gives the first one's request and cursor. 1 to 200 bytes, kept for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The new request.
+type RegeneratePayload struct {
+	// The request, whose `of` is the one it was made of.
+	Request *gen.ContentRequest `json:"request"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // The jobs that remove the model.
 type RemoveModelPayload struct {
 	// One for each folder that has the model.
@@ -383,6 +427,44 @@ type ReportFeedbackPayload struct {
 	// The results, in the order of the items.
 	Results []*FeedbackResult `json:"results"`
 	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Which request to make again.
+type ReproduceInput struct {
+	// The id of a request of which something is there.
+	RequestID string `json:"requestId"`
+	// Makes a repeated call safe: it gives the first one's request and cursor. 1 to 200 bytes, kept for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The new request.
+type ReproducePayload struct {
+	// The request, whose `of` is the one it was made of.
+	Request *gen.ContentRequest `json:"request"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// The new request.
+type RequestContentPayload struct {
+	// The request.
+	Request *gen.ContentRequest `json:"request"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Which request to try again.
+type RetryContentInput struct {
+	// The request's id.
+	RequestID string `json:"requestId"`
+}
+
+// The request, whose failed and cancelled parts are PENDING.
+type RetryContentPayload struct {
+	// The request.
+	Request *gen.ContentRequest `json:"request"`
+	// The place in the event log before the call.
 	Cursor event.Cursor `json:"cursor"`
 }
 
@@ -518,6 +600,20 @@ type StickerOrder struct {
 	Field sticker.OrderField `json:"field"`
 	// Which end comes first.
 	Direction OrderDirection `json:"direction"`
+}
+
+// Which request to stop.
+type StopContentInput struct {
+	// The request's id.
+	RequestID string `json:"requestId"`
+}
+
+// The request as it is when its worker was told.
+type StopContentPayload struct {
+	// The request.
+	Request *gen.ContentRequest `json:"request"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // Events are missing before this one: read the present state again. It comes whatever the topics. It is not in the log, and its cursor may be that of an event.
@@ -1017,6 +1113,8 @@ const (
 	TopicDialogs Topic = "DIALOGS"
 	// The workers and their models. For ADMIN.
 	TopicModels Topic = "MODELS"
+	// The viewer's content requests.
+	TopicContent Topic = "CONTENT"
 	// Public stickers, and the viewer's own; for ANALYST and ADMIN also what is said of them.
 	TopicStickers Topic = "STICKERS"
 )
@@ -1026,12 +1124,13 @@ var AllTopic = []Topic{
 	TopicNotes,
 	TopicDialogs,
 	TopicModels,
+	TopicContent,
 	TopicStickers,
 }
 
 func (e Topic) IsValid() bool {
 	switch e {
-	case TopicJobs, TopicNotes, TopicDialogs, TopicModels, TopicStickers:
+	case TopicJobs, TopicNotes, TopicDialogs, TopicModels, TopicContent, TopicStickers:
 		return true
 	}
 	return false

@@ -154,7 +154,7 @@ func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
 		Listen: p.cfg.Listen, Origins: p.cfg.AllowedOrigins(p.mode == Serve), Introspection: p.cfg.Introspection == "on",
 		Resolver: &graph.Resolver{
 			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, PracticeService: p.practice,
-			DialogService: p.dialogs, AuditLog: p.audits, CatalogService: p.catalog, MediaService: p.media, StickerService: p.stickers, IndexingService: p.indexing, FeedbackService: p.feedback, SearchService: p.search, Domains: p.domains, Hub: p.hub, Streams: p.streams, Readers: p.readers,
+			DialogService: p.dialogs, AuditLog: p.audits, CatalogService: p.catalog, MediaService: p.media, StickerService: p.stickers, ContentService: p.content, IndexingService: p.indexing, FeedbackService: p.feedback, SearchService: p.search, Domains: p.domains, Hub: p.hub, Streams: p.streams, Readers: p.readers,
 		},
 		Verify: p.accounts.Verify, Confirm: p.accounts.Confirm, DraftStatus: p.cfg.HTTPStatus == "draft", Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(),
 		Tenor:       tenor.New(tenor.Config{Verify: p.accounts.Verify, Search: p.search, Feedback: p.feedback}),

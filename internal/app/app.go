@@ -17,6 +17,7 @@ import (
 	"parley/internal/cache"
 	"parley/internal/catalog"
 	"parley/internal/config"
+	"parley/internal/content"
 	"parley/internal/dialog"
 	"parley/internal/directory"
 	"parley/internal/dispatch"
@@ -73,6 +74,7 @@ type parts struct {
 	catalog  *catalog.Service
 	media    *media.Service
 	stickers *sticker.Service
+	content  *content.Service
 	indexing *indexing.Service
 	follower *indexing.Follower
 	queries  *search.Queries
@@ -200,6 +202,7 @@ func (p *parts) openServices(ctx context.Context) error {
 		return err
 	}
 	p.search.Embed, p.search.Texts = p.vectors, p.texts
+	p.content.Ask = p.bus.Ask
 	if p.hub, err = live.NewHub(p.log, p.bus, p.domains); err != nil {
 		return err
 	}
@@ -245,6 +248,9 @@ func (p *parts) openDomains(ctx context.Context) error {
 	p.onClose(bucket.Close)
 	p.media = media.New(p.store, p.log, p.tokens, bucket)
 	p.stickers = sticker.New(p.store, p.log, p.media)
+	p.content = content.New(p.store, p.log, p.jobs, p.workers, p.media, content.Config{
+		TextModel: p.cfg.TextModel, ImageModel: p.cfg.ImageModel, Unmarked: p.cfg.MediaMark == "off",
+	})
 	p.feedback = feedback.New(p.store, p.log, p.tokens, p.cache, feedback.Config{
 		Anonymous: p.cfg.AnonymousSearch == "on", SearchRate: p.cfg.SearchRate, FeedbackRate: p.cfg.FeedbackRate, AnonymousRate: p.cfg.AnonymousRate,
 		Keep: p.cfg.SearchKeep, Observe: observe,

@@ -23,6 +23,7 @@ const (
 	Conflict              Code = "CONFLICT"
 	IdempotencyMismatch   Code = "IDEMPOTENCY_MISMATCH"
 	UnsupportedLanguage   Code = "UNSUPPORTED_LANGUAGE"
+	ModelMissing          Code = "MODEL_MISSING"
 	RateLimited           Code = "RATE_LIMITED"
 	TooLarge              Code = "TOO_LARGE"
 	Unavailable           Code = "UNAVAILABLE"

@@ -71,6 +71,11 @@ type Config struct {
 	// SearchModel is the bundle that the first search index is made with.
 	SearchModel string
 
+	// TextModel and ImageModel are the bundles that content is made with, empty for the
+	// first that a worker has.
+	TextModel, ImageModel string
+	// MediaMark tells whether pictures that a model made say so in their metadata: on or off.
+	MediaMark string
 	// Demo tells whether serve adds the demo stickers: on or off.
 	Demo string
 
@@ -211,6 +216,7 @@ func (c *Config) checkWords(p *problems) {
 	}
 	oneOf("models-load", c.ModelsLoad, "start", "use")
 	oneOf("demo", c.Demo, "on", "off")
+	oneOf("media-mark", c.MediaMark, "on", "off")
 	oneOf("anonymous-search", c.AnonymousSearch, "on", "off")
 	oneOf("introspection", c.Introspection, "on", "off")
 	oneOf("http-status", c.HTTPStatus, "compatible", "draft")

@@ -45,6 +45,10 @@ type Kind struct {
 	// Validate refuses a worker's result that Apply could not write; its
 	// attempt then counts as failed. Nil takes every result.
 	Validate func(payload json.RawMessage) error
+	// Stage takes out of a result what is too large for a row, such as a file, before the
+	// transaction that records it, and gives the rest as the payload for Validate and Apply.
+	// What it stored may never be recorded. Nil leaves results as they are.
+	Stage func(ctx context.Context, payload json.RawMessage) (json.RawMessage, error)
 	// Apply writes what became of jobs into the domain's rows, inside the
 	// transaction that ends the jobs, and gives the events of that.
 	Apply func(ctx context.Context, ended []*Ended) ([]event.Change, error)

@@ -262,6 +262,9 @@ func (l *ledger) writeOutbox(ctx context.Context) error {
 // flag leaves what the workers of runs are to be told.
 func (l *ledger) flag(ctx context.Context, action outbox.Action, runs []*gen.Run) error {
 	client := l.store.Client(ctx)
+	if len(runs) > 0 {
+		l.log.Wake(ctx)
+	}
 	for part := range slices.Chunk(runs, rowsAtOnce) {
 		creates := make([]*gen.OutboxCreate, len(part))
 		for i, r := range part {

@@ -35,7 +35,10 @@ type report struct {
 func (s *Service) Record(ctx context.Context, results []jobspec.Result) error {
 	ctx = auth.System(ctx, "job.record")
 	reports := fold(results)
-	err := s.recordAll(ctx, reports)
+	err := s.stage(ctx, reports)
+	if err == nil {
+		err = s.recordAll(ctx, reports)
+	}
 	if err == nil || ctx.Err() != nil || apperr.Is(err, apperr.Unavailable) {
 		return err
 	}
@@ -48,13 +51,44 @@ func (s *Service) Record(ctx context.Context, results []jobspec.Result) error {
 		if ctx.Err() != nil || apperr.Is(err, apperr.Unavailable) || r.end == nil {
 			return err
 		}
-		slog.Error("a result could not be recorded, its attempt counts as failed", "run", r.run, "attempt", r.attempt, "error", err)
-		failed := *r.end
-		failed.Type, failed.Payload = jobspec.ResultFailed, nil
-		failed.Failure = &jobspec.Failure{Code: jobspec.CodeInternal, Message: "The result could not be stored."}
-		r.end = &failed
+		r.unusable(err)
 		if err := s.recordAll(ctx, []report{r}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// unusable makes a failure of a result that can't be recorded.
+func (r *report) unusable(err error) {
+	slog.Error("a result could not be recorded, its attempt counts as failed", "run", r.run, "attempt", r.attempt, "error", err)
+	failed := *r.end
+	failed.Type, failed.Payload = jobspec.ResultFailed, nil
+	failed.Failure = &jobspec.Failure{Code: jobspec.CodeInternal, Message: "The result could not be stored."}
+	r.end = &failed
+}
+
+// stage stores what is too large for rows. It fails while the database is away.
+func (s *Service) stage(ctx context.Context, reports []report) error {
+	for i := range reports {
+		r := &reports[i]
+		if r.end == nil || r.end.Type != jobspec.ResultDone {
+			continue
+		}
+		kind, err := s.kind(r.end.Kind)
+		if err != nil || kind.Stage == nil {
+			continue // an unknown one is told of where its run is
+		}
+		payload, err := kind.Stage(ctx, r.end.Payload)
+		switch {
+		case err == nil:
+			staged := *r.end
+			staged.Payload = payload
+			r.end = &staged
+		case ctx.Err() != nil || apperr.Is(err, apperr.Unavailable):
+			return err
+		default:
+			r.unusable(err)
 		}
 	}
 	return nil

@@ -30,7 +30,10 @@ type Drawn struct {
 	Model   string `json:"model"`
 	Digest  string `json:"digest,omitempty"`
 	Runtime string `json:"runtime,omitempty"`
-	// Steps and Guidance are those that it was drawn with.
+	// Prompt, Negative, Seed, Steps and Guidance are those that it was drawn with.
+	Prompt   string  `json:"prompt"`
+	Negative string  `json:"negative,omitempty"`
+	Seed     uint64  `json:"seed"`
 	Steps    int     `json:"steps"`
 	Guidance float64 `json:"guidance"`
 }

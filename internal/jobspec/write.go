@@ -15,6 +15,11 @@ type Write struct {
 	// Ask is what a user wishes: a chat of one message where the model has a template for
 	// chats, else the prompt itself.
 	Ask string `json:"ask,omitempty"`
+	// Rendered is a prompt as a template has made it, with special tokens: a result's Prompt,
+	// to write it again. Ask is what candidates are compared with.
+	Rendered string `json:"rendered,omitempty"`
+	// Apart keeps equal work of others from joining this, which may be stopped.
+	Apart string `json:"apart,omitempty"`
 	// Candidates is how many texts are drawn at once, of which the one is given that keeps
 	// most words of Ask; 0 for as many as the bundle's card says.
 	Candidates int `json:"candidates,omitempty"`
@@ -40,9 +45,12 @@ type Written struct {
 	Model   string `json:"model"`
 	Digest  string `json:"digest,omitempty"`
 	Runtime string `json:"runtime,omitempty"`
-	// Prompt is what the model read, Candidates of how many texts the best was taken, and
-	// Settings what they were written with.
+	// Seed is that of the work. Prompt is what the model read, Rendered whether a template
+	// made that, Candidates of how many texts the best was taken, and Settings what they were
+	// written with.
+	Seed       uint64        `json:"seed"`
 	Prompt     string        `json:"prompt,omitempty"`
+	Rendered   bool          `json:"rendered,omitempty"`
 	Candidates int           `json:"candidates,omitempty"`
 	Settings   WriteSettings `json:"settings"`
 }

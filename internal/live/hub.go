@@ -44,7 +44,7 @@ type Hub struct {
 
 	inbox    chan *nats.Msg
 	progress *lru.Cache[string, jobspec.Progress]
-	// partial is the size of the texts that progress holds, in bytes, and
+	// partial is the size of the texts and previews that progress holds, in bytes, and
 	// maxPartial its bound.
 	partial    atomic.Int64
 	maxPartial int64
@@ -87,7 +87,7 @@ func NewHub(log *event.Log, bus *natsx.Bus, domains *domain.Set) (*Hub, error) {
 		inbox:       make(chan *nats.Msg, 4096), maxPartial: 64 << 20, maxHeld: 200_000,
 	}
 	var err error
-	h.progress, err = lru.NewWithEvict(8192, func(_ string, p jobspec.Progress) { h.partial.Add(-int64(len(p.Partial))) })
+	h.progress, err = lru.NewWithEvict(8192, func(_ string, p jobspec.Progress) { h.partial.Add(-sizeOf(p)) })
 	return h, err
 }
 

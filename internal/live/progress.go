@@ -49,13 +49,19 @@ func grow(p *jobspec.Progress, old jobspec.Progress) {
 	if len(p.Partial) < len(old.Partial) {
 		p.Partial = old.Partial
 	}
+	if p.Preview == nil {
+		p.Preview = old.Preview
+	}
 }
 
 // keep remembers a report in place of the run's last one.
 func (h *Hub) keep(p, old jobspec.Progress) {
 	h.progress.Add(p.Run, p)
-	h.partial.Add(int64(len(p.Partial) - len(old.Partial)))
+	h.partial.Add(sizeOf(p) - sizeOf(old))
 	for h.partial.Load() > h.maxPartial && h.progress.Len() > 1 {
 		h.progress.RemoveOldest()
 	}
 }
+
+// sizeOf is what a report takes in memory, but for what all take.
+func sizeOf(p jobspec.Progress) int64 { return int64(len(p.Partial) + len(p.Preview)) }

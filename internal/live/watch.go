@@ -114,6 +114,12 @@ func (w *Watch) Close() {
 	}
 }
 
+// Add watches one key more.
+func (w *Watch) Add(key string) {
+	w.hub.subscribe(w, nil, []string{key})
+	w.Keys = append(w.Keys, key)
+}
+
 // Swap watches a key instead of another one.
 func (w *Watch) Swap(old, fresh string) {
 	i := slices.Index(w.Keys, old)

@@ -58,13 +58,14 @@ func (s *Service) Take(ctx context.Context, file []byte) (*Picture, error) {
 }
 
 // Kept is a picture whose bytes are stored and which gets its row by Add. That needs
-// Data no more: who keeps many pictures may let it go.
+// Data no more: who keeps many pictures may let it go, and JSON leaves it out.
 type Kept struct {
 	*Picture
 	// Hash names the object.
-	Hash  string
-	bytes int64
-	at    time.Time
+	Hash string
+	// Bytes is the size of the file, At when it was stored.
+	Bytes int64
+	At    time.Time
 }
 
 // Keep stores the bytes of a picture, outside of any transaction. Without a following
@@ -74,7 +75,7 @@ func (s *Service) Keep(ctx context.Context, p *Picture) (*Kept, error) {
 		return nil, errors.New("media: Keep inside of a transaction")
 	}
 	sum := sha256.Sum256(p.Data)
-	k := &Kept{Picture: p, Hash: hex.EncodeToString(sum[:]), bytes: int64(len(p.Data)), at: time.Now()}
+	k := &Kept{Picture: p, Hash: hex.EncodeToString(sum[:]), Bytes: int64(len(p.Data)), At: time.Now()}
 	if err := s.store.Tx(ctx, func(ctx context.Context) error { return s.loosen(ctx, k.Hash) }); err != nil {
 		return nil, err
 	}
@@ -98,12 +99,12 @@ func (s *Service) Add(ctx context.Context, k *Kept, a About) (*gen.Media, error)
 	if !store.InTx(ctx) {
 		return nil, errors.New("media: Add outside of a transaction")
 	}
-	if time.Since(k.at) > keepWithin {
+	if time.Since(k.At) > keepWithin {
 		return nil, apperr.New(apperr.Timeout, "Storing the picture took too long: try again.")
 	}
 	m, err := s.store.Client(ctx).Media.Create().SetID(store.NewID(prefix)).SetNillableOwnerID(a.Owner).
 		SetVisibility(a.Visibility).SetHash(k.Hash).SetContentType(k.ContentType).SetWidth(k.Width).SetHeight(k.Height).
-		SetBytes(k.bytes).SetNillableLicence(a.Licence).Save(ctx)
+		SetBytes(k.Bytes).SetNillableLicence(a.Licence).Save(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("add a picture: %w", err)
 	}

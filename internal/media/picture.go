@@ -37,7 +37,7 @@ const (
 // Picture is a picture as it is kept: a whole PNG or JPEG file without metadata,
 // upright.
 type Picture struct {
-	Data []byte
+	Data []byte `json:"-"`
 	// ContentType is PNG or JPEG.
 	ContentType string
 	// Width and Height are in pixels.

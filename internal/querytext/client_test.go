@@ -112,7 +112,9 @@ func TestClient_SaysWhyThereIsNoTranslation(t *testing.T) {
 	}
 	left, leave := context.WithCancel(t.Context())
 	leave()
-	_, err := fresh().client(0).Understood(left, asked("perro", nil, "es"))
+	b := fresh()
+	b.hold = func(ctx context.Context) { <-ctx.Done() }
+	_, err := b.client(0).Understood(left, asked("perro", nil, "es"))
 	assert.ErrorIs(t, err, context.Canceled)
 }
 

@@ -106,7 +106,8 @@ func (h painter) Handle(ctx context.Context, t worker.Task, progress func(float6
 		return nil, err
 	}
 	return worker.Encode(jobspec.Drawn{
-		PNG: file, Width: p.Width, Height: p.Height, Model: h.name, Digest: h.digest, Runtime: onnx.Version(), Steps: job.Steps, Guidance: *job.Guidance,
+		PNG: file, Width: p.Width, Height: p.Height, Model: h.name, Digest: h.digest, Runtime: onnx.Version(),
+		Prompt: in.Prompt, Negative: in.Negative, Seed: in.Seed, Steps: job.Steps, Guidance: *job.Guidance,
 	})
 }
 

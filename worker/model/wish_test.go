@@ -80,7 +80,8 @@ func TestAWishIsWrittenFromSeveralCandidates(t *testing.T) {
 				assert.Len(t, out.Digest, 64)
 				assert.True(t, strings.HasPrefix(out.Runtime, "onnxruntime 1."), out.Runtime)
 				assert.Equal(t, jobspec.WriteSettings{MaxNewTokens: 32, DoSample: true, Temperature: 0.7, TopK: 50, TopP: 0.9, RepetitionPenalty: 1.1}, out.Settings)
-				again, _ := perform[jobspec.Written](t, h, jobspec.Write{Ask: wish, Seed: seed, Candidates: out.Candidates})
+				assert.True(t, out.Rendered)
+				again, _ := perform[jobspec.Written](t, h, jobspec.Write{Ask: wish, Rendered: out.Prompt, Seed: seed, Candidates: out.Candidates})
 				assert.Equal(t, out, again)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
+	"unicode"
 
 	"parley/internal/jobspec"
 	"parley/worker"
@@ -99,7 +101,7 @@ func (h writer) Handle(ctx context.Context, t worker.Task, progress func(float64
 	}
 	told := func(text string, tokens []int64) {
 		t.Keep(textSoFar{tokens[:len(tokens):len(tokens)]})
-		progress(0, text)
+		progress(0, trimmed(in, text))
 	}
 	written, err := h.Write(ctx, job, told)
 	if job.Recorded != nil && isRefused(err) {
@@ -112,9 +114,17 @@ func (h writer) Handle(ctx context.Context, t worker.Task, progress func(float64
 	return h.result(in, job, written, candidates)
 }
 
+// trimmed leaves out the space between a user's wish and the text.
+func trimmed(in jobspec.Write, text string) string {
+	if in.Ask == "" {
+		return text
+	}
+	return strings.TrimLeftFunc(text, unicode.IsSpace)
+}
+
 // job is the text that a task asks for, and of how many candidates the best is wanted.
 func (h writer) job(in jobspec.Write) (job write.Job, candidates int, err error) {
-	job = write.Job{Prompt: in.Prompt, Ask: in.Ask, Settings: in.Settings, Seed: in.Seed}
+	job = write.Job{Prompt: in.Prompt, Ask: in.Ask, Rendered: in.Rendered, Settings: in.Settings, Seed: in.Seed}
 	for _, m := range in.Messages {
 		job.Messages = append(job.Messages, chat.Text(m.Role, m.Content))
 	}
@@ -162,7 +172,7 @@ func (h writer) result(in jobspec.Write, job write.Job, written []write.Written,
 	if err != nil {
 		return nil, withCode(err)
 	}
-	prompt, err := h.Read(job)
+	prompt, rendered, err := h.Read(job)
 	if err != nil {
 		return nil, withCode(err)
 	}
@@ -174,14 +184,14 @@ func (h writer) result(in jobspec.Write, job write.Job, written []write.Written,
 		written = []write.Written{mostWordsOf(in.Ask, written)}
 	}
 	out := jobspec.Written{
-		Model: h.name, Digest: h.digest, Runtime: onnx.Version(), Prompt: prompt, Candidates: candidates,
+		Model: h.name, Digest: h.digest, Runtime: onnx.Version(), Seed: in.Seed, Prompt: prompt, Rendered: rendered, Candidates: candidates,
 		Settings: jobspec.WriteSettings{
 			MaxNewTokens: settings.Limit(len(tokens), h.Positions()) - len(tokens), DoSample: settings.DoSample, Temperature: settings.Temperature,
 			TopK: settings.TopK, TopP: settings.TopP, RepetitionPenalty: settings.RepetitionPenalty,
 		},
 	}
 	for _, w := range written {
-		out.Texts = append(out.Texts, jobspec.WrittenText{Text: w.Text, Tokens: len(w.Tokens), End: string(w.End)})
+		out.Texts = append(out.Texts, jobspec.WrittenText{Text: trimmed(in, w.Text), Tokens: len(w.Tokens), End: string(w.End)})
 	}
 	return worker.Encode(out)
 }

@@ -56,6 +56,30 @@ func (f ConsentChangeFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Valu
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ConsentChangeMutation", m)
 }
 
+// The ContentPartFunc type is an adapter to allow the use of ordinary
+// function as ContentPart mutator.
+type ContentPartFunc func(context.Context, *gen.ContentPartMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ContentPartFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.ContentPartMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ContentPartMutation", m)
+}
+
+// The ContentRequestFunc type is an adapter to allow the use of ordinary
+// function as ContentRequest mutator.
+type ContentRequestFunc func(context.Context, *gen.ContentRequestMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ContentRequestFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.ContentRequestMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ContentRequestMutation", m)
+}
+
 // The ConversationFunc type is an adapter to allow the use of ordinary
 // function as Conversation mutator.
 type ConversationFunc func(context.Context, *gen.ConversationMutation) (gen.Value, error)

@@ -111,6 +111,78 @@ var (
 			},
 		},
 	}
+	// ContentPartsColumns holds the columns for the "content_parts" table.
+	ContentPartsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "owner_id", Type: field.TypeString},
+		{Name: "kind", Type: field.TypeEnum, Enums: []string{"TEXT", "IMAGE"}},
+		{Name: "state", Type: field.TypeEnum, Enums: []string{"PENDING", "READY", "STOPPED", "FAILED", "CANCELLED"}, Default: "PENDING"},
+		{Name: "job_id", Type: field.TypeString},
+		{Name: "work", Type: field.TypeJSON},
+		{Name: "text", Type: field.TypeString, Nullable: true, Size: 2147483647},
+		{Name: "media_id", Type: field.TypeString, Nullable: true},
+		{Name: "recipe", Type: field.TypeJSON, Nullable: true},
+		{Name: "request_id", Type: field.TypeString, Size: 64},
+	}
+	// ContentPartsTable holds the schema information for the "content_parts" table.
+	ContentPartsTable = &schema.Table{
+		Name:       "content_parts",
+		Columns:    ContentPartsColumns,
+		PrimaryKey: []*schema.Column{ContentPartsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "content_parts_content_requests_parts",
+				Columns:    []*schema.Column{ContentPartsColumns[11]},
+				RefColumns: []*schema.Column{ContentRequestsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "contentpart_request_id_kind",
+				Unique:  true,
+				Columns: []*schema.Column{ContentPartsColumns[11], ContentPartsColumns[4]},
+			},
+			{
+				Name:    "contentpart_owner_id",
+				Unique:  false,
+				Columns: []*schema.Column{ContentPartsColumns[3]},
+			},
+		},
+	}
+	// ContentRequestsColumns holds the columns for the "content_requests" table.
+	ContentRequestsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "owner_id", Type: field.TypeString},
+		{Name: "kind", Type: field.TypeEnum, Enums: []string{"TEXT", "IMAGE", "INSTAGRAM"}},
+		{Name: "prompt", Type: field.TypeString, Size: 2147483647},
+		{Name: "state", Type: field.TypeEnum, Enums: []string{"PENDING", "READY", "PARTIAL", "STOPPED", "FAILED", "CANCELLED"}, Default: "PENDING"},
+		{Name: "origin_id", Type: field.TypeString, Nullable: true},
+		{Name: "origin", Type: field.TypeEnum, Nullable: true, Enums: []string{"REGENERATED", "REPRODUCED"}},
+		{Name: "version", Type: field.TypeInt64, Default: 1},
+	}
+	// ContentRequestsTable holds the schema information for the "content_requests" table.
+	ContentRequestsTable = &schema.Table{
+		Name:       "content_requests",
+		Columns:    ContentRequestsColumns,
+		PrimaryKey: []*schema.Column{ContentRequestsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "contentrequest_owner_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{ContentRequestsColumns[3], ContentRequestsColumns[1], ContentRequestsColumns[0]},
+			},
+			{
+				Name:    "contentrequest_owner_id_state_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{ContentRequestsColumns[3], ContentRequestsColumns[6], ContentRequestsColumns[1], ContentRequestsColumns[0]},
+			},
+		},
+	}
 	// ConversationsColumns holds the columns for the "conversations" table.
 	ConversationsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -1121,6 +1193,8 @@ var (
 		AttemptsTable,
 		AuditEntriesTable,
 		ConsentChangesTable,
+		ContentPartsTable,
+		ContentRequestsTable,
 		ConversationsTable,
 		DialogsTable,
 		DialogMessagesTable,
@@ -1168,6 +1242,13 @@ func init() {
 	}
 	ConsentChangesTable.Annotation = &entsql.Annotation{
 		Table: "consent_changes",
+	}
+	ContentPartsTable.ForeignKeys[0].RefTable = ContentRequestsTable
+	ContentPartsTable.Annotation = &entsql.Annotation{
+		Table: "content_parts",
+	}
+	ContentRequestsTable.Annotation = &entsql.Annotation{
+		Table: "content_requests",
 	}
 	ConversationsTable.Annotation = &entsql.Annotation{
 		Table: "conversations",

@@ -18,6 +18,12 @@ type AuditEntry func(*sql.Selector)
 // ConsentChange is the predicate function for consentchange builders.
 type ConsentChange func(*sql.Selector)
 
+// ContentPart is the predicate function for contentpart builders.
+type ContentPart func(*sql.Selector)
+
+// ContentRequest is the predicate function for contentrequest builders.
+type ContentRequest func(*sql.Selector)
+
 // Conversation is the predicate function for conversation builders.
 type Conversation func(*sql.Selector)
 

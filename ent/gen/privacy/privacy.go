@@ -207,6 +207,54 @@ func (f ConsentChangeMutationRuleFunc) EvalMutation(ctx context.Context, m gen.M
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ConsentChangeMutation", m)
 }
 
+// The ContentPartQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ContentPartQueryRuleFunc func(context.Context, *gen.ContentPartQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ContentPartQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.ContentPartQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.ContentPartQuery", q)
+}
+
+// The ContentPartMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ContentPartMutationRuleFunc func(context.Context, *gen.ContentPartMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ContentPartMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.ContentPartMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ContentPartMutation", m)
+}
+
+// The ContentRequestQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ContentRequestQueryRuleFunc func(context.Context, *gen.ContentRequestQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ContentRequestQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.ContentRequestQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.ContentRequestQuery", q)
+}
+
+// The ContentRequestMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ContentRequestMutationRuleFunc func(context.Context, *gen.ContentRequestMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ContentRequestMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.ContentRequestMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ContentRequestMutation", m)
+}
+
 // The ConversationQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type ConversationQueryRuleFunc func(context.Context, *gen.ConversationQuery) error
@@ -1018,6 +1066,10 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.ConsentChangeQuery:
 		return q.Filter(), nil
+	case *gen.ContentPartQuery:
+		return q.Filter(), nil
+	case *gen.ContentRequestQuery:
+		return q.Filter(), nil
 	case *gen.ConversationQuery:
 		return q.Filter(), nil
 	case *gen.DialogQuery:
@@ -1096,6 +1148,10 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.AuditEntryMutation:
 		return m.Filter(), nil
 	case *gen.ConsentChangeMutation:
+		return m.Filter(), nil
+	case *gen.ContentPartMutation:
+		return m.Filter(), nil
+	case *gen.ContentRequestMutation:
 		return m.Filter(), nil
 	case *gen.ConversationMutation:
 		return m.Filter(), nil

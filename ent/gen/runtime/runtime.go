@@ -8,6 +8,8 @@ import (
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
 	"parley/ent/gen/consentchange"
+	"parley/ent/gen/contentpart"
+	"parley/ent/gen/contentrequest"
 	"parley/ent/gen/conversation"
 	"parley/ent/gen/dialog"
 	"parley/ent/gen/dialogmessage"
@@ -206,6 +208,98 @@ func init() {
 	// consentchange.IDValidator is a validator for the "id" field. It is called by the builders before save.
 	consentchange.IDValidator = func() func(string) error {
 		validators := consentchangeDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	contentpartMixin := schema.ContentPart{}.Mixin()
+	contentpart.Policy = privacy.NewPolicies(schema.ContentPart{})
+	contentpart.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := contentpart.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	contentpartMixinFields0 := contentpartMixin[0].Fields()
+	_ = contentpartMixinFields0
+	contentpartMixinFields1 := contentpartMixin[1].Fields()
+	_ = contentpartMixinFields1
+	contentpartFields := schema.ContentPart{}.Fields()
+	_ = contentpartFields
+	// contentpartDescCreatedAt is the schema descriptor for created_at field.
+	contentpartDescCreatedAt := contentpartMixinFields1[0].Descriptor()
+	// contentpart.DefaultCreatedAt holds the default value on creation for the created_at field.
+	contentpart.DefaultCreatedAt = contentpartDescCreatedAt.Default.(func() time.Time)
+	// contentpartDescUpdatedAt is the schema descriptor for updated_at field.
+	contentpartDescUpdatedAt := contentpartMixinFields1[1].Descriptor()
+	// contentpart.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	contentpart.DefaultUpdatedAt = contentpartDescUpdatedAt.Default.(func() time.Time)
+	// contentpart.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	contentpart.UpdateDefaultUpdatedAt = contentpartDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// contentpartDescID is the schema descriptor for id field.
+	contentpartDescID := contentpartMixinFields0[0].Descriptor()
+	// contentpart.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	contentpart.IDValidator = func() func(string) error {
+		validators := contentpartDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	contentrequestMixin := schema.ContentRequest{}.Mixin()
+	contentrequest.Policy = privacy.NewPolicies(schema.ContentRequest{})
+	contentrequest.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := contentrequest.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	contentrequestMixinFields0 := contentrequestMixin[0].Fields()
+	_ = contentrequestMixinFields0
+	contentrequestMixinFields1 := contentrequestMixin[1].Fields()
+	_ = contentrequestMixinFields1
+	contentrequestFields := schema.ContentRequest{}.Fields()
+	_ = contentrequestFields
+	// contentrequestDescCreatedAt is the schema descriptor for created_at field.
+	contentrequestDescCreatedAt := contentrequestMixinFields1[0].Descriptor()
+	// contentrequest.DefaultCreatedAt holds the default value on creation for the created_at field.
+	contentrequest.DefaultCreatedAt = contentrequestDescCreatedAt.Default.(func() time.Time)
+	// contentrequestDescUpdatedAt is the schema descriptor for updated_at field.
+	contentrequestDescUpdatedAt := contentrequestMixinFields1[1].Descriptor()
+	// contentrequest.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	contentrequest.DefaultUpdatedAt = contentrequestDescUpdatedAt.Default.(func() time.Time)
+	// contentrequest.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	contentrequest.UpdateDefaultUpdatedAt = contentrequestDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// contentrequestDescVersion is the schema descriptor for version field.
+	contentrequestDescVersion := contentrequestFields[6].Descriptor()
+	// contentrequest.DefaultVersion holds the default value on creation for the version field.
+	contentrequest.DefaultVersion = contentrequestDescVersion.Default.(int64)
+	// contentrequestDescID is the schema descriptor for id field.
+	contentrequestDescID := contentrequestMixinFields0[0].Descriptor()
+	// contentrequest.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	contentrequest.IDValidator = func() func(string) error {
+		validators := contentrequestDescID.Validators
 		fns := [...]func(string) error{
 			validators[0].(func(string) error),
 			validators[1].(func(string) error),

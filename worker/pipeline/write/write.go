@@ -24,6 +24,8 @@ type Job struct {
 	// Ask is what a user wishes: a chat of one message where the bundle has a template for
 	// chats, else the prompt itself.
 	Ask string
+	// Rendered is a prompt as a template has made it, in place of all others.
+	Rendered string
 	// Messages are a chat, of which the model writes the next message.
 	Messages []chat.Message
 	// Now is the time for templates that tell it.
@@ -110,7 +112,7 @@ func (w *Writer) Settings(override json.RawMessage) (bundle.Generation, error) {
 
 // Tokens gives the tokens that the model reads of a job.
 func (w *Writer) Tokens(job Job) ([]int64, error) {
-	prompt, rendered, err := w.read(job)
+	prompt, rendered, err := w.Read(job)
 	if err != nil {
 		return nil, err
 	}
@@ -120,14 +122,12 @@ func (w *Writer) Tokens(job Job) ([]int64, error) {
 	return w.tokenizer.Encode(prompt), nil
 }
 
-// Read gives the text that the model reads of a job. It fails with a *pipeline.Error.
-func (w *Writer) Read(job Job) (string, error) {
-	prompt, _, err := w.read(job)
-	return prompt, err
-}
-
-// read tells as well whether a template made the text, with the special tokens in it.
-func (w *Writer) read(job Job) (prompt string, rendered bool, err error) {
+// Read gives the text that the model reads of a job, and whether a template made it, with
+// the special tokens in it. It fails with a *pipeline.Error.
+func (w *Writer) Read(job Job) (prompt string, rendered bool, err error) {
+	if job.Rendered != "" {
+		return job.Rendered, true, checkPrompt(job.Rendered)
+	}
 	messages := job.Messages
 	if messages == nil && job.Ask != "" && w.template != nil {
 		messages = []chat.Message{chat.Text("user", job.Ask)}

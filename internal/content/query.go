@@ -1,0 +1,69 @@
+package content
+
+import (
+	"context"
+	"fmt"
+
+	"parley/ent/gen"
+	"parley/ent/gen/contentrequest"
+	"parley/ent/gen/predicate"
+	"parley/internal/auth"
+	"parley/internal/page"
+	"parley/internal/store"
+)
+
+// Get gives a request of the viewer with its parts, or NOT_FOUND.
+func (s *Service) Get(ctx context.Context, id string) (*gen.ContentRequest, error) {
+	if _, err := auth.Require(ctx); err != nil {
+		return nil, err
+	}
+	if err := store.CheckID(prefix, id, "id"); err != nil {
+		return nil, err
+	}
+	return s.get(ctx, id)
+}
+
+// ByID gives those of the requests that the viewer may see, with their parts, by id.
+func (s *Service) ByID(ctx context.Context, ids []string) (map[string]*gen.ContentRequest, error) {
+	rows, err := withParts(s.store.Client(ctx).ContentRequest.Query().Where(contentrequest.IDIn(ids...))).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read content requests: %w", err)
+	}
+	byID := make(map[string]*gen.ContentRequest, len(rows))
+	for _, r := range rows {
+		byID[r.ID] = r
+	}
+	return byID, nil
+}
+
+// Filter narrows List; zero values match everything.
+type Filter struct {
+	States []State
+	Kinds  []Kind
+}
+
+// List gives a page of the viewer's requests, the newest first.
+func (s *Service) List(ctx context.Context, f Filter, args page.Args) (*page.Page[*gen.ContentRequest], error) {
+	viewer, err := auth.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	where := []predicate.ContentRequest{contentrequest.OwnerID(viewer.ID)}
+	if len(f.States) > 0 {
+		where = append(where, contentrequest.StateIn(f.States...))
+	}
+	if len(f.Kinds) > 0 {
+		where = append(where, contentrequest.KindIn(f.Kinds...))
+	}
+	order := page.Order[*gen.ContentRequest]{
+		Name: "CREATED_AT", Column: contentrequest.FieldCreatedAt, Descending: true,
+		Key: func(r *gen.ContentRequest) (any, string) { return r.CreatedAt, r.ID },
+	}
+	return page.Load(args, order,
+		func(c page.Cut, limit int) ([]*gen.ContentRequest, error) {
+			return withParts(s.store.Client(ctx).ContentRequest.Query().Where(where...).Where(predicate.ContentRequest(c.Where)).
+				Order(contentrequest.OrderOption(c.Order)).Limit(limit)).All(ctx)
+		},
+		func() (int, error) { return s.store.Client(ctx).ContentRequest.Query().Where(where...).Count(ctx) },
+	)
+}
