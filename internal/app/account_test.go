@@ -83,7 +83,7 @@ func TestTheRunsOfADeletedAccountAreTakenBack(t *testing.T) {
 			taken = append(taken, run)
 			return err
 		}, "SELECT run_id FROM outbox WHERE action = 'CANCEL'"))
-		require.ElementsMatch(t, []string{gone.queued.RunID, gone.running.RunID}, taken)
+		require.ElementsMatch(t, []string{gone.queued.RunID, gone.running.RunID, gone.written.RunID}, taken)
 
 		stale, _, _ := p.jobs.Counts()
 		gone.report(gone.running, jobspec.ResultDone, jobspec.Translated{Text: "too late, quokka", Model: "mini"})
@@ -158,7 +158,7 @@ func TestAnExportHoldsEverythingButSecrets(t *testing.T) {
 		}))
 		for _, kind := range []string{
 			"User", "ApiKey", "Note", "Translation", "Conversation", "Utterance", "LearnerError", "ErrorFrequency",
-			"Dialog", "DialogMessage", "StreamPosition", "Glossary", "Image", "Sticker",
+			"Dialog", "DialogMessage", "StreamPosition", "Glossary", "Image", "Sticker", "ContentRequest",
 		} {
 			require.Contains(t, kinds[kind], l.word, kind)
 		}
@@ -167,7 +167,7 @@ func TestAnExportHoldsEverythingButSecrets(t *testing.T) {
 		require.Contains(t, kinds["AuditEntry"], `"100"`)
 		require.Contains(t, kinds["Session"], "expiresAt")
 		require.Contains(t, kinds["Vote"], "what everybody looks for")
-		require.Len(t, kinds, 19, "a new kind is checked here: %v", slices.Sorted(maps.Keys(kinds)))
+		require.Len(t, kinds, 20, "a new kind is checked here: %v", slices.Sorted(maps.Keys(kinds)))
 		require.NotContains(t, out.String(), "wombat")
 		for _, secret := range secrets(t, p) {
 			for _, form := range []string{

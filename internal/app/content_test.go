@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/e2e/gqlclient"
+	"parley/internal/auth"
 	"parley/internal/jobspec"
 	"parley/internal/testkit"
 	"parley/internal/testkit/dbtest"
@@ -111,6 +112,15 @@ type update struct {
 		Progress    float64
 		Preview     *struct{ URL string }
 	}
+}
+
+// wish makes a content request of a client that nobody works on: its worker is a name.
+func (w *world) wish(t testing.TB, c *gqlclient.Client) made {
+	t.Helper()
+	require.NoError(t, w.workers.Announce(auth.System(t.Context(), "test"), jobspec.Announcement{
+		Worker: "writer", At: time.Now(), Bundles: []jobspec.Bundle{{Name: "writer", Kind: jobspec.KindWrite, Pool: "writer"}},
+	}))
+	return requestContent(t, c, gqlclient.Vars{"prompt": "a cat", "kind": "TEXT"})
 }
 
 func requestContent(t testing.TB, c *gqlclient.Client, input gqlclient.Vars) made {

@@ -14,6 +14,7 @@ import (
 	"parley/internal/account"
 	"parley/internal/auth"
 	"parley/internal/config"
+	"parley/internal/content"
 	"parley/internal/dialog"
 	"parley/internal/feedback"
 	"parley/internal/jobspec"
@@ -36,6 +37,8 @@ type life struct {
 	learners         []string
 	queued, running  *gen.Job
 	finished, shared *gen.Job
+	// written is to write a text.
+	written *gen.Job
 }
 
 // offline opens the domains as the commands do: no NATS, and nobody who relays.
@@ -49,7 +52,7 @@ func offline(t *testing.T, url string) *parts {
 	require.NoError(t, p.workers.Announce(t.Context(), jobspec.Announcement{Worker: "w", At: time.Now(), Bundles: []jobspec.Bundle{{
 		Name: "mini", Kind: jobspec.KindTranslate, Pool: "mini",
 		Directions: []jobspec.Direction{{Source: "en", Target: "es"}, {Source: "en", Target: "fr"}, {Source: "en", Target: "de"}},
-	}}}))
+	}, {Name: "writer", Kind: jobspec.KindWrite, Pool: "writer"}, {Name: "painter", Kind: jobspec.KindDraw, Pool: "painter"}}}))
 	return p
 }
 
@@ -71,11 +74,24 @@ func settle(t *testing.T, p *parts, word string, from int) *life {
 	l.push(from)
 	l.show()
 	l.judge()
+	l.wish()
 	for _, ctx := range []context.Context{l.as(auth.RoleUser), l.machine()} {
 		_, err := p.readers.Ack(ctx, resume.AckInput{ResumeKey: word, UpTo: p.log.Cursor(0)})
 		require.NoError(t, err)
 	}
 	return l
+}
+
+// wish has a picture drawn, and a text asked for.
+func (l *life) wish() {
+	in := content.RequestInput{Prompt: "Draw " + l.word, Kind: content.Instagram, IdempotencyKey: &l.word}
+	w, err := l.content.Request(l.as(auth.RoleUser), in)
+	require.NoError(l.t, err)
+	l.written, err = l.jobs.Get(l.as(auth.RoleUser), w.Request.Edges.Parts[0].JobID)
+	require.NoError(l.t, err)
+	draw, err := l.jobs.Get(l.as(auth.RoleUser), w.Request.Edges.Parts[1].JobID)
+	require.NoError(l.t, err)
+	l.report(draw, jobspec.ResultDone, jobspec.Drawn{PNG: []byte(pictureFile(l.t, 9)), Width: 1, Height: 1, Model: "painter", Prompt: "Draw " + l.word})
 }
 
 // judge votes on a public sticker.

@@ -182,6 +182,26 @@ func stuck(t *testing.T, w *world) gqlclient.Vars {
 	return gqlclient.Vars{"sticker": w.sticker(t, w.Owner, "PRIVATE").ID}
 }
 
+// wished is a content request of Owner that nobody works on.
+func wished(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	return gqlclient.Vars{"request": w.wish(t, w.Owner).ID}
+}
+
+// withWriter lets a worker have a model that writes.
+func withWriter(r row) row {
+	r.vars = wished
+	return r
+}
+
+// wishing changes a content request.
+func wishing(mutation string) row {
+	return row{
+		query: `mutation($request: ID!) { ` + mutation + `(input: {requestId: $request}) { cursor } }`, vars: wished,
+		owner: fine, other: "NOT_FOUND", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED",
+	}
+}
+
 // analytics is for the team.
 func analytics(query string) row {
 	return row{query: query, owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED", as: map[string]string{"analyst": fine}}
@@ -361,6 +381,25 @@ var matrix = map[string]row{
 		owner: fine, other: "NOT_FOUND", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED",
 	},
 
+	"Query.contentRequest": {
+		query: `query($request: ID!) { contentRequest(id: $request) { id state text image { url } parts { kind state recipe { model } job { id } } jobs { id } of { id } } }`,
+		vars:  wished, owner: fine, other: "NOT_FOUND", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Query.contentRequests":     read(`{ contentRequests { totalCount nodes { id state } edges { cursor node { id } } pageInfo { hasNextPage } } }`),
+	"Query.promptCheck":         {query: `{ promptCheck(prompt: "a cat", kind: TEXT) { kind model tokens maxTokens cut } }`, owner: "UNAVAILABLE", other: "UNAVAILABLE", admin: "UNAVAILABLE", nobody: "UNAUTHENTICATED", vars: wished},
+	"Query.contentCapabilities": read(`{ contentCapabilities { kind available models missing } }`),
+	"Mutation.requestContent":   withWriter(read(`mutation { requestContent(input: {prompt: "a cat", kind: TEXT}) { request { id } cursor } }`)),
+	"Mutation.stopContent":      wishing("stopContent"),
+	"Mutation.cancelContent":    wishing("cancelContent"),
+	"Mutation.retryContent":     after(`mutation($request: ID!) { cancelContent(input: {requestId: $request}) { cursor } }`, wishing("retryContent")),
+	"Mutation.regenerate":       wishing("regenerate"),
+	"Mutation.reproduce":        {query: `mutation($request: ID!) { reproduce(input: {requestId: $request}) { cursor } }`, vars: wished, owner: "CONFLICT", other: "NOT_FOUND", admin: "FORBIDDEN", nobody: "UNAUTHENTICATED"},
+	"Mutation.deleteContent":    wishing("deleteContent"),
+	"Subscription.contentUpdated": streamed(row{
+		query: `subscription($request: ID!) { contentUpdated(id: $request) { cursor version request { id } partialText progress preview { url } } }`,
+		vars:  wished, owner: fine, other: "NOT_FOUND", admin: fine, nobody: "UNAUTHENTICATED",
+	}),
+
 	"Query.eventsSince": allowedKey("machine", read(`{ eventsSince { events { cursor at } cursor hasMore } }`)),
 	"Mutation.ackEvents": {
 		query: `mutation($cursor: EventCursor!) { ackEvents(input: {resumeKey: "matrix", upTo: $cursor}) { cursor } }`,
@@ -449,7 +488,7 @@ func (r row) try(t *testing.T, w *world, name string, ask func(*gqlclient.Client
 			vars = r.vars(t, w)
 		}
 		if r.prepare != "" {
-			w.Owner.Must(t, r.prepare, gqlclient.Vars{"job": vars["job"]}, nil)
+			w.Owner.Must(t, r.prepare, gqlclient.Vars{"job": vars["job"], "request": vars["request"]}, nil)
 		}
 		got, answer := outcome(t, ask(c, vars))
 		if code := itemCode.FindSubmatch(answer); r.items && code != nil {

@@ -34,6 +34,7 @@ func TestNodeFindsEveryTypeForItsOwnerAndAdminsOnly(t *testing.T) {
 		ids["Model"] = w.shelve(t, "tiny")
 		ids["Sticker"] = w.sticker(t, w.Owner, "PRIVATE").ID
 		ids["Image"] = w.picture(t, w.Owner, "PRIVATE", 1).ID
+		ids["ContentRequest"] = w.wish(t, w.Owner).ID
 		ids["SearchIndex"] = w.index(t, "node")
 		finders := map[string][]string{"AuditEntry": {"admin"}, "SearchIndex": {"admin"}, "Model": {"admin"}, "ApiKey": {"service", "admin"}, "Dialog": {"analyst", "service", "machine", "admin"}}
 		schema := gen.NewExecutableSchema(gen.Config{}).Schema()

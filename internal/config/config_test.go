@@ -27,7 +27,7 @@ func file(t *testing.T, text string) string {
 func other(s Setting) []string {
 	words := map[string][]string{
 		"listen": {":1", ":2", ":3"}, "auto-migrate": {"0", "1", "true"}, "sqlite-sync": {"full", "full", "full"}, "models-load": {"use", "use", "use"}, "worker": {"child", "child", "child"}, "stop-with-stdin": {"0", "1", "1"},
-		"anonymous-search": {"on", "on", "on"}, "demo": {"off", "off", "off"}, "introspection": {"off", "off", "off"}, "log-level": {"debug", "warn", "error"}, "http-status": {"draft", "draft", "draft"}, "log-format": {"json", "json", "json"},
+		"anonymous-search": {"on", "on", "on"}, "demo": {"off", "off", "off"}, "media-mark": {"off", "off", "off"}, "introspection": {"off", "off", "off"}, "log-level": {"debug", "warn", "error"}, "http-status": {"draft", "draft", "draft"}, "log-format": {"json", "json", "json"},
 		"origins":      {"http://a:1", "http://b:2", "http://c:3"},
 		"database-url": {"sqlite:a", "sqlite:b", "sqlite:c"}, "vectors-url": {"postgres://a", "postgres://b", "postgres://c"}, "nats-url": {"nats://a", "nats://b", "nats://c"}, "redis-url": {"redis://a", "redis://b", "redis://c"}, "media-url": {"s3://a", "s3://b", "file:///c"},
 		"signing-key": {strings.Repeat("a", 32), strings.Repeat("b", 32), strings.Repeat("c", 32)},

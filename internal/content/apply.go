@@ -137,10 +137,10 @@ func waiting(r *gen.ContentRequest, jobID string) *gen.ContentPart {
 func (s *Service) write(ctx context.Context, p *gen.ContentPart, out job.Outcome) error {
 	u := s.store.Client(ctx).ContentPart.UpdateOneID(p.ID)
 	p.State = contentpart.StateFAILED
-	switch {
-	case out.State == job.Cancelled:
+	switch out.State {
+	case job.Cancelled:
 		p.State = contentpart.StateCANCELLED
-	case out.State == job.Succeeded:
+	case job.Succeeded:
 		p.State = contentpart.StateREADY
 		if err := s.keep(ctx, u, p, out.Payload); err != nil {
 			return err

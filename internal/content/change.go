@@ -90,7 +90,7 @@ func (s *Service) Delete(ctx context.Context, id string) (*Written, error) {
 		if w.Request, err = s.own(ctx, id); err != nil {
 			return err
 		}
-		return s.remove(auth.System(ctx, "content.delete"), w.Request.ID)
+		return s.remove(ctx, w.Request.ID)
 	})
 	if err != nil {
 		return nil, err

@@ -104,4 +104,3 @@ func UpdateOf(m domain.Made[gen.ContentRequest]) *Update {
 	u.Progress = share / float64(max(1, len(m.Object.Edges.Parts)))
 	return u
 }
-

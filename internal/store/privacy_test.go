@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
+	"parley/ent/gen/contentrequest"
 	"parley/ent/gen/note"
 	"parley/ent/gen/privacy"
 	"parley/internal/auth"
@@ -118,6 +119,16 @@ func entities() map[string]entity {
 			return "media_1", c.Media.Create().SetID("media_1").SetOwnerID(owner).SetVisibility("PRIVATE").SetHash("h").SetContentType("image/png").
 				SetWidth(1).SetHeight(1).SetBytes(1).Exec(ctx)
 		}, owned, "", nil}, // public ones: internal/media
+		"ContentRequest": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "req_1", c.ContentRequest.Create().SetID("req_1").SetOwnerID(owner).SetKind("TEXT").SetPrompt("p").Exec(ctx)
+		}, owned, "SetState", contentrequest.StateFAILED},
+		"ContentPart": {func(ctx context.Context, c *gen.Client) (any, error) {
+			if err := c.ContentRequest.Create().SetID("req_1").SetOwnerID(owner).SetKind("TEXT").SetPrompt("p").Exec(ctx); err != nil {
+				return nil, err
+			}
+			return "part_1", c.ContentPart.Create().SetID("part_1").SetRequestID("req_1").SetOwnerID(owner).SetKind("TEXT").SetJobID("job_1").
+				SetWork(json.RawMessage(`{}`)).Exec(ctx)
+		}, owned, "SetText", "x"},
 		"Sticker": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "sticker_1", c.Sticker.Create().SetID("sticker_1").SetOwnerID(owner).SetVisibility("PRIVATE").SetScope(owner).SetName("a.png").
 				SetNameKey([]byte("a.png")).SetTags([]string{}).SetMediaID("media_1").Exec(ctx)
