@@ -26,6 +26,22 @@ func (r *jobResolver) WaitingFor(ctx context.Context, obj *gen.Job) (*model.JobW
 	return &worker, nil
 }
 
+func (r *jobResolver) QueuePosition(ctx context.Context, obj *gen.Job) (*int, error) {
+	f, err := joined(ctx, "Job.forecast", obj, idOfJob, r.JobService.ForecastsOf)
+	if err != nil || f == nil || f.Position == 0 {
+		return nil, err
+	}
+	return &f.Position, nil
+}
+
+func (r *jobResolver) Forecast(ctx context.Context, obj *gen.Job) (*job.Window, error) {
+	f, err := joined(ctx, "Job.forecast", obj, idOfJob, r.JobService.ForecastsOf)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	return f.Window, nil
+}
+
 func (r *jobResolver) Progress(ctx context.Context, obj *gen.Job) (*float64, error) {
 	return r.progress(obj), nil
 }

@@ -25,7 +25,7 @@ export default [
         {
           exceptions: {
             suffixes: ['Payload', 'Connection', 'Edge', 'Changed', 'Update', 'Count', 'Stats', 'Error', 'Result'],
-            types: ['PageInfo', 'StreamReset', 'SessionExpiring', 'EventBatch', 'Attempt', 'TranslationDirection', 'TranslationAlternative', 'Glossary', 'GlossaryTerm', 'ErrorFrequency', 'ModelWorker', 'ModelFolder', 'SearchQuery', 'SearchFeedback', 'SearchPeriod', 'SearchIndexFailure', 'SearchIndexReport', 'SearchIndexChange', 'StickerMatch', 'TextRecipe', 'ImageRecipe', 'ContentRecipe', 'ContentPart', 'PromptCheck', 'ContentCapability', 'ContentPreview'],
+            types: ['PageInfo', 'StreamReset', 'SessionExpiring', 'EventBatch', 'Attempt', 'TranslationDirection', 'TranslationAlternative', 'Glossary', 'GlossaryTerm', 'ErrorFrequency', 'ModelWorker', 'ModelFolder', 'SearchQuery', 'SearchFeedback', 'SearchPeriod', 'SearchIndexFailure', 'SearchIndexReport', 'SearchIndexChange', 'StickerMatch', 'TextRecipe', 'ImageRecipe', 'ContentRecipe', 'ContentPart', 'PromptCheck', 'ContentCapability', 'ContentPreview', 'JobForecast'],
           },
         },
       ],

@@ -311,3 +311,52 @@ func TestAStoppedTextIsAUsableResult(t *testing.T) {
 	assert.Equal(t, *got.Text, *again.Text)
 	assert.Equal(t, "READY", again.State)
 }
+
+// A job that waits says where it stands, and when it will probably have ended.
+func TestAJobThatWaitsSaysWhereItStands(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		line := make([]string, 12)
+		for i := range line {
+			line[i] = w.wish(t, w.Owner).Jobs[0].ID
+		}
+		type job struct {
+			State         string
+			QueuePosition *int
+			Forecast      *struct {
+				Earliest, Latest time.Time
+				Samples          int
+			}
+		}
+		look := func(id string) job {
+			var got struct{ Job job }
+			w.Owner.Must(t, `query($id: ID!) { job(id: $id) { state queuePosition forecast { earliest latest samples } } }`, gqlclient.Vars{"id": id}, &got)
+			return got.Job
+		}
+		// What is read for forecasts is shared for a moment.
+		require.Eventually(t, func() bool {
+			last := look(line[11])
+			return last.QueuePosition != nil && *last.QueuePosition == 12
+		}, time.Minute, 50*time.Millisecond)
+		assert.Nil(t, look(line[11]).Forecast, "nothing was measured")
+		for _, id := range line[:9] {
+			j, err := w.jobs.Get(auth.System(t.Context(), "test"), id)
+			require.NoError(t, err)
+			require.NoError(t, w.jobs.Record(t.Context(), []jobspec.Result{{
+				Run: j.RunID, Attempt: 1, Kind: j.Kind, Type: jobspec.ResultDone, Worker: "writer", StartedAt: time.Now().Add(-time.Minute), At: time.Now(),
+				Payload: []byte(`{"texts": [{"text": "x", "tokens": 1, "end": "end"}], "model": "writer"}`),
+			}}))
+		}
+		require.Eventually(t, func() bool {
+			last := look(line[11])
+			return last.QueuePosition != nil && *last.QueuePosition == 3 && last.Forecast != nil
+		}, time.Minute, 50*time.Millisecond)
+		f := look(line[11]).Forecast
+		assert.Equal(t, 9, f.Samples)
+		assert.WithinRange(t, f.Latest, time.Now().Add(2*time.Minute), time.Now().Add(5*time.Minute), "three minutes, or a little more")
+		assert.False(t, f.Earliest.After(f.Latest))
+		done := look(line[0])
+		assert.Nil(t, done.QueuePosition)
+		assert.Nil(t, done.Forecast)
+	})
+}

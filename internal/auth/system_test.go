@@ -54,6 +54,7 @@ internal/job/attempt.go job.attempts
 internal/job/cancel.go job.cancel
 internal/job/cancel.go job.cancel
 internal/job/enqueue.go job.enqueue
+internal/job/queue.go job.forecast
 internal/job/record.go job.record
 internal/job/rescue.go job.rescue
 internal/job/rescue.go job.rescueFrom

@@ -126,6 +126,8 @@ type Service struct {
 	// workers tells who can do what.
 	workers *directory.Directory
 	stats   stats
+	// forecasts are shared by those who ask at about the same time.
+	forecasts forecaster
 }
 
 // stats counts what the engine had to put right.
