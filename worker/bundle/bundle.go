@@ -28,9 +28,11 @@ type Kind string
 
 // The kinds that are told apart. Which of them can run is worker/model's business.
 const (
-	KindMarian    Kind = "marian"
-	KindNLLB      Kind = "nllb"
-	KindT5        Kind = "t5"
+	KindMarian Kind = "marian"
+	KindNLLB   Kind = "nllb"
+	KindT5     Kind = "t5"
+	// KindT5Writer is a T5 whose card says that it writes what it is asked for.
+	KindT5Writer  Kind = "t5 that writes"
 	KindCausal    Kind = "causal language model"
 	KindEmbedding Kind = "text embedding"
 	KindCLIP      Kind = "clip"
@@ -88,6 +90,9 @@ func Open(dir string) (*Bundle, error) {
 	}
 	if err := b.readJSON(cardFile, &b.Card, false); err != nil {
 		return nil, err
+	}
+	if b.Kind == KindT5 && b.Card.Kind == cardWrites {
+		b.Kind = KindT5Writer
 	}
 	if b.Card.Name != "" {
 		b.Name = b.Card.Name

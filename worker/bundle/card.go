@@ -27,7 +27,7 @@ const cardFile = "parley.json"
 type Card struct {
 	// Name replaces the folder's name.
 	Name string `json:"name"`
-	// Kind is the work, for example "translate".
+	// Kind is the work, for example "translate". A T5 translates, unless it is "write".
 	Kind string `json:"kind"`
 	// Licence is an SPDX expression.
 	Licence    string      `json:"licence"`
@@ -37,6 +37,9 @@ type Card struct {
 	// 0 stands for 1, and a single text is shown while it grows.
 	Candidates int `json:"candidates"`
 }
+
+// cardWrites is the Kind of a Card whose model writes.
+const cardWrites = "write"
 
 // MaxCandidates is the most candidates of a Card.
 const MaxCandidates = 16

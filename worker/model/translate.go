@@ -30,7 +30,7 @@ func openTranslators(ctx context.Context, all []*bundle.Bundle, o pipeline.Optio
 			refuse(b, err)
 			continue
 		}
-		digest, err := translationDigest(b)
+		digest, err := encoderDecoderDigest(b)
 		if err != nil {
 			refuse(b, errors.Join(pipeline.ModelError(b.Name, err), t.Close()))
 			continue
@@ -64,8 +64,8 @@ type translator struct {
 	digest string
 }
 
-// translationDigest is the identity of the bundle with the graphs that it is run with.
-func translationDigest(b *bundle.Bundle) (string, error) {
+// encoderDecoderDigest is the identity of the bundle with the graphs that it is run with.
+func encoderDecoderDigest(b *bundle.Bundle) (string, error) {
 	digest, err := b.Identity("encoder_model", "decoder_model_merged")
 	if errors.Is(err, bundle.ErrMissing) {
 		return b.Identity("encoder_model", "decoder_model", "decoder_with_past_model")

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"image/png"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -138,4 +140,40 @@ func TestAPictureIsShownWhileItIsDrawn(t *testing.T) {
 	assert.InDelta(t, 8.5, out.Guidance, 0)
 	assert.Equal(t, h.Bundle().Digest, out.Digest)
 	assert.NotEmpty(t, out.Runtime)
+}
+
+// A T5 whose card says so writes what the reference writes.
+func TestAT5WritesWhereItsCardSaysSo(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "t5")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(testkit.Shared(t, "models", "random", "t5-random"))))
+	overwrite(t, filepath.Join(dir, "parley.json"), []byte(`{"kind": "write"}`))
+	h := served(t, dir)
+	require.Equal(t, jobspec.KindWrite, h.Bundle().Kind)
+	ref, err := pipeline.ReadReference(dir)
+	require.NoError(t, err)
+	compared := 0
+	for _, c := range ref.Cases {
+		var s struct {
+			NumBeams  int  `json:"num_beams"`
+			Sequences int  `json:"num_return_sequences"`
+			DoSample  bool `json:"do_sample"`
+			Most      int  `json:"max_new_tokens"`
+		}
+		require.NoError(t, json.Unmarshal(c.Settings, &s))
+		if s.NumBeams > 1 || s.Sequences > 1 || s.DoSample {
+			continue
+		}
+		out, _ := perform[jobspec.Written](t, h, jobspec.Write{Ask: c.Input, Settings: c.Settings})
+		require.Len(t, out.Texts, 1)
+		assert.Equal(t, strings.TrimLeft(c.Text, " "), out.Texts[0].Text, c.Input)
+		assert.Equal(t, c.Input, out.Prompt)
+		assert.False(t, out.Rendered)
+		if s.Most > 0 {
+			assert.Equal(t, s.Most, out.Settings.MaxNewTokens)
+		}
+		compared++
+	}
+	assert.Greater(t, compared, 5)
+	assert.Zero(t, answer(t, h, "What?").Most, "its positions are relative")
 }

@@ -19,7 +19,7 @@ import (
 // writing is the family of models that continue a text or a chat.
 var writing = family{
 	work:  jobspec.KindWrite,
-	kinds: []bundle.Kind{bundle.KindCausal},
+	kinds: []bundle.Kind{bundle.KindCausal, bundle.KindT5Writer},
 	open:  openWriters,
 	verify: func(ctx context.Context, b *bundle.Bundle, o pipeline.Options, f *pipeline.Findings) error {
 		return write.Verify(ctx, b, write.Options{Options: o}, f)
@@ -36,7 +36,7 @@ func openWriters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, 
 			refuse(b, err)
 			continue
 		}
-		digest, err := b.Identity("model")
+		digest, err := writerDigest(b)
 		if err != nil {
 			refuse(b, errors.Join(pipeline.ModelError(b.Name, err), w.Close()))
 			continue
@@ -45,6 +45,14 @@ func openWriters(ctx context.Context, all []*bundle.Bundle, o pipeline.Options, 
 		models = append(models, Model{Handlers: []worker.Handler{h}, Close: w.Close})
 	}
 	return models
+}
+
+// writerDigest is the identity of the bundle with the graphs that it is run with.
+func writerDigest(b *bundle.Bundle) (string, error) {
+	if b.Kind == bundle.KindT5Writer {
+		return encoderDecoderDigest(b)
+	}
+	return b.Identity("model")
 }
 
 // writer is the handler of one language model.
@@ -186,7 +194,7 @@ func (h writer) result(in jobspec.Write, job write.Job, written []write.Written,
 	out := jobspec.Written{
 		Model: h.name, Digest: h.digest, Runtime: onnx.Version(), Seed: in.Seed, Prompt: prompt, Rendered: rendered, Candidates: candidates,
 		Settings: jobspec.WriteSettings{
-			MaxNewTokens: settings.Limit(len(tokens), h.Positions()) - len(tokens), DoSample: settings.DoSample, Temperature: settings.Temperature,
+			MaxNewTokens: h.Longest(settings, tokens), DoSample: settings.DoSample, Temperature: settings.Temperature,
 			TopK: settings.TopK, TopP: settings.TopP, RepetitionPenalty: settings.RepetitionPenalty,
 		},
 	}

@@ -143,6 +143,20 @@ func (w *Writer) Read(job Job) (prompt string, rendered bool, err error) {
 // Positions is how many tokens prompt and text may have together, 0 where nothing tells.
 func (w *Writer) Positions() int { return w.bundle.Config.Positions }
 
+// origin is what outputs begin with.
+func (w *Writer) origin(settings bundle.Generation, input []int64) []int64 {
+	if w.answers() {
+		return []int64{settings.DecoderStart}
+	}
+	return input
+}
+
+// Longest is how many tokens the text of a job has at most.
+func (w *Writer) Longest(settings bundle.Generation, input []int64) int {
+	origin := len(w.origin(settings, input))
+	return settings.Limit(origin, w.Positions()) - origin
+}
+
 // Prompt is what the bundle's template makes of a chat. It fails with a
 // *pipeline.Error, where the template refuses the chat with its words.
 func (w *Writer) Prompt(messages []chat.Message, now time.Time) (string, error) {
@@ -180,7 +194,7 @@ type composition struct {
 }
 
 func (w *Writer) compose(job Job, settings bundle.Generation, input []int64, progress func(string, []int64)) *composition {
-	c := &composition{writer: w, settings: settings, origin: input, stops: w.stopper(settings.StopStrings), stopped: job.stopped}
+	c := &composition{writer: w, settings: settings, origin: w.origin(settings, input), stops: w.stopper(settings.StopStrings), stopped: job.stopped}
 	request := pipeline.Request{
 		Input: input, Settings: settings, Seed: job.Seed, Recorded: job.Recorded, Stop: c.stop(job),
 		Done: func(outputs []pipeline.Output) {

@@ -1,4 +1,5 @@
-// Package write is the family of causal language models, which continue texts and chats.
+// Package write is the family of language models, which continue texts and chats, or
+// answer what they are asked.
 package write
 
 import (
@@ -21,6 +22,9 @@ type Writer struct {
 	template *chat.Template
 	kept     *pipeline.Kept[*loaded]
 }
+
+// answers tells that the model reads a prompt with an encoder, and does not continue it.
+func (w *Writer) answers() bool { return w.bundle.Kind == bundle.KindT5Writer }
 
 // loaded is the model in memory.
 type loaded struct {
@@ -88,7 +92,13 @@ func (w *Writer) load(ctx context.Context, o Options) error {
 }
 
 func (w *Writer) open(o Options) (*loaded, error) {
-	m, err := decoder.OpenCausal(w.bundle, o.Threads)
+	var m decoder.Model
+	var err error
+	if w.answers() {
+		m, err = decoder.OpenSeq2seq(w.bundle, o.Threads)
+	} else {
+		m, err = decoder.OpenCausal(w.bundle, o.Threads)
+	}
 	if err != nil {
 		return nil, pipeline.ModelError(w.bundle.Name, err)
 	}
