@@ -57,7 +57,7 @@ func runEngine(ctx context.Context, args []string) error {
 	}()
 	defer func() { _ = debugging.Close() }()
 	fmt.Println(listener.Addr())
-	options := app.Options{Version: "bench", Handlers: []worker.Handler{worker.NewNoop("noop", noopDirections())}}
+	options := app.Options{Version: "bench", Handlers: []worker.Handler{worker.NewNoop("noop", noopDirections()), teller{}}}
 	if os.Getenv(envModels) != "" {
 		options.Handlers = nil
 	}

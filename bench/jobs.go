@@ -20,7 +20,7 @@ const translateNote = `mutation($id: ID!) { translateNote(input: {noteId: $id, l
 
 // jobEvents is what a user listens to: every change of every job of theirs,
 // with the result once it is there.
-const jobEvents = `subscription { events(topics: [JOBS]) { cursor ... on JobChanged { jobId version job { state result { ... on Translation { text } } } } } }`
+const jobEvents = `subscription { events(topics: [JOBS]) { cursor ... on JobChanged { jobId version job { state result { ... on Translation { text } ... on ContentRequest { text } } } } } }`
 
 // measureJobs measures the way of a job: HTTP mutation, relay, JOBS, a worker
 // that does nothing, RESULTS, recorder, relay, push.
@@ -84,6 +84,9 @@ type crowd struct {
 	sockets []*socket
 	users   []*user
 	written int
+	// prepare gives the bodies of mutations that ask for so many jobs, each for one of its
+	// own, whose id comes first in the answer.
+	prepare func(n int) ([][]byte, error)
 	// beforeRun is called when the notes are written and the run begins.
 	beforeRun func()
 }
@@ -99,6 +102,7 @@ type user struct {
 
 func newCrowd(ctx context.Context, p *process) (*crowd, error) {
 	c := &crowd{p: p, beforeRun: func() {}}
+	c.prepare = c.translations
 	people, err := signUp(ctx, p, "asker", jobUsers)
 	if err != nil {
 		return nil, err
@@ -215,9 +219,9 @@ func (r *round) wait(ctx context.Context, c *crowd, g gauge) (sample, error) {
 	return sample{}, err
 }
 
-// prepare writes notes, each with a text of its own, so that no two jobs are
+// translations writes notes, each with a text of its own, so that no two jobs are
 // the same work.
-func (c *crowd) prepare(n int) ([][]byte, error) {
+func (c *crowd) translations(n int) ([][]byte, error) {
 	from := c.written
 	c.written += n
 	ids, err := writeNotes(c.conns, n, func(i int) string { return text(from + i) })

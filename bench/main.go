@@ -146,6 +146,7 @@ var measurements = []measurement{
 	{"external", "notes and jobs on PostgreSQL, Redis and NATS", measureExternal},
 	{"practice", "learners' errors and exercises on PostgreSQL", onPostgres(measurePractice)},
 	{"dialogs", "dialogs on PostgreSQL", onPostgres(measureDialogs)},
+	{"content", "content requests, and how soon something of them is seen", measureContent},
 	{"stickers", "searches, feedback and analytics on PostgreSQL", measureStickers},
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,8 @@ type launch struct {
 	engine, models bool
 	// demo fills it with the demo set.
 	demo bool
+	// folder is the models folder; empty means that of the repository.
+	folder string
 	// data is the data folder; empty means a fresh one, removed at the end.
 	data string
 	env  []string
@@ -56,7 +59,7 @@ func start(ctx context.Context, o options, l launch) (*process, time.Duration, e
 		p.data = data
 	}
 	ctx, p.cancel = context.WithCancel(ctx)
-	arguments := []string{"--listen", p.addr, "--data", data, "--models", filepath.Join(o.root, "models"), "--log-level", "warn", "--demo", map[bool]string{false: "off", true: "on"}[l.demo]}
+	arguments := []string{"--listen", p.addr, "--data", data, "--models", cmp.Or(l.folder, filepath.Join(o.root, "models")), "--log-level", "warn", "--demo", map[bool]string{false: "off", true: "on"}[l.demo]}
 	if l.engine {
 		self, err := os.Executable()
 		if err != nil {

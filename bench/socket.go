@@ -49,8 +49,11 @@ func (s *socket) send(message any) error {
 }
 
 // subscribe begins an operation.
-func (s *socket) subscribe(id, query string) error {
-	return s.send(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": query}})
+func (s *socket) subscribe(id, query string) error { return s.subscribeTo(id, query, nil) }
+
+// subscribeTo begins an operation with variables.
+func (s *socket) subscribeTo(id, query string, variables map[string]any) error {
+	return s.send(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": query, "variables": variables}})
 }
 
 // sync returns when the server has read all that was sent before.
