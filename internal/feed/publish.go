@@ -174,7 +174,20 @@ func (s *Service) remove(ctx context.Context, posts ...*gen.Post) error {
 	if n != int64(len(posts)) {
 		return missing() // somebody else was first
 	}
-	found, err := s.media.ByID(asSystem(ctx), pictures)
+	if err := s.removePictures(ctx, pictures); err != nil {
+		return err
+	}
+	if err := s.store.Erased(ctx); err != nil {
+		return err
+	}
+	return s.log.Append(ctx, changes...)
+}
+
+func (s *Service) removePictures(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := s.media.ByID(asSystem(ctx), ids)
 	if err != nil {
 		return err
 	}
@@ -182,11 +195,5 @@ func (s *Service) remove(ctx context.Context, posts ...*gen.Post) error {
 	for _, m := range found {
 		gone = append(gone, m)
 	}
-	if err := s.media.Remove(asSystem(ctx), gone...); err != nil {
-		return err
-	}
-	if err := s.store.Erased(ctx); err != nil {
-		return err
-	}
-	return s.log.Append(ctx, changes...)
+	return s.media.Remove(asSystem(ctx), gone...)
 }
