@@ -73,7 +73,7 @@ func (s *Service) seed(ctx context.Context, _ string) error {
 		return err
 	}
 	for _, v := range voices {
-		if _, err := s.Follow(ctx, v.id); err != nil {
+		if _, err := s.Follow(ctx, v.id); err != nil && !apperr.Is(err, apperr.Forbidden) { // it may have blocked one
 			return err
 		}
 	}
