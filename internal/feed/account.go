@@ -33,7 +33,7 @@ func (s *Service) deleteAccount(ctx context.Context, account string) error {
 }
 
 func (s *Service) deleteSomePosts(ctx context.Context, account string) (int, error) {
-	posts, err := s.posts(ctx, "SELECT "+columns+" FROM posts p WHERE p.author_id = ? ORDER BY p.created_at, p.id LIMIT ?", account, accountStep)
+	posts, err := s.oldestOf(ctx, account, accountStep)
 	if err != nil {
 		return 0, err
 	}
@@ -41,7 +41,7 @@ func (s *Service) deleteSomePosts(ctx context.Context, account string) (int, err
 }
 
 func (s *Service) deleteSomeLikes(ctx context.Context, account string) (int, error) {
-	posts, err := s.texts(ctx, "SELECT post_id FROM post_likes WHERE user_id = ? ORDER BY post_id LIMIT ?", account, accountStep)
+	posts, err := s.texts(ctx, someLikes, account, accountStep)
 	if err != nil {
 		return 0, err
 	}
@@ -61,7 +61,7 @@ func (s *Service) deleteSomeLikes(ctx context.Context, account string) (int, err
 }
 
 func (s *Service) endSomeFollows(ctx context.Context, account string) (int, error) {
-	others, err := s.texts(ctx, "SELECT followee_id FROM follows WHERE follower_id = ? ORDER BY followee_id LIMIT ?", account, accountStep)
+	others, err := s.texts(ctx, someFollows, account, accountStep)
 	if err != nil {
 		return 0, err
 	}
@@ -83,7 +83,7 @@ func (s *Service) endSomeFollows(ctx context.Context, account string) (int, erro
 }
 
 func (s *Service) endSomeFollowers(ctx context.Context, account string) (int, error) {
-	others, err := s.texts(ctx, "SELECT follower_id FROM follows WHERE followee_id = ? ORDER BY follower_id LIMIT ?", account, accountStep)
+	others, err := s.texts(ctx, someFollowers, account, accountStep)
 	if err != nil {
 		return 0, err
 	}

@@ -11,6 +11,18 @@ import (
 	"parley/internal/page"
 )
 
+// Some of what is to be deleted of an account.
+const (
+	someLikes     = "SELECT post_id FROM post_likes WHERE user_id = ? ORDER BY post_id LIMIT ?"
+	someFollows   = "SELECT followee_id FROM follows WHERE follower_id = ? ORDER BY followee_id LIMIT ?"
+	someFollowers = "SELECT follower_id FROM follows WHERE followee_id = ? ORDER BY follower_id LIMIT ?"
+)
+
+// oldestOf gives some posts of an author.
+func (s *Service) oldestOf(ctx context.Context, author string, limit int) ([]*gen.Post, error) {
+	return s.posts(ctx, "SELECT "+columns+" FROM posts p WHERE p.author_id = ? ORDER BY p.created_at, p.id LIMIT ?", author, limit)
+}
+
 // texts runs a statement that selects texts.
 func (s *Service) texts(ctx context.Context, query string, args ...any) (all []string, err error) {
 	err = s.store.Query(ctx, func(rows *sql.Rows) error {

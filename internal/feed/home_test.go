@@ -341,4 +341,3 @@ func TestNoPageEndsEarly(t *testing.T) {
 		}
 	})
 }
-

@@ -310,4 +310,3 @@ func TestNothingIsLeftOfADeletedAccount(t *testing.T) {
 		}
 	})
 }
-

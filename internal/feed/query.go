@@ -210,3 +210,8 @@ func (s *Service) markOf(ctx context.Context, account string) (m mark, err error
 func (s *Service) followees(ctx context.Context, account string) ([]string, error) {
 	return s.texts(ctx, "SELECT followee_id FROM follows WHERE follower_id = ?", account)
 }
+
+// taken tells whether somebody has a handle.
+func (s *Service) taken(ctx context.Context, handle string) (bool, error) {
+	return s.exists(ctx, "SELECT 1 FROM profiles WHERE handle_key = ?", fold(handle))
+}

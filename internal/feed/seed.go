@@ -45,7 +45,7 @@ func (s *Service) FillDemo(ctx context.Context) error {
 			}
 			// A person may have the handle: the voice goes by its name then.
 			in := ProfileInput{Handle: v.handle, DisplayName: &v.name}
-			if taken, err := s.exists(ctx, "SELECT 1 FROM profiles WHERE handle_key = ?", fold(v.handle)); err != nil {
+			if taken, err := s.taken(ctx, v.handle); err != nil {
 				return err
 			} else if taken {
 				in.Handle += "_demo"

@@ -37,9 +37,7 @@ var (
 // of the transaction.
 func (s *Service) lockTimelines(ctx context.Context, accounts ...string) error {
 	slices.Sort(accounts)
-	_, err := s.store.InsertRows(ctx, "INSERT INTO timeline_entries (user_id, post_id, author_id, created_at) VALUES ", "(?, '', '', ?)",
-		" ON CONFLICT (post_id, user_id) DO NOTHING", len(accounts), func(i int, args []any) []any { return append(args, accounts[i], never) })
-	if err != nil {
+	if err := s.makeFloors(ctx, accounts); err != nil {
 		return err
 	}
 	return s.lockFloors(ctx, accounts)

@@ -10,6 +10,15 @@ import (
 	"parley/internal/store"
 )
 
+const insertEntry = "INSERT INTO timeline_entries (user_id, post_id, author_id, created_at) VALUES "
+
+// makeFloors adds the floors that are missing.
+func (s *Service) makeFloors(ctx context.Context, accounts []string) error {
+	_, err := s.store.InsertRows(ctx, insertEntry, "(?, '', '', ?)", " ON CONFLICT (post_id, user_id) DO NOTHING", len(accounts),
+		func(i int, args []any) []any { return append(args, accounts[i], never) })
+	return err
+}
+
 func (s *Service) lockFloors(ctx context.Context, accounts []string) error {
 	if !s.store.Postgres() {
 		return nil
@@ -33,7 +42,7 @@ func (s *Service) followsCopied(ctx context.Context, account string) (bool, erro
 }
 
 func (s *Service) insertEntries(ctx context.Context, account string, posts []*gen.Post) error {
-	_, err := s.store.InsertRows(ctx, "INSERT INTO timeline_entries (user_id, post_id, author_id, created_at) VALUES ", "(?, ?, ?, ?)",
+	_, err := s.store.InsertRows(ctx, insertEntry, "(?, ?, ?, ?)",
 		" ON CONFLICT (post_id, user_id) DO NOTHING", len(posts), func(i int, args []any) []any {
 			return append(args, account, posts[i].ID, posts[i].AuthorID, posts[i].CreatedAt)
 		})
