@@ -3,9 +3,11 @@ package feed_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"parley/ent/gen"
@@ -251,5 +253,40 @@ func TestFollowingAnAuthorOfManyPostsKeepsATimelineWhole(t *testing.T) {
 		a.unfollows(b)
 		require.Equal(t, "first of all", a.titles())
 		a.equal(t, r)
+	})
+}
+
+// What publishers, followers, readers and the trimming do at the same time, they do to the
+// same timelines.
+func TestTimelinesStayWholeWhileEverythingHappensAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		all := r.some(8)
+		var busy sync.WaitGroup
+		for i := range 8 {
+			busy.Go(func() {
+				dice := rand.New(rand.NewPCG(uint64(i), 3))
+				for range 60 {
+					a, b := all[dice.IntN(8)], all[dice.IntN(8)]
+					var err error
+					switch n := dice.IntN(10); {
+					case n < 4:
+						_, err = r.Create(a.ctx(), feed.CreateInput{Title: "p"})
+					case n < 7 && a.id != b.id:
+						_, err = r.Follow(a.ctx(), b.id)
+					case n < 8 && a.id != b.id:
+						_, err = r.Unfollow(a.ctx(), b.id)
+					case n < 9:
+						_, err = r.Home(a.ctx(), feed.HomeArgs{})
+					default:
+						err = r.Trim(t.Context())
+					}
+					assert.NoError(t, err)
+				}
+			})
+		}
+		busy.Wait()
+		for _, s := range all {
+			s.equal(t, r)
+		}
 	})
 }

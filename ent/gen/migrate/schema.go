@@ -1204,11 +1204,6 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{TimelineEntriesColumns[1], TimelineEntriesColumns[4], TimelineEntriesColumns[2]},
 			},
-			{
-				Name:    "timelineentry_user_id_author_id",
-				Unique:  false,
-				Columns: []*schema.Column{TimelineEntriesColumns[1], TimelineEntriesColumns[3]},
-			},
 		},
 	}
 	// TranslationsColumns holds the columns for the "translations" table.

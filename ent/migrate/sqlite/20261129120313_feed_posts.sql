@@ -48,5 +48,3 @@ CREATE TABLE `timeline_entries` (`id` integer NOT NULL PRIMARY KEY AUTOINCREMENT
 CREATE UNIQUE INDEX `timelineentry_post_id_user_id` ON `timeline_entries` (`post_id`, `user_id`);
 -- Create index "timelineentry_user_id_created_at_post_id" to table: "timeline_entries"
 CREATE INDEX `timelineentry_user_id_created_at_post_id` ON `timeline_entries` (`user_id`, `created_at`, `post_id`);
--- Create index "timelineentry_user_id_author_id" to table: "timeline_entries"
-CREATE INDEX `timelineentry_user_id_author_id` ON `timeline_entries` (`user_id`, `author_id`);
