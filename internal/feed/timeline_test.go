@@ -1,6 +1,7 @@
 package feed_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"parley/ent/gen"
 	"parley/internal/feed"
 	"parley/internal/page"
+	"parley/internal/testkit/dbtest"
 )
 
 // plain is a room that reads feeds from the tables alone.
@@ -289,4 +291,32 @@ func TestTimelinesStayWholeWhileEverythingHappensAtOnce(t *testing.T) {
 			s.equal(t, r)
 		}
 	})
+}
+
+// The one who follows does not see the post that is not committed, and who publishes does not
+// see the follow: one of them has to wait.
+func TestAPostThatIsPublishedWhileSomebodyBeginsToFollowIsInTheirFeed(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, dbtest.Open(t, dbtest.Postgres(t)), usual)
+	a, b, c := r.one("anna"), r.one("bert"), r.one("carl")
+	c.post("old")
+	a.follows(c)
+	require.Equal(t, "old", a.titles(), "there is a timeline")
+	published := make(chan error, 1)
+	require.NoError(t, r.store.Tx(a.ctx(), func(ctx context.Context) error {
+		if _, err := r.Follow(ctx, b.id); err != nil {
+			return err
+		}
+		go func() {
+			_, err := r.Create(b.ctx(), feed.CreateInput{Title: "meanwhile"})
+			published <- err
+		}()
+		require.Eventually(t, func() bool {
+			return len(published) > 0 || r.count("pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
+		}, 10*time.Second, time.Millisecond)
+		return nil
+	}))
+	require.NoError(t, <-published)
+	require.Equal(t, "meanwhile old", a.titles())
+	a.equal(t, r)
 }
