@@ -80,7 +80,7 @@ func (s *Service) publish(ctx context.Context, author string, in CreateInput) (*
 		return nil, err
 	}
 	p, err := s.store.Client(ctx).Post.Create().SetID(store.NewID(prefix)).SetCreatedAt(s.now()).SetAuthorID(author).
-		SetTitle(strings.TrimSpace(in.Title)).SetContent(strings.TrimSpace(in.Content)).SetNillableMediaID(picture).Save(asSystem(ctx))
+		SetTitle(strings.TrimSpace(in.Title)).SetContent(in.Content).SetNillableMediaID(picture).Save(asSystem(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("publish a post: %w", err)
 	}
