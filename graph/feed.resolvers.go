@@ -159,6 +159,18 @@ func (r *queryResolver) Users(ctx context.Context, search *string, first *int, a
 	return listing.Of[listing.Profiles](r.FeedService.Users(ctx, search, page.Args{First: first, After: after, Last: last, Before: before}))
 }
 
+func (r *queryResolver) Following(ctx context.Context, first *int, after *string, last *int, before *string) (*listing.Profiles, error) {
+	return listing.Of[listing.Profiles](r.FeedService.Following(ctx, page.Args{First: first, After: after, Last: last, Before: before}))
+}
+
+func (r *queryResolver) Followers(ctx context.Context, first *int, after *string, last *int, before *string) (*listing.Profiles, error) {
+	return listing.Of[listing.Profiles](r.FeedService.Followers(ctx, page.Args{First: first, After: after, Last: last, Before: before}))
+}
+
+func (r *queryResolver) BlockedUsers(ctx context.Context, first *int, after *string, last *int, before *string) (*listing.Profiles, error) {
+	return listing.Of[listing.Profiles](r.FeedService.BlockedUsers(ctx, page.Args{First: first, After: after, Last: last, Before: before}))
+}
+
 func (r *queryResolver) PostReports(ctx context.Context, first *int, after *string, last *int, before *string) (*listing.PostReports, error) {
 	return listing.Of[listing.PostReports](r.FeedService.Reports(ctx, page.Args{First: first, After: after, Last: last, Before: before}))
 }

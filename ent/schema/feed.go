@@ -30,8 +30,10 @@ func (Post) Fields() []ent.Field {
 	}
 }
 
-// Indexes of Post: an author's list.
-func (Post) Indexes() []ent.Index { return []ent.Index{index.Fields("author_id", "created_at", "id")} }
+// Indexes of Post: an author's list, and the newest of all, among which some are recommended.
+func (Post) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("author_id", "created_at", "id"), index.Fields("created_at", "id")}
+}
 
 // Policy of Post.
 func (Post) Policy() ent.Policy { return systemOnly() }
@@ -55,11 +57,13 @@ func (Follow) Fields() []ent.Field {
 	}
 }
 
-// Indexes of Follow: from both ends, those that are merged and those that are not.
+// Indexes of Follow: from both ends, the lists of both, those that are merged and those that are not.
 func (Follow) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("follower_id", "followee_id").Unique(),
 		index.Fields("followee_id", "follower_id"),
+		index.Fields("follower_id", "created_at", "followee_id"),
+		index.Fields("followee_id", "created_at", "follower_id"),
 		index.Fields("follower_id").Annotations(entsql.IndexWhere("merged")).StorageKey("follow_merged"),
 		index.Fields("followee_id").Annotations(entsql.IndexWhere("NOT merged")).StorageKey("follow_copied"),
 	}
@@ -144,6 +148,7 @@ func (Block) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("blocker_id", "blocked_id").Unique(),
 		index.Fields("blocked_id", "blocker_id"),
+		index.Fields("blocker_id", "created_at", "blocked_id"),
 	}
 }
 
@@ -168,9 +173,11 @@ func (PostLike) Fields() []ent.Field {
 	}
 }
 
-// Indexes of PostLike: from both ends.
+// Indexes of PostLike: from both ends, and the newest of somebody.
 func (PostLike) Indexes() []ent.Index {
-	return []ent.Index{index.Fields("post_id", "user_id").Unique(), index.Fields("user_id", "post_id")}
+	return []ent.Index{
+		index.Fields("post_id", "user_id").Unique(), index.Fields("user_id", "post_id"), index.Fields("user_id", "created_at", "post_id"),
+	}
 }
 
 // Policy of PostLike.

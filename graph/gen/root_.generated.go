@@ -704,6 +704,7 @@ type ComplexityRoot struct {
 	Query struct {
 		APIKeys           func(childComplexity int, first *int, after *string, last *int, before *string) int
 		AuditEntries      func(childComplexity int, filter *audit.Filter, first *int, after *string, last *int, before *string) int
+		BlockedUsers      func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ConsentHistory    func(childComplexity int, dialogID string) int
 		Conversations     func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
 		Dialog            func(childComplexity int, dialogID string) int
@@ -713,6 +714,8 @@ type ComplexityRoot struct {
 		EventsSince       func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
 		Exercise          func(childComplexity int, externalID *string, top int, since *time.Time) int
 		Feed              func(childComplexity int, first *int, after *string, last *int, before *string, seenUntil *time.Time) int
+		Followers         func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Following         func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Glossaries        func(childComplexity int) int
 		Glossary          func(childComplexity int, source string, target string) int
 		Image             func(childComplexity int, id string) int
@@ -730,6 +733,7 @@ type ComplexityRoot struct {
 		PostReports       func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Posts             func(childComplexity int, author *string, first *int, after *string, last *int, before *string) int
 		Profile           func(childComplexity int, userID *string) int
+		RecommendedFeed   func(childComplexity int, first *int, after *string) int
 		Search            func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
 		SearchFeedback    func(childComplexity int, query *string, stickerID *string, since *time.Time, until *time.Time, first *int, after *string, last *int, before *string) int
 		SearchIndexes     func(childComplexity int) int
@@ -750,6 +754,30 @@ type ComplexityRoot struct {
 	RebuildSearchIndexPayload struct {
 		Cursor      func(childComplexity int) int
 		SearchIndex func(childComplexity int) int
+	}
+
+	RecommendationReason struct {
+		Kind     func(childComplexity int) int
+		Profiles func(childComplexity int) int
+		Value    func(childComplexity int) int
+		Weight   func(childComplexity int) int
+	}
+
+	RecommendedPost struct {
+		Post    func(childComplexity int) int
+		Reasons func(childComplexity int) int
+		Score   func(childComplexity int) int
+	}
+
+	RecommendedPostConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	RecommendedPostEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	RecordErrorResult struct {
@@ -3789,6 +3817,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditEntries(childComplexity, args["filter"].(*audit.Filter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.blockedUsers":
+		if e.ComplexityRoot.Query.BlockedUsers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_blockedUsers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.BlockedUsers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.consentHistory":
 		if e.ComplexityRoot.Query.ConsentHistory == nil {
 			break
@@ -3888,6 +3927,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Feed(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["seenUntil"].(*time.Time)), true
+	case "Query.followers":
+		if e.ComplexityRoot.Query.Followers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_followers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Followers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.following":
+		if e.ComplexityRoot.Query.Following == nil {
+			break
+		}
+
+		args, err := ec.field_Query_following_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Following(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.glossaries":
 		if e.ComplexityRoot.Query.Glossaries == nil {
 			break
@@ -4061,6 +4122,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Profile(childComplexity, args["userId"].(*string)), true
+	case "Query.recommendedFeed":
+		if e.ComplexityRoot.Query.RecommendedFeed == nil {
+			break
+		}
+
+		args, err := ec.field_Query_recommendedFeed_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.RecommendedFeed(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Query.search":
 		if e.ComplexityRoot.Query.Search == nil {
 			break
@@ -4192,6 +4264,82 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RebuildSearchIndexPayload.SearchIndex(childComplexity), true
+
+	case "RecommendationReason.kind":
+		if e.ComplexityRoot.RecommendationReason.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendationReason.Kind(childComplexity), true
+	case "RecommendationReason.profiles":
+		if e.ComplexityRoot.RecommendationReason.Profiles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendationReason.Profiles(childComplexity), true
+	case "RecommendationReason.value":
+		if e.ComplexityRoot.RecommendationReason.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendationReason.Value(childComplexity), true
+	case "RecommendationReason.weight":
+		if e.ComplexityRoot.RecommendationReason.Weight == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendationReason.Weight(childComplexity), true
+
+	case "RecommendedPost.post":
+		if e.ComplexityRoot.RecommendedPost.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPost.Post(childComplexity), true
+	case "RecommendedPost.reasons":
+		if e.ComplexityRoot.RecommendedPost.Reasons == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPost.Reasons(childComplexity), true
+	case "RecommendedPost.score":
+		if e.ComplexityRoot.RecommendedPost.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPost.Score(childComplexity), true
+
+	case "RecommendedPostConnection.edges":
+		if e.ComplexityRoot.RecommendedPostConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostConnection.Edges(childComplexity), true
+	case "RecommendedPostConnection.nodes":
+		if e.ComplexityRoot.RecommendedPostConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostConnection.Nodes(childComplexity), true
+	case "RecommendedPostConnection.pageInfo":
+		if e.ComplexityRoot.RecommendedPostConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostConnection.PageInfo(childComplexity), true
+
+	case "RecommendedPostEdge.cursor":
+		if e.ComplexityRoot.RecommendedPostEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostEdge.Cursor(childComplexity), true
+	case "RecommendedPostEdge.node":
+		if e.ComplexityRoot.RecommendedPostEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostEdge.Node(childComplexity), true
 
 	case "RecordErrorResult.error":
 		if e.ComplexityRoot.RecordErrorResult.Error == nil {
@@ -6986,6 +7134,39 @@ extend type Query {
     """End before this place."""
     before: Cursor
   ): ProfileConnection!
+  """Whom the viewer follows, the latest first."""
+  following(
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): ProfileConnection!
+  """Who follows the viewer, the latest first."""
+  followers(
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): ProfileConnection!
+  """Whom the viewer blocked, the latest first."""
+  blockedUsers(
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): ProfileConnection!
   """Reports of posts, the newest first. For ADMIN."""
   postReports(
     """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
@@ -8790,6 +8971,71 @@ extend type Mutation {
   ): RecordErrorsPayload!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/recommended.graphql", Input: `"""Why a post is recommended."""
+enum RecommendationReasonKind {
+  """Some whom the viewer follows like it; ` + "`" + `value` + "`" + ` counts them, up to 5."""
+  LIKED_BY_FOLLOWED
+  """Some whom the viewer follows follow its author; ` + "`" + `value` + "`" + ` counts them, up to 5."""
+  AUTHOR_FOLLOWED_BY_FOLLOWED
+  """It has likes: 1 for one, and 1 more each time that there are twice as many."""
+  LIKES
+  """Its age: one for each half of a day, up to 28."""
+  AGE
+}
+
+"""One reason, and what it adds to the score: ` + "`" + `weight` + "`" + ` times ` + "`" + `value` + "`" + `."""
+type RecommendationReason {
+  """What kind of reason it is."""
+  kind: RecommendationReasonKind!
+  """What each of it counts; less than 0 where it counts against the post."""
+  weight: Int!
+  """How much of it there is."""
+  value: Int!
+  """Some of those who are meant, at most 3; empty where nobody is."""
+  profiles: [Profile!]!
+}
+
+"""A post that is recommended, and why."""
+type RecommendedPost {
+  """The post."""
+  post: Post!
+  """What the post is ranked by: its reasons added up."""
+  score: Int!
+  """The reasons, all of them."""
+  reasons: [RecommendationReason!]!
+}
+
+"""A page of recommended posts."""
+type RecommendedPostConnection {
+  """The posts with their places."""
+  edges: [RecommendedPostEdge]
+  """The posts."""
+  nodes: [RecommendedPost!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+}
+
+"""A recommended post with its place in the list."""
+type RecommendedPostEdge {
+  """The place of the post."""
+  cursor: Cursor!
+  """The post."""
+  node: RecommendedPost!
+}
+
+extend type Query {
+  """
+  Posts of authors whom the viewer does not follow, the highest score first, with the reasons for each. Of the last 14 days, among those that the followed like or whose authors
+  they follow, and the newest. Posts that the viewer likes are left out. Later pages are ranked as of the time of the first: what is published or liked meanwhile moves nothing.
+  """
+  recommendedFeed(
+    """How many, at most 100."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+  ): RecommendedPostConnection!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/schema.graphql", Input: `"""A time by RFC 3339 in UTC with at most microseconds, for example ` + "`" + `2026-11-21T07:37:00.123456Z` + "`" + `."""
 scalar Time
 
@@ -10369,6 +10615,54 @@ func (ec *executionContext) childFields_RebuildSearchIndexPayload(ctx context.Co
 		return ec.fieldContext_RebuildSearchIndexPayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RebuildSearchIndexPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RecommendationReason(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_RecommendationReason_kind(ctx, field)
+	case "weight":
+		return ec.fieldContext_RecommendationReason_weight(ctx, field)
+	case "value":
+		return ec.fieldContext_RecommendationReason_value(ctx, field)
+	case "profiles":
+		return ec.fieldContext_RecommendationReason_profiles(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendationReason", field.Name)
+}
+
+func (ec *executionContext) childFields_RecommendedPost(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "post":
+		return ec.fieldContext_RecommendedPost_post(ctx, field)
+	case "score":
+		return ec.fieldContext_RecommendedPost_score(ctx, field)
+	case "reasons":
+		return ec.fieldContext_RecommendedPost_reasons(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendedPost", field.Name)
+}
+
+func (ec *executionContext) childFields_RecommendedPostConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_RecommendedPostConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_RecommendedPostConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_RecommendedPostConnection_pageInfo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendedPostConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RecommendedPostEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_RecommendedPostEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_RecommendedPostEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendedPostEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_RecordErrorResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

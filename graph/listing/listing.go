@@ -171,6 +171,14 @@ type PostReports struct {
 // PostReportEdge is a report with its place.
 type PostReportEdge struct{ page.Edge[*gen.PostReport] }
 
+// Recommendations is a RecommendedPostConnection.
+type Recommendations struct {
+	List[*feed.Recommended, RecommendationEdge]
+}
+
+// RecommendationEdge is a recommended post with its place.
+type RecommendationEdge struct{ page.Edge[*feed.Recommended] }
+
 // Feed is a FeedConnection.
 type Feed struct {
 	List[*gen.Post, PostEdge]

@@ -389,6 +389,10 @@ var matrix = map[string]row{
 	"Query.posts":   read(`{ posts { totalCount nodes { id } } }`),
 	"Query.profile": another(`query($user: ID!) { profile(userId: $user) { id handle displayName followed blocked } }`),
 	"Query.users":   read(`{ users(search: "a") { totalCount nodes { id handle } } }`),
+	"Query.following":       read(`{ following { totalCount nodes { id handle } } }`),
+	"Query.followers":       read(`{ followers { totalCount nodes { id handle } } }`),
+	"Query.blockedUsers":    read(`{ blockedUsers { totalCount nodes { id handle } } }`),
+	"Query.recommendedFeed": read(`{ recommendedFeed { nodes { score reasons { kind weight value profiles { id } } post { id } } pageInfo { hasNextPage } } }`),
 	"Query.postReports": {
 		query: `{ postReports { totalCount nodes { id reason createdAt post { id } reporter { id } } } }`,
 		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",

@@ -111,6 +111,11 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{BlocksColumns[3], BlocksColumns[2]},
 			},
+			{
+				Name:    "block_blocker_id_created_at_blocked_id",
+				Unique:  false,
+				Columns: []*schema.Column{BlocksColumns[2], BlocksColumns[1], BlocksColumns[3]},
+			},
 		},
 	}
 	// ConsentChangesColumns holds the columns for the "consent_changes" table.
@@ -469,6 +474,16 @@ var (
 				Columns: []*schema.Column{FollowsColumns[3], FollowsColumns[2]},
 			},
 			{
+				Name:    "follow_follower_id_created_at_followee_id",
+				Unique:  false,
+				Columns: []*schema.Column{FollowsColumns[2], FollowsColumns[1], FollowsColumns[3]},
+			},
+			{
+				Name:    "follow_followee_id_created_at_follower_id",
+				Unique:  false,
+				Columns: []*schema.Column{FollowsColumns[3], FollowsColumns[1], FollowsColumns[2]},
+			},
+			{
 				Name:    "follow_merged",
 				Unique:  false,
 				Columns: []*schema.Column{FollowsColumns[2]},
@@ -767,6 +782,11 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{PostsColumns[2], PostsColumns[1], PostsColumns[0]},
 			},
+			{
+				Name:    "post_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostsColumns[1], PostsColumns[0]},
+			},
 		},
 	}
 	// PostLikesColumns holds the columns for the "post_likes" table.
@@ -791,6 +811,11 @@ var (
 				Name:    "postlike_user_id_post_id",
 				Unique:  false,
 				Columns: []*schema.Column{PostLikesColumns[3], PostLikesColumns[2]},
+			},
+			{
+				Name:    "postlike_user_id_created_at_post_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostLikesColumns[3], PostLikesColumns[1], PostLikesColumns[2]},
 			},
 		},
 	}
