@@ -9,6 +9,7 @@ import (
 	"parley/internal/content"
 	"parley/internal/dialog"
 	"parley/internal/domain"
+	"parley/internal/feed"
 	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/job"
@@ -36,6 +37,7 @@ type Resolver struct {
 	IndexingService *indexing.Service
 	FeedbackService *feedback.Service
 	SearchService   *search.Service
+	FeedService     *feed.Service
 	// Domains says how objects, and what jobs made, are found.
 	Domains *domain.Set
 	Hub     *live.Hub

@@ -36,6 +36,16 @@ var keyless = map[string]string{
 	"switchSearchIndex":  "lets an index answer that may answer already",
 	"deleteSearchIndex":  "an index is deleted once, the second call is NOT_FOUND",
 	"revokeFeedback":     "a vote is taken back once, the second call changes nothing",
+	"deletePost":         "a post is deleted once, the second call is NOT_FOUND",
+	"follow":             "follows whom the viewer may follow already",
+	"unfollow":           "ends what is between two accounts once",
+	"block":              "blocks whom the viewer may block already",
+	"unblock":            "ends what is between two accounts once",
+	"likePost":           "a like counts once",
+	"unlikePost":         "a like is taken back once, the second call changes nothing",
+	"reportPost":         "a viewer has one report of a post: the second call replaces it",
+	"setProfile":         "sets what may be set already",
+	"markFeedSeen":       "a mark never moves back",
 	"stickerChosen":      "counts once an hour for a viewer, query and sticker",
 }
 

@@ -25,7 +25,7 @@ export default [
         {
           exceptions: {
             suffixes: ['Payload', 'Connection', 'Edge', 'Changed', 'Update', 'Count', 'Stats', 'Error', 'Result'],
-            types: ['PageInfo', 'StreamReset', 'SessionExpiring', 'EventBatch', 'Attempt', 'TranslationDirection', 'TranslationAlternative', 'Glossary', 'GlossaryTerm', 'ErrorFrequency', 'ModelWorker', 'ModelFolder', 'SearchQuery', 'SearchFeedback', 'SearchPeriod', 'SearchIndexFailure', 'SearchIndexReport', 'SearchIndexChange', 'StickerMatch', 'TextRecipe', 'ImageRecipe', 'ContentRecipe', 'ContentPart', 'PromptCheck', 'ContentCapability', 'ContentPreview', 'JobForecast'],
+            types: ['PageInfo', 'StreamReset', 'SessionExpiring', 'EventBatch', 'Attempt', 'TranslationDirection', 'TranslationAlternative', 'Glossary', 'GlossaryTerm', 'ErrorFrequency', 'ModelWorker', 'ModelFolder', 'SearchQuery', 'SearchFeedback', 'SearchPeriod', 'SearchIndexFailure', 'SearchIndexReport', 'SearchIndexChange', 'StickerMatch', 'TextRecipe', 'ImageRecipe', 'ContentRecipe', 'ContentPart', 'PromptCheck', 'ContentCapability', 'ContentPreview', 'JobForecast', 'FeedGap', 'FeedMarked', 'RecommendationReason', 'RecommendedPost'],
           },
         },
       ],
@@ -39,8 +39,9 @@ export default [
   {
     // A frequency since a date is another number than the one of all time: with an
     // id, normalising caches would take the one for the other.
-    // So is a query's, and the votes on its answers; what a search finds is one of several kinds.
-    files: ['**/practice.graphql', '**/feedback.graphql', '**/search.graphql'],
+    // So is a query's, and the votes on its answers; what a search finds is one of several kinds. A profile
+    // has the id of its account, which `node(id)` gives as User.
+    files: ['**/practice.graphql', '**/feedback.graphql', '**/search.graphql', '**/feed.graphql', '**/recommended.graphql'],
     rules: {
       '@graphql-eslint/relay-edge-types': [
         'error',
@@ -50,7 +51,8 @@ export default [
   },
   {
     // The answer to a search is ranked from its beginning: there is no page before a place.
-    files: ['**/search.graphql'],
+    // So are recommendations.
+    files: ['**/search.graphql', '**/recommended.graphql'],
     rules: { '@graphql-eslint/relay-arguments': ['error', { includeBoth: false }] },
   },
   {

@@ -14,6 +14,7 @@ import (
 	"parley/ent/gen/apikey"
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
+	"parley/ent/gen/block"
 	"parley/ent/gen/consentchange"
 	"parley/ent/gen/contentpart"
 	"parley/ent/gen/contentrequest"
@@ -26,6 +27,9 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/feedauthor"
+	"parley/ent/gen/feedmark"
+	"parley/ent/gen/follow"
 	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
@@ -34,6 +38,10 @@ import (
 	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
+	"parley/ent/gen/post"
+	"parley/ent/gen/postlike"
+	"parley/ent/gen/postreport"
+	"parley/ent/gen/profile"
 	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
@@ -44,6 +52,7 @@ import (
 	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
+	"parley/ent/gen/timelineentry"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
@@ -69,6 +78,8 @@ type Client struct {
 	Attempt *AttemptClient
 	// AuditEntry is the client for interacting with the AuditEntry builders.
 	AuditEntry *AuditEntryClient
+	// Block is the client for interacting with the Block builders.
+	Block *BlockClient
 	// ConsentChange is the client for interacting with the ConsentChange builders.
 	ConsentChange *ConsentChangeClient
 	// ContentPart is the client for interacting with the ContentPart builders.
@@ -93,6 +104,12 @@ type Client struct {
 	EventRow *EventRowClient
 	// ExternalUser is the client for interacting with the ExternalUser builders.
 	ExternalUser *ExternalUserClient
+	// FeedAuthor is the client for interacting with the FeedAuthor builders.
+	FeedAuthor *FeedAuthorClient
+	// FeedMark is the client for interacting with the FeedMark builders.
+	FeedMark *FeedMarkClient
+	// Follow is the client for interacting with the Follow builders.
+	Follow *FollowClient
 	// Glossary is the client for interacting with the Glossary builders.
 	Glossary *GlossaryClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
@@ -109,6 +126,14 @@ type Client struct {
 	Note *NoteClient
 	// Outbox is the client for interacting with the Outbox builders.
 	Outbox *OutboxClient
+	// Post is the client for interacting with the Post builders.
+	Post *PostClient
+	// PostLike is the client for interacting with the PostLike builders.
+	PostLike *PostLikeClient
+	// PostReport is the client for interacting with the PostReport builders.
+	PostReport *PostReportClient
+	// Profile is the client for interacting with the Profile builders.
+	Profile *ProfileClient
 	// QueryScore is the client for interacting with the QueryScore builders.
 	QueryScore *QueryScoreClient
 	// RefreshToken is the client for interacting with the RefreshToken builders.
@@ -129,6 +154,8 @@ type Client struct {
 	StickerSet *StickerSetClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
 	StreamPosition *StreamPositionClient
+	// TimelineEntry is the client for interacting with the TimelineEntry builders.
+	TimelineEntry *TimelineEntryClient
 	// Translation is the client for interacting with the Translation builders.
 	Translation *TranslationClient
 	// User is the client for interacting with the User builders.
@@ -153,6 +180,7 @@ func (c *Client) init() {
 	c.ApiKey = NewApiKeyClient(c.config)
 	c.Attempt = NewAttemptClient(c.config)
 	c.AuditEntry = NewAuditEntryClient(c.config)
+	c.Block = NewBlockClient(c.config)
 	c.ConsentChange = NewConsentChangeClient(c.config)
 	c.ContentPart = NewContentPartClient(c.config)
 	c.ContentRequest = NewContentRequestClient(c.config)
@@ -165,6 +193,9 @@ func (c *Client) init() {
 	c.EventLog = NewEventLogClient(c.config)
 	c.EventRow = NewEventRowClient(c.config)
 	c.ExternalUser = NewExternalUserClient(c.config)
+	c.FeedAuthor = NewFeedAuthorClient(c.config)
+	c.FeedMark = NewFeedMarkClient(c.config)
+	c.Follow = NewFollowClient(c.config)
 	c.Glossary = NewGlossaryClient(c.config)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
 	c.Job = NewJobClient(c.config)
@@ -173,6 +204,10 @@ func (c *Client) init() {
 	c.Media = NewMediaClient(c.config)
 	c.Note = NewNoteClient(c.config)
 	c.Outbox = NewOutboxClient(c.config)
+	c.Post = NewPostClient(c.config)
+	c.PostLike = NewPostLikeClient(c.config)
+	c.PostReport = NewPostReportClient(c.config)
+	c.Profile = NewProfileClient(c.config)
 	c.QueryScore = NewQueryScoreClient(c.config)
 	c.RefreshToken = NewRefreshTokenClient(c.config)
 	c.Run = NewRunClient(c.config)
@@ -183,6 +218,7 @@ func (c *Client) init() {
 	c.StickerHour = NewStickerHourClient(c.config)
 	c.StickerSet = NewStickerSetClient(c.config)
 	c.StreamPosition = NewStreamPositionClient(c.config)
+	c.TimelineEntry = NewTimelineEntryClient(c.config)
 	c.Translation = NewTranslationClient(c.config)
 	c.User = NewUserClient(c.config)
 	c.Utterance = NewUtteranceClient(c.config)
@@ -283,6 +319,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		ApiKey:             NewApiKeyClient(cfg),
 		Attempt:            NewAttemptClient(cfg),
 		AuditEntry:         NewAuditEntryClient(cfg),
+		Block:              NewBlockClient(cfg),
 		ConsentChange:      NewConsentChangeClient(cfg),
 		ContentPart:        NewContentPartClient(cfg),
 		ContentRequest:     NewContentRequestClient(cfg),
@@ -295,6 +332,9 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		EventLog:           NewEventLogClient(cfg),
 		EventRow:           NewEventRowClient(cfg),
 		ExternalUser:       NewExternalUserClient(cfg),
+		FeedAuthor:         NewFeedAuthorClient(cfg),
+		FeedMark:           NewFeedMarkClient(cfg),
+		Follow:             NewFollowClient(cfg),
 		Glossary:           NewGlossaryClient(cfg),
 		IdempotencyKey:     NewIdempotencyKeyClient(cfg),
 		Job:                NewJobClient(cfg),
@@ -303,6 +343,10 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Media:              NewMediaClient(cfg),
 		Note:               NewNoteClient(cfg),
 		Outbox:             NewOutboxClient(cfg),
+		Post:               NewPostClient(cfg),
+		PostLike:           NewPostLikeClient(cfg),
+		PostReport:         NewPostReportClient(cfg),
+		Profile:            NewProfileClient(cfg),
 		QueryScore:         NewQueryScoreClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
@@ -313,6 +357,7 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		StickerHour:        NewStickerHourClient(cfg),
 		StickerSet:         NewStickerSetClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
+		TimelineEntry:      NewTimelineEntryClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
 		Utterance:          NewUtteranceClient(cfg),
@@ -340,6 +385,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		ApiKey:             NewApiKeyClient(cfg),
 		Attempt:            NewAttemptClient(cfg),
 		AuditEntry:         NewAuditEntryClient(cfg),
+		Block:              NewBlockClient(cfg),
 		ConsentChange:      NewConsentChangeClient(cfg),
 		ContentPart:        NewContentPartClient(cfg),
 		ContentRequest:     NewContentRequestClient(cfg),
@@ -352,6 +398,9 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		EventLog:           NewEventLogClient(cfg),
 		EventRow:           NewEventRowClient(cfg),
 		ExternalUser:       NewExternalUserClient(cfg),
+		FeedAuthor:         NewFeedAuthorClient(cfg),
+		FeedMark:           NewFeedMarkClient(cfg),
+		Follow:             NewFollowClient(cfg),
 		Glossary:           NewGlossaryClient(cfg),
 		IdempotencyKey:     NewIdempotencyKeyClient(cfg),
 		Job:                NewJobClient(cfg),
@@ -360,6 +409,10 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Media:              NewMediaClient(cfg),
 		Note:               NewNoteClient(cfg),
 		Outbox:             NewOutboxClient(cfg),
+		Post:               NewPostClient(cfg),
+		PostLike:           NewPostLikeClient(cfg),
+		PostReport:         NewPostReportClient(cfg),
+		Profile:            NewProfileClient(cfg),
 		QueryScore:         NewQueryScoreClient(cfg),
 		RefreshToken:       NewRefreshTokenClient(cfg),
 		Run:                NewRunClient(cfg),
@@ -370,6 +423,7 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		StickerHour:        NewStickerHourClient(cfg),
 		StickerSet:         NewStickerSetClient(cfg),
 		StreamPosition:     NewStreamPositionClient(cfg),
+		TimelineEntry:      NewTimelineEntryClient(cfg),
 		Translation:        NewTranslationClient(cfg),
 		User:               NewUserClient(cfg),
 		Utterance:          NewUtteranceClient(cfg),
@@ -404,13 +458,14 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.ContentPart,
+		c.ApiKey, c.Attempt, c.AuditEntry, c.Block, c.ConsentChange, c.ContentPart,
 		c.ContentRequest, c.Conversation, c.Dialog, c.DialogMessage, c.DialogTombstone,
 		c.Embedding, c.ErrorFrequency, c.EventLog, c.EventRow, c.ExternalUser,
-		c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError, c.LooseObject, c.Media,
-		c.Note, c.Outbox, c.QueryScore, c.RefreshToken, c.Run, c.SearchHour,
+		c.FeedAuthor, c.FeedMark, c.Follow, c.Glossary, c.IdempotencyKey, c.Job,
+		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.Post, c.PostLike,
+		c.PostReport, c.Profile, c.QueryScore, c.RefreshToken, c.Run, c.SearchHour,
 		c.SearchIndex, c.SearchQuery, c.Sticker, c.StickerHour, c.StickerSet,
-		c.StreamPosition, c.Translation, c.User, c.Utterance, c.Vote,
+		c.StreamPosition, c.TimelineEntry, c.Translation, c.User, c.Utterance, c.Vote,
 		c.WorkerAnnouncement,
 	} {
 		n.Use(hooks...)
@@ -421,13 +476,14 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.ApiKey, c.Attempt, c.AuditEntry, c.ConsentChange, c.ContentPart,
+		c.ApiKey, c.Attempt, c.AuditEntry, c.Block, c.ConsentChange, c.ContentPart,
 		c.ContentRequest, c.Conversation, c.Dialog, c.DialogMessage, c.DialogTombstone,
 		c.Embedding, c.ErrorFrequency, c.EventLog, c.EventRow, c.ExternalUser,
-		c.Glossary, c.IdempotencyKey, c.Job, c.LearnerError, c.LooseObject, c.Media,
-		c.Note, c.Outbox, c.QueryScore, c.RefreshToken, c.Run, c.SearchHour,
+		c.FeedAuthor, c.FeedMark, c.Follow, c.Glossary, c.IdempotencyKey, c.Job,
+		c.LearnerError, c.LooseObject, c.Media, c.Note, c.Outbox, c.Post, c.PostLike,
+		c.PostReport, c.Profile, c.QueryScore, c.RefreshToken, c.Run, c.SearchHour,
 		c.SearchIndex, c.SearchQuery, c.Sticker, c.StickerHour, c.StickerSet,
-		c.StreamPosition, c.Translation, c.User, c.Utterance, c.Vote,
+		c.StreamPosition, c.TimelineEntry, c.Translation, c.User, c.Utterance, c.Vote,
 		c.WorkerAnnouncement,
 	} {
 		n.Intercept(interceptors...)
@@ -443,6 +499,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Attempt.mutate(ctx, m)
 	case *AuditEntryMutation:
 		return c.AuditEntry.mutate(ctx, m)
+	case *BlockMutation:
+		return c.Block.mutate(ctx, m)
 	case *ConsentChangeMutation:
 		return c.ConsentChange.mutate(ctx, m)
 	case *ContentPartMutation:
@@ -467,6 +525,12 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.EventRow.mutate(ctx, m)
 	case *ExternalUserMutation:
 		return c.ExternalUser.mutate(ctx, m)
+	case *FeedAuthorMutation:
+		return c.FeedAuthor.mutate(ctx, m)
+	case *FeedMarkMutation:
+		return c.FeedMark.mutate(ctx, m)
+	case *FollowMutation:
+		return c.Follow.mutate(ctx, m)
 	case *GlossaryMutation:
 		return c.Glossary.mutate(ctx, m)
 	case *IdempotencyKeyMutation:
@@ -483,6 +547,14 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Note.mutate(ctx, m)
 	case *OutboxMutation:
 		return c.Outbox.mutate(ctx, m)
+	case *PostMutation:
+		return c.Post.mutate(ctx, m)
+	case *PostLikeMutation:
+		return c.PostLike.mutate(ctx, m)
+	case *PostReportMutation:
+		return c.PostReport.mutate(ctx, m)
+	case *ProfileMutation:
+		return c.Profile.mutate(ctx, m)
 	case *QueryScoreMutation:
 		return c.QueryScore.mutate(ctx, m)
 	case *RefreshTokenMutation:
@@ -503,6 +575,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.StickerSet.mutate(ctx, m)
 	case *StreamPositionMutation:
 		return c.StreamPosition.mutate(ctx, m)
+	case *TimelineEntryMutation:
+		return c.TimelineEntry.mutate(ctx, m)
 	case *TranslationMutation:
 		return c.Translation.mutate(ctx, m)
 	case *UserMutation:
@@ -917,6 +991,140 @@ func (c *AuditEntryClient) mutate(ctx context.Context, m *AuditEntryMutation) (V
 		return (&AuditEntryDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("gen: unknown AuditEntry mutation op: %q", m.Op())
+	}
+}
+
+// BlockClient is a client for the Block schema.
+type BlockClient struct {
+	config
+}
+
+// NewBlockClient returns a client for the Block from the given config.
+func NewBlockClient(c config) *BlockClient {
+	return &BlockClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `block.Hooks(f(g(h())))`.
+func (c *BlockClient) Use(hooks ...Hook) {
+	c.hooks.Block = append(c.hooks.Block, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `block.Intercept(f(g(h())))`.
+func (c *BlockClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Block = append(c.inters.Block, interceptors...)
+}
+
+// Create returns a builder for creating a Block entity.
+func (c *BlockClient) Create() *BlockCreate {
+	mutation := newBlockMutation(c.config, OpCreate)
+	return &BlockCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Block entities.
+func (c *BlockClient) CreateBulk(builders ...*BlockCreate) *BlockCreateBulk {
+	return &BlockCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *BlockClient) MapCreateBulk(slice any, setFunc func(*BlockCreate, int)) *BlockCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &BlockCreateBulk{err: fmt.Errorf("calling to BlockClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*BlockCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &BlockCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Block.
+func (c *BlockClient) Update() *BlockUpdate {
+	mutation := newBlockMutation(c.config, OpUpdate)
+	return &BlockUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *BlockClient) UpdateOne(_m *Block) *BlockUpdateOne {
+	mutation := newBlockMutation(c.config, OpUpdateOne, withBlock(_m))
+	return &BlockUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *BlockClient) UpdateOneID(id int64) *BlockUpdateOne {
+	mutation := newBlockMutation(c.config, OpUpdateOne, withBlockID(id))
+	return &BlockUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Block.
+func (c *BlockClient) Delete() *BlockDelete {
+	mutation := newBlockMutation(c.config, OpDelete)
+	return &BlockDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *BlockClient) DeleteOne(_m *Block) *BlockDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *BlockClient) DeleteOneID(id int64) *BlockDeleteOne {
+	builder := c.Delete().Where(block.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &BlockDeleteOne{builder}
+}
+
+// Query returns a query builder for Block.
+func (c *BlockClient) Query() *BlockQuery {
+	return &BlockQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeBlock},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Block entity by its id.
+func (c *BlockClient) Get(ctx context.Context, id int64) (*Block, error) {
+	return c.Query().Where(block.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *BlockClient) GetX(ctx context.Context, id int64) *Block {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *BlockClient) Hooks() []Hook {
+	hooks := c.hooks.Block
+	return append(hooks[:len(hooks):len(hooks)], block.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *BlockClient) Interceptors() []Interceptor {
+	return c.inters.Block
+}
+
+func (c *BlockClient) mutate(ctx context.Context, m *BlockMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&BlockCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&BlockUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&BlockUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&BlockDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Block mutation op: %q", m.Op())
 	}
 }
 
@@ -2608,6 +2816,408 @@ func (c *ExternalUserClient) mutate(ctx context.Context, m *ExternalUserMutation
 	}
 }
 
+// FeedAuthorClient is a client for the FeedAuthor schema.
+type FeedAuthorClient struct {
+	config
+}
+
+// NewFeedAuthorClient returns a client for the FeedAuthor from the given config.
+func NewFeedAuthorClient(c config) *FeedAuthorClient {
+	return &FeedAuthorClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `feedauthor.Hooks(f(g(h())))`.
+func (c *FeedAuthorClient) Use(hooks ...Hook) {
+	c.hooks.FeedAuthor = append(c.hooks.FeedAuthor, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `feedauthor.Intercept(f(g(h())))`.
+func (c *FeedAuthorClient) Intercept(interceptors ...Interceptor) {
+	c.inters.FeedAuthor = append(c.inters.FeedAuthor, interceptors...)
+}
+
+// Create returns a builder for creating a FeedAuthor entity.
+func (c *FeedAuthorClient) Create() *FeedAuthorCreate {
+	mutation := newFeedAuthorMutation(c.config, OpCreate)
+	return &FeedAuthorCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of FeedAuthor entities.
+func (c *FeedAuthorClient) CreateBulk(builders ...*FeedAuthorCreate) *FeedAuthorCreateBulk {
+	return &FeedAuthorCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *FeedAuthorClient) MapCreateBulk(slice any, setFunc func(*FeedAuthorCreate, int)) *FeedAuthorCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &FeedAuthorCreateBulk{err: fmt.Errorf("calling to FeedAuthorClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*FeedAuthorCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &FeedAuthorCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for FeedAuthor.
+func (c *FeedAuthorClient) Update() *FeedAuthorUpdate {
+	mutation := newFeedAuthorMutation(c.config, OpUpdate)
+	return &FeedAuthorUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *FeedAuthorClient) UpdateOne(_m *FeedAuthor) *FeedAuthorUpdateOne {
+	mutation := newFeedAuthorMutation(c.config, OpUpdateOne, withFeedAuthor(_m))
+	return &FeedAuthorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *FeedAuthorClient) UpdateOneID(id string) *FeedAuthorUpdateOne {
+	mutation := newFeedAuthorMutation(c.config, OpUpdateOne, withFeedAuthorID(id))
+	return &FeedAuthorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for FeedAuthor.
+func (c *FeedAuthorClient) Delete() *FeedAuthorDelete {
+	mutation := newFeedAuthorMutation(c.config, OpDelete)
+	return &FeedAuthorDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *FeedAuthorClient) DeleteOne(_m *FeedAuthor) *FeedAuthorDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *FeedAuthorClient) DeleteOneID(id string) *FeedAuthorDeleteOne {
+	builder := c.Delete().Where(feedauthor.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &FeedAuthorDeleteOne{builder}
+}
+
+// Query returns a query builder for FeedAuthor.
+func (c *FeedAuthorClient) Query() *FeedAuthorQuery {
+	return &FeedAuthorQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeFeedAuthor},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a FeedAuthor entity by its id.
+func (c *FeedAuthorClient) Get(ctx context.Context, id string) (*FeedAuthor, error) {
+	return c.Query().Where(feedauthor.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *FeedAuthorClient) GetX(ctx context.Context, id string) *FeedAuthor {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *FeedAuthorClient) Hooks() []Hook {
+	hooks := c.hooks.FeedAuthor
+	return append(hooks[:len(hooks):len(hooks)], feedauthor.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *FeedAuthorClient) Interceptors() []Interceptor {
+	return c.inters.FeedAuthor
+}
+
+func (c *FeedAuthorClient) mutate(ctx context.Context, m *FeedAuthorMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&FeedAuthorCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&FeedAuthorUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&FeedAuthorUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&FeedAuthorDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown FeedAuthor mutation op: %q", m.Op())
+	}
+}
+
+// FeedMarkClient is a client for the FeedMark schema.
+type FeedMarkClient struct {
+	config
+}
+
+// NewFeedMarkClient returns a client for the FeedMark from the given config.
+func NewFeedMarkClient(c config) *FeedMarkClient {
+	return &FeedMarkClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `feedmark.Hooks(f(g(h())))`.
+func (c *FeedMarkClient) Use(hooks ...Hook) {
+	c.hooks.FeedMark = append(c.hooks.FeedMark, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `feedmark.Intercept(f(g(h())))`.
+func (c *FeedMarkClient) Intercept(interceptors ...Interceptor) {
+	c.inters.FeedMark = append(c.inters.FeedMark, interceptors...)
+}
+
+// Create returns a builder for creating a FeedMark entity.
+func (c *FeedMarkClient) Create() *FeedMarkCreate {
+	mutation := newFeedMarkMutation(c.config, OpCreate)
+	return &FeedMarkCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of FeedMark entities.
+func (c *FeedMarkClient) CreateBulk(builders ...*FeedMarkCreate) *FeedMarkCreateBulk {
+	return &FeedMarkCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *FeedMarkClient) MapCreateBulk(slice any, setFunc func(*FeedMarkCreate, int)) *FeedMarkCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &FeedMarkCreateBulk{err: fmt.Errorf("calling to FeedMarkClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*FeedMarkCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &FeedMarkCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for FeedMark.
+func (c *FeedMarkClient) Update() *FeedMarkUpdate {
+	mutation := newFeedMarkMutation(c.config, OpUpdate)
+	return &FeedMarkUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *FeedMarkClient) UpdateOne(_m *FeedMark) *FeedMarkUpdateOne {
+	mutation := newFeedMarkMutation(c.config, OpUpdateOne, withFeedMark(_m))
+	return &FeedMarkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *FeedMarkClient) UpdateOneID(id string) *FeedMarkUpdateOne {
+	mutation := newFeedMarkMutation(c.config, OpUpdateOne, withFeedMarkID(id))
+	return &FeedMarkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for FeedMark.
+func (c *FeedMarkClient) Delete() *FeedMarkDelete {
+	mutation := newFeedMarkMutation(c.config, OpDelete)
+	return &FeedMarkDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *FeedMarkClient) DeleteOne(_m *FeedMark) *FeedMarkDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *FeedMarkClient) DeleteOneID(id string) *FeedMarkDeleteOne {
+	builder := c.Delete().Where(feedmark.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &FeedMarkDeleteOne{builder}
+}
+
+// Query returns a query builder for FeedMark.
+func (c *FeedMarkClient) Query() *FeedMarkQuery {
+	return &FeedMarkQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeFeedMark},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a FeedMark entity by its id.
+func (c *FeedMarkClient) Get(ctx context.Context, id string) (*FeedMark, error) {
+	return c.Query().Where(feedmark.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *FeedMarkClient) GetX(ctx context.Context, id string) *FeedMark {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *FeedMarkClient) Hooks() []Hook {
+	hooks := c.hooks.FeedMark
+	return append(hooks[:len(hooks):len(hooks)], feedmark.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *FeedMarkClient) Interceptors() []Interceptor {
+	return c.inters.FeedMark
+}
+
+func (c *FeedMarkClient) mutate(ctx context.Context, m *FeedMarkMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&FeedMarkCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&FeedMarkUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&FeedMarkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&FeedMarkDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown FeedMark mutation op: %q", m.Op())
+	}
+}
+
+// FollowClient is a client for the Follow schema.
+type FollowClient struct {
+	config
+}
+
+// NewFollowClient returns a client for the Follow from the given config.
+func NewFollowClient(c config) *FollowClient {
+	return &FollowClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `follow.Hooks(f(g(h())))`.
+func (c *FollowClient) Use(hooks ...Hook) {
+	c.hooks.Follow = append(c.hooks.Follow, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `follow.Intercept(f(g(h())))`.
+func (c *FollowClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Follow = append(c.inters.Follow, interceptors...)
+}
+
+// Create returns a builder for creating a Follow entity.
+func (c *FollowClient) Create() *FollowCreate {
+	mutation := newFollowMutation(c.config, OpCreate)
+	return &FollowCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Follow entities.
+func (c *FollowClient) CreateBulk(builders ...*FollowCreate) *FollowCreateBulk {
+	return &FollowCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *FollowClient) MapCreateBulk(slice any, setFunc func(*FollowCreate, int)) *FollowCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &FollowCreateBulk{err: fmt.Errorf("calling to FollowClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*FollowCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &FollowCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Follow.
+func (c *FollowClient) Update() *FollowUpdate {
+	mutation := newFollowMutation(c.config, OpUpdate)
+	return &FollowUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *FollowClient) UpdateOne(_m *Follow) *FollowUpdateOne {
+	mutation := newFollowMutation(c.config, OpUpdateOne, withFollow(_m))
+	return &FollowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *FollowClient) UpdateOneID(id int64) *FollowUpdateOne {
+	mutation := newFollowMutation(c.config, OpUpdateOne, withFollowID(id))
+	return &FollowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Follow.
+func (c *FollowClient) Delete() *FollowDelete {
+	mutation := newFollowMutation(c.config, OpDelete)
+	return &FollowDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *FollowClient) DeleteOne(_m *Follow) *FollowDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *FollowClient) DeleteOneID(id int64) *FollowDeleteOne {
+	builder := c.Delete().Where(follow.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &FollowDeleteOne{builder}
+}
+
+// Query returns a query builder for Follow.
+func (c *FollowClient) Query() *FollowQuery {
+	return &FollowQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeFollow},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Follow entity by its id.
+func (c *FollowClient) Get(ctx context.Context, id int64) (*Follow, error) {
+	return c.Query().Where(follow.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *FollowClient) GetX(ctx context.Context, id int64) *Follow {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *FollowClient) Hooks() []Hook {
+	hooks := c.hooks.Follow
+	return append(hooks[:len(hooks):len(hooks)], follow.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *FollowClient) Interceptors() []Interceptor {
+	return c.inters.Follow
+}
+
+func (c *FollowClient) mutate(ctx context.Context, m *FollowMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&FollowCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&FollowUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&FollowUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&FollowDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Follow mutation op: %q", m.Op())
+	}
+}
+
 // GlossaryClient is a client for the Glossary schema.
 type GlossaryClient struct {
 	config
@@ -3693,6 +4303,542 @@ func (c *OutboxClient) mutate(ctx context.Context, m *OutboxMutation) (Value, er
 		return (&OutboxDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("gen: unknown Outbox mutation op: %q", m.Op())
+	}
+}
+
+// PostClient is a client for the Post schema.
+type PostClient struct {
+	config
+}
+
+// NewPostClient returns a client for the Post from the given config.
+func NewPostClient(c config) *PostClient {
+	return &PostClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `post.Hooks(f(g(h())))`.
+func (c *PostClient) Use(hooks ...Hook) {
+	c.hooks.Post = append(c.hooks.Post, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `post.Intercept(f(g(h())))`.
+func (c *PostClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Post = append(c.inters.Post, interceptors...)
+}
+
+// Create returns a builder for creating a Post entity.
+func (c *PostClient) Create() *PostCreate {
+	mutation := newPostMutation(c.config, OpCreate)
+	return &PostCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Post entities.
+func (c *PostClient) CreateBulk(builders ...*PostCreate) *PostCreateBulk {
+	return &PostCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *PostClient) MapCreateBulk(slice any, setFunc func(*PostCreate, int)) *PostCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &PostCreateBulk{err: fmt.Errorf("calling to PostClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*PostCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &PostCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Post.
+func (c *PostClient) Update() *PostUpdate {
+	mutation := newPostMutation(c.config, OpUpdate)
+	return &PostUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *PostClient) UpdateOne(_m *Post) *PostUpdateOne {
+	mutation := newPostMutation(c.config, OpUpdateOne, withPost(_m))
+	return &PostUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *PostClient) UpdateOneID(id string) *PostUpdateOne {
+	mutation := newPostMutation(c.config, OpUpdateOne, withPostID(id))
+	return &PostUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Post.
+func (c *PostClient) Delete() *PostDelete {
+	mutation := newPostMutation(c.config, OpDelete)
+	return &PostDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *PostClient) DeleteOne(_m *Post) *PostDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *PostClient) DeleteOneID(id string) *PostDeleteOne {
+	builder := c.Delete().Where(post.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &PostDeleteOne{builder}
+}
+
+// Query returns a query builder for Post.
+func (c *PostClient) Query() *PostQuery {
+	return &PostQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypePost},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Post entity by its id.
+func (c *PostClient) Get(ctx context.Context, id string) (*Post, error) {
+	return c.Query().Where(post.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *PostClient) GetX(ctx context.Context, id string) *Post {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *PostClient) Hooks() []Hook {
+	hooks := c.hooks.Post
+	return append(hooks[:len(hooks):len(hooks)], post.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *PostClient) Interceptors() []Interceptor {
+	return c.inters.Post
+}
+
+func (c *PostClient) mutate(ctx context.Context, m *PostMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&PostCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&PostUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&PostUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&PostDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Post mutation op: %q", m.Op())
+	}
+}
+
+// PostLikeClient is a client for the PostLike schema.
+type PostLikeClient struct {
+	config
+}
+
+// NewPostLikeClient returns a client for the PostLike from the given config.
+func NewPostLikeClient(c config) *PostLikeClient {
+	return &PostLikeClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `postlike.Hooks(f(g(h())))`.
+func (c *PostLikeClient) Use(hooks ...Hook) {
+	c.hooks.PostLike = append(c.hooks.PostLike, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `postlike.Intercept(f(g(h())))`.
+func (c *PostLikeClient) Intercept(interceptors ...Interceptor) {
+	c.inters.PostLike = append(c.inters.PostLike, interceptors...)
+}
+
+// Create returns a builder for creating a PostLike entity.
+func (c *PostLikeClient) Create() *PostLikeCreate {
+	mutation := newPostLikeMutation(c.config, OpCreate)
+	return &PostLikeCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of PostLike entities.
+func (c *PostLikeClient) CreateBulk(builders ...*PostLikeCreate) *PostLikeCreateBulk {
+	return &PostLikeCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *PostLikeClient) MapCreateBulk(slice any, setFunc func(*PostLikeCreate, int)) *PostLikeCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &PostLikeCreateBulk{err: fmt.Errorf("calling to PostLikeClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*PostLikeCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &PostLikeCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for PostLike.
+func (c *PostLikeClient) Update() *PostLikeUpdate {
+	mutation := newPostLikeMutation(c.config, OpUpdate)
+	return &PostLikeUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *PostLikeClient) UpdateOne(_m *PostLike) *PostLikeUpdateOne {
+	mutation := newPostLikeMutation(c.config, OpUpdateOne, withPostLike(_m))
+	return &PostLikeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *PostLikeClient) UpdateOneID(id int64) *PostLikeUpdateOne {
+	mutation := newPostLikeMutation(c.config, OpUpdateOne, withPostLikeID(id))
+	return &PostLikeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for PostLike.
+func (c *PostLikeClient) Delete() *PostLikeDelete {
+	mutation := newPostLikeMutation(c.config, OpDelete)
+	return &PostLikeDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *PostLikeClient) DeleteOne(_m *PostLike) *PostLikeDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *PostLikeClient) DeleteOneID(id int64) *PostLikeDeleteOne {
+	builder := c.Delete().Where(postlike.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &PostLikeDeleteOne{builder}
+}
+
+// Query returns a query builder for PostLike.
+func (c *PostLikeClient) Query() *PostLikeQuery {
+	return &PostLikeQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypePostLike},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a PostLike entity by its id.
+func (c *PostLikeClient) Get(ctx context.Context, id int64) (*PostLike, error) {
+	return c.Query().Where(postlike.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *PostLikeClient) GetX(ctx context.Context, id int64) *PostLike {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *PostLikeClient) Hooks() []Hook {
+	hooks := c.hooks.PostLike
+	return append(hooks[:len(hooks):len(hooks)], postlike.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *PostLikeClient) Interceptors() []Interceptor {
+	return c.inters.PostLike
+}
+
+func (c *PostLikeClient) mutate(ctx context.Context, m *PostLikeMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&PostLikeCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&PostLikeUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&PostLikeUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&PostLikeDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown PostLike mutation op: %q", m.Op())
+	}
+}
+
+// PostReportClient is a client for the PostReport schema.
+type PostReportClient struct {
+	config
+}
+
+// NewPostReportClient returns a client for the PostReport from the given config.
+func NewPostReportClient(c config) *PostReportClient {
+	return &PostReportClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `postreport.Hooks(f(g(h())))`.
+func (c *PostReportClient) Use(hooks ...Hook) {
+	c.hooks.PostReport = append(c.hooks.PostReport, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `postreport.Intercept(f(g(h())))`.
+func (c *PostReportClient) Intercept(interceptors ...Interceptor) {
+	c.inters.PostReport = append(c.inters.PostReport, interceptors...)
+}
+
+// Create returns a builder for creating a PostReport entity.
+func (c *PostReportClient) Create() *PostReportCreate {
+	mutation := newPostReportMutation(c.config, OpCreate)
+	return &PostReportCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of PostReport entities.
+func (c *PostReportClient) CreateBulk(builders ...*PostReportCreate) *PostReportCreateBulk {
+	return &PostReportCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *PostReportClient) MapCreateBulk(slice any, setFunc func(*PostReportCreate, int)) *PostReportCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &PostReportCreateBulk{err: fmt.Errorf("calling to PostReportClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*PostReportCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &PostReportCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for PostReport.
+func (c *PostReportClient) Update() *PostReportUpdate {
+	mutation := newPostReportMutation(c.config, OpUpdate)
+	return &PostReportUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *PostReportClient) UpdateOne(_m *PostReport) *PostReportUpdateOne {
+	mutation := newPostReportMutation(c.config, OpUpdateOne, withPostReport(_m))
+	return &PostReportUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *PostReportClient) UpdateOneID(id string) *PostReportUpdateOne {
+	mutation := newPostReportMutation(c.config, OpUpdateOne, withPostReportID(id))
+	return &PostReportUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for PostReport.
+func (c *PostReportClient) Delete() *PostReportDelete {
+	mutation := newPostReportMutation(c.config, OpDelete)
+	return &PostReportDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *PostReportClient) DeleteOne(_m *PostReport) *PostReportDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *PostReportClient) DeleteOneID(id string) *PostReportDeleteOne {
+	builder := c.Delete().Where(postreport.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &PostReportDeleteOne{builder}
+}
+
+// Query returns a query builder for PostReport.
+func (c *PostReportClient) Query() *PostReportQuery {
+	return &PostReportQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypePostReport},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a PostReport entity by its id.
+func (c *PostReportClient) Get(ctx context.Context, id string) (*PostReport, error) {
+	return c.Query().Where(postreport.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *PostReportClient) GetX(ctx context.Context, id string) *PostReport {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *PostReportClient) Hooks() []Hook {
+	hooks := c.hooks.PostReport
+	return append(hooks[:len(hooks):len(hooks)], postreport.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *PostReportClient) Interceptors() []Interceptor {
+	return c.inters.PostReport
+}
+
+func (c *PostReportClient) mutate(ctx context.Context, m *PostReportMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&PostReportCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&PostReportUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&PostReportUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&PostReportDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown PostReport mutation op: %q", m.Op())
+	}
+}
+
+// ProfileClient is a client for the Profile schema.
+type ProfileClient struct {
+	config
+}
+
+// NewProfileClient returns a client for the Profile from the given config.
+func NewProfileClient(c config) *ProfileClient {
+	return &ProfileClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `profile.Hooks(f(g(h())))`.
+func (c *ProfileClient) Use(hooks ...Hook) {
+	c.hooks.Profile = append(c.hooks.Profile, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `profile.Intercept(f(g(h())))`.
+func (c *ProfileClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Profile = append(c.inters.Profile, interceptors...)
+}
+
+// Create returns a builder for creating a Profile entity.
+func (c *ProfileClient) Create() *ProfileCreate {
+	mutation := newProfileMutation(c.config, OpCreate)
+	return &ProfileCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Profile entities.
+func (c *ProfileClient) CreateBulk(builders ...*ProfileCreate) *ProfileCreateBulk {
+	return &ProfileCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ProfileClient) MapCreateBulk(slice any, setFunc func(*ProfileCreate, int)) *ProfileCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ProfileCreateBulk{err: fmt.Errorf("calling to ProfileClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ProfileCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ProfileCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Profile.
+func (c *ProfileClient) Update() *ProfileUpdate {
+	mutation := newProfileMutation(c.config, OpUpdate)
+	return &ProfileUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ProfileClient) UpdateOne(_m *Profile) *ProfileUpdateOne {
+	mutation := newProfileMutation(c.config, OpUpdateOne, withProfile(_m))
+	return &ProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ProfileClient) UpdateOneID(id string) *ProfileUpdateOne {
+	mutation := newProfileMutation(c.config, OpUpdateOne, withProfileID(id))
+	return &ProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Profile.
+func (c *ProfileClient) Delete() *ProfileDelete {
+	mutation := newProfileMutation(c.config, OpDelete)
+	return &ProfileDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ProfileClient) DeleteOne(_m *Profile) *ProfileDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ProfileClient) DeleteOneID(id string) *ProfileDeleteOne {
+	builder := c.Delete().Where(profile.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ProfileDeleteOne{builder}
+}
+
+// Query returns a query builder for Profile.
+func (c *ProfileClient) Query() *ProfileQuery {
+	return &ProfileQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeProfile},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Profile entity by its id.
+func (c *ProfileClient) Get(ctx context.Context, id string) (*Profile, error) {
+	return c.Query().Where(profile.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ProfileClient) GetX(ctx context.Context, id string) *Profile {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ProfileClient) Hooks() []Hook {
+	hooks := c.hooks.Profile
+	return append(hooks[:len(hooks):len(hooks)], profile.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ProfileClient) Interceptors() []Interceptor {
+	return c.inters.Profile
+}
+
+func (c *ProfileClient) mutate(ctx context.Context, m *ProfileMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ProfileCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ProfileUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ProfileUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ProfileDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown Profile mutation op: %q", m.Op())
 	}
 }
 
@@ -5036,6 +6182,140 @@ func (c *StreamPositionClient) mutate(ctx context.Context, m *StreamPositionMuta
 	}
 }
 
+// TimelineEntryClient is a client for the TimelineEntry schema.
+type TimelineEntryClient struct {
+	config
+}
+
+// NewTimelineEntryClient returns a client for the TimelineEntry from the given config.
+func NewTimelineEntryClient(c config) *TimelineEntryClient {
+	return &TimelineEntryClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `timelineentry.Hooks(f(g(h())))`.
+func (c *TimelineEntryClient) Use(hooks ...Hook) {
+	c.hooks.TimelineEntry = append(c.hooks.TimelineEntry, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `timelineentry.Intercept(f(g(h())))`.
+func (c *TimelineEntryClient) Intercept(interceptors ...Interceptor) {
+	c.inters.TimelineEntry = append(c.inters.TimelineEntry, interceptors...)
+}
+
+// Create returns a builder for creating a TimelineEntry entity.
+func (c *TimelineEntryClient) Create() *TimelineEntryCreate {
+	mutation := newTimelineEntryMutation(c.config, OpCreate)
+	return &TimelineEntryCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of TimelineEntry entities.
+func (c *TimelineEntryClient) CreateBulk(builders ...*TimelineEntryCreate) *TimelineEntryCreateBulk {
+	return &TimelineEntryCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TimelineEntryClient) MapCreateBulk(slice any, setFunc func(*TimelineEntryCreate, int)) *TimelineEntryCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TimelineEntryCreateBulk{err: fmt.Errorf("calling to TimelineEntryClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TimelineEntryCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TimelineEntryCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for TimelineEntry.
+func (c *TimelineEntryClient) Update() *TimelineEntryUpdate {
+	mutation := newTimelineEntryMutation(c.config, OpUpdate)
+	return &TimelineEntryUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TimelineEntryClient) UpdateOne(_m *TimelineEntry) *TimelineEntryUpdateOne {
+	mutation := newTimelineEntryMutation(c.config, OpUpdateOne, withTimelineEntry(_m))
+	return &TimelineEntryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TimelineEntryClient) UpdateOneID(id int64) *TimelineEntryUpdateOne {
+	mutation := newTimelineEntryMutation(c.config, OpUpdateOne, withTimelineEntryID(id))
+	return &TimelineEntryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for TimelineEntry.
+func (c *TimelineEntryClient) Delete() *TimelineEntryDelete {
+	mutation := newTimelineEntryMutation(c.config, OpDelete)
+	return &TimelineEntryDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TimelineEntryClient) DeleteOne(_m *TimelineEntry) *TimelineEntryDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TimelineEntryClient) DeleteOneID(id int64) *TimelineEntryDeleteOne {
+	builder := c.Delete().Where(timelineentry.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TimelineEntryDeleteOne{builder}
+}
+
+// Query returns a query builder for TimelineEntry.
+func (c *TimelineEntryClient) Query() *TimelineEntryQuery {
+	return &TimelineEntryQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTimelineEntry},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a TimelineEntry entity by its id.
+func (c *TimelineEntryClient) Get(ctx context.Context, id int64) (*TimelineEntry, error) {
+	return c.Query().Where(timelineentry.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TimelineEntryClient) GetX(ctx context.Context, id int64) *TimelineEntry {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *TimelineEntryClient) Hooks() []Hook {
+	hooks := c.hooks.TimelineEntry
+	return append(hooks[:len(hooks):len(hooks)], timelineentry.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *TimelineEntryClient) Interceptors() []Interceptor {
+	return c.inters.TimelineEntry
+}
+
+func (c *TimelineEntryClient) mutate(ctx context.Context, m *TimelineEntryMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TimelineEntryCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TimelineEntryUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TimelineEntryUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TimelineEntryDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("gen: unknown TimelineEntry mutation op: %q", m.Op())
+	}
+}
+
 // TranslationClient is a client for the Translation schema.
 type TranslationClient struct {
 	config
@@ -5741,21 +7021,23 @@ func (c *WorkerAnnouncementClient) mutate(ctx context.Context, m *WorkerAnnounce
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		ApiKey, Attempt, AuditEntry, ConsentChange, ContentPart, ContentRequest,
+		ApiKey, Attempt, AuditEntry, Block, ConsentChange, ContentPart, ContentRequest,
 		Conversation, Dialog, DialogMessage, DialogTombstone, Embedding,
-		ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary, IdempotencyKey,
-		Job, LearnerError, LooseObject, Media, Note, Outbox, QueryScore, RefreshToken,
-		Run, SearchHour, SearchIndex, SearchQuery, Sticker, StickerHour, StickerSet,
-		StreamPosition, Translation, User, Utterance, Vote,
+		ErrorFrequency, EventLog, EventRow, ExternalUser, FeedAuthor, FeedMark, Follow,
+		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
+		Post, PostLike, PostReport, Profile, QueryScore, RefreshToken, Run, SearchHour,
+		SearchIndex, SearchQuery, Sticker, StickerHour, StickerSet, StreamPosition,
+		TimelineEntry, Translation, User, Utterance, Vote,
 		WorkerAnnouncement []ent.Hook
 	}
 	inters struct {
-		ApiKey, Attempt, AuditEntry, ConsentChange, ContentPart, ContentRequest,
+		ApiKey, Attempt, AuditEntry, Block, ConsentChange, ContentPart, ContentRequest,
 		Conversation, Dialog, DialogMessage, DialogTombstone, Embedding,
-		ErrorFrequency, EventLog, EventRow, ExternalUser, Glossary, IdempotencyKey,
-		Job, LearnerError, LooseObject, Media, Note, Outbox, QueryScore, RefreshToken,
-		Run, SearchHour, SearchIndex, SearchQuery, Sticker, StickerHour, StickerSet,
-		StreamPosition, Translation, User, Utterance, Vote,
+		ErrorFrequency, EventLog, EventRow, ExternalUser, FeedAuthor, FeedMark, Follow,
+		Glossary, IdempotencyKey, Job, LearnerError, LooseObject, Media, Note, Outbox,
+		Post, PostLike, PostReport, Profile, QueryScore, RefreshToken, Run, SearchHour,
+		SearchIndex, SearchQuery, Sticker, StickerHour, StickerSet, StreamPosition,
+		TimelineEntry, Translation, User, Utterance, Vote,
 		WorkerAnnouncement []ent.Interceptor
 	}
 )

@@ -9,6 +9,7 @@ import (
 	"parley/ent/gen/apikey"
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
+	"parley/ent/gen/block"
 	"parley/ent/gen/consentchange"
 	"parley/ent/gen/contentpart"
 	"parley/ent/gen/contentrequest"
@@ -21,6 +22,9 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/feedauthor"
+	"parley/ent/gen/feedmark"
+	"parley/ent/gen/follow"
 	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
@@ -29,6 +33,10 @@ import (
 	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
+	"parley/ent/gen/post"
+	"parley/ent/gen/postlike"
+	"parley/ent/gen/postreport"
+	"parley/ent/gen/profile"
 	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
@@ -39,6 +47,7 @@ import (
 	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
+	"parley/ent/gen/timelineentry"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
@@ -113,6 +122,7 @@ func checkColumn(t, c string) error {
 			apikey.Table:             apikey.ValidColumn,
 			attempt.Table:            attempt.ValidColumn,
 			auditentry.Table:         auditentry.ValidColumn,
+			block.Table:              block.ValidColumn,
 			consentchange.Table:      consentchange.ValidColumn,
 			contentpart.Table:        contentpart.ValidColumn,
 			contentrequest.Table:     contentrequest.ValidColumn,
@@ -125,6 +135,9 @@ func checkColumn(t, c string) error {
 			eventlog.Table:           eventlog.ValidColumn,
 			eventrow.Table:           eventrow.ValidColumn,
 			externaluser.Table:       externaluser.ValidColumn,
+			feedauthor.Table:         feedauthor.ValidColumn,
+			feedmark.Table:           feedmark.ValidColumn,
+			follow.Table:             follow.ValidColumn,
 			glossary.Table:           glossary.ValidColumn,
 			idempotencykey.Table:     idempotencykey.ValidColumn,
 			job.Table:                job.ValidColumn,
@@ -133,6 +146,10 @@ func checkColumn(t, c string) error {
 			media.Table:              media.ValidColumn,
 			note.Table:               note.ValidColumn,
 			outbox.Table:             outbox.ValidColumn,
+			post.Table:               post.ValidColumn,
+			postlike.Table:           postlike.ValidColumn,
+			postreport.Table:         postreport.ValidColumn,
+			profile.Table:            profile.ValidColumn,
 			queryscore.Table:         queryscore.ValidColumn,
 			refreshtoken.Table:       refreshtoken.ValidColumn,
 			run.Table:                run.ValidColumn,
@@ -143,6 +160,7 @@ func checkColumn(t, c string) error {
 			stickerhour.Table:        stickerhour.ValidColumn,
 			stickerset.Table:         stickerset.ValidColumn,
 			streamposition.Table:     streamposition.ValidColumn,
+			timelineentry.Table:      timelineentry.ValidColumn,
 			translation.Table:        translation.ValidColumn,
 			user.Table:               user.ValidColumn,
 			utterance.Table:          utterance.ValidColumn,

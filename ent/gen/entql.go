@@ -6,6 +6,7 @@ import (
 	"parley/ent/gen/apikey"
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
+	"parley/ent/gen/block"
 	"parley/ent/gen/consentchange"
 	"parley/ent/gen/contentpart"
 	"parley/ent/gen/contentrequest"
@@ -18,6 +19,9 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/feedauthor"
+	"parley/ent/gen/feedmark"
+	"parley/ent/gen/follow"
 	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
@@ -26,7 +30,11 @@ import (
 	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
+	"parley/ent/gen/post"
+	"parley/ent/gen/postlike"
+	"parley/ent/gen/postreport"
 	"parley/ent/gen/predicate"
+	"parley/ent/gen/profile"
 	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
@@ -37,6 +45,7 @@ import (
 	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
+	"parley/ent/gen/timelineentry"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
@@ -51,7 +60,7 @@ import (
 
 // schemaGraph holds a representation of ent/schema at runtime.
 var schemaGraph = func() *sqlgraph.Schema {
-	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 38)}
+	graph := &sqlgraph.Schema{Nodes: make([]*sqlgraph.Node, 47)}
 	graph.Nodes[0] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   apikey.Table,
@@ -116,6 +125,22 @@ var schemaGraph = func() *sqlgraph.Schema {
 	}
 	graph.Nodes[3] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
+			Table:   block.Table,
+			Columns: block.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeInt64,
+				Column: block.FieldID,
+			},
+		},
+		Type: "Block",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			block.FieldCreatedAt: {Type: field.TypeTime, Column: block.FieldCreatedAt},
+			block.FieldBlockerID: {Type: field.TypeString, Column: block.FieldBlockerID},
+			block.FieldBlockedID: {Type: field.TypeString, Column: block.FieldBlockedID},
+		},
+	}
+	graph.Nodes[4] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
 			Table:   consentchange.Table,
 			Columns: consentchange.Columns,
 			ID: &sqlgraph.FieldSpec{
@@ -133,7 +158,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			consentchange.FieldKeyID:     {Type: field.TypeString, Column: consentchange.FieldKeyID},
 		},
 	}
-	graph.Nodes[4] = &sqlgraph.Node{
+	graph.Nodes[5] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   contentpart.Table,
 			Columns: contentpart.Columns,
@@ -157,7 +182,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			contentpart.FieldRecipe:    {Type: field.TypeJSON, Column: contentpart.FieldRecipe},
 		},
 	}
-	graph.Nodes[5] = &sqlgraph.Node{
+	graph.Nodes[6] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   contentrequest.Table,
 			Columns: contentrequest.Columns,
@@ -179,7 +204,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			contentrequest.FieldVersion:   {Type: field.TypeInt64, Column: contentrequest.FieldVersion},
 		},
 	}
-	graph.Nodes[6] = &sqlgraph.Node{
+	graph.Nodes[7] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   conversation.Table,
 			Columns: conversation.Columns,
@@ -195,7 +220,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			conversation.FieldLanguage:  {Type: field.TypeString, Column: conversation.FieldLanguage},
 		},
 	}
-	graph.Nodes[7] = &sqlgraph.Node{
+	graph.Nodes[8] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   dialog.Table,
 			Columns: dialog.Columns,
@@ -216,7 +241,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			dialog.FieldApprovedAt: {Type: field.TypeTime, Column: dialog.FieldApprovedAt},
 		},
 	}
-	graph.Nodes[8] = &sqlgraph.Node{
+	graph.Nodes[9] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   dialogmessage.Table,
 			Columns: dialogmessage.Columns,
@@ -232,7 +257,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			dialogmessage.FieldText:      {Type: field.TypeString, Column: dialogmessage.FieldText},
 		},
 	}
-	graph.Nodes[9] = &sqlgraph.Node{
+	graph.Nodes[10] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   dialogtombstone.Table,
 			Columns: dialogtombstone.Columns,
@@ -247,7 +272,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			dialogtombstone.FieldErasedAt: {Type: field.TypeTime, Column: dialogtombstone.FieldErasedAt},
 		},
 	}
-	graph.Nodes[10] = &sqlgraph.Node{
+	graph.Nodes[11] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   embedding.Table,
 			Columns: embedding.Columns,
@@ -274,7 +299,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			embedding.FieldJobContent: {Type: field.TypeString, Column: embedding.FieldJobContent},
 		},
 	}
-	graph.Nodes[11] = &sqlgraph.Node{
+	graph.Nodes[12] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   errorfrequency.Table,
 			Columns: errorfrequency.Columns,
@@ -293,7 +318,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			errorfrequency.FieldLastAt:      {Type: field.TypeTime, Column: errorfrequency.FieldLastAt},
 		},
 	}
-	graph.Nodes[12] = &sqlgraph.Node{
+	graph.Nodes[13] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   eventlog.Table,
 			Columns: eventlog.Columns,
@@ -308,7 +333,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			eventlog.FieldTrimmed: {Type: field.TypeInt64, Column: eventlog.FieldTrimmed},
 		},
 	}
-	graph.Nodes[13] = &sqlgraph.Node{
+	graph.Nodes[14] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   eventrow.Table,
 			Columns: eventrow.Columns,
@@ -331,7 +356,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			eventrow.FieldCreatedAt: {Type: field.TypeTime, Column: eventrow.FieldCreatedAt},
 		},
 	}
-	graph.Nodes[14] = &sqlgraph.Node{
+	graph.Nodes[15] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   externaluser.Table,
 			Columns: externaluser.Columns,
@@ -347,7 +372,53 @@ var schemaGraph = func() *sqlgraph.Schema {
 			externaluser.FieldExternalID: {Type: field.TypeString, Column: externaluser.FieldExternalID},
 		},
 	}
-	graph.Nodes[15] = &sqlgraph.Node{
+	graph.Nodes[16] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   feedauthor.Table,
+			Columns: feedauthor.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: feedauthor.FieldID,
+			},
+		},
+		Type: "FeedAuthor",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			feedauthor.FieldFollowers: {Type: field.TypeInt64, Column: feedauthor.FieldFollowers},
+		},
+	}
+	graph.Nodes[17] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   feedmark.Table,
+			Columns: feedmark.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: feedmark.FieldID,
+			},
+		},
+		Type: "FeedMark",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			feedmark.FieldUntil:    {Type: field.TypeTime, Column: feedmark.FieldUntil},
+			feedmark.FieldMarkedAt: {Type: field.TypeTime, Column: feedmark.FieldMarkedAt},
+		},
+	}
+	graph.Nodes[18] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   follow.Table,
+			Columns: follow.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeInt64,
+				Column: follow.FieldID,
+			},
+		},
+		Type: "Follow",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			follow.FieldCreatedAt:  {Type: field.TypeTime, Column: follow.FieldCreatedAt},
+			follow.FieldFollowerID: {Type: field.TypeString, Column: follow.FieldFollowerID},
+			follow.FieldFolloweeID: {Type: field.TypeString, Column: follow.FieldFolloweeID},
+			follow.FieldMerged:     {Type: field.TypeBool, Column: follow.FieldMerged},
+		},
+	}
+	graph.Nodes[19] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   glossary.Table,
 			Columns: glossary.Columns,
@@ -366,7 +437,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			glossary.FieldTerms:     {Type: field.TypeJSON, Column: glossary.FieldTerms},
 		},
 	}
-	graph.Nodes[16] = &sqlgraph.Node{
+	graph.Nodes[20] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   idempotencykey.Table,
 			Columns: idempotencykey.Columns,
@@ -386,7 +457,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			idempotencykey.FieldAbout:       {Type: field.TypeString, Column: idempotencykey.FieldAbout},
 		},
 	}
-	graph.Nodes[17] = &sqlgraph.Node{
+	graph.Nodes[21] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   job.Table,
 			Columns: job.Columns,
@@ -417,7 +488,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			job.FieldVersion:      {Type: field.TypeInt64, Column: job.FieldVersion},
 		},
 	}
-	graph.Nodes[18] = &sqlgraph.Node{
+	graph.Nodes[22] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   learnererror.Table,
 			Columns: learnererror.Columns,
@@ -440,7 +511,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			learnererror.FieldSource:      {Type: field.TypeEnum, Column: learnererror.FieldSource},
 		},
 	}
-	graph.Nodes[19] = &sqlgraph.Node{
+	graph.Nodes[23] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   looseobject.Table,
 			Columns: looseobject.Columns,
@@ -454,7 +525,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			looseobject.FieldSince: {Type: field.TypeTime, Column: looseobject.FieldSince},
 		},
 	}
-	graph.Nodes[20] = &sqlgraph.Node{
+	graph.Nodes[24] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   media.Table,
 			Columns: media.Columns,
@@ -476,7 +547,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			media.FieldLicence:     {Type: field.TypeString, Column: media.FieldLicence},
 		},
 	}
-	graph.Nodes[21] = &sqlgraph.Node{
+	graph.Nodes[25] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   note.Table,
 			Columns: note.Columns,
@@ -501,7 +572,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			note.FieldRevision:    {Type: field.TypeInt64, Column: note.FieldRevision},
 		},
 	}
-	graph.Nodes[22] = &sqlgraph.Node{
+	graph.Nodes[26] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   outbox.Table,
 			Columns: outbox.Columns,
@@ -518,7 +589,80 @@ var schemaGraph = func() *sqlgraph.Schema {
 			outbox.FieldRunAt:   {Type: field.TypeTime, Column: outbox.FieldRunAt},
 		},
 	}
-	graph.Nodes[23] = &sqlgraph.Node{
+	graph.Nodes[27] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   post.Table,
+			Columns: post.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: post.FieldID,
+			},
+		},
+		Type: "Post",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			post.FieldCreatedAt: {Type: field.TypeTime, Column: post.FieldCreatedAt},
+			post.FieldAuthorID:  {Type: field.TypeString, Column: post.FieldAuthorID},
+			post.FieldTitle:     {Type: field.TypeString, Column: post.FieldTitle},
+			post.FieldContent:   {Type: field.TypeString, Column: post.FieldContent},
+			post.FieldMediaID:   {Type: field.TypeString, Column: post.FieldMediaID},
+			post.FieldLikeCount: {Type: field.TypeInt64, Column: post.FieldLikeCount},
+			post.FieldVersion:   {Type: field.TypeInt64, Column: post.FieldVersion},
+		},
+	}
+	graph.Nodes[28] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   postlike.Table,
+			Columns: postlike.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeInt64,
+				Column: postlike.FieldID,
+			},
+		},
+		Type: "PostLike",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			postlike.FieldCreatedAt: {Type: field.TypeTime, Column: postlike.FieldCreatedAt},
+			postlike.FieldPostID:    {Type: field.TypeString, Column: postlike.FieldPostID},
+			postlike.FieldUserID:    {Type: field.TypeString, Column: postlike.FieldUserID},
+		},
+	}
+	graph.Nodes[29] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   postreport.Table,
+			Columns: postreport.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: postreport.FieldID,
+			},
+		},
+		Type: "PostReport",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			postreport.FieldCreatedAt:  {Type: field.TypeTime, Column: postreport.FieldCreatedAt},
+			postreport.FieldPostID:     {Type: field.TypeString, Column: postreport.FieldPostID},
+			postreport.FieldReporterID: {Type: field.TypeString, Column: postreport.FieldReporterID},
+			postreport.FieldReason:     {Type: field.TypeString, Column: postreport.FieldReason},
+		},
+	}
+	graph.Nodes[30] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   profile.Table,
+			Columns: profile.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeString,
+				Column: profile.FieldID,
+			},
+		},
+		Type: "Profile",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			profile.FieldCreatedAt:   {Type: field.TypeTime, Column: profile.FieldCreatedAt},
+			profile.FieldUpdatedAt:   {Type: field.TypeTime, Column: profile.FieldUpdatedAt},
+			profile.FieldHandle:      {Type: field.TypeString, Column: profile.FieldHandle},
+			profile.FieldHandleKey:   {Type: field.TypeBytes, Column: profile.FieldHandleKey},
+			profile.FieldDisplayName: {Type: field.TypeString, Column: profile.FieldDisplayName},
+			profile.FieldNameKey:     {Type: field.TypeBytes, Column: profile.FieldNameKey},
+			profile.FieldSystem:      {Type: field.TypeBool, Column: profile.FieldSystem},
+		},
+	}
+	graph.Nodes[31] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   queryscore.Table,
 			Columns: queryscore.Columns,
@@ -539,7 +683,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			queryscore.FieldUpdatedAt: {Type: field.TypeTime, Column: queryscore.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[24] = &sqlgraph.Node{
+	graph.Nodes[32] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   refreshtoken.Table,
 			Columns: refreshtoken.Columns,
@@ -559,7 +703,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			refreshtoken.FieldRevokedAt: {Type: field.TypeTime, Column: refreshtoken.FieldRevokedAt},
 		},
 	}
-	graph.Nodes[25] = &sqlgraph.Node{
+	graph.Nodes[33] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   run.Table,
 			Columns: run.Columns,
@@ -586,7 +730,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			run.FieldWorker:      {Type: field.TypeString, Column: run.FieldWorker},
 		},
 	}
-	graph.Nodes[26] = &sqlgraph.Node{
+	graph.Nodes[34] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   searchhour.Table,
 			Columns: searchhour.Columns,
@@ -604,7 +748,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			searchhour.FieldChosen:   {Type: field.TypeInt64, Column: searchhour.FieldChosen},
 		},
 	}
-	graph.Nodes[27] = &sqlgraph.Node{
+	graph.Nodes[35] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   searchindex.Table,
 			Columns: searchindex.Columns,
@@ -633,7 +777,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			searchindex.FieldVersion:     {Type: field.TypeInt64, Column: searchindex.FieldVersion},
 		},
 	}
-	graph.Nodes[28] = &sqlgraph.Node{
+	graph.Nodes[36] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   searchquery.Table,
 			Columns: searchquery.Columns,
@@ -658,7 +802,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			searchquery.FieldListed:    {Type: field.TypeBool, Column: searchquery.FieldListed},
 		},
 	}
-	graph.Nodes[29] = &sqlgraph.Node{
+	graph.Nodes[37] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   sticker.Table,
 			Columns: sticker.Columns,
@@ -683,7 +827,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			sticker.FieldVersion:    {Type: field.TypeInt64, Column: sticker.FieldVersion},
 		},
 	}
-	graph.Nodes[30] = &sqlgraph.Node{
+	graph.Nodes[38] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   stickerhour.Table,
 			Columns: stickerhour.Columns,
@@ -700,7 +844,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			stickerhour.FieldPlaces:    {Type: field.TypeInt64, Column: stickerhour.FieldPlaces},
 		},
 	}
-	graph.Nodes[31] = &sqlgraph.Node{
+	graph.Nodes[39] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   stickerset.Table,
 			Columns: stickerset.Columns,
@@ -714,7 +858,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			stickerset.FieldDone: {Type: field.TypeInt, Column: stickerset.FieldDone},
 		},
 	}
-	graph.Nodes[32] = &sqlgraph.Node{
+	graph.Nodes[40] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   streamposition.Table,
 			Columns: streamposition.Columns,
@@ -732,7 +876,24 @@ var schemaGraph = func() *sqlgraph.Schema {
 			streamposition.FieldUpdatedAt: {Type: field.TypeTime, Column: streamposition.FieldUpdatedAt},
 		},
 	}
-	graph.Nodes[33] = &sqlgraph.Node{
+	graph.Nodes[41] = &sqlgraph.Node{
+		NodeSpec: sqlgraph.NodeSpec{
+			Table:   timelineentry.Table,
+			Columns: timelineentry.Columns,
+			ID: &sqlgraph.FieldSpec{
+				Type:   field.TypeInt64,
+				Column: timelineentry.FieldID,
+			},
+		},
+		Type: "TimelineEntry",
+		Fields: map[string]*sqlgraph.FieldSpec{
+			timelineentry.FieldUserID:    {Type: field.TypeString, Column: timelineentry.FieldUserID},
+			timelineentry.FieldPostID:    {Type: field.TypeString, Column: timelineentry.FieldPostID},
+			timelineentry.FieldAuthorID:  {Type: field.TypeString, Column: timelineentry.FieldAuthorID},
+			timelineentry.FieldCreatedAt: {Type: field.TypeTime, Column: timelineentry.FieldCreatedAt},
+		},
+	}
+	graph.Nodes[42] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   translation.Table,
 			Columns: translation.Columns,
@@ -758,7 +919,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			translation.FieldVersion:      {Type: field.TypeInt64, Column: translation.FieldVersion},
 		},
 	}
-	graph.Nodes[34] = &sqlgraph.Node{
+	graph.Nodes[43] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   user.Table,
 			Columns: user.Columns,
@@ -777,7 +938,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			user.FieldRole:         {Type: field.TypeEnum, Column: user.FieldRole},
 		},
 	}
-	graph.Nodes[35] = &sqlgraph.Node{
+	graph.Nodes[44] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   utterance.Table,
 			Columns: utterance.Columns,
@@ -795,7 +956,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			utterance.FieldClientKey:      {Type: field.TypeString, Column: utterance.FieldClientKey},
 		},
 	}
-	graph.Nodes[36] = &sqlgraph.Node{
+	graph.Nodes[45] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   vote.Table,
 			Columns: vote.Columns,
@@ -814,7 +975,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			vote.FieldReports:   {Type: field.TypeInt64, Column: vote.FieldReports},
 		},
 	}
-	graph.Nodes[37] = &sqlgraph.Node{
+	graph.Nodes[46] = &sqlgraph.Node{
 		NodeSpec: sqlgraph.NodeSpec{
 			Table:   workerannouncement.Table,
 			Columns: workerannouncement.Columns,
@@ -1170,6 +1331,61 @@ func (f *AuditEntryFilter) WhereDialogs(p entql.BytesP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *BlockQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the BlockQuery builder.
+func (_q *BlockQuery) Filter() *BlockFilter {
+	return &BlockFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *BlockMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the BlockMutation builder.
+func (m *BlockMutation) Filter() *BlockFilter {
+	return &BlockFilter{config: m.config, predicateAdder: m}
+}
+
+// BlockFilter provides a generic filtering capability at runtime for BlockQuery.
+type BlockFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *BlockFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[3].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql int64 predicate on the id field.
+func (f *BlockFilter) WhereID(p entql.Int64P) {
+	f.Where(p.Field(block.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *BlockFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(block.FieldCreatedAt))
+}
+
+// WhereBlockerID applies the entql string predicate on the blocker_id field.
+func (f *BlockFilter) WhereBlockerID(p entql.StringP) {
+	f.Where(p.Field(block.FieldBlockerID))
+}
+
+// WhereBlockedID applies the entql string predicate on the blocked_id field.
+func (f *BlockFilter) WhereBlockedID(p entql.StringP) {
+	f.Where(p.Field(block.FieldBlockedID))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *ConsentChangeQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -1198,7 +1414,7 @@ type ConsentChangeFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ConsentChangeFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[3].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[4].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1268,7 +1484,7 @@ type ContentPartFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ContentPartFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[4].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[5].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1377,7 +1593,7 @@ type ContentRequestFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ContentRequestFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[5].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[6].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1476,7 +1692,7 @@ type ConversationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ConversationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[6].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[7].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1545,7 +1761,7 @@ type DialogFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *DialogFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[7].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[8].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1639,7 +1855,7 @@ type DialogMessageFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *DialogMessageFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[8].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[9].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1708,7 +1924,7 @@ type DialogTombstoneFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *DialogTombstoneFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[9].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[10].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1758,7 +1974,7 @@ type EmbeddingFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EmbeddingFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[10].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[11].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1868,7 +2084,7 @@ type ErrorFrequencyFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ErrorFrequencyFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[11].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1938,7 +2154,7 @@ type EventLogFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EventLogFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[12].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -1988,7 +2204,7 @@ type EventRowFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *EventRowFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[13].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2078,7 +2294,7 @@ type ExternalUserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *ExternalUserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[14].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2102,6 +2318,161 @@ func (f *ExternalUserFilter) WhereOwnerID(p entql.StringP) {
 // WhereExternalID applies the entql string predicate on the external_id field.
 func (f *ExternalUserFilter) WhereExternalID(p entql.StringP) {
 	f.Where(p.Field(externaluser.FieldExternalID))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *FeedAuthorQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the FeedAuthorQuery builder.
+func (_q *FeedAuthorQuery) Filter() *FeedAuthorFilter {
+	return &FeedAuthorFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *FeedAuthorMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the FeedAuthorMutation builder.
+func (m *FeedAuthorMutation) Filter() *FeedAuthorFilter {
+	return &FeedAuthorFilter{config: m.config, predicateAdder: m}
+}
+
+// FeedAuthorFilter provides a generic filtering capability at runtime for FeedAuthorQuery.
+type FeedAuthorFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *FeedAuthorFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *FeedAuthorFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(feedauthor.FieldID))
+}
+
+// WhereFollowers applies the entql int64 predicate on the followers field.
+func (f *FeedAuthorFilter) WhereFollowers(p entql.Int64P) {
+	f.Where(p.Field(feedauthor.FieldFollowers))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *FeedMarkQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the FeedMarkQuery builder.
+func (_q *FeedMarkQuery) Filter() *FeedMarkFilter {
+	return &FeedMarkFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *FeedMarkMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the FeedMarkMutation builder.
+func (m *FeedMarkMutation) Filter() *FeedMarkFilter {
+	return &FeedMarkFilter{config: m.config, predicateAdder: m}
+}
+
+// FeedMarkFilter provides a generic filtering capability at runtime for FeedMarkQuery.
+type FeedMarkFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *FeedMarkFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *FeedMarkFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(feedmark.FieldID))
+}
+
+// WhereUntil applies the entql time.Time predicate on the until field.
+func (f *FeedMarkFilter) WhereUntil(p entql.TimeP) {
+	f.Where(p.Field(feedmark.FieldUntil))
+}
+
+// WhereMarkedAt applies the entql time.Time predicate on the marked_at field.
+func (f *FeedMarkFilter) WhereMarkedAt(p entql.TimeP) {
+	f.Where(p.Field(feedmark.FieldMarkedAt))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *FollowQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the FollowQuery builder.
+func (_q *FollowQuery) Filter() *FollowFilter {
+	return &FollowFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *FollowMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the FollowMutation builder.
+func (m *FollowMutation) Filter() *FollowFilter {
+	return &FollowFilter{config: m.config, predicateAdder: m}
+}
+
+// FollowFilter provides a generic filtering capability at runtime for FollowQuery.
+type FollowFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *FollowFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql int64 predicate on the id field.
+func (f *FollowFilter) WhereID(p entql.Int64P) {
+	f.Where(p.Field(follow.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *FollowFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(follow.FieldCreatedAt))
+}
+
+// WhereFollowerID applies the entql string predicate on the follower_id field.
+func (f *FollowFilter) WhereFollowerID(p entql.StringP) {
+	f.Where(p.Field(follow.FieldFollowerID))
+}
+
+// WhereFolloweeID applies the entql string predicate on the followee_id field.
+func (f *FollowFilter) WhereFolloweeID(p entql.StringP) {
+	f.Where(p.Field(follow.FieldFolloweeID))
+}
+
+// WhereMerged applies the entql bool predicate on the merged field.
+func (f *FollowFilter) WhereMerged(p entql.BoolP) {
+	f.Where(p.Field(follow.FieldMerged))
 }
 
 // addPredicate implements the predicateAdder interface.
@@ -2133,7 +2504,7 @@ type GlossaryFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *GlossaryFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[15].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2203,7 +2574,7 @@ type IdempotencyKeyFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *IdempotencyKeyFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[16].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2278,7 +2649,7 @@ type JobFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *JobFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[17].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2408,7 +2779,7 @@ type LearnerErrorFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *LearnerErrorFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[18].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2498,7 +2869,7 @@ type LooseObjectFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *LooseObjectFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[19].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2543,7 +2914,7 @@ type MediaFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *MediaFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[20].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2628,7 +2999,7 @@ type NoteFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *NoteFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[21].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2742,7 +3113,7 @@ type OutboxFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *OutboxFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[22].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2774,6 +3145,271 @@ func (f *OutboxFilter) WhereRunAt(p entql.TimeP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *PostQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the PostQuery builder.
+func (_q *PostQuery) Filter() *PostFilter {
+	return &PostFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *PostMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the PostMutation builder.
+func (m *PostMutation) Filter() *PostFilter {
+	return &PostFilter{config: m.config, predicateAdder: m}
+}
+
+// PostFilter provides a generic filtering capability at runtime for PostQuery.
+type PostFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *PostFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *PostFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(post.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *PostFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(post.FieldCreatedAt))
+}
+
+// WhereAuthorID applies the entql string predicate on the author_id field.
+func (f *PostFilter) WhereAuthorID(p entql.StringP) {
+	f.Where(p.Field(post.FieldAuthorID))
+}
+
+// WhereTitle applies the entql string predicate on the title field.
+func (f *PostFilter) WhereTitle(p entql.StringP) {
+	f.Where(p.Field(post.FieldTitle))
+}
+
+// WhereContent applies the entql string predicate on the content field.
+func (f *PostFilter) WhereContent(p entql.StringP) {
+	f.Where(p.Field(post.FieldContent))
+}
+
+// WhereMediaID applies the entql string predicate on the media_id field.
+func (f *PostFilter) WhereMediaID(p entql.StringP) {
+	f.Where(p.Field(post.FieldMediaID))
+}
+
+// WhereLikeCount applies the entql int64 predicate on the like_count field.
+func (f *PostFilter) WhereLikeCount(p entql.Int64P) {
+	f.Where(p.Field(post.FieldLikeCount))
+}
+
+// WhereVersion applies the entql int64 predicate on the version field.
+func (f *PostFilter) WhereVersion(p entql.Int64P) {
+	f.Where(p.Field(post.FieldVersion))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *PostLikeQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the PostLikeQuery builder.
+func (_q *PostLikeQuery) Filter() *PostLikeFilter {
+	return &PostLikeFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *PostLikeMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the PostLikeMutation builder.
+func (m *PostLikeMutation) Filter() *PostLikeFilter {
+	return &PostLikeFilter{config: m.config, predicateAdder: m}
+}
+
+// PostLikeFilter provides a generic filtering capability at runtime for PostLikeQuery.
+type PostLikeFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *PostLikeFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql int64 predicate on the id field.
+func (f *PostLikeFilter) WhereID(p entql.Int64P) {
+	f.Where(p.Field(postlike.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *PostLikeFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(postlike.FieldCreatedAt))
+}
+
+// WherePostID applies the entql string predicate on the post_id field.
+func (f *PostLikeFilter) WherePostID(p entql.StringP) {
+	f.Where(p.Field(postlike.FieldPostID))
+}
+
+// WhereUserID applies the entql string predicate on the user_id field.
+func (f *PostLikeFilter) WhereUserID(p entql.StringP) {
+	f.Where(p.Field(postlike.FieldUserID))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *PostReportQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the PostReportQuery builder.
+func (_q *PostReportQuery) Filter() *PostReportFilter {
+	return &PostReportFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *PostReportMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the PostReportMutation builder.
+func (m *PostReportMutation) Filter() *PostReportFilter {
+	return &PostReportFilter{config: m.config, predicateAdder: m}
+}
+
+// PostReportFilter provides a generic filtering capability at runtime for PostReportQuery.
+type PostReportFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *PostReportFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *PostReportFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(postreport.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *PostReportFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(postreport.FieldCreatedAt))
+}
+
+// WherePostID applies the entql string predicate on the post_id field.
+func (f *PostReportFilter) WherePostID(p entql.StringP) {
+	f.Where(p.Field(postreport.FieldPostID))
+}
+
+// WhereReporterID applies the entql string predicate on the reporter_id field.
+func (f *PostReportFilter) WhereReporterID(p entql.StringP) {
+	f.Where(p.Field(postreport.FieldReporterID))
+}
+
+// WhereReason applies the entql string predicate on the reason field.
+func (f *PostReportFilter) WhereReason(p entql.StringP) {
+	f.Where(p.Field(postreport.FieldReason))
+}
+
+// addPredicate implements the predicateAdder interface.
+func (_q *ProfileQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the ProfileQuery builder.
+func (_q *ProfileQuery) Filter() *ProfileFilter {
+	return &ProfileFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *ProfileMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the ProfileMutation builder.
+func (m *ProfileMutation) Filter() *ProfileFilter {
+	return &ProfileFilter{config: m.config, predicateAdder: m}
+}
+
+// ProfileFilter provides a generic filtering capability at runtime for ProfileQuery.
+type ProfileFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *ProfileFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[30].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql string predicate on the id field.
+func (f *ProfileFilter) WhereID(p entql.StringP) {
+	f.Where(p.Field(profile.FieldID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *ProfileFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(profile.FieldCreatedAt))
+}
+
+// WhereUpdatedAt applies the entql time.Time predicate on the updated_at field.
+func (f *ProfileFilter) WhereUpdatedAt(p entql.TimeP) {
+	f.Where(p.Field(profile.FieldUpdatedAt))
+}
+
+// WhereHandle applies the entql string predicate on the handle field.
+func (f *ProfileFilter) WhereHandle(p entql.StringP) {
+	f.Where(p.Field(profile.FieldHandle))
+}
+
+// WhereHandleKey applies the entql []byte predicate on the handle_key field.
+func (f *ProfileFilter) WhereHandleKey(p entql.BytesP) {
+	f.Where(p.Field(profile.FieldHandleKey))
+}
+
+// WhereDisplayName applies the entql string predicate on the display_name field.
+func (f *ProfileFilter) WhereDisplayName(p entql.StringP) {
+	f.Where(p.Field(profile.FieldDisplayName))
+}
+
+// WhereNameKey applies the entql []byte predicate on the name_key field.
+func (f *ProfileFilter) WhereNameKey(p entql.BytesP) {
+	f.Where(p.Field(profile.FieldNameKey))
+}
+
+// WhereSystem applies the entql bool predicate on the system field.
+func (f *ProfileFilter) WhereSystem(p entql.BoolP) {
+	f.Where(p.Field(profile.FieldSystem))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *QueryScoreQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -2802,7 +3438,7 @@ type QueryScoreFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *QueryScoreFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[23].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[31].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2882,7 +3518,7 @@ type RefreshTokenFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RefreshTokenFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[24].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[32].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -2957,7 +3593,7 @@ type RunFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *RunFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[25].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[33].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3067,7 +3703,7 @@ type SearchHourFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *SearchHourFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[26].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[34].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3132,7 +3768,7 @@ type SearchIndexFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *SearchIndexFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[27].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[35].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3252,7 +3888,7 @@ type SearchQueryFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *SearchQueryFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[28].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[36].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3352,7 +3988,7 @@ type StickerFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[29].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[37].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3452,7 +4088,7 @@ type StickerHourFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerHourFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[30].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[38].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3512,7 +4148,7 @@ type StickerSetFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StickerSetFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[31].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[39].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3557,7 +4193,7 @@ type StreamPositionFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *StreamPositionFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[32].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[40].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3594,6 +4230,66 @@ func (f *StreamPositionFilter) WhereUpdatedAt(p entql.TimeP) {
 }
 
 // addPredicate implements the predicateAdder interface.
+func (_q *TimelineEntryQuery) addPredicate(pred func(s *sql.Selector)) {
+	_q.predicates = append(_q.predicates, pred)
+}
+
+// Filter returns a Filter implementation to apply filters on the TimelineEntryQuery builder.
+func (_q *TimelineEntryQuery) Filter() *TimelineEntryFilter {
+	return &TimelineEntryFilter{config: _q.config, predicateAdder: _q}
+}
+
+// addPredicate implements the predicateAdder interface.
+func (m *TimelineEntryMutation) addPredicate(pred func(s *sql.Selector)) {
+	m.predicates = append(m.predicates, pred)
+}
+
+// Filter returns an entql.Where implementation to apply filters on the TimelineEntryMutation builder.
+func (m *TimelineEntryMutation) Filter() *TimelineEntryFilter {
+	return &TimelineEntryFilter{config: m.config, predicateAdder: m}
+}
+
+// TimelineEntryFilter provides a generic filtering capability at runtime for TimelineEntryQuery.
+type TimelineEntryFilter struct {
+	predicateAdder
+	config
+}
+
+// Where applies the entql predicate on the query filter.
+func (f *TimelineEntryFilter) Where(p entql.P) {
+	f.addPredicate(func(s *sql.Selector) {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[41].Type, p, s); err != nil {
+			s.AddError(err)
+		}
+	})
+}
+
+// WhereID applies the entql int64 predicate on the id field.
+func (f *TimelineEntryFilter) WhereID(p entql.Int64P) {
+	f.Where(p.Field(timelineentry.FieldID))
+}
+
+// WhereUserID applies the entql string predicate on the user_id field.
+func (f *TimelineEntryFilter) WhereUserID(p entql.StringP) {
+	f.Where(p.Field(timelineentry.FieldUserID))
+}
+
+// WherePostID applies the entql string predicate on the post_id field.
+func (f *TimelineEntryFilter) WherePostID(p entql.StringP) {
+	f.Where(p.Field(timelineentry.FieldPostID))
+}
+
+// WhereAuthorID applies the entql string predicate on the author_id field.
+func (f *TimelineEntryFilter) WhereAuthorID(p entql.StringP) {
+	f.Where(p.Field(timelineentry.FieldAuthorID))
+}
+
+// WhereCreatedAt applies the entql time.Time predicate on the created_at field.
+func (f *TimelineEntryFilter) WhereCreatedAt(p entql.TimeP) {
+	f.Where(p.Field(timelineentry.FieldCreatedAt))
+}
+
+// addPredicate implements the predicateAdder interface.
 func (_q *TranslationQuery) addPredicate(pred func(s *sql.Selector)) {
 	_q.predicates = append(_q.predicates, pred)
 }
@@ -3622,7 +4318,7 @@ type TranslationFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *TranslationFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[33].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[42].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3741,7 +4437,7 @@ type UserFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UserFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[34].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[43].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3811,7 +4507,7 @@ type UtteranceFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *UtteranceFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[35].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[44].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3890,7 +4586,7 @@ type VoteFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *VoteFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[36].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[45].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})
@@ -3960,7 +4656,7 @@ type WorkerAnnouncementFilter struct {
 // Where applies the entql predicate on the query filter.
 func (f *WorkerAnnouncementFilter) Where(p entql.P) {
 	f.addPredicate(func(s *sql.Selector) {
-		if err := schemaGraph.EvalP(schemaGraph.Nodes[37].Type, p, s); err != nil {
+		if err := schemaGraph.EvalP(schemaGraph.Nodes[46].Type, p, s); err != nil {
 			s.AddError(err)
 		}
 	})

@@ -20,6 +20,8 @@ type Tx struct {
 	Attempt *AttemptClient
 	// AuditEntry is the client for interacting with the AuditEntry builders.
 	AuditEntry *AuditEntryClient
+	// Block is the client for interacting with the Block builders.
+	Block *BlockClient
 	// ConsentChange is the client for interacting with the ConsentChange builders.
 	ConsentChange *ConsentChangeClient
 	// ContentPart is the client for interacting with the ContentPart builders.
@@ -44,6 +46,12 @@ type Tx struct {
 	EventRow *EventRowClient
 	// ExternalUser is the client for interacting with the ExternalUser builders.
 	ExternalUser *ExternalUserClient
+	// FeedAuthor is the client for interacting with the FeedAuthor builders.
+	FeedAuthor *FeedAuthorClient
+	// FeedMark is the client for interacting with the FeedMark builders.
+	FeedMark *FeedMarkClient
+	// Follow is the client for interacting with the Follow builders.
+	Follow *FollowClient
 	// Glossary is the client for interacting with the Glossary builders.
 	Glossary *GlossaryClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
@@ -60,6 +68,14 @@ type Tx struct {
 	Note *NoteClient
 	// Outbox is the client for interacting with the Outbox builders.
 	Outbox *OutboxClient
+	// Post is the client for interacting with the Post builders.
+	Post *PostClient
+	// PostLike is the client for interacting with the PostLike builders.
+	PostLike *PostLikeClient
+	// PostReport is the client for interacting with the PostReport builders.
+	PostReport *PostReportClient
+	// Profile is the client for interacting with the Profile builders.
+	Profile *ProfileClient
 	// QueryScore is the client for interacting with the QueryScore builders.
 	QueryScore *QueryScoreClient
 	// RefreshToken is the client for interacting with the RefreshToken builders.
@@ -80,6 +96,8 @@ type Tx struct {
 	StickerSet *StickerSetClient
 	// StreamPosition is the client for interacting with the StreamPosition builders.
 	StreamPosition *StreamPositionClient
+	// TimelineEntry is the client for interacting with the TimelineEntry builders.
+	TimelineEntry *TimelineEntryClient
 	// Translation is the client for interacting with the Translation builders.
 	Translation *TranslationClient
 	// User is the client for interacting with the User builders.
@@ -224,6 +242,7 @@ func (tx *Tx) init() {
 	tx.ApiKey = NewApiKeyClient(tx.config)
 	tx.Attempt = NewAttemptClient(tx.config)
 	tx.AuditEntry = NewAuditEntryClient(tx.config)
+	tx.Block = NewBlockClient(tx.config)
 	tx.ConsentChange = NewConsentChangeClient(tx.config)
 	tx.ContentPart = NewContentPartClient(tx.config)
 	tx.ContentRequest = NewContentRequestClient(tx.config)
@@ -236,6 +255,9 @@ func (tx *Tx) init() {
 	tx.EventLog = NewEventLogClient(tx.config)
 	tx.EventRow = NewEventRowClient(tx.config)
 	tx.ExternalUser = NewExternalUserClient(tx.config)
+	tx.FeedAuthor = NewFeedAuthorClient(tx.config)
+	tx.FeedMark = NewFeedMarkClient(tx.config)
+	tx.Follow = NewFollowClient(tx.config)
 	tx.Glossary = NewGlossaryClient(tx.config)
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
 	tx.Job = NewJobClient(tx.config)
@@ -244,6 +266,10 @@ func (tx *Tx) init() {
 	tx.Media = NewMediaClient(tx.config)
 	tx.Note = NewNoteClient(tx.config)
 	tx.Outbox = NewOutboxClient(tx.config)
+	tx.Post = NewPostClient(tx.config)
+	tx.PostLike = NewPostLikeClient(tx.config)
+	tx.PostReport = NewPostReportClient(tx.config)
+	tx.Profile = NewProfileClient(tx.config)
 	tx.QueryScore = NewQueryScoreClient(tx.config)
 	tx.RefreshToken = NewRefreshTokenClient(tx.config)
 	tx.Run = NewRunClient(tx.config)
@@ -254,6 +280,7 @@ func (tx *Tx) init() {
 	tx.StickerHour = NewStickerHourClient(tx.config)
 	tx.StickerSet = NewStickerSetClient(tx.config)
 	tx.StreamPosition = NewStreamPositionClient(tx.config)
+	tx.TimelineEntry = NewTimelineEntryClient(tx.config)
 	tx.Translation = NewTranslationClient(tx.config)
 	tx.User = NewUserClient(tx.config)
 	tx.Utterance = NewUtteranceClient(tx.config)

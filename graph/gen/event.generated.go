@@ -14,6 +14,7 @@ import (
 	"parley/internal/content"
 	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/feed"
 	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/job"
@@ -762,6 +763,13 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._SearchFeedbackChanged(ctx, sel, obj)
+	case feed.PostChanged:
+		return ec._PostChanged(ctx, sel, &obj)
+	case *feed.PostChanged:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._PostChanged(ctx, sel, obj)
 	case note.NoteChanged:
 		return ec._NoteChanged(ctx, sel, &obj)
 	case *note.NoteChanged:
@@ -783,6 +791,20 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._JobChanged(ctx, sel, obj)
+	case feed.FollowChanged:
+		return ec._FollowChanged(ctx, sel, &obj)
+	case *feed.FollowChanged:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._FollowChanged(ctx, sel, obj)
+	case feed.Marked:
+		return ec._FeedMarked(ctx, sel, &obj)
+	case *feed.Marked:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._FeedMarked(ctx, sel, obj)
 	case content.Changed:
 		return ec._ContentChanged(ctx, sel, &obj)
 	case *content.Changed:
@@ -1265,6 +1287,22 @@ func (ec *executionContext) unmarshalNTopic2parleyᚋgraphᚋmodelᚐTopic(ctx c
 }
 
 func (ec *executionContext) marshalNTopic2parleyᚋgraphᚋmodelᚐTopic(ctx context.Context, sel ast.SelectionSet, v model.Topic) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalOStreamResetReason2ᚖparleyᚋgraphᚋmodelᚐStreamResetReason(ctx context.Context, v any) (*model.StreamResetReason, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.StreamResetReason)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOStreamResetReason2ᚖparleyᚋgraphᚋmodelᚐStreamResetReason(ctx context.Context, sel ast.SelectionSet, v *model.StreamResetReason) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
 	return v
 }
 

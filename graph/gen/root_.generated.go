@@ -14,6 +14,7 @@ import (
 	"parley/internal/content"
 	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/feed"
 	"parley/internal/feedback"
 	"parley/internal/note"
 	"parley/internal/practice"
@@ -45,6 +46,10 @@ type ResolverRoot interface {
 	Job() JobResolver
 	Mutation() MutationResolver
 	Note() NoteResolver
+	Post() PostResolver
+	PostChanged() PostChangedResolver
+	PostReport() PostReportResolver
+	Profile() ProfileResolver
 	Query() QueryResolver
 	SearchFeedbackChanged() SearchFeedbackChangedResolver
 	SearchIndex() SearchIndexResolver
@@ -142,6 +147,11 @@ type ComplexityRoot struct {
 	AuditEntryEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	BlockPayload struct {
+		Cursor  func(childComplexity int) int
+		Profile func(childComplexity int) int
 	}
 
 	CancelContentPayload struct {
@@ -276,6 +286,11 @@ type ComplexityRoot struct {
 		Note   func(childComplexity int) int
 	}
 
+	CreatePostPayload struct {
+		Cursor func(childComplexity int) int
+		Post   func(childComplexity int) int
+	}
+
 	DeleteContentPayload struct {
 		Cursor    func(childComplexity int) int
 		DeletedID func(childComplexity int) int
@@ -287,6 +302,11 @@ type ComplexityRoot struct {
 	}
 
 	DeleteNotePayload struct {
+		Cursor    func(childComplexity int) int
+		DeletedID func(childComplexity int) int
+	}
+
+	DeletePostPayload struct {
 		Cursor    func(childComplexity int) int
 		DeletedID func(childComplexity int) int
 	}
@@ -366,6 +386,34 @@ type ComplexityRoot struct {
 		HasMore func(childComplexity int) int
 	}
 
+	FeedConnection struct {
+		Edges            func(childComplexity int) int
+		Gap              func(childComplexity int) int
+		NewPostCount     func(childComplexity int) int
+		Nodes            func(childComplexity int) int
+		PageInfo         func(childComplexity int) int
+		SeenUntil        func(childComplexity int) int
+		UnseenOlderCount func(childComplexity int) int
+	}
+
+	FeedGap struct {
+		Count func(childComplexity int) int
+		Newer func(childComplexity int) int
+		Older func(childComplexity int) int
+	}
+
+	FeedItemUpdate struct {
+		Cursor func(childComplexity int) int
+		Post   func(childComplexity int) int
+		Reset  func(childComplexity int) int
+	}
+
+	FeedMarked struct {
+		At     func(childComplexity int) int
+		Cursor func(childComplexity int) int
+		Until  func(childComplexity int) int
+	}
+
 	FeedbackResult struct {
 		Error  func(childComplexity int) int
 		Failed func(childComplexity int) int
@@ -375,6 +423,18 @@ type ComplexityRoot struct {
 	FeedbackSticker struct {
 		ID   func(childComplexity int) int
 		Name func(childComplexity int) int
+	}
+
+	FollowChanged struct {
+		Action func(childComplexity int) int
+		At     func(childComplexity int) int
+		Cursor func(childComplexity int) int
+		UserID func(childComplexity int) int
+	}
+
+	FollowPayload struct {
+		Cursor  func(childComplexity int) int
+		Profile func(childComplexity int) int
 	}
 
 	Glossary struct {
@@ -495,6 +555,16 @@ type ComplexityRoot struct {
 		UtteranceID func(childComplexity int) int
 	}
 
+	LikePostPayload struct {
+		Cursor func(childComplexity int) int
+		Post   func(childComplexity int) int
+	}
+
+	MarkFeedSeenPayload struct {
+		Cursor    func(childComplexity int) int
+		SeenUntil func(childComplexity int) int
+	}
+
 	Model struct {
 		Commit     func(childComplexity int) int
 		Folder     func(childComplexity int) int
@@ -553,17 +623,23 @@ type ComplexityRoot struct {
 		AddStickers        func(childComplexity int, input model.AddStickersInput) int
 		AddUtterance       func(childComplexity int, input practice.UtteranceInput) int
 		AddUtterances      func(childComplexity int, input model.AddUtterancesInput) int
+		Block              func(childComplexity int, input model.BlockInput) int
 		CancelContent      func(childComplexity int, input model.CancelContentInput) int
 		CancelJob          func(childComplexity int, input model.CancelJobInput) int
 		CreateAPIKey       func(childComplexity int, input account.CreateKeyInput) int
 		CreateNote         func(childComplexity int, input note.CreateNoteInput) int
+		CreatePost         func(childComplexity int, input feed.CreateInput) int
 		DeleteContent      func(childComplexity int, input model.DeleteContentInput) int
 		DeleteImage        func(childComplexity int, input model.DeleteImageInput) int
 		DeleteNote         func(childComplexity int, input model.DeleteNoteInput) int
+		DeletePost         func(childComplexity int, input model.DeletePostInput) int
 		DeleteSearchIndex  func(childComplexity int, input model.DeleteSearchIndexInput) int
 		DeleteSticker      func(childComplexity int, input model.DeleteStickerInput) int
 		EraseCustomer      func(childComplexity int, input dialog.EraseInput) int
+		Follow             func(childComplexity int, input model.FollowInput) int
 		ImportNote         func(childComplexity int, input model.ImportNoteInput) int
+		LikePost           func(childComplexity int, input model.LikePostInput) int
+		MarkFeedSeen       func(childComplexity int, input model.MarkFeedSeenInput) int
 		PullModel          func(childComplexity int, input catalog.PullModelInput) int
 		PushDialog         func(childComplexity int, input dialog.PushInput) int
 		PushDialogs        func(childComplexity int, input model.PushDialogsInput) int
@@ -574,6 +650,7 @@ type ComplexityRoot struct {
 		Regenerate         func(childComplexity int, input model.RegenerateInput) int
 		RemoveModel        func(childComplexity int, input catalog.RemoveModelInput) int
 		ReportFeedback     func(childComplexity int, input feedback.ReportInput) int
+		ReportPost         func(childComplexity int, input feed.ReportInput) int
 		Reproduce          func(childComplexity int, input model.ReproduceInput) int
 		RequestContent     func(childComplexity int, input content.RequestInput) int
 		RetryContent       func(childComplexity int, input model.RetryContentInput) int
@@ -582,6 +659,7 @@ type ComplexityRoot struct {
 		RevokeFeedback     func(childComplexity int, input feedback.RevokeInput) int
 		SetConsent         func(childComplexity int, input dialog.ConsentInput) int
 		SetGlossary        func(childComplexity int, input note.SetGlossaryInput) int
+		SetProfile         func(childComplexity int, input feed.ProfileInput) int
 		SetRole            func(childComplexity int, input model.SetRoleInput) int
 		SignIn             func(childComplexity int, input account.SignInInput) int
 		SignOut            func(childComplexity int, input *model.SignOutInput) int
@@ -592,6 +670,9 @@ type ComplexityRoot struct {
 		SwitchSearchIndex  func(childComplexity int, input model.SwitchSearchIndexInput) int
 		TranslateNote      func(childComplexity int, input note.TranslateNoteInput) int
 		TranslateNotes     func(childComplexity int, input note.TranslateNotesInput) int
+		Unblock            func(childComplexity int, input model.UnblockInput) int
+		Unfollow           func(childComplexity int, input model.UnfollowInput) int
+		UnlikePost         func(childComplexity int, input model.UnlikePostInput) int
 		UpdateNote         func(childComplexity int, input note.UpdateNoteInput) int
 		UpdateSticker      func(childComplexity int, input sticker.UpdateInput) int
 		UploadImage        func(childComplexity int, input model.UploadImageInput) int
@@ -643,6 +724,77 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	Post struct {
+		Author    func(childComplexity int) int
+		Content   func(childComplexity int) int
+		CreatedAt func(childComplexity int) int
+		ID        func(childComplexity int) int
+		ImageURL  func(childComplexity int) int
+		LikeCount func(childComplexity int) int
+		Liked     func(childComplexity int) int
+		Title     func(childComplexity int) int
+	}
+
+	PostChanged struct {
+		Action func(childComplexity int) int
+		At     func(childComplexity int) int
+		Cursor func(childComplexity int) int
+		Post   func(childComplexity int) int
+		PostID func(childComplexity int) int
+	}
+
+	PostConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	PostEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	PostReport struct {
+		CreatedAt func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Post      func(childComplexity int) int
+		Reason    func(childComplexity int) int
+		Reporter  func(childComplexity int) int
+	}
+
+	PostReportConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	PostReportEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	Profile struct {
+		Blocked     func(childComplexity int) int
+		DisplayName func(childComplexity int) int
+		Followed    func(childComplexity int) int
+		Handle      func(childComplexity int) int
+		ID          func(childComplexity int) int
+	}
+
+	ProfileConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ProfileEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	PromptCheck struct {
 		Cut       func(childComplexity int) int
 		Kind      func(childComplexity int) int
@@ -672,6 +824,7 @@ type ComplexityRoot struct {
 	Query struct {
 		APIKeys             func(childComplexity int, first *int, after *string, last *int, before *string) int
 		AuditEntries        func(childComplexity int, filter *audit.Filter, first *int, after *string, last *int, before *string) int
+		BlockedUsers        func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ConsentHistory      func(childComplexity int, dialogID string) int
 		ContentCapabilities func(childComplexity int) int
 		ContentRequest      func(childComplexity int, id string) int
@@ -683,6 +836,9 @@ type ComplexityRoot struct {
 		ErrorFrequencies    func(childComplexity int, externalID *string, first *int, after *string, last *int, before *string) int
 		EventsSince         func(childComplexity int, after *event.Cursor, waitMs int, topics []model.Topic) int
 		Exercise            func(childComplexity int, externalID *string, top int, since *time.Time) int
+		Feed                func(childComplexity int, first *int, after *string, last *int, before *string, seenUntil *time.Time) int
+		Followers           func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Following           func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Glossaries          func(childComplexity int) int
 		Glossary            func(childComplexity int, source string, target string) int
 		Image               func(childComplexity int, id string) int
@@ -696,7 +852,12 @@ type ComplexityRoot struct {
 		Note                func(childComplexity int, id string) int
 		NoteStats           func(childComplexity int) int
 		Notes               func(childComplexity int, first *int, after *string, last *int, before *string, filter *note.Filter, orderBy *model.NoteOrder) int
+		Post                func(childComplexity int, id string) int
+		PostReports         func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Posts               func(childComplexity int, author *string, first *int, after *string, last *int, before *string) int
+		Profile             func(childComplexity int, userID *string) int
 		PromptCheck         func(childComplexity int, prompt string, kind contentrequest.Kind) int
+		RecommendedFeed     func(childComplexity int, first *int, after *string) int
 		Search              func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
 		SearchFeedback      func(childComplexity int, query *string, stickerID *string, since *time.Time, until *time.Time, first *int, after *string, last *int, before *string) int
 		SearchIndexes       func(childComplexity int) int
@@ -706,6 +867,7 @@ type ComplexityRoot struct {
 		SearchTimeline      func(childComplexity int, since time.Time, until *time.Time, bucket feedback.Bucket) int
 		Sticker             func(childComplexity int, id string) int
 		Stickers            func(childComplexity int, first *int, after *string, last *int, before *string, filter *sticker.Filter, orderBy *model.StickerOrder) int
+		Users               func(childComplexity int, search *string, first *int, after *string, last *int, before *string) int
 		Viewer              func(childComplexity int) int
 	}
 
@@ -716,6 +878,30 @@ type ComplexityRoot struct {
 	RebuildSearchIndexPayload struct {
 		Cursor      func(childComplexity int) int
 		SearchIndex func(childComplexity int) int
+	}
+
+	RecommendationReason struct {
+		Kind     func(childComplexity int) int
+		Profiles func(childComplexity int) int
+		Value    func(childComplexity int) int
+		Weight   func(childComplexity int) int
+	}
+
+	RecommendedPost struct {
+		Post    func(childComplexity int) int
+		Reasons func(childComplexity int) int
+		Score   func(childComplexity int) int
+	}
+
+	RecommendedPostConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	RecommendedPostEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	RecordErrorResult struct {
@@ -749,6 +935,11 @@ type ComplexityRoot struct {
 	ReportFeedbackPayload struct {
 		Cursor  func(childComplexity int) int
 		Results func(childComplexity int) int
+	}
+
+	ReportPostPayload struct {
+		Cursor func(childComplexity int) int
+		PostID func(childComplexity int) int
 	}
 
 	ReproducePayload struct {
@@ -913,6 +1104,11 @@ type ComplexityRoot struct {
 		Glossary func(childComplexity int) int
 	}
 
+	SetProfilePayload struct {
+		Cursor  func(childComplexity int) int
+		Profile func(childComplexity int) int
+	}
+
 	SetRolePayload struct {
 		User func(childComplexity int) int
 	}
@@ -1023,6 +1219,7 @@ type ComplexityRoot struct {
 	Subscription struct {
 		ContentUpdated func(childComplexity int, id string) int
 		Events         func(childComplexity int, after *event.Cursor, topics []model.Topic, resumeKey *string) int
+		FeedItemAdded  func(childComplexity int, after *event.Cursor, resumeKey *string) int
 		Job            func(childComplexity int, id string) int
 		Translations   func(childComplexity int, noteID string, after *event.Cursor) int
 	}
@@ -1091,6 +1288,21 @@ type ComplexityRoot struct {
 	TranslationUpdate struct {
 		Cursor      func(childComplexity int) int
 		Translation func(childComplexity int) int
+	}
+
+	UnblockPayload struct {
+		Cursor  func(childComplexity int) int
+		Profile func(childComplexity int) int
+	}
+
+	UnfollowPayload struct {
+		Cursor  func(childComplexity int) int
+		Profile func(childComplexity int) int
+	}
+
+	UnlikePostPayload struct {
+		Cursor func(childComplexity int) int
+		Post   func(childComplexity int) int
 	}
 
 	UpdateNotePayload struct {
@@ -1415,6 +1627,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
+
+	case "BlockPayload.cursor":
+		if e.ComplexityRoot.BlockPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPayload.Cursor(childComplexity), true
+	case "BlockPayload.profile":
+		if e.ComplexityRoot.BlockPayload.Profile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPayload.Profile(childComplexity), true
 
 	case "CancelContentPayload.cursor":
 		if e.ComplexityRoot.CancelContentPayload.Cursor == nil {
@@ -1907,6 +2132,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateNotePayload.Note(childComplexity), true
 
+	case "CreatePostPayload.cursor":
+		if e.ComplexityRoot.CreatePostPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreatePostPayload.Cursor(childComplexity), true
+	case "CreatePostPayload.post":
+		if e.ComplexityRoot.CreatePostPayload.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreatePostPayload.Post(childComplexity), true
+
 	case "DeleteContentPayload.cursor":
 		if e.ComplexityRoot.DeleteContentPayload.Cursor == nil {
 			break
@@ -1945,6 +2183,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteNotePayload.DeletedID(childComplexity), true
+
+	case "DeletePostPayload.cursor":
+		if e.ComplexityRoot.DeletePostPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeletePostPayload.Cursor(childComplexity), true
+	case "DeletePostPayload.deletedId":
+		if e.ComplexityRoot.DeletePostPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeletePostPayload.DeletedID(childComplexity), true
 
 	case "DeleteSearchIndexPayload.cursor":
 		if e.ComplexityRoot.DeleteSearchIndexPayload.Cursor == nil {
@@ -2192,6 +2443,106 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EventBatch.HasMore(childComplexity), true
 
+	case "FeedConnection.edges":
+		if e.ComplexityRoot.FeedConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedConnection.Edges(childComplexity), true
+	case "FeedConnection.gap":
+		if e.ComplexityRoot.FeedConnection.Gap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedConnection.Gap(childComplexity), true
+	case "FeedConnection.newPostCount":
+		if e.ComplexityRoot.FeedConnection.NewPostCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedConnection.NewPostCount(childComplexity), true
+	case "FeedConnection.nodes":
+		if e.ComplexityRoot.FeedConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedConnection.Nodes(childComplexity), true
+	case "FeedConnection.pageInfo":
+		if e.ComplexityRoot.FeedConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedConnection.PageInfo(childComplexity), true
+	case "FeedConnection.seenUntil":
+		if e.ComplexityRoot.FeedConnection.SeenUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedConnection.SeenUntil(childComplexity), true
+	case "FeedConnection.unseenOlderCount":
+		if e.ComplexityRoot.FeedConnection.UnseenOlderCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedConnection.UnseenOlderCount(childComplexity), true
+
+	case "FeedGap.count":
+		if e.ComplexityRoot.FeedGap.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedGap.Count(childComplexity), true
+	case "FeedGap.newer":
+		if e.ComplexityRoot.FeedGap.Newer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedGap.Newer(childComplexity), true
+	case "FeedGap.older":
+		if e.ComplexityRoot.FeedGap.Older == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedGap.Older(childComplexity), true
+
+	case "FeedItemUpdate.cursor":
+		if e.ComplexityRoot.FeedItemUpdate.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedItemUpdate.Cursor(childComplexity), true
+	case "FeedItemUpdate.post":
+		if e.ComplexityRoot.FeedItemUpdate.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedItemUpdate.Post(childComplexity), true
+	case "FeedItemUpdate.reset":
+		if e.ComplexityRoot.FeedItemUpdate.Reset == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedItemUpdate.Reset(childComplexity), true
+
+	case "FeedMarked.at":
+		if e.ComplexityRoot.FeedMarked.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedMarked.At(childComplexity), true
+	case "FeedMarked.cursor":
+		if e.ComplexityRoot.FeedMarked.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedMarked.Cursor(childComplexity), true
+	case "FeedMarked.until":
+		if e.ComplexityRoot.FeedMarked.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FeedMarked.Until(childComplexity), true
+
 	case "FeedbackResult.error":
 		if e.ComplexityRoot.FeedbackResult.Error == nil {
 			break
@@ -2223,6 +2574,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.FeedbackSticker.Name(childComplexity), true
+
+	case "FollowChanged.action":
+		if e.ComplexityRoot.FollowChanged.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FollowChanged.Action(childComplexity), true
+	case "FollowChanged.at":
+		if e.ComplexityRoot.FollowChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FollowChanged.At(childComplexity), true
+	case "FollowChanged.cursor":
+		if e.ComplexityRoot.FollowChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FollowChanged.Cursor(childComplexity), true
+	case "FollowChanged.userId":
+		if e.ComplexityRoot.FollowChanged.UserID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FollowChanged.UserID(childComplexity), true
+
+	case "FollowPayload.cursor":
+		if e.ComplexityRoot.FollowPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FollowPayload.Cursor(childComplexity), true
+	case "FollowPayload.profile":
+		if e.ComplexityRoot.FollowPayload.Profile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FollowPayload.Profile(childComplexity), true
 
 	case "Glossary.source":
 		if e.ComplexityRoot.Glossary.Source == nil {
@@ -2677,6 +3066,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LearnerError.UtteranceID(childComplexity), true
 
+	case "LikePostPayload.cursor":
+		if e.ComplexityRoot.LikePostPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LikePostPayload.Cursor(childComplexity), true
+	case "LikePostPayload.post":
+		if e.ComplexityRoot.LikePostPayload.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LikePostPayload.Post(childComplexity), true
+
+	case "MarkFeedSeenPayload.cursor":
+		if e.ComplexityRoot.MarkFeedSeenPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MarkFeedSeenPayload.Cursor(childComplexity), true
+	case "MarkFeedSeenPayload.seenUntil":
+		if e.ComplexityRoot.MarkFeedSeenPayload.SeenUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MarkFeedSeenPayload.SeenUntil(childComplexity), true
+
 	case "Model.commit":
 		if e.ComplexityRoot.Model.Commit == nil {
 			break
@@ -2942,6 +3357,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddUtterances(childComplexity, args["input"].(model.AddUtterancesInput)), true
+	case "Mutation.block":
+		if e.ComplexityRoot.Mutation.Block == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_block_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Block(childComplexity, args["input"].(model.BlockInput)), true
 	case "Mutation.cancelContent":
 		if e.ComplexityRoot.Mutation.CancelContent == nil {
 			break
@@ -2986,6 +3412,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateNote(childComplexity, args["input"].(note.CreateNoteInput)), true
+	case "Mutation.createPost":
+		if e.ComplexityRoot.Mutation.CreatePost == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createPost_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreatePost(childComplexity, args["input"].(feed.CreateInput)), true
 	case "Mutation.deleteContent":
 		if e.ComplexityRoot.Mutation.DeleteContent == nil {
 			break
@@ -3019,6 +3456,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteNote(childComplexity, args["input"].(model.DeleteNoteInput)), true
+	case "Mutation.deletePost":
+		if e.ComplexityRoot.Mutation.DeletePost == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deletePost_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeletePost(childComplexity, args["input"].(model.DeletePostInput)), true
 	case "Mutation.deleteSearchIndex":
 		if e.ComplexityRoot.Mutation.DeleteSearchIndex == nil {
 			break
@@ -3052,6 +3500,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.EraseCustomer(childComplexity, args["input"].(dialog.EraseInput)), true
+	case "Mutation.follow":
+		if e.ComplexityRoot.Mutation.Follow == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_follow_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Follow(childComplexity, args["input"].(model.FollowInput)), true
 	case "Mutation.importNote":
 		if e.ComplexityRoot.Mutation.ImportNote == nil {
 			break
@@ -3063,6 +3522,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ImportNote(childComplexity, args["input"].(model.ImportNoteInput)), true
+	case "Mutation.likePost":
+		if e.ComplexityRoot.Mutation.LikePost == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_likePost_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LikePost(childComplexity, args["input"].(model.LikePostInput)), true
+	case "Mutation.markFeedSeen":
+		if e.ComplexityRoot.Mutation.MarkFeedSeen == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_markFeedSeen_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.MarkFeedSeen(childComplexity, args["input"].(model.MarkFeedSeenInput)), true
 	case "Mutation.pullModel":
 		if e.ComplexityRoot.Mutation.PullModel == nil {
 			break
@@ -3173,6 +3654,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReportFeedback(childComplexity, args["input"].(feedback.ReportInput)), true
+	case "Mutation.reportPost":
+		if e.ComplexityRoot.Mutation.ReportPost == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reportPost_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReportPost(childComplexity, args["input"].(feed.ReportInput)), true
 	case "Mutation.reproduce":
 		if e.ComplexityRoot.Mutation.Reproduce == nil {
 			break
@@ -3261,6 +3753,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetGlossary(childComplexity, args["input"].(note.SetGlossaryInput)), true
+	case "Mutation.setProfile":
+		if e.ComplexityRoot.Mutation.SetProfile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setProfile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetProfile(childComplexity, args["input"].(feed.ProfileInput)), true
 	case "Mutation.setRole":
 		if e.ComplexityRoot.Mutation.SetRole == nil {
 			break
@@ -3371,6 +3874,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.TranslateNotes(childComplexity, args["input"].(note.TranslateNotesInput)), true
+	case "Mutation.unblock":
+		if e.ComplexityRoot.Mutation.Unblock == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_unblock_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Unblock(childComplexity, args["input"].(model.UnblockInput)), true
+	case "Mutation.unfollow":
+		if e.ComplexityRoot.Mutation.Unfollow == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_unfollow_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Unfollow(childComplexity, args["input"].(model.UnfollowInput)), true
+	case "Mutation.unlikePost":
+		if e.ComplexityRoot.Mutation.UnlikePost == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_unlikePost_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnlikePost(childComplexity, args["input"].(model.UnlikePostInput)), true
 	case "Mutation.updateNote":
 		if e.ComplexityRoot.Mutation.UpdateNote == nil {
 			break
@@ -3584,6 +4120,262 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "Post.author":
+		if e.ComplexityRoot.Post.Author == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Post.Author(childComplexity), true
+	case "Post.content":
+		if e.ComplexityRoot.Post.Content == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Post.Content(childComplexity), true
+	case "Post.createdAt":
+		if e.ComplexityRoot.Post.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Post.CreatedAt(childComplexity), true
+	case "Post.id":
+		if e.ComplexityRoot.Post.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Post.ID(childComplexity), true
+	case "Post.imageUrl":
+		if e.ComplexityRoot.Post.ImageURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Post.ImageURL(childComplexity), true
+	case "Post.likeCount":
+		if e.ComplexityRoot.Post.LikeCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Post.LikeCount(childComplexity), true
+	case "Post.liked":
+		if e.ComplexityRoot.Post.Liked == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Post.Liked(childComplexity), true
+	case "Post.title":
+		if e.ComplexityRoot.Post.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Post.Title(childComplexity), true
+
+	case "PostChanged.action":
+		if e.ComplexityRoot.PostChanged.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostChanged.Action(childComplexity), true
+	case "PostChanged.at":
+		if e.ComplexityRoot.PostChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostChanged.At(childComplexity), true
+	case "PostChanged.cursor":
+		if e.ComplexityRoot.PostChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostChanged.Cursor(childComplexity), true
+	case "PostChanged.post":
+		if e.ComplexityRoot.PostChanged.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostChanged.Post(childComplexity), true
+	case "PostChanged.postId":
+		if e.ComplexityRoot.PostChanged.PostID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostChanged.PostID(childComplexity), true
+
+	case "PostConnection.edges":
+		if e.ComplexityRoot.PostConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostConnection.Edges(childComplexity), true
+	case "PostConnection.nodes":
+		if e.ComplexityRoot.PostConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostConnection.Nodes(childComplexity), true
+	case "PostConnection.pageInfo":
+		if e.ComplexityRoot.PostConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostConnection.PageInfo(childComplexity), true
+	case "PostConnection.totalCount":
+		if e.ComplexityRoot.PostConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostConnection.TotalCount(childComplexity), true
+
+	case "PostEdge.cursor":
+		if e.ComplexityRoot.PostEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostEdge.Cursor(childComplexity), true
+	case "PostEdge.node":
+		if e.ComplexityRoot.PostEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostEdge.Node(childComplexity), true
+
+	case "PostReport.createdAt":
+		if e.ComplexityRoot.PostReport.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReport.CreatedAt(childComplexity), true
+	case "PostReport.id":
+		if e.ComplexityRoot.PostReport.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReport.ID(childComplexity), true
+	case "PostReport.post":
+		if e.ComplexityRoot.PostReport.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReport.Post(childComplexity), true
+	case "PostReport.reason":
+		if e.ComplexityRoot.PostReport.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReport.Reason(childComplexity), true
+	case "PostReport.reporter":
+		if e.ComplexityRoot.PostReport.Reporter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReport.Reporter(childComplexity), true
+
+	case "PostReportConnection.edges":
+		if e.ComplexityRoot.PostReportConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReportConnection.Edges(childComplexity), true
+	case "PostReportConnection.nodes":
+		if e.ComplexityRoot.PostReportConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReportConnection.Nodes(childComplexity), true
+	case "PostReportConnection.pageInfo":
+		if e.ComplexityRoot.PostReportConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReportConnection.PageInfo(childComplexity), true
+	case "PostReportConnection.totalCount":
+		if e.ComplexityRoot.PostReportConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReportConnection.TotalCount(childComplexity), true
+
+	case "PostReportEdge.cursor":
+		if e.ComplexityRoot.PostReportEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReportEdge.Cursor(childComplexity), true
+	case "PostReportEdge.node":
+		if e.ComplexityRoot.PostReportEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PostReportEdge.Node(childComplexity), true
+
+	case "Profile.blocked":
+		if e.ComplexityRoot.Profile.Blocked == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Profile.Blocked(childComplexity), true
+	case "Profile.displayName":
+		if e.ComplexityRoot.Profile.DisplayName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Profile.DisplayName(childComplexity), true
+	case "Profile.followed":
+		if e.ComplexityRoot.Profile.Followed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Profile.Followed(childComplexity), true
+	case "Profile.handle":
+		if e.ComplexityRoot.Profile.Handle == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Profile.Handle(childComplexity), true
+	case "Profile.id":
+		if e.ComplexityRoot.Profile.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Profile.ID(childComplexity), true
+
+	case "ProfileConnection.edges":
+		if e.ComplexityRoot.ProfileConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileConnection.Edges(childComplexity), true
+	case "ProfileConnection.nodes":
+		if e.ComplexityRoot.ProfileConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileConnection.Nodes(childComplexity), true
+	case "ProfileConnection.pageInfo":
+		if e.ComplexityRoot.ProfileConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileConnection.PageInfo(childComplexity), true
+	case "ProfileConnection.totalCount":
+		if e.ComplexityRoot.ProfileConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileConnection.TotalCount(childComplexity), true
+
+	case "ProfileEdge.cursor":
+		if e.ComplexityRoot.ProfileEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileEdge.Cursor(childComplexity), true
+	case "ProfileEdge.node":
+		if e.ComplexityRoot.ProfileEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileEdge.Node(childComplexity), true
+
 	case "PromptCheck.cut":
 		if e.ComplexityRoot.PromptCheck.Cut == nil {
 			break
@@ -3677,6 +4469,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditEntries(childComplexity, args["filter"].(*audit.Filter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.blockedUsers":
+		if e.ComplexityRoot.Query.BlockedUsers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_blockedUsers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.BlockedUsers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.consentHistory":
 		if e.ComplexityRoot.Query.ConsentHistory == nil {
 			break
@@ -3793,6 +4596,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Exercise(childComplexity, args["externalId"].(*string), args["top"].(int), args["since"].(*time.Time)), true
+	case "Query.feed":
+		if e.ComplexityRoot.Query.Feed == nil {
+			break
+		}
+
+		args, err := ec.field_Query_feed_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Feed(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["seenUntil"].(*time.Time)), true
+	case "Query.followers":
+		if e.ComplexityRoot.Query.Followers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_followers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Followers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.following":
+		if e.ComplexityRoot.Query.Following == nil {
+			break
+		}
+
+		args, err := ec.field_Query_following_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Following(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.glossaries":
 		if e.ComplexityRoot.Query.Glossaries == nil {
 			break
@@ -3922,6 +4758,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Notes(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*note.Filter), args["orderBy"].(*model.NoteOrder)), true
+	case "Query.post":
+		if e.ComplexityRoot.Query.Post == nil {
+			break
+		}
+
+		args, err := ec.field_Query_post_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Post(childComplexity, args["id"].(string)), true
+	case "Query.postReports":
+		if e.ComplexityRoot.Query.PostReports == nil {
+			break
+		}
+
+		args, err := ec.field_Query_postReports_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.PostReports(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.posts":
+		if e.ComplexityRoot.Query.Posts == nil {
+			break
+		}
+
+		args, err := ec.field_Query_posts_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Posts(childComplexity, args["author"].(*string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.profile":
+		if e.ComplexityRoot.Query.Profile == nil {
+			break
+		}
+
+		args, err := ec.field_Query_profile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Profile(childComplexity, args["userId"].(*string)), true
 	case "Query.promptCheck":
 		if e.ComplexityRoot.Query.PromptCheck == nil {
 			break
@@ -3933,6 +4813,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.PromptCheck(childComplexity, args["prompt"].(string), args["kind"].(contentrequest.Kind)), true
+	case "Query.recommendedFeed":
+		if e.ComplexityRoot.Query.RecommendedFeed == nil {
+			break
+		}
+
+		args, err := ec.field_Query_recommendedFeed_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.RecommendedFeed(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Query.search":
 		if e.ComplexityRoot.Query.Search == nil {
 			break
@@ -4027,6 +4918,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Stickers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*sticker.Filter), args["orderBy"].(*model.StickerOrder)), true
+	case "Query.users":
+		if e.ComplexityRoot.Query.Users == nil {
+			break
+		}
+
+		args, err := ec.field_Query_users_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Users(childComplexity, args["search"].(*string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -4053,6 +4955,82 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RebuildSearchIndexPayload.SearchIndex(childComplexity), true
+
+	case "RecommendationReason.kind":
+		if e.ComplexityRoot.RecommendationReason.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendationReason.Kind(childComplexity), true
+	case "RecommendationReason.profiles":
+		if e.ComplexityRoot.RecommendationReason.Profiles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendationReason.Profiles(childComplexity), true
+	case "RecommendationReason.value":
+		if e.ComplexityRoot.RecommendationReason.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendationReason.Value(childComplexity), true
+	case "RecommendationReason.weight":
+		if e.ComplexityRoot.RecommendationReason.Weight == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendationReason.Weight(childComplexity), true
+
+	case "RecommendedPost.post":
+		if e.ComplexityRoot.RecommendedPost.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPost.Post(childComplexity), true
+	case "RecommendedPost.reasons":
+		if e.ComplexityRoot.RecommendedPost.Reasons == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPost.Reasons(childComplexity), true
+	case "RecommendedPost.score":
+		if e.ComplexityRoot.RecommendedPost.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPost.Score(childComplexity), true
+
+	case "RecommendedPostConnection.edges":
+		if e.ComplexityRoot.RecommendedPostConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostConnection.Edges(childComplexity), true
+	case "RecommendedPostConnection.nodes":
+		if e.ComplexityRoot.RecommendedPostConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostConnection.Nodes(childComplexity), true
+	case "RecommendedPostConnection.pageInfo":
+		if e.ComplexityRoot.RecommendedPostConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostConnection.PageInfo(childComplexity), true
+
+	case "RecommendedPostEdge.cursor":
+		if e.ComplexityRoot.RecommendedPostEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostEdge.Cursor(childComplexity), true
+	case "RecommendedPostEdge.node":
+		if e.ComplexityRoot.RecommendedPostEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecommendedPostEdge.Node(childComplexity), true
 
 	case "RecordErrorResult.error":
 		if e.ComplexityRoot.RecordErrorResult.Error == nil {
@@ -4149,6 +5127,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ReportFeedbackPayload.Results(childComplexity), true
+
+	case "ReportPostPayload.cursor":
+		if e.ComplexityRoot.ReportPostPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportPostPayload.Cursor(childComplexity), true
+	case "ReportPostPayload.postId":
+		if e.ComplexityRoot.ReportPostPayload.PostID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportPostPayload.PostID(childComplexity), true
 
 	case "ReproducePayload.cursor":
 		if e.ComplexityRoot.ReproducePayload.Cursor == nil {
@@ -4719,6 +5710,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SetGlossaryPayload.Glossary(childComplexity), true
 
+	case "SetProfilePayload.cursor":
+		if e.ComplexityRoot.SetProfilePayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetProfilePayload.Cursor(childComplexity), true
+	case "SetProfilePayload.profile":
+		if e.ComplexityRoot.SetProfilePayload.Profile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetProfilePayload.Profile(childComplexity), true
+
 	case "SetRolePayload.user":
 		if e.ComplexityRoot.SetRolePayload.User == nil {
 			break
@@ -5128,6 +6132,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.Events(childComplexity, args["after"].(*event.Cursor), args["topics"].([]model.Topic), args["resumeKey"].(*string)), true
+	case "Subscription.feedItemAdded":
+		if e.ComplexityRoot.Subscription.FeedItemAdded == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_feedItemAdded_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.FeedItemAdded(childComplexity, args["after"].(*event.Cursor), args["resumeKey"].(*string)), true
 	case "Subscription.job":
 		if e.ComplexityRoot.Subscription.Job == nil {
 			break
@@ -5382,6 +6397,45 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TranslationUpdate.Translation(childComplexity), true
 
+	case "UnblockPayload.cursor":
+		if e.ComplexityRoot.UnblockPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnblockPayload.Cursor(childComplexity), true
+	case "UnblockPayload.profile":
+		if e.ComplexityRoot.UnblockPayload.Profile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnblockPayload.Profile(childComplexity), true
+
+	case "UnfollowPayload.cursor":
+		if e.ComplexityRoot.UnfollowPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnfollowPayload.Cursor(childComplexity), true
+	case "UnfollowPayload.profile":
+		if e.ComplexityRoot.UnfollowPayload.Profile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnfollowPayload.Profile(childComplexity), true
+
+	case "UnlikePostPayload.cursor":
+		if e.ComplexityRoot.UnlikePostPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlikePostPayload.Cursor(childComplexity), true
+	case "UnlikePostPayload.post":
+		if e.ComplexityRoot.UnlikePostPayload.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlikePostPayload.Post(childComplexity), true
+
 	case "UpdateNotePayload.cursor":
 		if e.ComplexityRoot.UpdateNotePayload.Cursor == nil {
 			break
@@ -5529,24 +6583,30 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAddUtteranceInput,
 		ec.unmarshalInputAddUtterancesInput,
 		ec.unmarshalInputAuditFilter,
+		ec.unmarshalInputBlockInput,
 		ec.unmarshalInputCancelContentInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputContentOptions,
 		ec.unmarshalInputContentRequestFilter,
 		ec.unmarshalInputCreateApiKeyInput,
 		ec.unmarshalInputCreateNoteInput,
+		ec.unmarshalInputCreatePostInput,
 		ec.unmarshalInputDeleteContentInput,
 		ec.unmarshalInputDeleteImageInput,
 		ec.unmarshalInputDeleteNoteInput,
+		ec.unmarshalInputDeletePostInput,
 		ec.unmarshalInputDeleteSearchIndexInput,
 		ec.unmarshalInputDeleteStickerInput,
 		ec.unmarshalInputEraseCustomerInput,
 		ec.unmarshalInputErrorInput,
 		ec.unmarshalInputFeedbackItemInput,
+		ec.unmarshalInputFollowInput,
 		ec.unmarshalInputGlossaryTermInput,
 		ec.unmarshalInputImageOptions,
 		ec.unmarshalInputImportNoteInput,
 		ec.unmarshalInputJobFilter,
+		ec.unmarshalInputLikePostInput,
+		ec.unmarshalInputMarkFeedSeenInput,
 		ec.unmarshalInputNoteFilter,
 		ec.unmarshalInputNoteOrder,
 		ec.unmarshalInputPullModelInput,
@@ -5559,6 +6619,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRegenerateInput,
 		ec.unmarshalInputRemoveModelInput,
 		ec.unmarshalInputReportFeedbackInput,
+		ec.unmarshalInputReportPostInput,
 		ec.unmarshalInputReproduceInput,
 		ec.unmarshalInputRequestContentInput,
 		ec.unmarshalInputRetryContentInput,
@@ -5569,6 +6630,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSearchQueryFilter,
 		ec.unmarshalInputSetConsentInput,
 		ec.unmarshalInputSetGlossaryInput,
+		ec.unmarshalInputSetProfileInput,
 		ec.unmarshalInputSetRoleInput,
 		ec.unmarshalInputSignInInput,
 		ec.unmarshalInputSignOutInput,
@@ -5583,6 +6645,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputTextOptions,
 		ec.unmarshalInputTranslateNoteInput,
 		ec.unmarshalInputTranslateNotesInput,
+		ec.unmarshalInputUnblockInput,
+		ec.unmarshalInputUnfollowInput,
+		ec.unmarshalInputUnlikePostInput,
 		ec.unmarshalInputUpdateNoteInput,
 		ec.unmarshalInputUpdateStickerInput,
 		ec.unmarshalInputUploadImageInput,
@@ -6777,6 +7842,8 @@ enum Topic {
   CONTENT
   """Public stickers, and the viewer's own; for ANALYST and ADMIN also what is said of them."""
   STICKERS
+  """The viewer's posts, whom the viewer follows, and how far the feed was seen."""
+  FEED
 }
 
 """One committed change."""
@@ -6948,6 +8015,548 @@ extend type Subscription {
     """A name for the reader, for example a device: 1 to 64 letters, digits, ` + "`" + `-` + "`" + `, ` + "`" + `_` + "`" + `, ` + "`" + `.` + "`" + ` and ` + "`" + `:` + "`" + `. Its place is kept, see ` + "`" + `ackEvents` + "`" + `."""
     resumeKey: String
   ): Event! @delivery(conflate: NONE, pending: 64)
+}
+`, BuiltIn: false},
+	{Name: "../../schema/feed.graphql", Input: `"""What everybody who is signed in sees of an account."""
+type Profile {
+  """The account's id."""
+  id: ID!
+  """The name by which it is found, unique whatever the case; null while it has chosen none."""
+  handle: String
+  """The name that is shown; null while it has chosen none."""
+  displayName: String
+  """Whether the viewer follows it."""
+  followed: Boolean!
+  """Whether the viewer blocked it."""
+  blocked: Boolean!
+}
+
+"""A page of profiles."""
+type ProfileConnection {
+  """The profiles with their places."""
+  edges: [ProfileEdge]
+  """The profiles."""
+  nodes: [Profile!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+  """How many profiles there are in the whole list. It costs a query."""
+  totalCount: Int!
+}
+
+"""A profile with its place in the list."""
+type ProfileEdge {
+  """The place of the profile."""
+  cursor: Cursor!
+  """The profile."""
+  node: Profile!
+}
+
+"""What an author says to their followers."""
+type Post implements Node {
+  """The post's id."""
+  id: ID!
+  """The title; may be empty."""
+  title: String!
+  """The text; may be empty."""
+  content: String!
+  """
+  Where its picture is, below the address of the API: resolve it against the endpoint, as in ` + "`" + `new URL(url, endpoint)` + "`" + `. Null for a post without one.
+  Everybody who has the address sees the picture, which goes with the post.
+  """
+  imageUrl: String
+  """When it was published."""
+  createdAt: Time!
+  """Who published it."""
+  author: Profile!
+  """How many like it."""
+  likeCount: Int!
+  """Whether the viewer likes it."""
+  liked: Boolean!
+}
+
+"""A page of an author's posts."""
+type PostConnection {
+  """The posts with their places."""
+  edges: [PostEdge]
+  """The posts."""
+  nodes: [Post!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+  """How many posts there are in the whole list. It costs a query."""
+  totalCount: Int!
+}
+
+"""A post with its place in a list."""
+type PostEdge {
+  """The place of the post."""
+  cursor: Cursor!
+  """The post."""
+  node: Post!
+}
+
+"""
+What lies between two places of a feed and did not fit on the page between them. To fill it ask for what comes ` + "`" + `after` + "`" + ` its newer end and ` + "`" + `before` + "`" + ` its
+older end: with ` + "`" + `first` + "`" + ` from the newer end, with ` + "`" + `last` + "`" + ` from the older.
+"""
+type FeedGap {
+  """How many posts are missing. It costs a query."""
+  count: Int!
+  """The place next to the gap that is newer than all that is missing."""
+  newer: Cursor!
+  """The place next to the gap that is older than all that is missing."""
+  older: Cursor!
+}
+
+"""A page of the viewer's feed."""
+type FeedConnection {
+  """The posts with their places."""
+  edges: [PostEdge]
+  """The posts."""
+  nodes: [Post!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+  """What is missing between the page and the place that was given for its other end; null where nothing is, or where only one place was given."""
+  gap: FeedGap
+  """Up to which time the feed counts as seen: ` + "`" + `seenUntil` + "`" + `, else what ` + "`" + `markFeedSeen` + "`" + ` was told; null when neither was said."""
+  seenUntil: Time
+  """How many posts of the whole feed are newer than what was seen; all of them when nothing was. It costs a query."""
+  newPostCount: Int!
+  """
+  How many posts of the whole feed are not newer than what was seen, and yet can't have been seen, since their authors are followed only since ` + "`" + `markFeedSeen` + "`" + `
+  was called last. 0 where ` + "`" + `seenUntil` + "`" + ` is given. It costs a query.
+  """
+  unseenOlderCount: Int!
+}
+
+"""What somebody thinks is wrong with a post. For ADMIN."""
+type PostReport implements Node {
+  """The report's id."""
+  id: ID!
+  """The post."""
+  post: Post!
+  """Who reported it."""
+  reporter: Profile!
+  """What is wrong."""
+  reason: String!
+  """When it was reported."""
+  createdAt: Time!
+}
+
+"""A page of reports."""
+type PostReportConnection {
+  """The reports with their places."""
+  edges: [PostReportEdge]
+  """The reports."""
+  nodes: [PostReport!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+  """How many reports there are in the whole list. It costs a query."""
+  totalCount: Int!
+}
+
+"""A report with its place in the list."""
+type PostReportEdge {
+  """The place of the report."""
+  cursor: Cursor!
+  """The report."""
+  node: PostReport!
+}
+
+"""A post to publish. It needs a title, a text or a picture."""
+input CreatePostInput {
+  """The title, at most 200 characters."""
+  title: String! = ""
+  """The text, at most 10000 characters."""
+  content: String! = ""
+  """A picture of the viewer, public or private. The post gets one of its own of the same content, which is public: deleting the one leaves the other."""
+  imageId: ID
+  """Makes a repeated call safe: the same words give the first one's post and cursor, NOT_FOUND when it was deleted since. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The new post."""
+type CreatePostPayload {
+  """The post."""
+  post: Post!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which post to delete."""
+input DeletePostInput {
+  """The post's id."""
+  postId: ID!
+}
+
+"""What was deleted."""
+type DeletePostPayload {
+  """The id of the post that is gone."""
+  deletedId: ID!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Whom to follow."""
+input FollowInput {
+  """The id of the account."""
+  userId: ID!
+}
+
+"""Who is followed now."""
+type FollowPayload {
+  """Whom the viewer follows."""
+  profile: Profile!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Whom to follow no more."""
+input UnfollowInput {
+  """The id of the account."""
+  userId: ID!
+}
+
+"""Who is not followed now."""
+type UnfollowPayload {
+  """Whom the viewer does not follow."""
+  profile: Profile!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Whom to block."""
+input BlockInput {
+  """The id of the account."""
+  userId: ID!
+}
+
+"""Who is blocked now."""
+type BlockPayload {
+  """Whom the viewer blocks."""
+  profile: Profile!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Whom to block no more."""
+input UnblockInput {
+  """The id of the account."""
+  userId: ID!
+}
+
+"""Who is not blocked now."""
+type UnblockPayload {
+  """Whom the viewer does not block."""
+  profile: Profile!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which post to like."""
+input LikePostInput {
+  """The post's id."""
+  postId: ID!
+}
+
+"""The post that is liked now."""
+type LikePostPayload {
+  """The post."""
+  post: Post!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""Which post to like no more."""
+input UnlikePostInput {
+  """The post's id."""
+  postId: ID!
+}
+
+"""The post that is not liked now."""
+type UnlikePostPayload {
+  """The post."""
+  post: Post!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""What is wrong with a post."""
+input ReportPostInput {
+  """The post's id."""
+  postId: ID!
+  """What is wrong, 1 to 1000 characters. A second report of the same post by the same viewer replaces the first."""
+  reason: String!
+}
+
+"""The report was taken in."""
+type ReportPostPayload {
+  """The id of the post that was reported."""
+  postId: ID!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""What everybody shall see of the viewer."""
+input SetProfileInput {
+  """3 to 30 of the letters a to z, digits and ` + "`" + `_` + "`" + `; whoever has it first keeps it, whatever the case."""
+  handle: String!
+  """The name that is shown, at most 50 characters; the handle when it is left out."""
+  displayName: String
+}
+
+"""The viewer's profile."""
+type SetProfilePayload {
+  """The profile."""
+  profile: Profile!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""How far the viewer has seen the feed."""
+input MarkFeedSeenInput {
+  """The time of the newest post that was seen. It only moves forward: an earlier one than before changes nothing. A later one than now counts as now."""
+  until: Time!
+}
+
+"""How far the feed counts as seen, on all devices."""
+type MarkFeedSeenPayload {
+  """Posts of this time and before count as seen."""
+  seenUntil: Time!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
+"""What happened to a post."""
+enum PostAction {
+  """It was published."""
+  CREATED
+  """It was deleted."""
+  DELETED
+}
+
+"""A post of the viewer was published or deleted."""
+type PostChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The post's id."""
+  postId: ID!
+  """What happened."""
+  action: PostAction!
+  """The post; null when it is gone."""
+  post: Post
+}
+
+"""Whether an account is followed."""
+enum FollowAction {
+  """It is followed from now on."""
+  FOLLOWED
+  """It is followed no more, perhaps because one blocked the other, or because it is gone."""
+  UNFOLLOWED
+}
+
+"""The viewer follows somebody, or does so no more."""
+type FollowChanged implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """The id of the account that is followed."""
+  userId: ID!
+  """What happened."""
+  action: FollowAction!
+}
+
+"""The viewer has seen the feed further, on some device."""
+type FeedMarked implements Event {
+  """The event's place in the log: resume after it."""
+  cursor: EventCursor!
+  """When it was committed."""
+  at: Time!
+  """Posts of this time and before count as seen."""
+  until: Time!
+}
+
+"""One message of ` + "`" + `feedItemAdded` + "`" + `."""
+type FeedItemUpdate {
+  """The place in the event log that this message belongs to."""
+  cursor: EventCursor!
+  """The post; null where posts may be missing, which ` + "`" + `reset` + "`" + ` tells."""
+  post: Post
+  """Why posts may be missing before this place: read the feed again. Null where none are."""
+  reset: StreamResetReason
+}
+
+extend type Query {
+  """
+  The posts of those whom the viewer follows and the viewer's own, the newest first. ` + "`" + `after` + "`" + ` and ` + "`" + `before` + "`" + ` may both be given: the page holds what lies
+  between, and ` + "`" + `gap` + "`" + ` says what of that is missing on it.
+  """
+  feed(
+    """How many from the newer end, or after ` + "`" + `after` + "`" + `, at most 100."""
+    first: Int
+    """Begin after this place: with older posts."""
+    after: Cursor
+    """How many from the older end, or before ` + "`" + `before` + "`" + `, at most 100."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+    """Up to which time the feed counts as seen in this call, instead of what ` + "`" + `markFeedSeen` + "`" + ` was told. It changes the counts, not the posts."""
+    seenUntil: Time
+  ): FeedConnection!
+  """A post that the viewer may see."""
+  post(
+    """The post's id."""
+    id: ID!
+  ): Post
+  """An author's posts, the newest first. There are none of an unknown author, or where one blocked the other."""
+  posts(
+    """The id of the author's account; the viewer when it is left out."""
+    author: ID
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): PostConnection!
+  """What is to be seen of an account."""
+  profile(
+    """The id of the account; the viewer when it is left out."""
+    userId: ID
+  ): Profile
+  """The accounts that chose a handle, by handle."""
+  users(
+    """What handle or display name begin with, whatever the case; all when it is left out."""
+    search: String
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): ProfileConnection!
+  """Whom the viewer follows, the latest first."""
+  following(
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): ProfileConnection!
+  """Who follows the viewer, the latest first."""
+  followers(
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): ProfileConnection!
+  """Whom the viewer blocked, the latest first."""
+  blockedUsers(
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): ProfileConnection!
+  """Reports of posts, the newest first. For ADMIN."""
+  postReports(
+    """How many from the start of the list or after ` + "`" + `after` + "`" + `."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+    """How many from the end of the list or before ` + "`" + `before` + "`" + `."""
+    last: Int
+    """End before this place."""
+    before: Cursor
+  ): PostReportConnection!
+}
+
+extend type Mutation {
+  """Publish a post: followers find it in their feeds as soon as this is answered."""
+  createPost(
+    """The post."""
+    input: CreatePostInput!
+  ): CreatePostPayload!
+  """Delete a post with its likes and reports: one's own, or as an admin any."""
+  deletePost(
+    """Which one."""
+    input: DeletePostInput!
+  ): DeletePostPayload!
+  """Follow an account: its posts, those that are there already too, are in the viewer's feed from now on. Following it again changes nothing."""
+  follow(
+    """Whom."""
+    input: FollowInput!
+  ): FollowPayload!
+  """Follow an account no more."""
+  unfollow(
+    """Whom."""
+    input: UnfollowInput!
+  ): UnfollowPayload!
+  """Block an account: neither sees the other's posts any more, nor follows."""
+  block(
+    """Whom."""
+    input: BlockInput!
+  ): BlockPayload!
+  """Block an account no more. Who followed whom before does not come back."""
+  unblock(
+    """Whom."""
+    input: UnblockInput!
+  ): UnblockPayload!
+  """Like a post. Liking it again changes nothing."""
+  likePost(
+    """Which one."""
+    input: LikePostInput!
+  ): LikePostPayload!
+  """Like a post no more."""
+  unlikePost(
+    """Which one."""
+    input: UnlikePostInput!
+  ): UnlikePostPayload!
+  """Tell the admins what is wrong with a post."""
+  reportPost(
+    """Which one, and what."""
+    input: ReportPostInput!
+  ): ReportPostPayload!
+  """Say what everybody sees of the viewer. CONFLICT means that the handle is taken."""
+  setProfile(
+    """The profile."""
+    input: SetProfileInput!
+  ): SetProfilePayload!
+  """Say how far the viewer has seen the feed, on all devices."""
+  markFeedSeen(
+    """How far."""
+    input: MarkFeedSeenInput!
+  ): MarkFeedSeenPayload!
+}
+
+extend type Subscription {
+  """
+  The posts that come into the viewer's feed, in the order of the event log on every process. Whom the viewer follows, unfollows or blocks meanwhile takes effect
+  at its place in the log. It begins at the first of these places that is known: what ` + "`" + `connection_init` + "`" + ` says for the ` + "`" + `resumeKey` + "`" + ` under ` + "`" + `resume` + "`" + `; what was
+  acknowledged for it; what this operation of this session had received before its connection was lost; ` + "`" + `after` + "`" + `; now.
+  """
+  feedItemAdded(
+    """Begin after this place."""
+    after: EventCursor
+    """A name for the reader, as of ` + "`" + `events` + "`" + `."""
+    resumeKey: String
+  ): FeedItemUpdate! @delivery(conflate: NONE, pending: 64)
 }
 `, BuiltIn: false},
 	{Name: "../../schema/feedback.graphql", Input: `"""What is said of stickers as answers to one query. Stickers are named by their ids or their names: of a name the viewer's own private sticker is meant, else the public one."""
@@ -8683,6 +10292,71 @@ extend type Mutation {
   ): RecordErrorsPayload!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/recommended.graphql", Input: `"""Why a post is recommended."""
+enum RecommendationReasonKind {
+  """Some whom the viewer follows like it; ` + "`" + `value` + "`" + ` counts them, up to 5."""
+  LIKED_BY_FOLLOWED
+  """Some whom the viewer follows follow its author; ` + "`" + `value` + "`" + ` counts them, up to 5."""
+  AUTHOR_FOLLOWED_BY_FOLLOWED
+  """It has likes: 1 for one, and 1 more each time that there are twice as many."""
+  LIKES
+  """Its age: one for each half of a day, up to 28."""
+  AGE
+}
+
+"""One reason, and what it adds to the score: ` + "`" + `weight` + "`" + ` times ` + "`" + `value` + "`" + `."""
+type RecommendationReason {
+  """What kind of reason it is."""
+  kind: RecommendationReasonKind!
+  """What each of it counts; less than 0 where it counts against the post."""
+  weight: Int!
+  """How much of it there is."""
+  value: Int!
+  """Some of those who are meant, at most 3; empty where nobody is."""
+  profiles: [Profile!]!
+}
+
+"""A post that is recommended, and why."""
+type RecommendedPost {
+  """The post."""
+  post: Post!
+  """What the post is ranked by: its reasons added up."""
+  score: Int!
+  """The reasons, all of them."""
+  reasons: [RecommendationReason!]!
+}
+
+"""A page of recommended posts."""
+type RecommendedPostConnection {
+  """The posts with their places."""
+  edges: [RecommendedPostEdge]
+  """The posts."""
+  nodes: [RecommendedPost!]!
+  """Where the page lies."""
+  pageInfo: PageInfo!
+}
+
+"""A recommended post with its place in the list."""
+type RecommendedPostEdge {
+  """The place of the post."""
+  cursor: Cursor!
+  """The post."""
+  node: RecommendedPost!
+}
+
+extend type Query {
+  """
+  Posts of authors whom the viewer does not follow, the highest score first, with the reasons for each. Of the last 14 days, among those that the followed like or whose authors
+  they follow, and the newest. Posts that the viewer likes are left out. Later pages are ranked as of the time of the first: what is published or liked meanwhile moves nothing.
+  """
+  recommendedFeed(
+    """How many, at most 100."""
+    first: Int
+    """Begin after this place."""
+    after: Cursor
+  ): RecommendedPostConnection!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/schema.graphql", Input: `"""A time by RFC 3339 in UTC with at most microseconds, for example ` + "`" + `2026-11-21T07:37:00.123456Z` + "`" + `."""
 scalar Time
 
@@ -9348,6 +11022,16 @@ func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_BlockPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profile":
+		return ec.fieldContext_BlockPayload_profile(ctx, field)
+	case "cursor":
+		return ec.fieldContext_BlockPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BlockPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CancelContentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -9578,6 +11262,16 @@ func (ec *executionContext) childFields_CreateNotePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type CreateNotePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreatePostPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "post":
+		return ec.fieldContext_CreatePostPayload_post(ctx, field)
+	case "cursor":
+		return ec.fieldContext_CreatePostPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreatePostPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteContentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedId":
@@ -9606,6 +11300,16 @@ func (ec *executionContext) childFields_DeleteNotePayload(ctx context.Context, f
 		return ec.fieldContext_DeleteNotePayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteNotePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeletePostPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeletePostPayload_deletedId(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DeletePostPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeletePostPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteSearchIndexPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9758,6 +11462,50 @@ func (ec *executionContext) childFields_EventBatch(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type EventBatch", field.Name)
 }
 
+func (ec *executionContext) childFields_FeedConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_FeedConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_FeedConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_FeedConnection_pageInfo(ctx, field)
+	case "gap":
+		return ec.fieldContext_FeedConnection_gap(ctx, field)
+	case "seenUntil":
+		return ec.fieldContext_FeedConnection_seenUntil(ctx, field)
+	case "newPostCount":
+		return ec.fieldContext_FeedConnection_newPostCount(ctx, field)
+	case "unseenOlderCount":
+		return ec.fieldContext_FeedConnection_unseenOlderCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FeedConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_FeedGap(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_FeedGap_count(ctx, field)
+	case "newer":
+		return ec.fieldContext_FeedGap_newer(ctx, field)
+	case "older":
+		return ec.fieldContext_FeedGap_older(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FeedGap", field.Name)
+}
+
+func (ec *executionContext) childFields_FeedItemUpdate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_FeedItemUpdate_cursor(ctx, field)
+	case "post":
+		return ec.fieldContext_FeedItemUpdate_post(ctx, field)
+	case "reset":
+		return ec.fieldContext_FeedItemUpdate_reset(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FeedItemUpdate", field.Name)
+}
+
 func (ec *executionContext) childFields_FeedbackResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "saved":
@@ -9778,6 +11526,16 @@ func (ec *executionContext) childFields_FeedbackSticker(ctx context.Context, fie
 		return ec.fieldContext_FeedbackSticker_name(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FeedbackSticker", field.Name)
+}
+
+func (ec *executionContext) childFields_FollowPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profile":
+		return ec.fieldContext_FollowPayload_profile(ctx, field)
+	case "cursor":
+		return ec.fieldContext_FollowPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FollowPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Glossary(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10000,6 +11758,26 @@ func (ec *executionContext) childFields_LearnerError(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type LearnerError", field.Name)
 }
 
+func (ec *executionContext) childFields_LikePostPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "post":
+		return ec.fieldContext_LikePostPayload_post(ctx, field)
+	case "cursor":
+		return ec.fieldContext_LikePostPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LikePostPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_MarkFeedSeenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "seenUntil":
+		return ec.fieldContext_MarkFeedSeenPayload_seenUntil(ctx, field)
+	case "cursor":
+		return ec.fieldContext_MarkFeedSeenPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MarkFeedSeenPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Model(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10166,6 +11944,132 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_Post(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Post_id(ctx, field)
+	case "title":
+		return ec.fieldContext_Post_title(ctx, field)
+	case "content":
+		return ec.fieldContext_Post_content(ctx, field)
+	case "imageUrl":
+		return ec.fieldContext_Post_imageUrl(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Post_createdAt(ctx, field)
+	case "author":
+		return ec.fieldContext_Post_author(ctx, field)
+	case "likeCount":
+		return ec.fieldContext_Post_likeCount(ctx, field)
+	case "liked":
+		return ec.fieldContext_Post_liked(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Post", field.Name)
+}
+
+func (ec *executionContext) childFields_PostConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PostConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_PostConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PostConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PostConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PostConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PostEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_PostEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_PostEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PostEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_PostReport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_PostReport_id(ctx, field)
+	case "post":
+		return ec.fieldContext_PostReport_post(ctx, field)
+	case "reporter":
+		return ec.fieldContext_PostReport_reporter(ctx, field)
+	case "reason":
+		return ec.fieldContext_PostReport_reason(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_PostReport_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PostReport", field.Name)
+}
+
+func (ec *executionContext) childFields_PostReportConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PostReportConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_PostReportConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PostReportConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PostReportConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PostReportConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PostReportEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_PostReportEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_PostReportEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PostReportEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Profile_id(ctx, field)
+	case "handle":
+		return ec.fieldContext_Profile_handle(ctx, field)
+	case "displayName":
+		return ec.fieldContext_Profile_displayName(ctx, field)
+	case "followed":
+		return ec.fieldContext_Profile_followed(ctx, field)
+	case "blocked":
+		return ec.fieldContext_Profile_blocked(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Profile", field.Name)
+}
+
+func (ec *executionContext) childFields_ProfileConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ProfileConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ProfileConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ProfileConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ProfileConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProfileConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ProfileEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ProfileEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ProfileEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProfileEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_PromptCheck(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "kind":
@@ -10236,6 +12140,54 @@ func (ec *executionContext) childFields_RebuildSearchIndexPayload(ctx context.Co
 	return nil, fmt.Errorf("no field named %q was found under type RebuildSearchIndexPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RecommendationReason(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_RecommendationReason_kind(ctx, field)
+	case "weight":
+		return ec.fieldContext_RecommendationReason_weight(ctx, field)
+	case "value":
+		return ec.fieldContext_RecommendationReason_value(ctx, field)
+	case "profiles":
+		return ec.fieldContext_RecommendationReason_profiles(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendationReason", field.Name)
+}
+
+func (ec *executionContext) childFields_RecommendedPost(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "post":
+		return ec.fieldContext_RecommendedPost_post(ctx, field)
+	case "score":
+		return ec.fieldContext_RecommendedPost_score(ctx, field)
+	case "reasons":
+		return ec.fieldContext_RecommendedPost_reasons(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendedPost", field.Name)
+}
+
+func (ec *executionContext) childFields_RecommendedPostConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_RecommendedPostConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_RecommendedPostConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_RecommendedPostConnection_pageInfo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendedPostConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RecommendedPostEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_RecommendedPostEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_RecommendedPostEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendedPostEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_RecordErrorResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "status":
@@ -10300,6 +12252,16 @@ func (ec *executionContext) childFields_ReportFeedbackPayload(ctx context.Contex
 		return ec.fieldContext_ReportFeedbackPayload_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReportFeedbackPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReportPostPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "postId":
+		return ec.fieldContext_ReportPostPayload_postId(ctx, field)
+	case "cursor":
+		return ec.fieldContext_ReportPostPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportPostPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ReproducePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10586,6 +12548,16 @@ func (ec *executionContext) childFields_SetGlossaryPayload(ctx context.Context, 
 		return ec.fieldContext_SetGlossaryPayload_glossary(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetGlossaryPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetProfilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profile":
+		return ec.fieldContext_SetProfilePayload_profile(ctx, field)
+	case "cursor":
+		return ec.fieldContext_SetProfilePayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetProfilePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetRolePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10888,6 +12860,36 @@ func (ec *executionContext) childFields_TranslationUpdate(ctx context.Context, f
 		return ec.fieldContext_TranslationUpdate_translation(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TranslationUpdate", field.Name)
+}
+
+func (ec *executionContext) childFields_UnblockPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profile":
+		return ec.fieldContext_UnblockPayload_profile(ctx, field)
+	case "cursor":
+		return ec.fieldContext_UnblockPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnblockPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UnfollowPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profile":
+		return ec.fieldContext_UnfollowPayload_profile(ctx, field)
+	case "cursor":
+		return ec.fieldContext_UnfollowPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnfollowPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UnlikePostPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "post":
+		return ec.fieldContext_UnlikePostPayload_post(ctx, field)
+	case "cursor":
+		return ec.fieldContext_UnlikePostPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnlikePostPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateNotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

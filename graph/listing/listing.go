@@ -2,10 +2,13 @@
 package listing
 
 import (
+	"time"
+
 	"parley/ent/gen"
 	"parley/internal/audit"
 	"parley/internal/catalog"
 	"parley/internal/dialog"
+	"parley/internal/feed"
 	"parley/internal/feedback"
 	"parley/internal/page"
 	"parley/internal/practice"
@@ -155,6 +158,62 @@ type SearchQueries struct {
 
 // SearchQueryEdge is a query with its place.
 type SearchQueryEdge struct{ page.Edge[*feedback.Query] }
+
+// Profiles is a ProfileConnection.
+type Profiles struct {
+	List[*feed.Profile, ProfileEdge]
+}
+
+// ProfileEdge is a profile with its place.
+type ProfileEdge struct{ page.Edge[*feed.Profile] }
+
+// Posts is a PostConnection.
+type Posts struct{ List[*gen.Post, PostEdge] }
+
+// PostEdge is a post with its place.
+type PostEdge struct{ page.Edge[*gen.Post] }
+
+// PostReports is a PostReportConnection.
+type PostReports struct {
+	List[*gen.PostReport, PostReportEdge]
+}
+
+// PostReportEdge is a report with its place.
+type PostReportEdge struct{ page.Edge[*gen.PostReport] }
+
+// Recommendations is a RecommendedPostConnection.
+type Recommendations struct {
+	List[*feed.Recommended, RecommendationEdge]
+}
+
+// RecommendationEdge is a recommended post with its place.
+type RecommendationEdge struct{ page.Edge[*feed.Recommended] }
+
+// Feed is a FeedConnection.
+type Feed struct {
+	List[*gen.Post, PostEdge]
+	home *feed.Home
+}
+
+// FeedOf makes the connection of a page of a feed, and passes an error on.
+func FeedOf(h *feed.Home, err error) (*Feed, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &Feed{List[*gen.Post, PostEdge]{h.Page}, h}, nil
+}
+
+// Gap is what is missing between the page and a place.
+func (f *Feed) Gap() *feed.Gap { return f.home.Gap }
+
+// SeenUntil is up to which time the feed counts as seen.
+func (f *Feed) SeenUntil() *time.Time { return f.home.SeenUntil }
+
+// NewPostCount counts what is newer than that.
+func (f *Feed) NewPostCount() (int, error) { return f.home.NewPosts() }
+
+// UnseenOlderCount counts what is not and yet was not seen.
+func (f *Feed) UnseenOlderCount() (int, error) { return f.home.UnseenOlder() }
 
 // Of makes the connection C of a page, and passes an error on.
 func Of[C, T any, P interface {

@@ -15,6 +15,7 @@ import (
 	"parley/graph/node"
 	"parley/internal/dialog"
 	"parley/internal/event"
+	"parley/internal/feed"
 	note1 "parley/internal/note"
 	"parley/internal/practice"
 	"parley/internal/sticker"
@@ -96,6 +97,20 @@ type AddUtterancesPayload struct {
 	Results []*AddUtteranceResult `json:"results"`
 }
 
+// Whom to block.
+type BlockInput struct {
+	// The id of the account.
+	UserID string `json:"userId"`
+}
+
+// Who is blocked now.
+type BlockPayload struct {
+	// Whom the viewer blocks.
+	Profile *feed.Profile `json:"profile"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // Which request to cancel.
 type CancelContentInput struct {
 	// The request's id.
@@ -138,6 +153,14 @@ type CreateNotePayload struct {
 	Cursor event.Cursor `json:"cursor"`
 }
 
+// The new post.
+type CreatePostPayload struct {
+	// The post.
+	Post *gen.Post `json:"post"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // Which request to delete.
 type DeleteContentInput struct {
 	// The request's id.
@@ -177,6 +200,20 @@ type DeleteNotePayload struct {
 	// The id of the deleted note.
 	DeletedID string `json:"deletedId"`
 	// The place in the event log before this call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Which post to delete.
+type DeletePostInput struct {
+	// The post's id.
+	PostID string `json:"postId"`
+}
+
+// What was deleted.
+type DeletePostPayload struct {
+	// The id of the post that is gone.
+	DeletedID string `json:"deletedId"`
+	// The place in the event log before the call.
 	Cursor event.Cursor `json:"cursor"`
 }
 
@@ -226,6 +263,16 @@ type EventBatch struct {
 	HasMore bool `json:"hasMore"`
 }
 
+// One message of `feedItemAdded`.
+type FeedItemUpdate struct {
+	// The place in the event log that this message belongs to.
+	Cursor event.Cursor `json:"cursor"`
+	// The post; null where posts may be missing, which `reset` tells.
+	Post *gen.Post `json:"post,omitempty"`
+	// Why posts may be missing before this place: read the feed again. Null where none are.
+	Reset *StreamResetReason `json:"reset,omitempty"`
+}
+
 // What became of one item.
 type FeedbackResult struct {
 	// How many of its votes stand now, or were taken back.
@@ -234,6 +281,20 @@ type FeedbackResult struct {
 	Failed []string `json:"failed"`
 	// Why nothing of it was saved; null when something was, or when all of its stickers are unknown.
 	Error *ItemError `json:"error,omitempty"`
+}
+
+// Whom to follow.
+type FollowInput struct {
+	// The id of the account.
+	UserID string `json:"userId"`
+}
+
+// Who is followed now.
+type FollowPayload struct {
+	// Whom the viewer follows.
+	Profile *feed.Profile `json:"profile"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // A file to make a note of.
@@ -284,6 +345,34 @@ type JobFilter struct {
 	Kind *string `json:"kind,omitempty"`
 	// Only jobs about this note.
 	NoteID *string `json:"noteId,omitempty"`
+}
+
+// Which post to like.
+type LikePostInput struct {
+	// The post's id.
+	PostID string `json:"postId"`
+}
+
+// The post that is liked now.
+type LikePostPayload struct {
+	// The post.
+	Post *gen.Post `json:"post"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// How far the viewer has seen the feed.
+type MarkFeedSeenInput struct {
+	// The time of the newest post that was seen. It only moves forward: an earlier one than before changes nothing. A later one than now counts as now.
+	Until time.Time `json:"until"`
+}
+
+// How far the feed counts as seen, on all devices.
+type MarkFeedSeenPayload struct {
+	// Posts of this time and before count as seen.
+	SeenUntil time.Time `json:"seenUntil"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // Where all changes begin.
@@ -430,6 +519,14 @@ type ReportFeedbackPayload struct {
 	Cursor event.Cursor `json:"cursor"`
 }
 
+// The report was taken in.
+type ReportPostPayload struct {
+	// The id of the post that was reported.
+	PostID string `json:"postId"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // Which request to make again.
 type ReproduceInput struct {
 	// The id of a request of which something is there.
@@ -526,6 +623,14 @@ type SetConsentPayload struct {
 type SetGlossaryPayload struct {
 	// The glossary; null when it was removed.
 	Glossary *note1.Glossary `json:"glossary,omitempty"`
+}
+
+// The viewer's profile.
+type SetProfilePayload struct {
+	// The profile.
+	Profile *feed.Profile `json:"profile"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
 }
 
 // An account and what it may do from now on.
@@ -659,6 +764,48 @@ type TranslateNotesPayload struct {
 	// One job per note and language, note by note.
 	Jobs []*gen.Job `json:"jobs"`
 	// The place in the event log before this call: subscribing after it misses nothing.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Whom to block no more.
+type UnblockInput struct {
+	// The id of the account.
+	UserID string `json:"userId"`
+}
+
+// Who is not blocked now.
+type UnblockPayload struct {
+	// Whom the viewer does not block.
+	Profile *feed.Profile `json:"profile"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Whom to follow no more.
+type UnfollowInput struct {
+	// The id of the account.
+	UserID string `json:"userId"`
+}
+
+// Who is not followed now.
+type UnfollowPayload struct {
+	// Whom the viewer does not follow.
+	Profile *feed.Profile `json:"profile"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
+// Which post to like no more.
+type UnlikePostInput struct {
+	// The post's id.
+	PostID string `json:"postId"`
+}
+
+// The post that is not liked now.
+type UnlikePostPayload struct {
+	// The post.
+	Post *gen.Post `json:"post"`
+	// The place in the event log before the call.
 	Cursor event.Cursor `json:"cursor"`
 }
 
@@ -1117,6 +1264,8 @@ const (
 	TopicContent Topic = "CONTENT"
 	// Public stickers, and the viewer's own; for ANALYST and ADMIN also what is said of them.
 	TopicStickers Topic = "STICKERS"
+	// The viewer's posts, whom the viewer follows, and how far the feed was seen.
+	TopicFeed Topic = "FEED"
 )
 
 var AllTopic = []Topic{
@@ -1126,11 +1275,12 @@ var AllTopic = []Topic{
 	TopicModels,
 	TopicContent,
 	TopicStickers,
+	TopicFeed,
 }
 
 func (e Topic) IsValid() bool {
 	switch e {
-	case TopicJobs, TopicNotes, TopicDialogs, TopicModels, TopicContent, TopicStickers:
+	case TopicJobs, TopicNotes, TopicDialogs, TopicModels, TopicContent, TopicStickers, TopicFeed:
 		return true
 	}
 	return false

@@ -113,6 +113,7 @@ func TestWhatIsWrittenDuringADeletionGoesToo(t *testing.T) {
 				gone.write()
 				gone.practise()
 				gone.push(300)
+				gone.say()
 			}
 			return nil
 		}
@@ -158,7 +159,7 @@ func TestAnExportHoldsEverythingButSecrets(t *testing.T) {
 		}))
 		for _, kind := range []string{
 			"User", "ApiKey", "Note", "Translation", "Conversation", "Utterance", "LearnerError", "ErrorFrequency",
-			"Dialog", "DialogMessage", "StreamPosition", "Glossary", "Image", "Sticker", "ContentRequest",
+			"Dialog", "DialogMessage", "StreamPosition", "Glossary", "Image", "Sticker", "ContentRequest", "Post", "PostReport", "Profile",
 		} {
 			require.Contains(t, kinds[kind], l.word, kind)
 		}
@@ -167,7 +168,10 @@ func TestAnExportHoldsEverythingButSecrets(t *testing.T) {
 		require.Contains(t, kinds["AuditEntry"], `"100"`)
 		require.Contains(t, kinds["Session"], "expiresAt")
 		require.Contains(t, kinds["Vote"], "what everybody looks for")
-		require.Len(t, kinds, 20, "a new kind is checked here: %v", slices.Sorted(maps.Keys(kinds)))
+		for _, kind := range []string{"Follow", "Block", "PostLike", "FeedMark"} {
+			require.NotEmpty(t, kinds[kind], kind)
+		}
+		require.Len(t, kinds, 27, "a new kind is checked here: %v", slices.Sorted(maps.Keys(kinds)))
 		require.NotContains(t, out.String(), "wombat")
 		for _, secret := range secrets(t, p) {
 			for _, form := range []string{
@@ -252,7 +256,7 @@ func TestTheCommandsSeedExportAndDeleteAnAccountOfARunningServer(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(line), &row))
 			lines[row.Type]++
 		}
-		require.Equal(t, map[string]int{"User": 1, "Session": 2, "Note": 3, "Conversation": 1, "Utterance": 3, "LearnerError": 5, "ErrorFrequency": 4}, lines)
+		require.Equal(t, map[string]int{"User": 1, "Session": 2, "Note": 3, "Conversation": 1, "Utterance": 3, "LearnerError": 5, "ErrorFrequency": 4, "Post": 1, "Follow": 3}, lines)
 
 		s, stays := c.MustDial(t), w.Owner.MustDial(t)
 		u, err := DeleteUser(t.Context(), w.cfg, strings.ToUpper(email))

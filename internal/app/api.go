@@ -71,6 +71,7 @@ func (p *parts) run(ctx context.Context, o Options) error {
 	group.Add("janitor", &store.Janitor{Store: p.store})
 	if p.mode == Serve && p.cfg.Demo == "on" {
 		group.Add("demo stickers", lifecycle.Func(p.fillDemo))
+		group.Add("demo posts", lifecycle.Func(p.fillPosts))
 	}
 	if p.mode == Serve {
 		stop, err := p.addWorker(ctx, &group, relay, o.Handlers)
@@ -154,7 +155,7 @@ func (p *parts) server(ctx context.Context, o Options) (*server.Server, error) {
 		Listen: p.cfg.Listen, Origins: p.cfg.AllowedOrigins(p.mode == Serve), Introspection: p.cfg.Introspection == "on",
 		Resolver: &graph.Resolver{
 			AccountService: p.accounts, NoteService: p.notes, JobService: p.jobs, PracticeService: p.practice,
-			DialogService: p.dialogs, AuditLog: p.audits, CatalogService: p.catalog, MediaService: p.media, StickerService: p.stickers, ContentService: p.content, IndexingService: p.indexing, FeedbackService: p.feedback, SearchService: p.search, Domains: p.domains, Hub: p.hub, Streams: p.streams, Readers: p.readers,
+			DialogService: p.dialogs, AuditLog: p.audits, CatalogService: p.catalog, MediaService: p.media, StickerService: p.stickers, ContentService: p.content, IndexingService: p.indexing, FeedbackService: p.feedback, SearchService: p.search, FeedService: p.feed, Domains: p.domains, Hub: p.hub, Streams: p.streams, Readers: p.readers,
 		},
 		Verify: p.accounts.Verify, Confirm: p.accounts.Confirm, DraftStatus: p.cfg.HTTPStatus == "draft", Ready: p.ready, Metrics: p.metrics.handler(), Hooks: p.metrics.hooks(),
 		Tenor:       tenor.New(tenor.Config{Verify: p.accounts.Verify, Search: p.search, Feedback: p.feedback}),

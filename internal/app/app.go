@@ -24,6 +24,7 @@ import (
 	"parley/internal/domain"
 	"parley/internal/embedding"
 	"parley/internal/event"
+	"parley/internal/feed"
 	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/job"
@@ -80,6 +81,7 @@ type parts struct {
 	queries  *search.Queries
 	search   *search.Service
 	feedback *feedback.Service
+	feed     *feed.Service
 	domains  *domain.Set
 	metrics  *metrics
 	accounts *account.Service
@@ -251,6 +253,7 @@ func (p *parts) openDomains(ctx context.Context) error {
 	p.content = content.New(p.store, p.log, p.jobs, p.workers, p.media, content.Config{
 		TextModel: p.cfg.TextModel, ImageModel: p.cfg.ImageModel, Unmarked: p.cfg.MediaMark == "off",
 	})
+	p.feed = feed.New(p.store, p.log, p.media, feed.Config{Timeline: p.cfg.FeedTimeline, Fanout: p.cfg.FeedFanout})
 	p.feedback = feedback.New(p.store, p.log, p.tokens, p.cache, feedback.Config{
 		Anonymous: p.cfg.AnonymousSearch == "on", SearchRate: p.cfg.SearchRate, FeedbackRate: p.cfg.FeedbackRate, AnonymousRate: p.cfg.AnonymousRate,
 		Keep: p.cfg.SearchKeep, Observe: observe,

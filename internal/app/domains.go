@@ -30,7 +30,7 @@ func (p *parts) announce() (err error) {
 
 func (p *parts) announced() []domain.Domain {
 	return []domain.Domain{
-		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.catalog.Domain(), p.media.Domain(), p.stickers.Domain(), p.content.Domain(), p.feedback.Domain(), p.search.Domain(), p.readers.Domain(), p.indexing.Domain(),
+		domain.Jobs(p.jobs), p.accounts.Domain(), p.notes.Domain(), p.practice.Domain(), p.dialogs.Domain(), p.audits.Domain(), p.catalog.Domain(), p.media.Domain(), p.stickers.Domain(), p.content.Domain(), p.feedback.Domain(), p.search.Domain(), p.readers.Domain(), p.indexing.Domain(), p.feed.Domain(),
 		p.idempotency(),
 		{Name: "object", Operations: map[string]auth.Access{"Query.node": auth.SignedIn, "Query.nodes": auth.SignedIn}},
 	}

@@ -16,10 +16,12 @@ import (
 	"parley/internal/config"
 	"parley/internal/content"
 	"parley/internal/dialog"
+	"parley/internal/feed"
 	"parley/internal/feedback"
 	"parley/internal/jobspec"
 	"parley/internal/media"
 	"parley/internal/note"
+	"parley/internal/page"
 	"parley/internal/practice"
 	"parley/internal/resume"
 	"parley/internal/sticker"
@@ -75,6 +77,7 @@ func settle(t *testing.T, p *parts, word string, from int) *life {
 	l.show()
 	l.judge()
 	l.wish()
+	l.say()
 	for _, ctx := range []context.Context{l.as(auth.RoleUser), l.machine()} {
 		_, err := p.readers.Ack(ctx, resume.AckInput{ResumeKey: word, UpTo: p.log.Cursor(0)})
 		require.NoError(t, err)
@@ -210,6 +213,33 @@ func (l *life) show() {
 	})
 	require.NoError(l.t, err)
 	require.NoError(l.t, added.Results[0].Err)
+}
+
+// say publishes a post, and has to do with the authors that ship with parley.
+func (l *life) say() {
+	ctx := l.as(auth.RoleUser)
+	require.NoError(l.t, l.feed.FillDemo(l.t.Context()))
+	voices, err := l.feed.Users(ctx, nil, page.Args{})
+	require.NoError(l.t, err)
+	followed, blocked := voices.Edges[0].Node.ID, voices.Edges[1].Node.ID
+	_, err = l.feed.SetProfile(ctx, feed.ProfileInput{Handle: "z_" + strings.ReplaceAll(l.word, " ", "_"), DisplayName: &l.word})
+	require.NoError(l.t, err)
+	picture, err := l.media.Upload(ctx, media.UploadInput{File: strings.NewReader(pictureFile(l.t, 9)), Visibility: media.Private, Licence: &l.word})
+	require.NoError(l.t, err)
+	_, err = l.feed.Create(ctx, feed.CreateInput{Title: l.word, ImageID: &picture.Image.ID, IdempotencyKey: &l.word})
+	require.NoError(l.t, err)
+	_, err = l.feed.Follow(ctx, followed)
+	require.NoError(l.t, err)
+	_, err = l.feed.Block(ctx, blocked)
+	require.NoError(l.t, err)
+	posts, err := l.feed.Posts(ctx, &followed, page.Args{})
+	require.NoError(l.t, err)
+	_, err = l.feed.Like(ctx, posts.Edges[0].Node.ID)
+	require.NoError(l.t, err)
+	_, err = l.feed.Report(ctx, feed.ReportInput{PostID: posts.Edges[0].Node.ID, Reason: "It is about " + l.word + "."})
+	require.NoError(l.t, err)
+	_, err = l.feed.MarkSeen(ctx, time.Now())
+	require.NoError(l.t, err)
 }
 
 // words are what tells that a row is about the account.

@@ -218,6 +218,29 @@ func voting(query string) row {
 	return r
 }
 
+// said is a post of Owner, and a handle that nobody has.
+func said(t *testing.T, w *world) gqlclient.Vars {
+	t.Helper()
+	return gqlclient.Vars{"post": w.publish(t, w.Owner, "matrix"), "handle": fmt.Sprint("matrix_", lastDialog.Add(1))}
+}
+
+// saying is about what everybody sees.
+func saying(query string) row {
+	r := read(query)
+	r.vars = said
+	return r
+}
+
+// another is an account that nobody knows.
+func another(query string) row {
+	r := read(query)
+	r.vars = func(t *testing.T, w *world) gqlclient.Vars {
+		t.Helper()
+		return gqlclient.Vars{"user": w.IDs[w.user(t, auth.RoleUser)]}
+	}
+	return r
+}
+
 var matrix = map[string]row{
 	"Query.apiKeys": read(`{ apiKeys { totalCount nodes { id name hint scopes createdAt expiresAt lastUsedAt revokedAt } } }`),
 	"Mutation.createApiKey": {
@@ -399,6 +422,36 @@ var matrix = map[string]row{
 		query: `subscription($request: ID!) { contentUpdated(id: $request) { cursor version request { id } partialText progress preview { url } } }`,
 		vars:  wished, owner: fine, other: "NOT_FOUND", admin: fine, nobody: "UNAUTHENTICATED",
 	}),
+	"Query.feed":    read(`{ feed { newPostCount unseenOlderCount seenUntil gap { count } nodes { id title liked author { id handle } } pageInfo { hasNextPage } } }`),
+	"Query.post":    saying(`query($post: ID!) { post(id: $post) { id title content imageUrl createdAt likeCount liked author { id handle displayName followed blocked } } }`),
+	"Query.posts":   read(`{ posts { totalCount nodes { id } } }`),
+	"Query.profile": another(`query($user: ID!) { profile(userId: $user) { id handle displayName followed blocked } }`),
+	"Query.users":   read(`{ users(search: "a") { totalCount nodes { id handle } } }`),
+	"Query.following":       read(`{ following { totalCount nodes { id handle } } }`),
+	"Query.followers":       read(`{ followers { totalCount nodes { id handle } } }`),
+	"Query.blockedUsers":    read(`{ blockedUsers { totalCount nodes { id handle } } }`),
+	"Query.recommendedFeed": read(`{ recommendedFeed { nodes { score reasons { kind weight value profiles { id } } post { id } } pageInfo { hasNextPage } } }`),
+	"Query.postReports": {
+		query: `{ postReports { totalCount nodes { id reason createdAt post { id } reporter { id } } } }`,
+		owner: "FORBIDDEN", other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.createPost": read(`mutation { createPost(input: {title: "T"}) { post { id } cursor } }`),
+	"Mutation.deletePost": {
+		query: `mutation($post: ID!) { deletePost(input: {postId: $post}) { deletedId cursor } }`, vars: said,
+		owner: fine, other: "FORBIDDEN", admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.follow":     another(`mutation($user: ID!) { follow(input: {userId: $user}) { profile { id followed } cursor } }`),
+	"Mutation.unfollow":   another(`mutation($user: ID!) { unfollow(input: {userId: $user}) { profile { id followed } cursor } }`),
+	"Mutation.block":      another(`mutation($user: ID!) { block(input: {userId: $user}) { profile { id blocked } cursor } }`),
+	"Mutation.unblock":    another(`mutation($user: ID!) { unblock(input: {userId: $user}) { profile { id blocked } cursor } }`),
+	"Mutation.likePost":   saying(`mutation($post: ID!) { likePost(input: {postId: $post}) { post { likeCount liked } cursor } }`),
+	"Mutation.unlikePost": saying(`mutation($post: ID!) { unlikePost(input: {postId: $post}) { post { likeCount liked } cursor } }`),
+	"Mutation.reportPost": {
+		query: `mutation($post: ID!) { reportPost(input: {postId: $post, reason: "spam"}) { postId cursor } }`, vars: said,
+		owner: "BAD_INPUT", other: fine, admin: fine, nobody: "UNAUTHENTICATED",
+	},
+	"Mutation.setProfile":   saying(`mutation($handle: String!) { setProfile(input: {handle: $handle}) { profile { handle } cursor } }`),
+	"Mutation.markFeedSeen": read(`mutation { markFeedSeen(input: {until: "2026-11-01T00:00:00Z"}) { seenUntil cursor } }`),
 
 	"Query.eventsSince": allowedKey("machine", read(`{ eventsSince { events { cursor at } cursor hasMore } }`)),
 	"Mutation.ackEvents": {
@@ -412,9 +465,10 @@ var matrix = map[string]row{
 		owner: fine, other: fine, admin: fine, nobody: "UNAUTHENTICATED", key: fine,
 	},
 
-	"Subscription.job":          streamed(thing(`subscription($job: ID!) { job(id: $job) { cursor version job { id } } }`)),
-	"Subscription.translations": streamed(thing(`subscription($note: ID!) { translations(noteId: $note) { cursor translation { id } } }`)),
-	"Subscription.events":       streamed(allowedKey("machine", read(`subscription { events { cursor at } }`))),
+	"Subscription.job":           streamed(thing(`subscription($job: ID!) { job(id: $job) { cursor version job { id } } }`)),
+	"Subscription.translations":  streamed(thing(`subscription($note: ID!) { translations(noteId: $note) { cursor translation { id } } }`)),
+	"Subscription.feedItemAdded": streamed(read(`subscription { feedItemAdded { cursor reset post { id title } } }`)),
+	"Subscription.events":        streamed(allowedKey("machine", read(`subscription { events { cursor at } }`))),
 }
 
 func TestEveryOperationOfTheSchemaIsInTheMatrix(t *testing.T) {
@@ -576,6 +630,7 @@ func (w *world) provoke(t *testing.T, c *gqlclient.Client, stream *gqlclient.Str
 	t.Helper()
 	for {
 		w.make(t, c)
+		w.publish(t, c, "provoked")
 		if got, ok := stream.Try(); ok {
 			stream.Stop(t)
 			return got

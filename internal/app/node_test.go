@@ -36,7 +36,9 @@ func TestNodeFindsEveryTypeForItsOwnerAndAdminsOnly(t *testing.T) {
 		ids["Image"] = w.picture(t, w.Owner, "PRIVATE", 1).ID
 		ids["ContentRequest"] = w.wish(t, w.Owner).ID
 		ids["SearchIndex"] = w.index(t, "node")
-		finders := map[string][]string{"AuditEntry": {"admin"}, "SearchIndex": {"admin"}, "Model": {"admin"}, "ApiKey": {"service", "admin"}, "Dialog": {"analyst", "service", "machine", "admin"}}
+		ids["Post"] = w.publish(t, w.Owner, "node")
+		ids["PostReport"] = w.reported(t, ids["Post"])
+		finders := map[string][]string{"AuditEntry": {"admin"}, "SearchIndex": {"admin"}, "Model": {"admin"}, "PostReport": {"admin"}, "Post": {"owner", "stranger", "analyst", "service", "admin"}, "ApiKey": {"service", "admin"}, "Dialog": {"analyst", "service", "machine", "admin"}}
 		schema := gen.NewExecutableSchema(gen.Config{}).Schema()
 		for _, kind := range schema.PossibleTypes["Node"] {
 			if kind.Kind == ast.Object && ids[kind.Name] == "" {

@@ -43,6 +43,8 @@ internal/dispatch/dispatch.go dispatch.done
 internal/dispatch/dispatch.go dispatch.prepare
 internal/domain/account.go domain.deleteAccount
 internal/domain/account.go domain.exportAccount
+internal/feed/feed.go feed.keep
+internal/feed/seed.go feed.fill
 internal/indexing/domain.go indexing.get
 internal/indexing/domain.go indexing.list
 internal/indexing/follower.go indexing.follow

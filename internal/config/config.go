@@ -55,6 +55,10 @@ type Config struct {
 	// SearchKeep is how long what nobody searches for any more is kept.
 	SearchKeep time.Duration
 
+	// FeedTimeline is how many posts a timeline keeps, and FeedFanout the most followers to
+	// whom an author's posts are copied.
+	FeedTimeline, FeedFanout int
+
 	// Worker is where serve's worker runs: inline or child.
 	Worker        string
 	WorkerID      string
@@ -76,7 +80,7 @@ type Config struct {
 	TextModel, ImageModel string
 	// MediaMark tells whether pictures that a model made say so in their metadata: on or off.
 	MediaMark string
-	// Demo tells whether serve adds the demo stickers: on or off.
+	// Demo tells whether serve adds the demo stickers and posts: on or off.
 	Demo string
 
 	Introspection string
@@ -234,6 +238,7 @@ func (c *Config) checkNumbers(p *problems) {
 		{"max-attempts", c.MaxAttempts, 1000, 1}, {"worker-slots", c.WorkerSlots, 100_000, 1}, {"worker-threads", c.WorkerThreads, 1024, 0},
 		{"models-mb", c.ModelsMB, 1 << 24, 0}, {"search-rate", c.SearchRate, 1 << 30, 0}, {"feedback-rate", c.FeedbackRate, 1 << 30, 0},
 		{"anonymous-rate", c.AnonymousRate, 1 << 30, 0}, {"search-confidence", c.SearchConfidence, 100, 0},
+		{"feed-timeline", c.FeedTimeline, 100_000, 0}, {"feed-fanout", c.FeedFanout, 1_000_000, 0},
 	} {
 		if n.value < n.least || n.value > n.most {
 			p.add(n.name, "%d is not from %d to %d", n.value, n.least, n.most)

@@ -28,6 +28,9 @@ func User(id string) string { return "u:" + id }
 // Role is the audience of everybody with a role.
 func Role(role string) string { return "r:" + role }
 
+// Author is the audience of whoever listens to what an account publishes.
+func Author(id string) string { return "a:" + id }
+
 // Cursor is a position in the event log.
 type Cursor struct {
 	Epoch    string

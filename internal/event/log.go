@@ -157,6 +157,9 @@ func chunks[T any](all []T, size int) func(yield func([]T) bool) {
 	}
 }
 
+// manyAudiences is from how many on a statement gets them as one argument.
+const manyAudiences = 32
+
 // Filter narrows Read.
 type Filter struct {
 	// Audiences limits to these; empty means all, which only hubs may ask.
@@ -173,7 +176,11 @@ type Filter struct {
 func (l *Log) Read(ctx context.Context, f Filter) ([]Event, error) {
 	query := "SELECT position, audience, topic, type, object_id, parent_id, version, state, created_at FROM events WHERE position > ?"
 	args := []any{f.After}
-	if len(f.Audiences) > 0 {
+	if len(f.Audiences) > manyAudiences {
+		among, list := store.Among(l.store, "audience", f.Audiences)
+		query += " AND " + among
+		args = append(args, list)
+	} else if len(f.Audiences) > 0 {
 		in, values := store.In(f.Audiences)
 		query += " AND audience IN " + in
 		args = append(args, values...)

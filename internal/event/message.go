@@ -18,7 +18,7 @@ const (
 // Shards is the number of subjects that the log is spread over.
 const Shards = 64
 
-// ShardOf is the shard of an audience ("u:<user>" or "r:<role>").
+// ShardOf is the shard of an audience ("u:<user>", "r:<role>" or "a:<author>").
 func ShardOf(audience string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(audience))

@@ -20,6 +20,7 @@ import (
 	"parley/internal/dispatch"
 	"parley/internal/domain"
 	"parley/internal/event"
+	"parley/internal/feed"
 	"parley/internal/job"
 	"parley/internal/jobspec"
 	"parley/internal/live"
@@ -43,6 +44,7 @@ type house struct {
 	log     *event.Log
 	jobs    *job.Service
 	notes   *note.Service
+	feed    *feed.Service
 	bus     *natsx.Bus
 	workers *directory.Directory
 	outbox  *dispatch.Outbox
@@ -63,7 +65,8 @@ func newHouse(t testing.TB, s *store.Store, bus *natsx.Bus) *house {
 	h.jobs = job.New(s, log, h.workers, job.Config{MaxAttempts: 3, RetryBase: time.Millisecond})
 	h.outbox = dispatch.New(s, log, h.jobs, h.workers)
 	h.notes = note.New(s, log, h.jobs, h.workers, nil)
-	domains := announced(t, h.jobs, h.notes.Domain(), dialog.New(s, log, audit.New(s, 0, nil), dialog.Config{}).Domain())
+	h.feed = feed.New(s, log, nil, feed.Config{Timeline: 100, Fanout: 100})
+	domains := announced(t, h.jobs, h.notes.Domain(), h.feed.Domain(), dialog.New(s, log, audit.New(s, 0, nil), dialog.Config{}).Domain())
 	h.relay = &outbox.Relay{
 		Store: s, Log: log, Jobs: h.jobs, Outbox: h.outbox, Bus: bus, Waker: waker, Invalidate: domains.Invalidate,
 		Config: outbox.Config{Poll: 10 * time.Millisecond, RescueEvery: time.Hour},

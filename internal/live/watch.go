@@ -131,6 +131,22 @@ func (w *Watch) Swap(old, fresh string) {
 	w.hub.subscribe(w, nil, []string{fresh})
 }
 
+// Join makes the watch hear of all events of more audiences, from before it returns.
+func (w *Watch) Join(audiences ...string) {
+	w.Audiences, w.Keys = append(w.Audiences, audiences...), append(w.Keys, audiences...)
+	w.hub.subscribe(w, audiences, audiences)
+}
+
+// Leave ends that. Events that came before stay.
+func (w *Watch) Leave(audience string) {
+	a, k := slices.Index(w.Audiences, audience), slices.Index(w.Keys, audience)
+	if a < 0 || k < 0 {
+		return
+	}
+	w.Audiences, w.Keys = slices.Delete(w.Audiences, a, a+1), slices.Delete(w.Keys, k, k+1)
+	w.hub.unsubscribe(w, []string{audience}, []string{audience})
+}
+
 func (w *Watch) add(e event.Event) {
 	w.mu.Lock()
 	if w.Policy.Conflate {

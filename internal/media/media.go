@@ -111,6 +111,26 @@ func (s *Service) Add(ctx context.Context, k *Kept, a About) (*gen.Media, error)
 	return m, s.fasten(ctx, k.Hash)
 }
 
+// Twin makes a row of its own over the bytes of a picture, in the transaction of the
+// context: deleting the one leaves the other. Who may do so was asked before.
+func (s *Service) Twin(ctx context.Context, id string, a About) (*gen.Media, error) {
+	if !store.InTx(ctx) {
+		return nil, errors.New("media: Twin outside of a transaction")
+	}
+	// Whoever deletes the picture waits, so that its bytes have a row all the time.
+	m, err := store.ForUpdate(s.store, s.store.Client(ctx).Media.Query().Where(media.ID(id))).Only(ctx)
+	if err != nil {
+		return nil, store.Found(err, "picture")
+	}
+	twin, err := s.store.Client(ctx).Media.Create().SetID(store.NewID(prefix)).SetNillableOwnerID(a.Owner).
+		SetVisibility(a.Visibility).SetHash(m.Hash).SetContentType(m.ContentType).SetWidth(m.Width).SetHeight(m.Height).
+		SetBytes(m.Bytes).SetNillableLicence(a.Licence).Save(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("add a picture: %w", err)
+	}
+	return twin, s.fasten(ctx, m.Hash)
+}
+
 // UploadInput is a picture that a user sends.
 type UploadInput struct {
 	File           io.Reader

@@ -151,6 +151,33 @@ func entities() map[string]entity {
 		"StickerHour": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "sh_1", c.StickerHour.Create().SetID("sh_1").SetStickerID("s").SetHour(1).Exec(ctx)
 		}, systemOnly, "SetChosen", int64(9)},
+		"Post": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "post_1", c.Post.Create().SetID("post_1").SetAuthorID(owner).Exec(ctx)
+		}, systemOnly, "SetTitle", "new"},
+		"Follow": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.Follow.Create().SetID(1).SetFollowerID(owner).SetFolloweeID("user_other").Exec(ctx)
+		}, systemOnly, "SetMerged", true},
+		"FeedAuthor": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return owner, c.FeedAuthor.Create().SetID(owner).Exec(ctx)
+		}, systemOnly, "SetFollowers", int64(9)},
+		"TimelineEntry": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.TimelineEntry.Create().SetID(1).SetUserID(owner).SetPostID("p").SetAuthorID("a").SetCreatedAt(now).Exec(ctx)
+		}, systemOnly, "SetCreatedAt", now.Add(time.Hour)},
+		"Block": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.Block.Create().SetID(1).SetBlockerID(owner).SetBlockedID("user_other").Exec(ctx)
+		}, systemOnly, "", nil},
+		"PostLike": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return int64(1), c.PostLike.Create().SetID(1).SetPostID("p").SetUserID(owner).Exec(ctx)
+		}, systemOnly, "", nil},
+		"PostReport": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return "report_1", c.PostReport.Create().SetID("report_1").SetPostID("p").SetReporterID(owner).SetReason("r").Exec(ctx)
+		}, systemOnly, "SetReason", "new"},
+		"Profile": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return owner, c.Profile.Create().SetID(owner).SetHandle("h").SetHandleKey([]byte("h")).SetDisplayName("n").SetNameKey([]byte("n")).Exec(ctx)
+		}, systemOnly, "SetDisplayName", "new"},
+		"FeedMark": {func(ctx context.Context, c *gen.Client) (any, error) {
+			return owner, c.FeedMark.Create().SetID(owner).SetUntil(now).SetMarkedAt(now).Exec(ctx)
+		}, systemOnly, "SetUntil", now.Add(time.Hour)},
 		"LooseObject": {func(ctx context.Context, c *gen.Client) (any, error) {
 			return "h", c.LooseObject.Create().SetID("h").Exec(ctx)
 		}, systemOnly, "SetSince", now.Add(time.Hour)},

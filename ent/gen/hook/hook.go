@@ -44,6 +44,18 @@ func (f AuditEntryFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, 
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.AuditEntryMutation", m)
 }
 
+// The BlockFunc type is an adapter to allow the use of ordinary
+// function as Block mutator.
+type BlockFunc func(context.Context, *gen.BlockMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f BlockFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.BlockMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.BlockMutation", m)
+}
+
 // The ConsentChangeFunc type is an adapter to allow the use of ordinary
 // function as ConsentChange mutator.
 type ConsentChangeFunc func(context.Context, *gen.ConsentChangeMutation) (gen.Value, error)
@@ -188,6 +200,42 @@ func (f ExternalUserFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ExternalUserMutation", m)
 }
 
+// The FeedAuthorFunc type is an adapter to allow the use of ordinary
+// function as FeedAuthor mutator.
+type FeedAuthorFunc func(context.Context, *gen.FeedAuthorMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FeedAuthorFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.FeedAuthorMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.FeedAuthorMutation", m)
+}
+
+// The FeedMarkFunc type is an adapter to allow the use of ordinary
+// function as FeedMark mutator.
+type FeedMarkFunc func(context.Context, *gen.FeedMarkMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FeedMarkFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.FeedMarkMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.FeedMarkMutation", m)
+}
+
+// The FollowFunc type is an adapter to allow the use of ordinary
+// function as Follow mutator.
+type FollowFunc func(context.Context, *gen.FollowMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FollowFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.FollowMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.FollowMutation", m)
+}
+
 // The GlossaryFunc type is an adapter to allow the use of ordinary
 // function as Glossary mutator.
 type GlossaryFunc func(context.Context, *gen.GlossaryMutation) (gen.Value, error)
@@ -282,6 +330,54 @@ func (f OutboxFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, erro
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.OutboxMutation", m)
+}
+
+// The PostFunc type is an adapter to allow the use of ordinary
+// function as Post mutator.
+type PostFunc func(context.Context, *gen.PostMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f PostFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.PostMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.PostMutation", m)
+}
+
+// The PostLikeFunc type is an adapter to allow the use of ordinary
+// function as PostLike mutator.
+type PostLikeFunc func(context.Context, *gen.PostLikeMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f PostLikeFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.PostLikeMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.PostLikeMutation", m)
+}
+
+// The PostReportFunc type is an adapter to allow the use of ordinary
+// function as PostReport mutator.
+type PostReportFunc func(context.Context, *gen.PostReportMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f PostReportFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.PostReportMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.PostReportMutation", m)
+}
+
+// The ProfileFunc type is an adapter to allow the use of ordinary
+// function as Profile mutator.
+type ProfileFunc func(context.Context, *gen.ProfileMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ProfileFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.ProfileMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.ProfileMutation", m)
 }
 
 // The QueryScoreFunc type is an adapter to allow the use of ordinary
@@ -402,6 +498,18 @@ func (f StreamPositionFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Val
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.StreamPositionMutation", m)
+}
+
+// The TimelineEntryFunc type is an adapter to allow the use of ordinary
+// function as TimelineEntry mutator.
+type TimelineEntryFunc func(context.Context, *gen.TimelineEntryMutation) (gen.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TimelineEntryFunc) Mutate(ctx context.Context, m gen.Mutation) (gen.Value, error) {
+	if mv, ok := m.(*gen.TimelineEntryMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *gen.TimelineEntryMutation", m)
 }
 
 // The TranslationFunc type is an adapter to allow the use of ordinary

@@ -88,6 +88,36 @@ var (
 			},
 		},
 	}
+	// BlocksColumns holds the columns for the "blocks" table.
+	BlocksColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "blocker_id", Type: field.TypeString},
+		{Name: "blocked_id", Type: field.TypeString},
+	}
+	// BlocksTable holds the schema information for the "blocks" table.
+	BlocksTable = &schema.Table{
+		Name:       "blocks",
+		Columns:    BlocksColumns,
+		PrimaryKey: []*schema.Column{BlocksColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "block_blocker_id_blocked_id",
+				Unique:  true,
+				Columns: []*schema.Column{BlocksColumns[2], BlocksColumns[3]},
+			},
+			{
+				Name:    "block_blocked_id_blocker_id",
+				Unique:  false,
+				Columns: []*schema.Column{BlocksColumns[3], BlocksColumns[2]},
+			},
+			{
+				Name:    "block_blocker_id_created_at_blocked_id",
+				Unique:  false,
+				Columns: []*schema.Column{BlocksColumns[2], BlocksColumns[1], BlocksColumns[3]},
+			},
+		},
+	}
 	// ConsentChangesColumns holds the columns for the "consent_changes" table.
 	ConsentChangesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -468,6 +498,81 @@ var (
 			},
 		},
 	}
+	// FeedAuthorsColumns holds the columns for the "feed_authors" table.
+	FeedAuthorsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "followers", Type: field.TypeInt64, Default: 0},
+	}
+	// FeedAuthorsTable holds the schema information for the "feed_authors" table.
+	FeedAuthorsTable = &schema.Table{
+		Name:       "feed_authors",
+		Columns:    FeedAuthorsColumns,
+		PrimaryKey: []*schema.Column{FeedAuthorsColumns[0]},
+	}
+	// FeedMarksColumns holds the columns for the "feed_marks" table.
+	FeedMarksColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "until", Type: field.TypeTime},
+		{Name: "marked_at", Type: field.TypeTime},
+	}
+	// FeedMarksTable holds the schema information for the "feed_marks" table.
+	FeedMarksTable = &schema.Table{
+		Name:       "feed_marks",
+		Columns:    FeedMarksColumns,
+		PrimaryKey: []*schema.Column{FeedMarksColumns[0]},
+	}
+	// FollowsColumns holds the columns for the "follows" table.
+	FollowsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "follower_id", Type: field.TypeString},
+		{Name: "followee_id", Type: field.TypeString},
+		{Name: "merged", Type: field.TypeBool, Default: false},
+	}
+	// FollowsTable holds the schema information for the "follows" table.
+	FollowsTable = &schema.Table{
+		Name:       "follows",
+		Columns:    FollowsColumns,
+		PrimaryKey: []*schema.Column{FollowsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "follow_follower_id_followee_id",
+				Unique:  true,
+				Columns: []*schema.Column{FollowsColumns[2], FollowsColumns[3]},
+			},
+			{
+				Name:    "follow_followee_id_follower_id",
+				Unique:  false,
+				Columns: []*schema.Column{FollowsColumns[3], FollowsColumns[2]},
+			},
+			{
+				Name:    "follow_follower_id_created_at_followee_id",
+				Unique:  false,
+				Columns: []*schema.Column{FollowsColumns[2], FollowsColumns[1], FollowsColumns[3]},
+			},
+			{
+				Name:    "follow_followee_id_created_at_follower_id",
+				Unique:  false,
+				Columns: []*schema.Column{FollowsColumns[3], FollowsColumns[1], FollowsColumns[2]},
+			},
+			{
+				Name:    "follow_merged",
+				Unique:  false,
+				Columns: []*schema.Column{FollowsColumns[2]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "merged",
+				},
+			},
+			{
+				Name:    "follow_copied",
+				Unique:  false,
+				Columns: []*schema.Column{FollowsColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "NOT merged",
+				},
+			},
+		},
+	}
 	// GlossariesColumns holds the columns for the "glossaries" table.
 	GlossariesColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -724,6 +829,125 @@ var (
 				Name:    "outbox_run_id",
 				Unique:  false,
 				Columns: []*schema.Column{OutboxColumns[2]},
+			},
+		},
+	}
+	// PostsColumns holds the columns for the "posts" table.
+	PostsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "author_id", Type: field.TypeString},
+		{Name: "title", Type: field.TypeString, Size: 800, Default: ""},
+		{Name: "content", Type: field.TypeString, Size: 2147483647, Default: ""},
+		{Name: "media_id", Type: field.TypeString, Nullable: true},
+		{Name: "like_count", Type: field.TypeInt64, Default: 0},
+		{Name: "version", Type: field.TypeInt64, Default: 1},
+	}
+	// PostsTable holds the schema information for the "posts" table.
+	PostsTable = &schema.Table{
+		Name:       "posts",
+		Columns:    PostsColumns,
+		PrimaryKey: []*schema.Column{PostsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "post_author_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostsColumns[2], PostsColumns[1], PostsColumns[0]},
+			},
+			{
+				Name:    "post_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostsColumns[1], PostsColumns[0]},
+			},
+		},
+	}
+	// PostLikesColumns holds the columns for the "post_likes" table.
+	PostLikesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "post_id", Type: field.TypeString},
+		{Name: "user_id", Type: field.TypeString},
+	}
+	// PostLikesTable holds the schema information for the "post_likes" table.
+	PostLikesTable = &schema.Table{
+		Name:       "post_likes",
+		Columns:    PostLikesColumns,
+		PrimaryKey: []*schema.Column{PostLikesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "postlike_post_id_user_id",
+				Unique:  true,
+				Columns: []*schema.Column{PostLikesColumns[2], PostLikesColumns[3]},
+			},
+			{
+				Name:    "postlike_user_id_post_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostLikesColumns[3], PostLikesColumns[2]},
+			},
+			{
+				Name:    "postlike_user_id_created_at_post_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostLikesColumns[3], PostLikesColumns[1], PostLikesColumns[2]},
+			},
+		},
+	}
+	// PostReportsColumns holds the columns for the "post_reports" table.
+	PostReportsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "post_id", Type: field.TypeString},
+		{Name: "reporter_id", Type: field.TypeString},
+		{Name: "reason", Type: field.TypeString, Size: 4000},
+	}
+	// PostReportsTable holds the schema information for the "post_reports" table.
+	PostReportsTable = &schema.Table{
+		Name:       "post_reports",
+		Columns:    PostReportsColumns,
+		PrimaryKey: []*schema.Column{PostReportsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "postreport_post_id_reporter_id",
+				Unique:  true,
+				Columns: []*schema.Column{PostReportsColumns[2], PostReportsColumns[3]},
+			},
+			{
+				Name:    "postreport_reporter_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostReportsColumns[3], PostReportsColumns[0]},
+			},
+			{
+				Name:    "postreport_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{PostReportsColumns[1], PostReportsColumns[0]},
+			},
+		},
+	}
+	// ProfilesColumns holds the columns for the "profiles" table.
+	ProfilesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeString, Size: 64},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "updated_at", Type: field.TypeTime},
+		{Name: "handle", Type: field.TypeString, Size: 30},
+		{Name: "handle_key", Type: field.TypeBytes},
+		{Name: "display_name", Type: field.TypeString, Size: 200},
+		{Name: "name_key", Type: field.TypeBytes},
+		{Name: "system", Type: field.TypeBool, Default: false},
+	}
+	// ProfilesTable holds the schema information for the "profiles" table.
+	ProfilesTable = &schema.Table{
+		Name:       "profiles",
+		Columns:    ProfilesColumns,
+		PrimaryKey: []*schema.Column{ProfilesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "profile_handle_key",
+				Unique:  true,
+				Columns: []*schema.Column{ProfilesColumns[4]},
+			},
+			{
+				Name:    "profile_name_key",
+				Unique:  false,
+				Columns: []*schema.Column{ProfilesColumns[6]},
 			},
 		},
 	}
@@ -1053,6 +1277,32 @@ var (
 			},
 		},
 	}
+	// TimelineEntriesColumns holds the columns for the "timeline_entries" table.
+	TimelineEntriesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "user_id", Type: field.TypeString},
+		{Name: "post_id", Type: field.TypeString},
+		{Name: "author_id", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeTime},
+	}
+	// TimelineEntriesTable holds the schema information for the "timeline_entries" table.
+	TimelineEntriesTable = &schema.Table{
+		Name:       "timeline_entries",
+		Columns:    TimelineEntriesColumns,
+		PrimaryKey: []*schema.Column{TimelineEntriesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "timelineentry_post_id_user_id",
+				Unique:  true,
+				Columns: []*schema.Column{TimelineEntriesColumns[2], TimelineEntriesColumns[1]},
+			},
+			{
+				Name:    "timelineentry_user_id_created_at_post_id",
+				Unique:  false,
+				Columns: []*schema.Column{TimelineEntriesColumns[1], TimelineEntriesColumns[4], TimelineEntriesColumns[2]},
+			},
+		},
+	}
 	// TranslationsColumns holds the columns for the "translations" table.
 	TranslationsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeString, Size: 64},
@@ -1192,6 +1442,7 @@ var (
 		APIKeysTable,
 		AttemptsTable,
 		AuditEntriesTable,
+		BlocksTable,
 		ConsentChangesTable,
 		ContentPartsTable,
 		ContentRequestsTable,
@@ -1204,6 +1455,9 @@ var (
 		EventLogTable,
 		EventsTable,
 		ExternalUsersTable,
+		FeedAuthorsTable,
+		FeedMarksTable,
+		FollowsTable,
 		GlossariesTable,
 		IdempotencyKeysTable,
 		JobsTable,
@@ -1212,6 +1466,10 @@ var (
 		MediaTable,
 		NotesTable,
 		OutboxTable,
+		PostsTable,
+		PostLikesTable,
+		PostReportsTable,
+		ProfilesTable,
 		QueryScoresTable,
 		RefreshTokensTable,
 		RunsTable,
@@ -1222,6 +1480,7 @@ var (
 		StickerHoursTable,
 		StickerSetsTable,
 		StreamPositionsTable,
+		TimelineEntriesTable,
 		TranslationsTable,
 		UsersTable,
 		UtterancesTable,
@@ -1239,6 +1498,9 @@ func init() {
 	}
 	AuditEntriesTable.Annotation = &entsql.Annotation{
 		Table: "audit_entries",
+	}
+	BlocksTable.Annotation = &entsql.Annotation{
+		Table: "blocks",
 	}
 	ConsentChangesTable.Annotation = &entsql.Annotation{
 		Table: "consent_changes",
@@ -1278,6 +1540,15 @@ func init() {
 	ExternalUsersTable.Annotation = &entsql.Annotation{
 		Table: "external_users",
 	}
+	FeedAuthorsTable.Annotation = &entsql.Annotation{
+		Table: "feed_authors",
+	}
+	FeedMarksTable.Annotation = &entsql.Annotation{
+		Table: "feed_marks",
+	}
+	FollowsTable.Annotation = &entsql.Annotation{
+		Table: "follows",
+	}
 	GlossariesTable.Annotation = &entsql.Annotation{
 		Table: "glossaries",
 	}
@@ -1301,6 +1572,18 @@ func init() {
 	}
 	OutboxTable.Annotation = &entsql.Annotation{
 		Table: "outbox",
+	}
+	PostsTable.Annotation = &entsql.Annotation{
+		Table: "posts",
+	}
+	PostLikesTable.Annotation = &entsql.Annotation{
+		Table: "post_likes",
+	}
+	PostReportsTable.Annotation = &entsql.Annotation{
+		Table: "post_reports",
+	}
+	ProfilesTable.Annotation = &entsql.Annotation{
+		Table: "profiles",
 	}
 	QueryScoresTable.Annotation = &entsql.Annotation{
 		Table: "query_scores",
@@ -1331,6 +1614,9 @@ func init() {
 	}
 	StreamPositionsTable.Annotation = &entsql.Annotation{
 		Table: "stream_positions",
+	}
+	TimelineEntriesTable.Annotation = &entsql.Annotation{
+		Table: "timeline_entries",
 	}
 	TranslationsTable.ForeignKeys[0].RefTable = NotesTable
 	TranslationsTable.Annotation = &entsql.Annotation{

@@ -15,6 +15,9 @@ type Attempt func(*sql.Selector)
 // AuditEntry is the predicate function for auditentry builders.
 type AuditEntry func(*sql.Selector)
 
+// Block is the predicate function for block builders.
+type Block func(*sql.Selector)
+
 // ConsentChange is the predicate function for consentchange builders.
 type ConsentChange func(*sql.Selector)
 
@@ -51,6 +54,15 @@ type EventRow func(*sql.Selector)
 // ExternalUser is the predicate function for externaluser builders.
 type ExternalUser func(*sql.Selector)
 
+// FeedAuthor is the predicate function for feedauthor builders.
+type FeedAuthor func(*sql.Selector)
+
+// FeedMark is the predicate function for feedmark builders.
+type FeedMark func(*sql.Selector)
+
+// Follow is the predicate function for follow builders.
+type Follow func(*sql.Selector)
+
 // Glossary is the predicate function for glossary builders.
 type Glossary func(*sql.Selector)
 
@@ -74,6 +86,18 @@ type Note func(*sql.Selector)
 
 // Outbox is the predicate function for outbox builders.
 type Outbox func(*sql.Selector)
+
+// Post is the predicate function for post builders.
+type Post func(*sql.Selector)
+
+// PostLike is the predicate function for postlike builders.
+type PostLike func(*sql.Selector)
+
+// PostReport is the predicate function for postreport builders.
+type PostReport func(*sql.Selector)
+
+// Profile is the predicate function for profile builders.
+type Profile func(*sql.Selector)
 
 // QueryScore is the predicate function for queryscore builders.
 type QueryScore func(*sql.Selector)
@@ -104,6 +128,9 @@ type StickerSet func(*sql.Selector)
 
 // StreamPosition is the predicate function for streamposition builders.
 type StreamPosition func(*sql.Selector)
+
+// TimelineEntry is the predicate function for timelineentry builders.
+type TimelineEntry func(*sql.Selector)
 
 // Translation is the predicate function for translation builders.
 type Translation func(*sql.Selector)

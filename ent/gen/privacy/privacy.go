@@ -183,6 +183,30 @@ func (f AuditEntryMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Muta
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.AuditEntryMutation", m)
 }
 
+// The BlockQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type BlockQueryRuleFunc func(context.Context, *gen.BlockQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f BlockQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.BlockQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.BlockQuery", q)
+}
+
+// The BlockMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type BlockMutationRuleFunc func(context.Context, *gen.BlockMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f BlockMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.BlockMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.BlockMutation", m)
+}
+
 // The ConsentChangeQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type ConsentChangeQueryRuleFunc func(context.Context, *gen.ConsentChangeQuery) error
@@ -471,6 +495,78 @@ func (f ExternalUserMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mu
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ExternalUserMutation", m)
 }
 
+// The FeedAuthorQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type FeedAuthorQueryRuleFunc func(context.Context, *gen.FeedAuthorQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f FeedAuthorQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.FeedAuthorQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.FeedAuthorQuery", q)
+}
+
+// The FeedAuthorMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type FeedAuthorMutationRuleFunc func(context.Context, *gen.FeedAuthorMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f FeedAuthorMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.FeedAuthorMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.FeedAuthorMutation", m)
+}
+
+// The FeedMarkQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type FeedMarkQueryRuleFunc func(context.Context, *gen.FeedMarkQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f FeedMarkQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.FeedMarkQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.FeedMarkQuery", q)
+}
+
+// The FeedMarkMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type FeedMarkMutationRuleFunc func(context.Context, *gen.FeedMarkMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f FeedMarkMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.FeedMarkMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.FeedMarkMutation", m)
+}
+
+// The FollowQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type FollowQueryRuleFunc func(context.Context, *gen.FollowQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f FollowQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.FollowQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.FollowQuery", q)
+}
+
+// The FollowMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type FollowMutationRuleFunc func(context.Context, *gen.FollowMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f FollowMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.FollowMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.FollowMutation", m)
+}
+
 // The GlossaryQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type GlossaryQueryRuleFunc func(context.Context, *gen.GlossaryQuery) error
@@ -661,6 +757,102 @@ func (f OutboxMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation
 		return f(ctx, m)
 	}
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.OutboxMutation", m)
+}
+
+// The PostQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type PostQueryRuleFunc func(context.Context, *gen.PostQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f PostQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.PostQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.PostQuery", q)
+}
+
+// The PostMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type PostMutationRuleFunc func(context.Context, *gen.PostMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f PostMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.PostMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.PostMutation", m)
+}
+
+// The PostLikeQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type PostLikeQueryRuleFunc func(context.Context, *gen.PostLikeQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f PostLikeQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.PostLikeQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.PostLikeQuery", q)
+}
+
+// The PostLikeMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type PostLikeMutationRuleFunc func(context.Context, *gen.PostLikeMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f PostLikeMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.PostLikeMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.PostLikeMutation", m)
+}
+
+// The PostReportQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type PostReportQueryRuleFunc func(context.Context, *gen.PostReportQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f PostReportQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.PostReportQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.PostReportQuery", q)
+}
+
+// The PostReportMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type PostReportMutationRuleFunc func(context.Context, *gen.PostReportMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f PostReportMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.PostReportMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.PostReportMutation", m)
+}
+
+// The ProfileQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ProfileQueryRuleFunc func(context.Context, *gen.ProfileQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ProfileQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.ProfileQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.ProfileQuery", q)
+}
+
+// The ProfileMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ProfileMutationRuleFunc func(context.Context, *gen.ProfileMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ProfileMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.ProfileMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.ProfileMutation", m)
 }
 
 // The QueryScoreQueryRuleFunc type is an adapter to allow the use of ordinary
@@ -903,6 +1095,30 @@ func (f StreamPositionMutationRuleFunc) EvalMutation(ctx context.Context, m gen.
 	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.StreamPositionMutation", m)
 }
 
+// The TimelineEntryQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type TimelineEntryQueryRuleFunc func(context.Context, *gen.TimelineEntryQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f TimelineEntryQueryRuleFunc) EvalQuery(ctx context.Context, q gen.Query) error {
+	if q, ok := q.(*gen.TimelineEntryQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("gen/privacy: unexpected query type %T, expect *gen.TimelineEntryQuery", q)
+}
+
+// The TimelineEntryMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type TimelineEntryMutationRuleFunc func(context.Context, *gen.TimelineEntryMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f TimelineEntryMutationRuleFunc) EvalMutation(ctx context.Context, m gen.Mutation) error {
+	if m, ok := m.(*gen.TimelineEntryMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("gen/privacy: unexpected mutation type %T, expect *gen.TimelineEntryMutation", m)
+}
+
 // The TranslationQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type TranslationQueryRuleFunc func(context.Context, *gen.TranslationQuery) error
@@ -1064,6 +1280,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.AuditEntryQuery:
 		return q.Filter(), nil
+	case *gen.BlockQuery:
+		return q.Filter(), nil
 	case *gen.ConsentChangeQuery:
 		return q.Filter(), nil
 	case *gen.ContentPartQuery:
@@ -1088,6 +1306,12 @@ func queryFilter(q gen.Query) (Filter, error) {
 		return q.Filter(), nil
 	case *gen.ExternalUserQuery:
 		return q.Filter(), nil
+	case *gen.FeedAuthorQuery:
+		return q.Filter(), nil
+	case *gen.FeedMarkQuery:
+		return q.Filter(), nil
+	case *gen.FollowQuery:
+		return q.Filter(), nil
 	case *gen.GlossaryQuery:
 		return q.Filter(), nil
 	case *gen.IdempotencyKeyQuery:
@@ -1103,6 +1327,14 @@ func queryFilter(q gen.Query) (Filter, error) {
 	case *gen.NoteQuery:
 		return q.Filter(), nil
 	case *gen.OutboxQuery:
+		return q.Filter(), nil
+	case *gen.PostQuery:
+		return q.Filter(), nil
+	case *gen.PostLikeQuery:
+		return q.Filter(), nil
+	case *gen.PostReportQuery:
+		return q.Filter(), nil
+	case *gen.ProfileQuery:
 		return q.Filter(), nil
 	case *gen.QueryScoreQuery:
 		return q.Filter(), nil
@@ -1123,6 +1355,8 @@ func queryFilter(q gen.Query) (Filter, error) {
 	case *gen.StickerSetQuery:
 		return q.Filter(), nil
 	case *gen.StreamPositionQuery:
+		return q.Filter(), nil
+	case *gen.TimelineEntryQuery:
 		return q.Filter(), nil
 	case *gen.TranslationQuery:
 		return q.Filter(), nil
@@ -1146,6 +1380,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.AttemptMutation:
 		return m.Filter(), nil
 	case *gen.AuditEntryMutation:
+		return m.Filter(), nil
+	case *gen.BlockMutation:
 		return m.Filter(), nil
 	case *gen.ConsentChangeMutation:
 		return m.Filter(), nil
@@ -1171,6 +1407,12 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 		return m.Filter(), nil
 	case *gen.ExternalUserMutation:
 		return m.Filter(), nil
+	case *gen.FeedAuthorMutation:
+		return m.Filter(), nil
+	case *gen.FeedMarkMutation:
+		return m.Filter(), nil
+	case *gen.FollowMutation:
+		return m.Filter(), nil
 	case *gen.GlossaryMutation:
 		return m.Filter(), nil
 	case *gen.IdempotencyKeyMutation:
@@ -1186,6 +1428,14 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.NoteMutation:
 		return m.Filter(), nil
 	case *gen.OutboxMutation:
+		return m.Filter(), nil
+	case *gen.PostMutation:
+		return m.Filter(), nil
+	case *gen.PostLikeMutation:
+		return m.Filter(), nil
+	case *gen.PostReportMutation:
+		return m.Filter(), nil
+	case *gen.ProfileMutation:
 		return m.Filter(), nil
 	case *gen.QueryScoreMutation:
 		return m.Filter(), nil
@@ -1206,6 +1456,8 @@ func mutationFilter(m gen.Mutation) (Filter, error) {
 	case *gen.StickerSetMutation:
 		return m.Filter(), nil
 	case *gen.StreamPositionMutation:
+		return m.Filter(), nil
+	case *gen.TimelineEntryMutation:
 		return m.Filter(), nil
 	case *gen.TranslationMutation:
 		return m.Filter(), nil

@@ -7,6 +7,7 @@ import (
 	"parley/ent/gen/apikey"
 	"parley/ent/gen/attempt"
 	"parley/ent/gen/auditentry"
+	"parley/ent/gen/block"
 	"parley/ent/gen/consentchange"
 	"parley/ent/gen/contentpart"
 	"parley/ent/gen/contentrequest"
@@ -19,6 +20,9 @@ import (
 	"parley/ent/gen/eventlog"
 	"parley/ent/gen/eventrow"
 	"parley/ent/gen/externaluser"
+	"parley/ent/gen/feedauthor"
+	"parley/ent/gen/feedmark"
+	"parley/ent/gen/follow"
 	"parley/ent/gen/glossary"
 	"parley/ent/gen/idempotencykey"
 	"parley/ent/gen/job"
@@ -27,6 +31,10 @@ import (
 	"parley/ent/gen/media"
 	"parley/ent/gen/note"
 	"parley/ent/gen/outbox"
+	"parley/ent/gen/post"
+	"parley/ent/gen/postlike"
+	"parley/ent/gen/postreport"
+	"parley/ent/gen/profile"
 	"parley/ent/gen/queryscore"
 	"parley/ent/gen/refreshtoken"
 	"parley/ent/gen/run"
@@ -37,6 +45,7 @@ import (
 	"parley/ent/gen/stickerhour"
 	"parley/ent/gen/stickerset"
 	"parley/ent/gen/streamposition"
+	"parley/ent/gen/timelineentry"
 	"parley/ent/gen/translation"
 	"parley/ent/gen/user"
 	"parley/ent/gen/utterance"
@@ -183,6 +192,24 @@ func init() {
 			return nil
 		}
 	}()
+	blockMixin := schema.Block{}.Mixin()
+	block.Policy = privacy.NewPolicies(schema.Block{})
+	block.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := block.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	blockMixinFields0 := blockMixin[0].Fields()
+	_ = blockMixinFields0
+	blockFields := schema.Block{}.Fields()
+	_ = blockFields
+	// blockDescCreatedAt is the schema descriptor for created_at field.
+	blockDescCreatedAt := blockMixinFields0[0].Descriptor()
+	// block.DefaultCreatedAt holds the default value on creation for the created_at field.
+	block.DefaultCreatedAt = blockDescCreatedAt.Default.(func() time.Time)
 	consentchangeMixin := schema.ConsentChange{}.Mixin()
 	consentchange.Policy = privacy.NewPolicies(schema.ConsentChange{})
 	consentchange.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -621,6 +648,96 @@ func init() {
 			return nil
 		}
 	}()
+	feedauthorMixin := schema.FeedAuthor{}.Mixin()
+	feedauthor.Policy = privacy.NewPolicies(schema.FeedAuthor{})
+	feedauthor.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := feedauthor.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	feedauthorMixinFields0 := feedauthorMixin[0].Fields()
+	_ = feedauthorMixinFields0
+	feedauthorFields := schema.FeedAuthor{}.Fields()
+	_ = feedauthorFields
+	// feedauthorDescFollowers is the schema descriptor for followers field.
+	feedauthorDescFollowers := feedauthorFields[0].Descriptor()
+	// feedauthor.DefaultFollowers holds the default value on creation for the followers field.
+	feedauthor.DefaultFollowers = feedauthorDescFollowers.Default.(int64)
+	// feedauthorDescID is the schema descriptor for id field.
+	feedauthorDescID := feedauthorMixinFields0[0].Descriptor()
+	// feedauthor.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	feedauthor.IDValidator = func() func(string) error {
+		validators := feedauthorDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	feedmarkMixin := schema.FeedMark{}.Mixin()
+	feedmark.Policy = privacy.NewPolicies(schema.FeedMark{})
+	feedmark.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := feedmark.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	feedmarkMixinFields0 := feedmarkMixin[0].Fields()
+	_ = feedmarkMixinFields0
+	feedmarkFields := schema.FeedMark{}.Fields()
+	_ = feedmarkFields
+	// feedmarkDescID is the schema descriptor for id field.
+	feedmarkDescID := feedmarkMixinFields0[0].Descriptor()
+	// feedmark.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	feedmark.IDValidator = func() func(string) error {
+		validators := feedmarkDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	followMixin := schema.Follow{}.Mixin()
+	follow.Policy = privacy.NewPolicies(schema.Follow{})
+	follow.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := follow.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	followMixinFields0 := followMixin[0].Fields()
+	_ = followMixinFields0
+	followFields := schema.Follow{}.Fields()
+	_ = followFields
+	// followDescCreatedAt is the schema descriptor for created_at field.
+	followDescCreatedAt := followMixinFields0[0].Descriptor()
+	// follow.DefaultCreatedAt holds the default value on creation for the created_at field.
+	follow.DefaultCreatedAt = followDescCreatedAt.Default.(func() time.Time)
+	// followDescMerged is the schema descriptor for merged field.
+	followDescMerged := followFields[3].Descriptor()
+	// follow.DefaultMerged holds the default value on creation for the merged field.
+	follow.DefaultMerged = followDescMerged.Default.(bool)
 	glossaryMixin := schema.Glossary{}.Mixin()
 	glossary.Policy = privacy.NewPolicies(schema.Glossary{})
 	glossary.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -976,6 +1093,178 @@ func init() {
 			return next.Mutate(ctx, m)
 		})
 	}
+	postMixin := schema.Post{}.Mixin()
+	post.Policy = privacy.NewPolicies(schema.Post{})
+	post.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := post.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	postMixinFields0 := postMixin[0].Fields()
+	_ = postMixinFields0
+	postMixinFields1 := postMixin[1].Fields()
+	_ = postMixinFields1
+	postFields := schema.Post{}.Fields()
+	_ = postFields
+	// postDescCreatedAt is the schema descriptor for created_at field.
+	postDescCreatedAt := postMixinFields1[0].Descriptor()
+	// post.DefaultCreatedAt holds the default value on creation for the created_at field.
+	post.DefaultCreatedAt = postDescCreatedAt.Default.(func() time.Time)
+	// postDescTitle is the schema descriptor for title field.
+	postDescTitle := postFields[1].Descriptor()
+	// post.DefaultTitle holds the default value on creation for the title field.
+	post.DefaultTitle = postDescTitle.Default.(string)
+	// post.TitleValidator is a validator for the "title" field. It is called by the builders before save.
+	post.TitleValidator = postDescTitle.Validators[0].(func(string) error)
+	// postDescContent is the schema descriptor for content field.
+	postDescContent := postFields[2].Descriptor()
+	// post.DefaultContent holds the default value on creation for the content field.
+	post.DefaultContent = postDescContent.Default.(string)
+	// postDescLikeCount is the schema descriptor for like_count field.
+	postDescLikeCount := postFields[4].Descriptor()
+	// post.DefaultLikeCount holds the default value on creation for the like_count field.
+	post.DefaultLikeCount = postDescLikeCount.Default.(int64)
+	// postDescVersion is the schema descriptor for version field.
+	postDescVersion := postFields[5].Descriptor()
+	// post.DefaultVersion holds the default value on creation for the version field.
+	post.DefaultVersion = postDescVersion.Default.(int64)
+	// postDescID is the schema descriptor for id field.
+	postDescID := postMixinFields0[0].Descriptor()
+	// post.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	post.IDValidator = func() func(string) error {
+		validators := postDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	postlikeMixin := schema.PostLike{}.Mixin()
+	postlike.Policy = privacy.NewPolicies(schema.PostLike{})
+	postlike.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := postlike.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	postlikeMixinFields0 := postlikeMixin[0].Fields()
+	_ = postlikeMixinFields0
+	postlikeFields := schema.PostLike{}.Fields()
+	_ = postlikeFields
+	// postlikeDescCreatedAt is the schema descriptor for created_at field.
+	postlikeDescCreatedAt := postlikeMixinFields0[0].Descriptor()
+	// postlike.DefaultCreatedAt holds the default value on creation for the created_at field.
+	postlike.DefaultCreatedAt = postlikeDescCreatedAt.Default.(func() time.Time)
+	postreportMixin := schema.PostReport{}.Mixin()
+	postreport.Policy = privacy.NewPolicies(schema.PostReport{})
+	postreport.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := postreport.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	postreportMixinFields0 := postreportMixin[0].Fields()
+	_ = postreportMixinFields0
+	postreportMixinFields1 := postreportMixin[1].Fields()
+	_ = postreportMixinFields1
+	postreportFields := schema.PostReport{}.Fields()
+	_ = postreportFields
+	// postreportDescCreatedAt is the schema descriptor for created_at field.
+	postreportDescCreatedAt := postreportMixinFields1[0].Descriptor()
+	// postreport.DefaultCreatedAt holds the default value on creation for the created_at field.
+	postreport.DefaultCreatedAt = postreportDescCreatedAt.Default.(func() time.Time)
+	// postreportDescReason is the schema descriptor for reason field.
+	postreportDescReason := postreportFields[2].Descriptor()
+	// postreport.ReasonValidator is a validator for the "reason" field. It is called by the builders before save.
+	postreport.ReasonValidator = postreportDescReason.Validators[0].(func(string) error)
+	// postreportDescID is the schema descriptor for id field.
+	postreportDescID := postreportMixinFields0[0].Descriptor()
+	// postreport.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	postreport.IDValidator = func() func(string) error {
+		validators := postreportDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
+	profileMixin := schema.Profile{}.Mixin()
+	profile.Policy = privacy.NewPolicies(schema.Profile{})
+	profile.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := profile.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	profileMixinFields0 := profileMixin[0].Fields()
+	_ = profileMixinFields0
+	profileMixinFields1 := profileMixin[1].Fields()
+	_ = profileMixinFields1
+	profileFields := schema.Profile{}.Fields()
+	_ = profileFields
+	// profileDescCreatedAt is the schema descriptor for created_at field.
+	profileDescCreatedAt := profileMixinFields1[0].Descriptor()
+	// profile.DefaultCreatedAt holds the default value on creation for the created_at field.
+	profile.DefaultCreatedAt = profileDescCreatedAt.Default.(func() time.Time)
+	// profileDescUpdatedAt is the schema descriptor for updated_at field.
+	profileDescUpdatedAt := profileMixinFields1[1].Descriptor()
+	// profile.DefaultUpdatedAt holds the default value on creation for the updated_at field.
+	profile.DefaultUpdatedAt = profileDescUpdatedAt.Default.(func() time.Time)
+	// profile.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.
+	profile.UpdateDefaultUpdatedAt = profileDescUpdatedAt.UpdateDefault.(func() time.Time)
+	// profileDescHandle is the schema descriptor for handle field.
+	profileDescHandle := profileFields[0].Descriptor()
+	// profile.HandleValidator is a validator for the "handle" field. It is called by the builders before save.
+	profile.HandleValidator = profileDescHandle.Validators[0].(func(string) error)
+	// profileDescDisplayName is the schema descriptor for display_name field.
+	profileDescDisplayName := profileFields[2].Descriptor()
+	// profile.DisplayNameValidator is a validator for the "display_name" field. It is called by the builders before save.
+	profile.DisplayNameValidator = profileDescDisplayName.Validators[0].(func(string) error)
+	// profileDescSystem is the schema descriptor for system field.
+	profileDescSystem := profileFields[4].Descriptor()
+	// profile.DefaultSystem holds the default value on creation for the system field.
+	profile.DefaultSystem = profileDescSystem.Default.(bool)
+	// profileDescID is the schema descriptor for id field.
+	profileDescID := profileMixinFields0[0].Descriptor()
+	// profile.IDValidator is a validator for the "id" field. It is called by the builders before save.
+	profile.IDValidator = func() func(string) error {
+		validators := profileDescID.Validators
+		fns := [...]func(string) error{
+			validators[0].(func(string) error),
+			validators[1].(func(string) error),
+		}
+		return func(id string) error {
+			for _, fn := range fns {
+				if err := fn(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}()
 	queryscoreMixin := schema.QueryScore{}.Mixin()
 	queryscore.Policy = privacy.NewPolicies(schema.QueryScore{})
 	queryscore.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -1468,6 +1757,15 @@ func init() {
 	streampositionDescName := streampositionFields[2].Descriptor()
 	// streamposition.NameValidator is a validator for the "name" field. It is called by the builders before save.
 	streamposition.NameValidator = streampositionDescName.Validators[0].(func(string) error)
+	timelineentry.Policy = privacy.NewPolicies(schema.TimelineEntry{})
+	timelineentry.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := timelineentry.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
 	translationMixin := schema.Translation{}.Mixin()
 	translation.Policy = privacy.NewPolicies(schema.Translation{})
 	translation.Hooks[0] = func(next ent.Mutator) ent.Mutator {
