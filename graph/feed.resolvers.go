@@ -25,6 +25,14 @@ func (r *mutationResolver) CreatePost(ctx context.Context, input feed.CreateInpu
 	return &model.CreatePostPayload{Post: w.Post, Cursor: w.Cursor}, nil
 }
 
+func (r *mutationResolver) PublishContent(ctx context.Context, input feed.PublishContentInput) (*model.PublishContentPayload, error) {
+	w, err := r.FeedService.PublishContent(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	return &model.PublishContentPayload{Post: w.Post, Cursor: w.Cursor}, nil
+}
+
 func (r *mutationResolver) DeletePost(ctx context.Context, input model.DeletePostInput) (*model.DeletePostPayload, error) {
 	w, err := r.FeedService.Delete(ctx, input.PostID)
 	if err != nil {

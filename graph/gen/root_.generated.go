@@ -640,6 +640,7 @@ type ComplexityRoot struct {
 		ImportNote         func(childComplexity int, input model.ImportNoteInput) int
 		LikePost           func(childComplexity int, input model.LikePostInput) int
 		MarkFeedSeen       func(childComplexity int, input model.MarkFeedSeenInput) int
+		PublishContent     func(childComplexity int, input feed.PublishContentInput) int
 		PullModel          func(childComplexity int, input catalog.PullModelInput) int
 		PushDialog         func(childComplexity int, input dialog.PushInput) int
 		PushDialogs        func(childComplexity int, input model.PushDialogsInput) int
@@ -801,6 +802,11 @@ type ComplexityRoot struct {
 		MaxTokens func(childComplexity int) int
 		Model     func(childComplexity int) int
 		Tokens    func(childComplexity int) int
+	}
+
+	PublishContentPayload struct {
+		Cursor func(childComplexity int) int
+		Post   func(childComplexity int) int
 	}
 
 	PullModelPayload struct {
@@ -3544,6 +3550,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.MarkFeedSeen(childComplexity, args["input"].(model.MarkFeedSeenInput)), true
+	case "Mutation.publishContent":
+		if e.ComplexityRoot.Mutation.PublishContent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_publishContent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PublishContent(childComplexity, args["input"].(feed.PublishContentInput)), true
 	case "Mutation.pullModel":
 		if e.ComplexityRoot.Mutation.PullModel == nil {
 			break
@@ -4406,6 +4423,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PromptCheck.Tokens(childComplexity), true
+
+	case "PublishContentPayload.cursor":
+		if e.ComplexityRoot.PublishContentPayload.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PublishContentPayload.Cursor(childComplexity), true
+	case "PublishContentPayload.post":
+		if e.ComplexityRoot.PublishContentPayload.Post == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PublishContentPayload.Post(childComplexity), true
 
 	case "PullModelPayload.cursor":
 		if e.ComplexityRoot.PullModelPayload.Cursor == nil {
@@ -6609,6 +6639,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputMarkFeedSeenInput,
 		ec.unmarshalInputNoteFilter,
 		ec.unmarshalInputNoteOrder,
+		ec.unmarshalInputPublishContentInput,
 		ec.unmarshalInputPullModelInput,
 		ec.unmarshalInputPushDialogInput,
 		ec.unmarshalInputPushDialogsInput,
@@ -8182,6 +8213,24 @@ type CreatePostPayload {
   cursor: EventCursor!
 }
 
+"""What to publish of what a model made."""
+input PublishContentInput {
+  """The id of a content request of the viewer of which something is there and nothing is waited for."""
+  requestId: ID!
+  """The title, at most 200 characters."""
+  title: String! = ""
+  """Makes a repeated call safe: the same words give the first one's post and cursor, NOT_FOUND when it was deleted since. 1 to 200 bytes, kept for 24 hours."""
+  idempotencyKey: String
+}
+
+"""The new post."""
+type PublishContentPayload {
+  """The post."""
+  post: Post!
+  """The place in the event log before the call."""
+  cursor: EventCursor!
+}
+
 """Which post to delete."""
 input DeletePostInput {
   """The post's id."""
@@ -8493,6 +8542,14 @@ extend type Mutation {
     """The post."""
     input: CreatePostInput!
   ): CreatePostPayload!
+  """
+  Publish what was made of a content request. The post keeps its text and its picture when the request is deleted. The metadata of the picture
+  say how it was made, and in which words, unless the installation leaves them out.
+  """
+  publishContent(
+    """What to publish."""
+    input: PublishContentInput!
+  ): PublishContentPayload!
   """Delete a post with its likes and reports: one's own, or as an admin any."""
   deletePost(
     """Which one."""
@@ -12084,6 +12141,16 @@ func (ec *executionContext) childFields_PromptCheck(ctx context.Context, field g
 		return ec.fieldContext_PromptCheck_cut(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PromptCheck", field.Name)
+}
+
+func (ec *executionContext) childFields_PublishContentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "post":
+		return ec.fieldContext_PublishContentPayload_post(ctx, field)
+	case "cursor":
+		return ec.fieldContext_PublishContentPayload_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishContentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_PullModelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -387,6 +387,14 @@ type NoteOrder struct {
 	Direction OrderDirection `json:"direction"`
 }
 
+// The new post.
+type PublishContentPayload struct {
+	// The post.
+	Post *gen.Post `json:"post"`
+	// The place in the event log before the call.
+	Cursor event.Cursor `json:"cursor"`
+}
+
 // The jobs that pull the model.
 type PullModelPayload struct {
 	// One for each folder; none when every folder has a bundle of the name and `replace` is not set.

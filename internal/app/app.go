@@ -254,6 +254,10 @@ func (p *parts) openDomains(ctx context.Context) error {
 		TextModel: p.cfg.TextModel, ImageModel: p.cfg.ImageModel, Unmarked: p.cfg.MediaMark == "off",
 	})
 	p.feed = feed.New(p.store, p.log, p.media, feed.Config{Timeline: p.cfg.FeedTimeline, Fanout: p.cfg.FeedFanout})
+	p.feed.Made = func(ctx context.Context, request string) (feed.Made, error) {
+		text, image, err := p.content.Result(ctx, request)
+		return feed.Made{Text: text, ImageID: image}, err
+	}
 	p.feedback = feedback.New(p.store, p.log, p.tokens, p.cache, feedback.Config{
 		Anonymous: p.cfg.AnonymousSearch == "on", SearchRate: p.cfg.SearchRate, FeedbackRate: p.cfg.FeedbackRate, AnonymousRate: p.cfg.AnonymousRate,
 		Keep: p.cfg.SearchKeep, Observe: observe,

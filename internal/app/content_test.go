@@ -360,3 +360,40 @@ func TestAJobThatWaitsSaysWhereItStands(t *testing.T) {
 		assert.Nil(t, done.Forecast)
 	})
 }
+
+// What was made is published, with a picture of its own, and outlives the request.
+func TestWhatWasMadeIsPublished(t *testing.T) {
+	t.Parallel()
+	w := studio(t, dbtest.SQLite(t), []string{"caption-mini", "random/lcm-random"})
+	asked := requestContent(t, w.Owner, gqlclient.Vars{"prompt": "two elephants", "kind": "INSTAGRAM"})
+	publish := gqlclient.Vars{"in": gqlclient.Vars{"requestId": asked.ID, "title": "Look", "idempotencyKey": "k"}}
+	const mutation = `mutation($in: PublishContentInput!) { publishContent(input: $in) { post { id title content imageUrl author { id } } cursor } }`
+	got := result(t, w.Owner, asked.ID)
+	w.Stranger.Must(t, `mutation($id: ID!) { follow(input: { userId: $id }) { cursor } }`, gqlclient.Vars{"id": w.IDs[w.Owner]}, nil)
+	type post struct {
+		ID, Title, Content string
+		ImageURL           *string
+		Author             struct{ ID string }
+	}
+	var first, again struct{ PublishContent struct{ Post post } }
+	w.Owner.Must(t, mutation, publish, &first)
+	w.Owner.Must(t, mutation, publish, &again)
+	assert.Equal(t, first, again)
+	p := first.PublishContent.Post
+	assert.Equal(t, *got.Text, p.Content)
+	assert.Equal(t, "Look", p.Title)
+	file := w.fetch(t, nil, *p.ImageURL)
+	assert.Equal(t, w.fetch(t, w.Owner, got.Image.URL), file, "the same picture, for everybody")
+	assert.Contains(t, string(file), "trainedAlgorithmicMedia")
+	w.Owner.Must(t, `mutation($id: ID!) { deleteContent(input: { requestId: $id }) { deletedId } }`, gqlclient.Vars{"id": asked.ID}, nil)
+	var feed struct{ Feed struct{ Nodes []post } }
+	w.Stranger.Must(t, `{ feed { nodes { id title content imageUrl author { id } } } }`, nil, &feed)
+	assert.Equal(t, []post{p}, feed.Feed.Nodes)
+	assert.Equal(t, file, w.fetch(t, nil, *p.ImageURL))
+
+	for who, want := range map[*gqlclient.Client]string{w.Owner: "NOT_FOUND", w.Stranger: "NOT_FOUND"} {
+		r, err := who.Do(t.Context(), mutation, gqlclient.Vars{"in": gqlclient.Vars{"requestId": asked.ID}})
+		require.NoError(t, err)
+		assert.Equal(t, want, r.Code())
+	}
+}

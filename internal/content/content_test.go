@@ -230,6 +230,27 @@ func TestARequestWaitsForTheFirstWorker(t *testing.T) {
 	})
 }
 
+// Only what has ended with something can be given on.
+func TestAResultIsThereWhenNothingIsWaitedFor(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		asked := r.ask(content.Instagram)
+		r.record(r.report(r.jobOf(asked, 0), jobspec.ResultDone, written("A dog.", "end")))
+		_, _, err := r.Result(r.as(owner), asked.ID)
+		r.refused(err, apperr.Conflict)
+		r.record(r.report(r.jobOf(asked, 1), jobspec.ResultFailed, refusal))
+		text, image, err := r.Result(r.as(owner), asked.ID)
+		require.NoError(t, err)
+		assert.Equal(t, "A dog.", text)
+		assert.Nil(t, image)
+		_, _, err = r.Result(r.as(stranger), asked.ID)
+		r.refused(err, apperr.NotFound)
+		failed := r.ask(content.Text)
+		r.record(r.report(r.jobOf(failed, 0), jobspec.ResultFailed, refusal))
+		_, _, err = r.Result(r.as(owner), failed.ID)
+		r.refused(err, apperr.Conflict)
+	})
+}
+
 // What comes too late changes nothing.
 func TestLateResultsChangeNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *room) {

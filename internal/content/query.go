@@ -7,6 +7,7 @@ import (
 	"parley/ent/gen"
 	"parley/ent/gen/contentrequest"
 	"parley/ent/gen/predicate"
+	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/page"
 	"parley/internal/store"
@@ -34,6 +35,28 @@ func (s *Service) ByID(ctx context.Context, ids []string) (map[string]*gen.Conte
 		byID[r.ID] = r
 	}
 	return byID, nil
+}
+
+// Result gives the text, empty for none, and the id of the picture, nil for none, of a
+// request of the viewer that has ended. It is CONFLICT while something is waited for, and
+// where nothing was made.
+func (s *Service) Result(ctx context.Context, id string) (text string, image *string, err error) {
+	r, err := s.own(ctx, id)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, p := range r.Edges.Parts {
+		if p.Text != nil {
+			text = *p.Text
+		}
+		if p.MediaID != nil {
+			image = p.MediaID
+		}
+	}
+	if r.State == Pending || text == "" && image == nil {
+		return "", nil, apperr.New(apperr.Conflict, "Nothing of this request can be published: it is %s.", r.State)
+	}
+	return text, image, nil
 }
 
 // Filter narrows List; zero values match everything.

@@ -74,7 +74,7 @@ func (s *Service) Domain() domain.Domain {
 			"Query.feed": auth.People, "Query.post": auth.People, "Query.posts": auth.People, "Query.profile": auth.People, "Query.users": auth.People,
 			"Query.following": auth.People, "Query.followers": auth.People, "Query.blockedUsers": auth.People, "Query.recommendedFeed": auth.People,
 			"Query.postReports":   auth.WithRole(auth.RoleAdmin),
-			"Mutation.createPost": auth.People, "Mutation.deletePost": auth.People, "Mutation.follow": auth.People, "Mutation.unfollow": auth.People,
+			"Mutation.createPost": auth.People, "Mutation.publishContent": auth.People, "Mutation.deletePost": auth.People, "Mutation.follow": auth.People, "Mutation.unfollow": auth.People,
 			"Mutation.block": auth.People, "Mutation.unblock": auth.People, "Mutation.likePost": auth.People, "Mutation.unlikePost": auth.People,
 			"Mutation.reportPost": auth.People, "Mutation.setProfile": auth.People, "Mutation.markFeedSeen": auth.People,
 			"Subscription.feedItemAdded": auth.People,

@@ -52,6 +52,9 @@ type Service struct {
 	cfg   Config
 	// now is the time of what is published.
 	now func() time.Time
+	// Made gives what was made of a content request of the viewer, CONFLICT where nothing is
+	// there yet. It is set before the service is used.
+	Made func(ctx context.Context, request string) (Made, error)
 }
 
 // New makes the service, which keeps the pictures of its posts in m.

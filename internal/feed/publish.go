@@ -50,10 +50,15 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (*Written, error) 
 	}
 	same := in
 	same.IdempotencyKey = nil
+	return s.once(ctx, idempotency.Call{Owner: viewer.ID, Operation: "createPost", Key: in.IdempotencyKey, Input: same}, in)
+}
+
+// once publishes a post of the call's owner, or gives the one that a call before this
+// published.
+func (s *Service) once(ctx context.Context, call idempotency.Call, in CreateInput) (*Written, error) {
 	var p *gen.Post
-	call := idempotency.Call{Owner: viewer.ID, Operation: "createPost", Key: in.IdempotencyKey, Input: same}
 	answer, err := s.keys.Once(ctx, call, func(ctx context.Context) (ids []string, err error) {
-		if p, err = s.publish(ctx, viewer.ID, in); err != nil {
+		if p, err = s.publish(ctx, call.Owner, in); err != nil {
 			return nil, err
 		}
 		return []string{p.ID}, nil
