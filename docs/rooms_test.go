@@ -86,9 +86,9 @@ func TestDomainsKnowOfEachOtherWhatTheDocumentSays(t *testing.T) {
 		case "note":
 			assert.Equal(t, []string{"indexing"}, others)
 		case "feed":
-			assert.Equal(t, []string{"media"}, others)
+			assert.ElementsMatch(t, []string{"media", "indexing"}, others)
 		case "search":
-			assert.ElementsMatch(t, []string{"feedback", "indexing", "media", "note", "sticker"}, others)
+			assert.ElementsMatch(t, []string{"feed", "feedback", "indexing", "media", "note", "sticker"}, others)
 		default:
 			assert.Empty(t, others, "imported by %s", importer)
 		}

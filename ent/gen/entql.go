@@ -604,6 +604,7 @@ var schemaGraph = func() *sqlgraph.Schema {
 			post.FieldAuthorID:  {Type: field.TypeString, Column: post.FieldAuthorID},
 			post.FieldTitle:     {Type: field.TypeString, Column: post.FieldTitle},
 			post.FieldContent:   {Type: field.TypeString, Column: post.FieldContent},
+			post.FieldSearchKey: {Type: field.TypeString, Column: post.FieldSearchKey},
 			post.FieldMediaID:   {Type: field.TypeString, Column: post.FieldMediaID},
 			post.FieldLikeCount: {Type: field.TypeInt64, Column: post.FieldLikeCount},
 			post.FieldVersion:   {Type: field.TypeInt64, Column: post.FieldVersion},
@@ -3202,6 +3203,11 @@ func (f *PostFilter) WhereTitle(p entql.StringP) {
 // WhereContent applies the entql string predicate on the content field.
 func (f *PostFilter) WhereContent(p entql.StringP) {
 	f.Where(p.Field(post.FieldContent))
+}
+
+// WhereSearchKey applies the entql string predicate on the search_key field.
+func (f *PostFilter) WhereSearchKey(p entql.StringP) {
+	f.Where(p.Field(post.FieldSearchKey))
 }
 
 // WhereMediaID applies the entql string predicate on the media_id field.

@@ -19453,6 +19453,7 @@ type PostMutation struct {
 	author_id     *string
 	title         *string
 	content       *string
+	search_key    *string
 	media_id      *string
 	like_count    *int64
 	addlike_count *int64
@@ -19712,6 +19713,42 @@ func (m *PostMutation) ResetContent() {
 	m.content = nil
 }
 
+// SetSearchKey sets the "search_key" field.
+func (m *PostMutation) SetSearchKey(s string) {
+	m.search_key = &s
+}
+
+// SearchKey returns the value of the "search_key" field in the mutation.
+func (m *PostMutation) SearchKey() (r string, exists bool) {
+	v := m.search_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSearchKey returns the old "search_key" field's value of the Post entity.
+// If the Post object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *PostMutation) OldSearchKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSearchKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSearchKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSearchKey: %w", err)
+	}
+	return oldValue.SearchKey, nil
+}
+
+// ResetSearchKey resets all changes to the "search_key" field.
+func (m *PostMutation) ResetSearchKey() {
+	m.search_key = nil
+}
+
 // SetMediaID sets the "media_id" field.
 func (m *PostMutation) SetMediaID(s string) {
 	m.media_id = &s
@@ -19907,7 +19944,7 @@ func (m *PostMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *PostMutation) Fields() []string {
-	fields := make([]string, 0, 7)
+	fields := make([]string, 0, 8)
 	if m.created_at != nil {
 		fields = append(fields, post.FieldCreatedAt)
 	}
@@ -19919,6 +19956,9 @@ func (m *PostMutation) Fields() []string {
 	}
 	if m.content != nil {
 		fields = append(fields, post.FieldContent)
+	}
+	if m.search_key != nil {
+		fields = append(fields, post.FieldSearchKey)
 	}
 	if m.media_id != nil {
 		fields = append(fields, post.FieldMediaID)
@@ -19945,6 +19985,8 @@ func (m *PostMutation) Field(name string) (ent.Value, bool) {
 		return m.Title()
 	case post.FieldContent:
 		return m.Content()
+	case post.FieldSearchKey:
+		return m.SearchKey()
 	case post.FieldMediaID:
 		return m.MediaID()
 	case post.FieldLikeCount:
@@ -19968,6 +20010,8 @@ func (m *PostMutation) OldField(ctx context.Context, name string) (ent.Value, er
 		return m.OldTitle(ctx)
 	case post.FieldContent:
 		return m.OldContent(ctx)
+	case post.FieldSearchKey:
+		return m.OldSearchKey(ctx)
 	case post.FieldMediaID:
 		return m.OldMediaID(ctx)
 	case post.FieldLikeCount:
@@ -20010,6 +20054,13 @@ func (m *PostMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetContent(v)
+		return nil
+	case post.FieldSearchKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSearchKey(v)
 		return nil
 	case post.FieldMediaID:
 		v, ok := value.(string)
@@ -20128,6 +20179,9 @@ func (m *PostMutation) ResetField(name string) error {
 		return nil
 	case post.FieldContent:
 		m.ResetContent()
+		return nil
+	case post.FieldSearchKey:
+		m.ResetSearchKey()
 		return nil
 	case post.FieldMediaID:
 		m.ResetMediaID()

@@ -25,6 +25,8 @@ type Post struct {
 	Title string `json:"title,omitempty"`
 	// at most 10,000 characters
 	Content string `json:"content,omitempty"`
+	// title and text folded: search
+	SearchKey string `json:"search_key,omitempty"`
 	// a picture of its own, which is public and goes with it
 	MediaID *string `json:"media_id,omitempty"`
 	// LikeCount holds the value of the "like_count" field.
@@ -41,7 +43,7 @@ func (*Post) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case post.FieldLikeCount, post.FieldVersion:
 			values[i] = new(sql.NullInt64)
-		case post.FieldID, post.FieldAuthorID, post.FieldTitle, post.FieldContent, post.FieldMediaID:
+		case post.FieldID, post.FieldAuthorID, post.FieldTitle, post.FieldContent, post.FieldSearchKey, post.FieldMediaID:
 			values[i] = new(sql.NullString)
 		case post.FieldCreatedAt:
 			values[i] = new(sql.NullTime)
@@ -89,6 +91,12 @@ func (_m *Post) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field content", values[i])
 			} else if value.Valid {
 				_m.Content = value.String
+			}
+		case post.FieldSearchKey:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field search_key", values[i])
+			} else if value.Valid {
+				_m.SearchKey = value.String
 			}
 		case post.FieldMediaID:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -156,6 +164,9 @@ func (_m *Post) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("content=")
 	builder.WriteString(_m.Content)
+	builder.WriteString(", ")
+	builder.WriteString("search_key=")
+	builder.WriteString(_m.SearchKey)
 	builder.WriteString(", ")
 	if v := _m.MediaID; v != nil {
 		builder.WriteString("media_id=")

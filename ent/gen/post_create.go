@@ -71,6 +71,20 @@ func (_c *PostCreate) SetNillableContent(v *string) *PostCreate {
 	return _c
 }
 
+// SetSearchKey sets the "search_key" field.
+func (_c *PostCreate) SetSearchKey(v string) *PostCreate {
+	_c.mutation.SetSearchKey(v)
+	return _c
+}
+
+// SetNillableSearchKey sets the "search_key" field if the given value is not nil.
+func (_c *PostCreate) SetNillableSearchKey(v *string) *PostCreate {
+	if v != nil {
+		_c.SetSearchKey(*v)
+	}
+	return _c
+}
+
 // SetMediaID sets the "media_id" field.
 func (_c *PostCreate) SetMediaID(v string) *PostCreate {
 	_c.mutation.SetMediaID(v)
@@ -171,6 +185,10 @@ func (_c *PostCreate) defaults() error {
 		v := post.DefaultContent
 		_c.mutation.SetContent(v)
 	}
+	if _, ok := _c.mutation.SearchKey(); !ok {
+		v := post.DefaultSearchKey
+		_c.mutation.SetSearchKey(v)
+	}
 	if _, ok := _c.mutation.LikeCount(); !ok {
 		v := post.DefaultLikeCount
 		_c.mutation.SetLikeCount(v)
@@ -200,6 +218,9 @@ func (_c *PostCreate) check() error {
 	}
 	if _, ok := _c.mutation.Content(); !ok {
 		return &ValidationError{Name: "content", err: errors.New(`gen: missing required field "Post.content"`)}
+	}
+	if _, ok := _c.mutation.SearchKey(); !ok {
+		return &ValidationError{Name: "search_key", err: errors.New(`gen: missing required field "Post.search_key"`)}
 	}
 	if _, ok := _c.mutation.LikeCount(); !ok {
 		return &ValidationError{Name: "like_count", err: errors.New(`gen: missing required field "Post.like_count"`)}
@@ -263,6 +284,10 @@ func (_c *PostCreate) createSpec() (*Post, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Content(); ok {
 		_spec.SetField(post.FieldContent, field.TypeString, value)
 		_node.Content = value
+	}
+	if value, ok := _c.mutation.SearchKey(); ok {
+		_spec.SetField(post.FieldSearchKey, field.TypeString, value)
+		_node.SearchKey = value
 	}
 	if value, ok := _c.mutation.MediaID(); ok {
 		_spec.SetField(post.FieldMediaID, field.TypeString, value)
@@ -349,6 +374,18 @@ func (u *PostUpsert) SetContent(v string) *PostUpsert {
 // UpdateContent sets the "content" field to the value that was provided on create.
 func (u *PostUpsert) UpdateContent() *PostUpsert {
 	u.SetExcluded(post.FieldContent)
+	return u
+}
+
+// SetSearchKey sets the "search_key" field.
+func (u *PostUpsert) SetSearchKey(v string) *PostUpsert {
+	u.Set(post.FieldSearchKey, v)
+	return u
+}
+
+// UpdateSearchKey sets the "search_key" field to the value that was provided on create.
+func (u *PostUpsert) UpdateSearchKey() *PostUpsert {
+	u.SetExcluded(post.FieldSearchKey)
 	return u
 }
 
@@ -470,6 +507,20 @@ func (u *PostUpsertOne) SetContent(v string) *PostUpsertOne {
 func (u *PostUpsertOne) UpdateContent() *PostUpsertOne {
 	return u.Update(func(s *PostUpsert) {
 		s.UpdateContent()
+	})
+}
+
+// SetSearchKey sets the "search_key" field.
+func (u *PostUpsertOne) SetSearchKey(v string) *PostUpsertOne {
+	return u.Update(func(s *PostUpsert) {
+		s.SetSearchKey(v)
+	})
+}
+
+// UpdateSearchKey sets the "search_key" field to the value that was provided on create.
+func (u *PostUpsertOne) UpdateSearchKey() *PostUpsertOne {
+	return u.Update(func(s *PostUpsert) {
+		s.UpdateSearchKey()
 	})
 }
 
@@ -764,6 +815,20 @@ func (u *PostUpsertBulk) SetContent(v string) *PostUpsertBulk {
 func (u *PostUpsertBulk) UpdateContent() *PostUpsertBulk {
 	return u.Update(func(s *PostUpsert) {
 		s.UpdateContent()
+	})
+}
+
+// SetSearchKey sets the "search_key" field.
+func (u *PostUpsertBulk) SetSearchKey(v string) *PostUpsertBulk {
+	return u.Update(func(s *PostUpsert) {
+		s.SetSearchKey(v)
+	})
+}
+
+// UpdateSearchKey sets the "search_key" field to the value that was provided on create.
+func (u *PostUpsertBulk) UpdateSearchKey() *PostUpsertBulk {
+	return u.Update(func(s *PostUpsert) {
+		s.UpdateSearchKey()
 	})
 }
 

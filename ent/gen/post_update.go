@@ -56,6 +56,20 @@ func (_u *PostUpdate) SetNillableContent(v *string) *PostUpdate {
 	return _u
 }
 
+// SetSearchKey sets the "search_key" field.
+func (_u *PostUpdate) SetSearchKey(v string) *PostUpdate {
+	_u.mutation.SetSearchKey(v)
+	return _u
+}
+
+// SetNillableSearchKey sets the "search_key" field if the given value is not nil.
+func (_u *PostUpdate) SetNillableSearchKey(v *string) *PostUpdate {
+	if v != nil {
+		_u.SetSearchKey(*v)
+	}
+	return _u
+}
+
 // SetLikeCount sets the "like_count" field.
 func (_u *PostUpdate) SetLikeCount(v int64) *PostUpdate {
 	_u.mutation.ResetLikeCount()
@@ -164,6 +178,9 @@ func (_u *PostUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.Content(); ok {
 		_spec.SetField(post.FieldContent, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.SearchKey(); ok {
+		_spec.SetField(post.FieldSearchKey, field.TypeString, value)
+	}
 	if _u.mutation.MediaIDCleared() {
 		_spec.ClearField(post.FieldMediaID, field.TypeString)
 	}
@@ -225,6 +242,20 @@ func (_u *PostUpdateOne) SetContent(v string) *PostUpdateOne {
 func (_u *PostUpdateOne) SetNillableContent(v *string) *PostUpdateOne {
 	if v != nil {
 		_u.SetContent(*v)
+	}
+	return _u
+}
+
+// SetSearchKey sets the "search_key" field.
+func (_u *PostUpdateOne) SetSearchKey(v string) *PostUpdateOne {
+	_u.mutation.SetSearchKey(v)
+	return _u
+}
+
+// SetNillableSearchKey sets the "search_key" field if the given value is not nil.
+func (_u *PostUpdateOne) SetNillableSearchKey(v *string) *PostUpdateOne {
+	if v != nil {
+		_u.SetSearchKey(*v)
 	}
 	return _u
 }
@@ -366,6 +397,9 @@ func (_u *PostUpdateOne) sqlSave(ctx context.Context) (_node *Post, err error) {
 	}
 	if value, ok := _u.mutation.Content(); ok {
 		_spec.SetField(post.FieldContent, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.SearchKey(); ok {
+		_spec.SetField(post.FieldSearchKey, field.TypeString, value)
 	}
 	if _u.mutation.MediaIDCleared() {
 		_spec.ClearField(post.FieldMediaID, field.TypeString)

@@ -24,6 +24,7 @@ func (Post) Fields() []ent.Field {
 		field.String("author_id").Immutable(),
 		field.String("title").Default("").MaxLen(800).Comment("at most 200 characters"),
 		field.Text("content").Default("").Comment("at most 10,000 characters"),
+		field.Text("search_key").Default("").Comment("title and text folded: search"),
 		field.String("media_id").Optional().Nillable().Immutable().Comment("a picture of its own, which is public and goes with it"),
 		field.Int64("like_count").Default(0),
 		field.Int64("version").Default(1).Comment("counts changes"),

@@ -3228,7 +3228,7 @@ func (ec *executionContext) _MarkFeedSeenPayload(ctx context.Context, sel ast.Se
 	return out
 }
 
-var postImplementors = []string{"Post", "Node"}
+var postImplementors = []string{"Post", "Node", "SearchResult"}
 
 func (ec *executionContext) _Post(ctx context.Context, sel ast.SelectionSet, obj *gen.Post) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, postImplementors)

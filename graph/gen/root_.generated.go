@@ -10581,10 +10581,12 @@ enum SearchKind {
   STICKER
   """The viewer's notes."""
   NOTE
+  """Posts of everybody, but of those who block the viewer or whom the viewer blocks."""
+  POST
 }
 
 """Something that was found."""
-union SearchResult = Sticker | Note
+union SearchResult = Sticker | Note | Post
 
 """Something that was found, with its place in the answer."""
 type SearchEdge {

@@ -773,6 +773,13 @@ func (ec *executionContext) _SearchResult(ctx context.Context, sel ast.Selection
 			return graphql.Null
 		}
 		return ec._Sticker(ctx, sel, obj)
+	case gen.Post:
+		return ec._Post(ctx, sel, &obj)
+	case *gen.Post:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Post(ctx, sel, obj)
 	case gen.Note:
 		return ec._Note(ctx, sel, &obj)
 	case *gen.Note:

@@ -107,5 +107,8 @@ func thing(i *search.Item) node.SearchResult {
 	if i.Sticker != nil {
 		return i.Sticker
 	}
+	if i.Post != nil {
+		return i.Post
+	}
 	return i.Note
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/internal/event"
+	"parley/internal/feed"
 	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/lifecycle"
@@ -24,7 +25,7 @@ func (p *parts) openSearch() {
 	p.search = search.New(search.Config{
 		Shelf:    search.NewShelf(p.stickers, p.watchStickers),
 		Opinions: search.NewOpinions(p.feedback, p.watchVotes),
-		Vectors:  p.follower, Media: p.media, Notes: p.notes, Feedback: p.feedback,
+		Vectors:  p.follower, Media: p.media, Notes: p.notes, Posts: p.feed, Feedback: p.feedback,
 		MinConfidence: float64(p.cfg.SearchConfidence) / 100, CalibrateEvery: calibrateEvery,
 	})
 	p.stickers.Follow(p.stickersChange, func(ctx context.Context, ids ...string) {
@@ -33,6 +34,7 @@ func (p *parts) openSearch() {
 		}
 	})
 	p.notes.Follow(p.indexing.Watcher(note.SourceNotes))
+	p.feed.Watch(p.indexing.Watcher(feed.SourcePosts))
 	p.feedback.Follow(func(ctx context.Context, ids ...string) error {
 		return p.indexing.Changed(ctx, search.SourceQueries, p.queries.New(ids)...)
 	})
@@ -77,5 +79,5 @@ func (p *parts) addSearch(group *lifecycle.Group) {
 // sources gives what the domains have to be found by vectors.
 func (p *parts) sources() []indexing.Source {
 	p.queries = search.NewQueries(p.feedback)
-	return []indexing.Source{p.stickers.Source(), p.notes.Source(note.Rest), p.queries.Source()}
+	return []indexing.Source{p.stickers.Source(), p.notes.Source(note.Rest), p.feed.Source(), p.queries.Source()}
 }

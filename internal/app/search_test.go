@@ -287,13 +287,16 @@ func TestAnAnswerSaysWhenNothingFits(t *testing.T) {
 	}
 }
 
-func TestASearchOverSeveralKindsFindsNotesToo(t *testing.T) {
+func TestASearchOverSeveralKindsFindsNotesAndPostsToo(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {
 		w.captioned(t, w.Admin, "PUBLIC", "apple.png", "red apple")
 		for _, c := range []*gqlclient.Client{w.Owner, w.Stranger} {
 			c.Must(t, `mutation { createNote(input: {title: "Apple cake", text: "butter", language: "en"}) { cursor } }`, nil, nil)
 		}
+		w.Stranger.Must(t, `mutation { createPost(input: {title: "An APPLE a day"}) { cursor } }`, nil, nil)
+		w.Analyst.Must(t, `mutation { createPost(input: {title: "Apples of mine"}) { cursor } }`, nil, nil)
+		w.Owner.Must(t, `mutation($id: ID!) { block(input: {userId: $id}) { cursor } }`, gqlclient.Vars{"id": w.IDs[w.Analyst]}, nil)
 		type found struct {
 			Search struct {
 				TotalCount int
@@ -309,15 +312,19 @@ func TestASearchOverSeveralKindsFindsNotesToo(t *testing.T) {
 			}
 		}
 		const query = `query($after: Cursor, $kinds: [SearchKind!]) { search(query: "apple", first: 1, after: $after, kinds: $kinds) { totalCount degraded pageInfo { hasNextPage endCursor }
-			nodes { __typename ... on Sticker { name } ... on Note { title } } } }`
-		var one, two, notes found
+			nodes { __typename ... on Sticker { name } ... on Note { title } ... on Post { title } } } }`
+		var one, two, three, notes, posts found
 		w.Owner.Must(t, query, nil, &one)
-		assert.Equal(t, 2, one.Search.TotalCount)
+		assert.Equal(t, 3, one.Search.TotalCount)
 		assert.True(t, one.Search.Degraded)
 		w.Owner.Must(t, query, gqlclient.Vars{"after": one.Search.PageInfo.EndCursor}, &two)
-		assert.False(t, two.Search.PageInfo.HasNextPage)
-		types := []string{one.Search.Nodes[0].Typename, two.Search.Nodes[0].Typename}
-		assert.ElementsMatch(t, []string{"Note", "Sticker"}, types)
+		w.Owner.Must(t, query, gqlclient.Vars{"after": two.Search.PageInfo.EndCursor}, &three)
+		assert.False(t, three.Search.PageInfo.HasNextPage)
+		types := []string{one.Search.Nodes[0].Typename, two.Search.Nodes[0].Typename, three.Search.Nodes[0].Typename}
+		assert.ElementsMatch(t, []string{"Note", "Sticker", "Post"}, types)
+		w.Owner.Must(t, query, gqlclient.Vars{"kinds": []string{"POST"}}, &posts)
+		require.Equal(t, 1, posts.Search.TotalCount, "that of a blocked author is none")
+		assert.Equal(t, "An APPLE a day", posts.Search.Nodes[0].Title)
 		w.Owner.Must(t, query, gqlclient.Vars{"kinds": []string{"NOTE"}}, &notes)
 		require.Equal(t, 1, notes.Search.TotalCount)
 		assert.Equal(t, "Apple cake", notes.Search.Nodes[0].Title)

@@ -12,6 +12,7 @@ import (
 	"parley/internal/auth"
 	"parley/internal/event"
 	"parley/internal/idempotency"
+	"parley/internal/indexing"
 	"parley/internal/media"
 	"parley/internal/store"
 )
@@ -52,6 +53,8 @@ type Service struct {
 	cfg   Config
 	// now is the time of what is published.
 	now func() time.Time
+	// watcher may be nil.
+	watcher indexing.Watcher
 	// Made gives what was made of a content request of the viewer, CONFLICT where nothing is
 	// there yet. It is set before the service is used.
 	Made func(ctx context.Context, request string) (Made, error)

@@ -85,11 +85,15 @@ func (s *Service) publish(ctx context.Context, author string, in CreateInput) (*
 		return nil, err
 	}
 	p, err := s.store.Client(ctx).Post.Create().SetID(store.NewID(prefix)).SetCreatedAt(s.now()).SetAuthorID(author).
-		SetTitle(strings.TrimSpace(in.Title)).SetContent(in.Content).SetNillableMediaID(picture).Save(asSystem(ctx))
+		SetTitle(strings.TrimSpace(in.Title)).SetContent(in.Content).
+		SetSearchKey(string(fold(in.Title + "\n" + in.Content))).SetNillableMediaID(picture).Save(asSystem(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("publish a post: %w", err)
 	}
 	if err := s.fanOut(ctx, p, locked[author]); err != nil {
+		return nil, err
+	}
+	if err := s.tell(ctx, false, p.ID); err != nil {
 		return nil, err
 	}
 	return p, s.log.Append(ctx, published(p), postChanged(p, Created))
@@ -178,6 +182,9 @@ func (s *Service) remove(ctx context.Context, posts ...*gen.Post) error {
 	}
 	if n != int64(len(posts)) {
 		return missing() // somebody else was first
+	}
+	if err := s.tell(ctx, true, ids...); err != nil {
+		return err
 	}
 	if err := s.removePictures(ctx, pictures); err != nil {
 		return err

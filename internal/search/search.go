@@ -8,6 +8,7 @@ import (
 
 	"parley/internal/apperr"
 	"parley/internal/embedding"
+	"parley/internal/feed"
 	"parley/internal/feedback"
 	"parley/internal/indexing"
 	"parley/internal/media"
@@ -32,9 +33,11 @@ type Config struct {
 	Embed *embedding.Client
 	// Texts translates queries that the model does not understand, nil for none. It may be
 	// set as late as Embed.
-	Texts    *querytext.Client
-	Media    *media.Service
-	Notes    *note.Service
+	Texts *querytext.Client
+	Media *media.Service
+	Notes *note.Service
+	// Posts are searched with stickers and notes.
+	Posts    *feed.Service
 	Feedback *feedback.Service
 	// MinConfidence is the chance of the first hit to fit below which an answer says
 	// that nothing fits, once judgements tell.

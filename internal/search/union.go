@@ -9,6 +9,7 @@ import (
 	"parley/ent/gen"
 	"parley/internal/apperr"
 	"parley/internal/auth"
+	"parley/internal/feed"
 	"parley/internal/indexing"
 	"parley/internal/note"
 	"parley/internal/page"
@@ -24,20 +25,22 @@ type Kind string
 const (
 	KindSticker Kind = "STICKER"
 	KindNote    Kind = "NOTE"
+	KindPost    Kind = "POST"
 )
 
-// maxUnion is how many of each kind are ranked by a search over several, and least the
-// cosine from which on a note without any of the words counts: there are always notes that
-// are nearest, however far.
+// maxUnion is how many of each kind are ranked by a search over several, and leastText the
+// cosine from which on a note or post without any of the words counts: there are always some
+// that are nearest, however far.
 const (
 	maxUnion  = 200
-	leastNote = 0.25
+	leastText = 0.25
 )
 
 // Item is one thing that was found: one of the fields is set.
 type Item struct {
 	Sticker *sticker.Sticker
 	Note    *gen.Note
+	Post    *gen.Post
 	Score   float64
 }
 
@@ -64,7 +67,7 @@ type mixed struct {
 }
 
 // All searches what the viewer may see of several kinds: public stickers, and the viewer's
-// own stickers and notes.
+// own stickers and notes, and posts.
 func (s *Service) All(ctx context.Context, in AllInput) (*Mixed, error) {
 	if in.First != nil && (*in.First < 1 || *in.First > page.Most) {
 		return nil, apperr.Argument("first", "A page has 1 to %d things, not %d.", page.Most, *in.First)
@@ -139,6 +142,15 @@ func (s *Service) ofKinds(ctx context.Context, t *target, v viewer, kinds []Kind
 			hits = append(hits, mixed{KindNote, h.ID, h.Score})
 		}
 	}
+	if wants(KindPost) {
+		posts, err := s.rankPosts(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range posts[:min(len(posts), maxUnion)] {
+			hits = append(hits, mixed{KindPost, h.ID, h.Score})
+		}
+	}
 	slices.SortFunc(hits, func(a, b mixed) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), strings.Compare(a.id, b.id))
 	})
@@ -151,12 +163,33 @@ func (s *Service) rankNotes(ctx context.Context, t *target, v viewer) ([]ranked,
 	if err != nil {
 		return nil, err
 	}
+	return t.rankTexts(ctx, words, note.SourceNotes, vector.Filter{{note.LabelOwner(v.id)}})
+}
+
+// rankPosts ranks the posts that the viewer may see: vectors know nothing of blocks.
+func (s *Service) rankPosts(ctx context.Context, t *target) ([]ranked, error) {
+	words, err := s.Posts.WithWords(ctx, t.words, maxUnion)
+	if err != nil {
+		return nil, err
+	}
+	posts, err := t.rankTexts(ctx, words, feed.SourcePosts, nil)
+	if err != nil || len(posts) == 0 {
+		return nil, err
+	}
+	ids := make([]string, len(posts))
+	for i, p := range posts {
+		ids[i] = p.ID
+	}
+	visible, err := s.Posts.ByID(ctx, ids)
+	return slices.DeleteFunc(posts, func(p ranked) bool { return visible[p.ID] == nil }), err
+}
+
+// rankTexts ranks texts of a source by the words that were found in them and by vectors.
+func (t *target) rankTexts(ctx context.Context, words []string, source string, f vector.Filter) ([]ranked, error) {
 	signs := ranking.Signs{Words: words}
 	if t.generation != nil {
-		least := leastNote
-		near, err := t.nearest(ctx, note.SourceNotes, indexing.Words, t.vectors, vector.Query{
-			K: maxUnion, MinScore: &least, Filter: vector.Filter{{note.LabelOwner(v.id)}},
-		})
+		least := leastText
+		near, err := t.nearest(ctx, source, indexing.Words, t.vectors, vector.Query{K: maxUnion, MinScore: &least, Filter: f})
 		if err != nil {
 			return nil, err
 		}
@@ -196,9 +229,15 @@ func (s *Service) read(ctx context.Context, m *Mixed, hits []mixed, from int) er
 			return err
 		}
 	}
+	posts := map[string]*gen.Post{}
+	if len(ids[KindPost]) > 0 {
+		if posts, err = s.Posts.ByID(ctx, ids[KindPost]); err != nil {
+			return err
+		}
+	}
 	for i, h := range hits {
-		one := &Item{Sticker: stickers[h.id], Note: notes[h.id], Score: h.score}
-		if one.Sticker != nil || one.Note != nil {
+		one := &Item{Sticker: stickers[h.id], Note: notes[h.id], Post: posts[h.id], Score: h.score}
+		if one.Sticker != nil || one.Note != nil || one.Post != nil {
 			m.Edges = append(m.Edges, page.Edge[*Item]{Node: one, Cursor: cursor{Window: "a", Place: from + i, ID: h.id}.text()})
 		}
 	}

@@ -839,6 +839,7 @@ var (
 		{Name: "author_id", Type: field.TypeString},
 		{Name: "title", Type: field.TypeString, Size: 800, Default: ""},
 		{Name: "content", Type: field.TypeString, Size: 2147483647, Default: ""},
+		{Name: "search_key", Type: field.TypeString, Size: 2147483647, Default: ""},
 		{Name: "media_id", Type: field.TypeString, Nullable: true},
 		{Name: "like_count", Type: field.TypeInt64, Default: 0},
 		{Name: "version", Type: field.TypeInt64, Default: 1},

@@ -22,6 +22,8 @@ const (
 	FieldTitle = "title"
 	// FieldContent holds the string denoting the content field in the database.
 	FieldContent = "content"
+	// FieldSearchKey holds the string denoting the search_key field in the database.
+	FieldSearchKey = "search_key"
 	// FieldMediaID holds the string denoting the media_id field in the database.
 	FieldMediaID = "media_id"
 	// FieldLikeCount holds the string denoting the like_count field in the database.
@@ -39,6 +41,7 @@ var Columns = []string{
 	FieldAuthorID,
 	FieldTitle,
 	FieldContent,
+	FieldSearchKey,
 	FieldMediaID,
 	FieldLikeCount,
 	FieldVersion,
@@ -70,6 +73,8 @@ var (
 	TitleValidator func(string) error
 	// DefaultContent holds the default value on creation for the "content" field.
 	DefaultContent string
+	// DefaultSearchKey holds the default value on creation for the "search_key" field.
+	DefaultSearchKey string
 	// DefaultLikeCount holds the default value on creation for the "like_count" field.
 	DefaultLikeCount int64
 	// DefaultVersion holds the default value on creation for the "version" field.
@@ -104,6 +109,11 @@ func ByTitle(opts ...sql.OrderTermOption) OrderOption {
 // ByContent orders the results by the content field.
 func ByContent(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldContent, opts...).ToFunc()
+}
+
+// BySearchKey orders the results by the search_key field.
+func BySearchKey(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSearchKey, opts...).ToFunc()
 }
 
 // ByMediaID orders the results by the media_id field.

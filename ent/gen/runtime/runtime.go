@@ -1123,12 +1123,16 @@ func init() {
 	postDescContent := postFields[2].Descriptor()
 	// post.DefaultContent holds the default value on creation for the content field.
 	post.DefaultContent = postDescContent.Default.(string)
+	// postDescSearchKey is the schema descriptor for search_key field.
+	postDescSearchKey := postFields[3].Descriptor()
+	// post.DefaultSearchKey holds the default value on creation for the search_key field.
+	post.DefaultSearchKey = postDescSearchKey.Default.(string)
 	// postDescLikeCount is the schema descriptor for like_count field.
-	postDescLikeCount := postFields[4].Descriptor()
+	postDescLikeCount := postFields[5].Descriptor()
 	// post.DefaultLikeCount holds the default value on creation for the like_count field.
 	post.DefaultLikeCount = postDescLikeCount.Default.(int64)
 	// postDescVersion is the schema descriptor for version field.
-	postDescVersion := postFields[5].Descriptor()
+	postDescVersion := postFields[6].Descriptor()
 	// post.DefaultVersion holds the default value on creation for the version field.
 	post.DefaultVersion = postDescVersion.Default.(int64)
 	// postDescID is the schema descriptor for id field.

@@ -19,7 +19,7 @@ CREATE UNIQUE INDEX "follow_follower_id_followee_id" ON "follows" ("follower_id"
 -- Create index "follow_merged" to table: "follows"
 CREATE INDEX "follow_merged" ON "follows" ("follower_id") WHERE merged;
 -- Create "posts" table
-CREATE TABLE "posts" ("id" character varying NOT NULL, "created_at" timestamptz NOT NULL, "author_id" character varying NOT NULL, "title" character varying NOT NULL DEFAULT '', "content" text NOT NULL DEFAULT '', "media_id" character varying NULL, "like_count" bigint NOT NULL DEFAULT 0, "version" bigint NOT NULL DEFAULT 1, PRIMARY KEY ("id"));
+CREATE TABLE "posts" ("id" character varying NOT NULL, "created_at" timestamptz NOT NULL, "author_id" character varying NOT NULL, "title" character varying NOT NULL DEFAULT '', "content" text NOT NULL DEFAULT '', "search_key" text NOT NULL DEFAULT '', "media_id" character varying NULL, "like_count" bigint NOT NULL DEFAULT 0, "version" bigint NOT NULL DEFAULT 1, PRIMARY KEY ("id"));
 -- Create index "post_author_id_created_at_id" to table: "posts"
 CREATE INDEX "post_author_id_created_at_id" ON "posts" ("author_id", "created_at", "id");
 -- Create "post_likes" table

@@ -19,7 +19,7 @@ CREATE INDEX `follow_merged` ON `follows` (`follower_id`) WHERE merged;
 -- Create index "follow_copied" to table: "follows"
 CREATE INDEX `follow_copied` ON `follows` (`followee_id`) WHERE NOT merged;
 -- Create "posts" table
-CREATE TABLE `posts` (`id` text NOT NULL, `created_at` datetime NOT NULL, `author_id` text NOT NULL, `title` text NOT NULL DEFAULT (''), `content` text NOT NULL DEFAULT (''), `media_id` text NULL, `like_count` integer NOT NULL DEFAULT (0), `version` integer NOT NULL DEFAULT (1), PRIMARY KEY (`id`));
+CREATE TABLE `posts` (`id` text NOT NULL, `created_at` datetime NOT NULL, `author_id` text NOT NULL, `title` text NOT NULL DEFAULT (''), `content` text NOT NULL DEFAULT (''), `search_key` text NOT NULL DEFAULT (''), `media_id` text NULL, `like_count` integer NOT NULL DEFAULT (0), `version` integer NOT NULL DEFAULT (1), PRIMARY KEY (`id`));
 -- Create index "post_author_id_created_at_id" to table: "posts"
 CREATE INDEX `post_author_id_created_at_id` ON `posts` (`author_id`, `created_at`, `id`);
 -- Create "post_likes" table
