@@ -117,7 +117,7 @@ func tellAll(ctx context.Context, p *process, of person, conn *httpConn, watcher
 	var mu sync.Mutex
 	var all []time.Duration
 	var done sync.WaitGroup
-	var failed error
+	var left error
 	for _, s := range sockets {
 		if err := s.subscribeTo("1", watchContent, map[string]any{"id": id}); err != nil {
 			return sample{}, err
@@ -125,6 +125,7 @@ func tellAll(ctx context.Context, p *process, of person, conn *httpConn, watcher
 		done.Add(1)
 		go func() {
 			defer done.Done()
+			ended := false
 			err := s.listen(func(data []byte) {
 				took, told := sinceLastWord(data)
 				mu.Lock()
@@ -133,19 +134,20 @@ func tellAll(ctx context.Context, p *process, of person, conn *httpConn, watcher
 					all = append(all, took)
 				}
 				if bytes.Contains(data, []byte(`"state":"READY"`)) {
+					ended = true
 					s.close()
 				}
 			})
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil && failed == nil && len(all) == 0 {
-				failed = err
+			if !ended {
+				left = fmt.Errorf("a watcher did not see the end: %w", err)
 			}
 		}()
 	}
 	done.Wait()
-	if failed != nil {
-		return sample{}, failed
+	if left != nil {
+		return sample{}, left
 	}
 	return g.sample(all), nil
 }
