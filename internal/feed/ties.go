@@ -70,7 +70,9 @@ func (s *Service) BlockedUsers(ctx context.Context, args page.Args) (*page.Page[
 			}
 			return rows, nil
 		},
-		func() (int, error) { return s.store.Client(ctx).Block.Query().Where(block.BlockerID(viewer.ID)).Count(system) },
+		func() (int, error) {
+			return s.store.Client(ctx).Block.Query().Where(block.BlockerID(viewer.ID)).Count(system)
+		},
 	)
 	return profiled(ctx, s, found, err, id)
 }

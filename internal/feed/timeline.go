@@ -45,34 +45,31 @@ func (s *Service) lockTimelines(ctx context.Context, accounts ...string) error {
 
 // onFloor reads with the floor of a timeline, again if that was moved meanwhile, and tells
 // whether it stayed where it was at last.
-func (s *Service) onFloor(ctx context.Context, account string, read func(floor time.Time) error) (bool, error) {
-	floor, err := s.floorOf(ctx, account)
+func (s *Service) onFloor(ctx context.Context, account string, floor time.Time, read func(floor time.Time) error) (bool, error) {
 	for range 3 {
-		if err != nil {
-			return false, err
-		}
 		if err := read(floor); err != nil {
 			return false, err
 		}
-		var now time.Time
-		if now, err = s.floorOf(ctx, account); err == nil && now.Equal(floor) {
-			return true, nil
+		now, err := s.floorOf(ctx, account)
+		if err != nil || now.Equal(floor) {
+			return err == nil, err
 		}
 		floor = now
 	}
-	return false, err
+	return false, nil
 }
 
-// ensure fills the timeline of an account that has none. Without one its feed is read from
-// all posts, so a failure is no more than slow.
-func (s *Service) ensure(ctx context.Context, account string) {
+// ensure fills the timeline of an account that has none, and gives its floor. Without a
+// timeline the feed is read from all posts, so a failure to fill it is no more than slow.
+func (s *Service) ensure(ctx context.Context, account string) (time.Time, error) {
 	floor, err := s.floorOf(ctx, account)
-	if err == nil && floor.Equal(never) {
-		err = s.fill(ctx, account)
+	if err != nil || !floor.Equal(never) {
+		return floor, err
 	}
-	if err != nil && ctx.Err() == nil {
+	if err := s.fill(ctx, account); err != nil && ctx.Err() == nil {
 		slog.WarnContext(ctx, "a timeline could not be filled", "account", account, "error", err)
 	}
+	return s.floorOf(ctx, account)
 }
 
 // fill makes the timeline of an account whole.
