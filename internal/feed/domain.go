@@ -79,6 +79,9 @@ func (s *Service) Domain() domain.Domain {
 			"Mutation.reportPost": auth.People, "Mutation.setProfile": auth.People, "Mutation.markFeedSeen": auth.People,
 			"Subscription.feedItemAdded": auth.People,
 		},
+		Counters: []domain.Counter{
+			{Name: "parley_timelines_filled_total", Help: "Timelines that were filled from the posts, since there were none.", Value: s.filled.Load},
+		},
 		Expire: func(ctx context.Context) error {
 			if s.cfg.Timeline == 0 {
 				return nil
