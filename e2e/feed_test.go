@@ -18,7 +18,9 @@ func TestAFeedIsTheSameOnEveryProcess(t *testing.T) {
 	t.Parallel()
 	c := process.NewCluster(t)
 	processes := []*process.Process{c.API(), c.API()}
-	on := func(a *actor, p *process.Process) *gqlclient.Client { return &gqlclient.Client{URL: p.URL, Token: a.Token} }
+	on := func(a *actor, p *process.Process) *gqlclient.Client {
+		return &gqlclient.Client{URL: p.URL, Token: a.Token}
+	}
 	reader := signUp(t, processes[0])
 	authors := []*actor{signUp(t, processes[0]), signUp(t, processes[1]), signUp(t, processes[0])}
 	var start struct{ Follow struct{ Cursor string } }
