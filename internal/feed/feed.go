@@ -53,13 +53,13 @@ type Service struct {
 	cfg   Config
 	// now is the time of what is published.
 	now func() time.Time
-	// filled counts the timelines that were filled.
-	filled *atomic.Int64
+	// filled counts the timelines that were filled, wrong those that Verify found wrong.
+	filled, wrong *atomic.Int64
 }
 
 // New makes the service, which keeps the pictures of its posts in m.
 func New(s *store.Store, log *event.Log, m *media.Service, cfg Config) *Service {
-	return &Service{store: s, log: log, media: m, keys: idempotency.New(s, log), cfg: cfg, now: store.Now, filled: new(atomic.Int64)}
+	return &Service{store: s, log: log, media: m, keys: idempotency.New(s, log), cfg: cfg, now: store.Now, filled: new(atomic.Int64), wrong: new(atomic.Int64)}
 }
 
 // Written is a post with the cursor before the write.

@@ -82,6 +82,11 @@ func (s *Service) newestOf(ctx context.Context, author string, floor time.Time, 
 	return s.posts(ctx, "SELECT "+columns+" FROM posts p WHERE p.author_id = ? AND p.created_at > ? ORDER BY p.created_at DESC, p.id DESC LIMIT ?", author, floor, limit)
 }
 
+// someTimelines gives accounts with timelines, chosen at random.
+func (s *Service) someTimelines(ctx context.Context, limit int) ([]string, error) {
+	return s.texts(ctx, "SELECT user_id FROM timeline_entries WHERE post_id = '' AND created_at < ? ORDER BY RANDOM() LIMIT ?", never, limit)
+}
+
 // longTimelines gives accounts whose timelines hold more than they keep, by their ids.
 func (s *Service) longTimelines(ctx context.Context, after string, limit int) (accounts []string, err error) {
 	err = s.store.Query(ctx, func(rows *sql.Rows) error {
