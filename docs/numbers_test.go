@@ -100,6 +100,7 @@ var figures = []figure{
 	{"docs/configuration.md", "| profile | handle 3 to 30 characters, name 50 characters |", 3, "internal/feed", "MinHandle"},
 	{"docs/configuration.md", "| profile | handle 3 to 30 characters, name 50 characters |", 30, "internal/feed", "MaxHandle"},
 	{"docs/configuration.md", "| profile | handle 3 to 30 characters, name 50 characters |", 50, "internal/feed", "MaxDisplayName"},
+	{"docs/configuration.md", "of 50 that are compared with the tables each hour", 50, "internal/feed", "verifySample"},
 	{"docs/configuration.md", "| report of a post | 1,000 characters |", 1000, "internal/feed", "MaxReason"},
 	{"docs/configuration.md", "| sticker | name 255 bytes, caption 500 characters, 32 tags of 64 characters, licence 2,000 characters |", 255, "internal/sticker", "MaxName"},
 	{"docs/configuration.md", "| sticker | name 255 bytes, caption 500 characters, 32 tags of 64 characters, licence 2,000 characters |", 500, "internal/sticker", "MaxCaption"},

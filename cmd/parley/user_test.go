@@ -54,7 +54,7 @@ func TestAnAccountIsSeededExportedAndDeleted(t *testing.T) {
 		t.Errorf("%q, %v", out, err)
 	}
 	out, err := parley(t, "user", "export", "--data", data, "ada@example.org")
-	if lines := strings.Split(out, "\n"); err != nil || !strings.HasPrefix(out, `{"type":"User","id":"`+id) || len(lines) != 18 {
+	if lines := strings.Split(out, "\n"); err != nil || !strings.HasPrefix(out, `{"type":"User","id":"`+id) || len(lines) != 22 {
 		t.Errorf("%d lines, %v: %s", len(lines), err, out)
 	}
 	if out, err := parley(t, "user", "delete", "--data", data, "Ada@example.org"); err != nil || out != id {

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -142,4 +144,23 @@ func TestAFeedCostsTheSameNumberOfQueriesHoweverLong(t *testing.T) {
 	cost(1)
 	two, fifty := cost(2), cost(50)
 	require.LessOrEqual(t, fifty, two+10)
+}
+
+func TestServeAddsTheDemoPosts(t *testing.T) {
+	t.Parallel()
+	w := begin(t, dbtest.SQLite(t), Options{})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.fillPosts(ctx) }()
+	require.Eventually(t, func() bool {
+		var got struct {
+			Users struct {
+				Nodes []struct{ ID string }
+			}
+		}
+		w.Owner.Must(t, `{ users(search: "word of") { nodes { id } } }`, nil, &got)
+		return len(got.Users.Nodes) == 1
+	}, 30*time.Second, 10*time.Millisecond)
+	stop()
+	require.NoError(t, <-done)
 }

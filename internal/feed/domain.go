@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"parley/ent/gen"
@@ -79,11 +80,16 @@ func (s *Service) Domain() domain.Domain {
 			"Mutation.reportPost": auth.People, "Mutation.setProfile": auth.People, "Mutation.markFeedSeen": auth.People,
 			"Subscription.feedItemAdded": auth.People,
 		},
+		Counters: []domain.Counter{
+			{Name: "parley_timelines_filled_total", Help: "Timelines that were filled from the posts, since there were none.", Value: s.filled.Load},
+			{Name: "parley_timelines_wrong_total", Help: "Timelines that lacked a post, of some that are compared with the tables each hour. It should stay 0.", Value: s.wrong.Load},
+		},
 		Expire: func(ctx context.Context) error {
 			if s.cfg.Timeline == 0 {
 				return nil
 			}
-			return s.Trim(ctx)
+			_, err := s.Verify(ctx, verifySample)
+			return errors.Join(err, s.Trim(ctx))
 		},
 		Account: domain.Account{Delete: s.deleteAccount, Export: s.exportAccount},
 		Seed:    s.seed,

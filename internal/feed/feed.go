@@ -4,6 +4,7 @@ package feed
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -58,11 +59,13 @@ type Service struct {
 	// Made gives what was made of a content request of the viewer, CONFLICT where nothing is
 	// there yet. It is set before the service is used.
 	Made func(ctx context.Context, request string) (Made, error)
+	// filled counts the timelines that were filled, wrong those that Verify found wrong.
+	filled, wrong *atomic.Int64
 }
 
 // New makes the service, which keeps the pictures of its posts in m.
 func New(s *store.Store, log *event.Log, m *media.Service, cfg Config) *Service {
-	return &Service{store: s, log: log, media: m, keys: idempotency.New(s, log), cfg: cfg, now: store.Now}
+	return &Service{store: s, log: log, media: m, keys: idempotency.New(s, log), cfg: cfg, now: store.Now, filled: new(atomic.Int64), wrong: new(atomic.Int64)}
 }
 
 // Written is a post with the cursor before the write.

@@ -145,9 +145,12 @@ func (s *Service) read(ctx context.Context, viewer string, span page.Span) ([]*g
 	if s.cfg.Timeline == 0 {
 		return s.ofAuthors(ctx, viewer, everyone, span)
 	}
-	s.ensure(ctx, viewer)
+	floor, err := s.ensure(ctx, viewer)
+	if err != nil {
+		return nil, err
+	}
 	var found []*gen.Post
-	whole, err := s.onFloor(ctx, viewer, func(floor time.Time) (err error) {
+	whole, err := s.onFloor(ctx, viewer, floor, func(floor time.Time) (err error) {
 		found, err = s.readParts(ctx, viewer, span, floor)
 		return err
 	})
@@ -231,7 +234,11 @@ func (s *Service) count(ctx context.Context, viewer string, span page.Span) (n i
 	if s.cfg.Timeline == 0 {
 		return s.countOfAuthors(ctx, viewer, everyone, span)
 	}
-	whole, err := s.onFloor(ctx, viewer, func(floor time.Time) (err error) {
+	floor, err := s.floorOf(ctx, viewer)
+	if err != nil {
+		return 0, err
+	}
+	whole, err := s.onFloor(ctx, viewer, floor, func(floor time.Time) (err error) {
 		n, err = s.countParts(ctx, viewer, span, floor)
 		return err
 	})

@@ -19,8 +19,9 @@ import (
 //     they have a timeline or not, in the transaction that publishes (fanOut).
 //   - Publishing and following wait for each other at the author's row, so a follow copies
 //     what was published before and the author what comes later.
-//   - A timeline is filled from the tables in one transaction, and is whole above its floor
-//     from then on: what is published meanwhile adds its entries itself.
+//   - A timeline is filled from the tables, and is whole above its floor from then on: what
+//     is published meanwhile adds its entries itself, and if whom it is about changes
+//     meanwhile, it is read again.
 //   - Following, filling and trimming wait for each other at the timeline's floor.
 //
 // Entries and floors may be deleted at any moment, a floor with or before any of its
@@ -45,43 +46,46 @@ func (s *Service) lockTimelines(ctx context.Context, accounts ...string) error {
 
 // onFloor reads with the floor of a timeline, again if that was moved meanwhile, and tells
 // whether it stayed where it was at last.
-func (s *Service) onFloor(ctx context.Context, account string, read func(floor time.Time) error) (bool, error) {
-	floor, err := s.floorOf(ctx, account)
+func (s *Service) onFloor(ctx context.Context, account string, floor time.Time, read func(floor time.Time) error) (bool, error) {
 	for range 3 {
-		if err != nil {
-			return false, err
-		}
 		if err := read(floor); err != nil {
 			return false, err
 		}
-		var now time.Time
-		if now, err = s.floorOf(ctx, account); err == nil && now.Equal(floor) {
-			return true, nil
+		now, err := s.floorOf(ctx, account)
+		if err != nil || now.Equal(floor) {
+			return err == nil, err
 		}
 		floor = now
 	}
-	return false, err
+	return false, nil
 }
 
-// ensure fills the timeline of an account that has none. Without one its feed is read from
-// all posts, so a failure is no more than slow.
-func (s *Service) ensure(ctx context.Context, account string) {
+// ensure fills the timeline of an account that has none, and gives its floor. Without a
+// timeline the feed is read from all posts, so a failure to fill it is no more than slow.
+func (s *Service) ensure(ctx context.Context, account string) (time.Time, error) {
 	floor, err := s.floorOf(ctx, account)
-	if err == nil && floor.Equal(never) {
-		err = s.fill(ctx, account)
+	if err != nil || !floor.Equal(never) {
+		return floor, err
 	}
-	if err != nil && ctx.Err() == nil {
+	if err := s.fill(ctx, account); err != nil && ctx.Err() == nil {
 		slog.WarnContext(ctx, "a timeline could not be filled", "account", account, "error", err)
 	}
+	return s.floorOf(ctx, account)
 }
 
-// fill makes the timeline of an account whole.
+// fill makes the timeline of an account whole. The posts of many authors take a while to
+// read, so they are read before the transaction, which SQLite has one of at a time; if whom
+// the account follows has changed by then, they are read again in it.
 func (s *Service) fill(ctx context.Context, account string) error {
-	some, err := s.followsCopied(ctx, account)
-	if err != nil || !some {
+	before, err := s.copiedFollows(ctx, account)
+	if err != nil || before.number == 0 {
 		return err // what there is is merged
 	}
-	return s.store.Tx(ctx, func(ctx context.Context) error {
+	newest, err := s.newestCopied(ctx, account)
+	if err != nil {
+		return err
+	}
+	err = s.store.Tx(ctx, func(ctx context.Context) error {
 		if err := s.lockTimelines(ctx, account); err != nil {
 			return err
 		}
@@ -89,12 +93,24 @@ func (s *Service) fill(ctx context.Context, account string) error {
 		if err != nil || !floor.Equal(never) {
 			return err // somebody was faster
 		}
-		newest, err := s.ofAuthors(ctx, account, copied, page.Span{Limit: s.cfg.Timeline + 1})
+		now, err := s.copiedFollows(ctx, account)
+		if err == nil && now != before {
+			newest, err = s.newestCopied(ctx, account)
+		}
 		if err != nil {
 			return err
 		}
 		return s.copyTo(ctx, account, always, newest)
 	})
+	if err == nil {
+		s.filled.Add(1)
+	}
+	return err
+}
+
+// newestCopied gives what a timeline should hold, and one post more.
+func (s *Service) newestCopied(ctx context.Context, account string) ([]*gen.Post, error) {
+	return s.ofAuthors(ctx, account, copied, page.Span{Limit: s.cfg.Timeline + 1})
 }
 
 // copyTo copies the newest posts of some authors into a timeline whose floor is at or below

@@ -36,9 +36,17 @@ func (s *Service) setFloor(ctx context.Context, account string, floor time.Time)
 	return s.change(ctx, "set the floor of a timeline", "UPDATE timeline_entries SET created_at = ? WHERE post_id = '' AND user_id = ?", floor, account)
 }
 
-// followsCopied tells whether an account follows somebody whose posts are copied.
-func (s *Service) followsCopied(ctx context.Context, account string) (bool, error) {
-	return s.exists(ctx, "SELECT 1 FROM follows WHERE follower_id = ? AND NOT merged LIMIT 1", account)
+// copiedFollows are the follows of an account whose posts are copied: equal ones are the same
+// follows, since each new one has a higher number than all before.
+type copiedFollows struct{ number, latest int64 }
+
+func (s *Service) copiedFollows(ctx context.Context, account string) (f copiedFollows, err error) {
+	err = s.store.Query(ctx, func(rows *sql.Rows) error { return rows.Scan(&f.number, &f.latest) },
+		"SELECT COUNT(*), COALESCE(MAX(id), 0) FROM follows WHERE follower_id = ? AND NOT merged", account)
+	if err != nil {
+		return f, fmt.Errorf("read whom an account follows: %w", err)
+	}
+	return f, nil
 }
 
 func (s *Service) insertEntries(ctx context.Context, account string, posts []*gen.Post) error {
@@ -72,6 +80,11 @@ func (s *Service) voidTimelines(ctx context.Context, author string) error {
 // newestOf gives the newest posts of an author above a time.
 func (s *Service) newestOf(ctx context.Context, author string, floor time.Time, limit int) ([]*gen.Post, error) {
 	return s.posts(ctx, "SELECT "+columns+" FROM posts p WHERE p.author_id = ? AND p.created_at > ? ORDER BY p.created_at DESC, p.id DESC LIMIT ?", author, floor, limit)
+}
+
+// someTimelines gives accounts with timelines, chosen at random.
+func (s *Service) someTimelines(ctx context.Context, limit int) ([]string, error) {
+	return s.texts(ctx, "SELECT user_id FROM timeline_entries WHERE post_id = '' AND created_at < ? ORDER BY RANDOM() LIMIT ?", never, limit)
 }
 
 // longTimelines gives accounts whose timelines hold more than they keep, by their ids.

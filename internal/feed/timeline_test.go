@@ -137,8 +137,12 @@ func (v *village) act(now time.Time) {
 		i := v.dice.IntN(len(v.posts))
 		v.owner[v.posts[i].ID].deletes(v.posts[i])
 		v.posts = append(v.posts[:i], v.posts[i+1:]...)
-	case n < 95:
+	case n < 94:
 		require.NoError(v.t, v.Trim(v.t.Context()))
+	case n < 95:
+		wrong, err := v.Verify(v.t.Context(), 100)
+		require.NoError(v.t, err)
+		require.Zero(v.t, wrong)
 	case n < 96:
 		v.wipe("TRUE") // all timelines are lost
 	case n < 97:
@@ -279,8 +283,12 @@ func TestTimelinesStayWholeWhileEverythingHappensAtOnce(t *testing.T) {
 						_, err = r.Unfollow(a.ctx(), b.id)
 					case n < 9:
 						_, err = r.Home(a.ctx(), feed.HomeArgs{})
-					default:
+					case dice.IntN(2) == 0:
 						err = r.Trim(t.Context())
+					default:
+						var wrong int
+						wrong, err = r.Verify(t.Context(), 3)
+						assert.Zero(t, wrong)
 					}
 					assert.NoError(t, err)
 				}
@@ -319,4 +327,32 @@ func TestAPostThatIsPublishedWhileSomebodyBeginsToFollowIsInTheirFeed(t *testing
 	require.NoError(t, <-published)
 	require.Equal(t, "meanwhile old", a.titles())
 	a.equal(t, r)
+}
+
+// What nobody should do: entries deleted, and the floor left.
+func TestATimelineThatLostPostsIsFoundAndFilledAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		a, b, c := r.one("anna"), r.one("bert"), r.one("carl")
+		a.follows(b, c)
+		c.follows(b)
+		for i := range 8 {
+			b.post(fmt.Sprint(i))
+		}
+		a.titles()
+		c.titles()
+		wrong, err := r.Verify(t.Context(), 10)
+		require.NoError(t, err)
+		require.Zero(t, wrong)
+		posts := a.home(page.Args{}).Edges
+		r.wipe("user_id = '" + a.id + "' AND post_id IN ('" + posts[1].Node.ID + "', '" + posts[5].Node.ID + "')")
+		require.Equal(t, "7 5 4 3 1 0", a.titles(), "nobody notices at once")
+		wrong, err = r.Verify(t.Context(), 10)
+		require.NoError(t, err)
+		require.Equal(t, 1, wrong)
+		a.equal(t, r)
+		c.equal(t, r)
+		wrong, err = r.Verify(t.Context(), 10)
+		require.NoError(t, err)
+		require.Zero(t, wrong)
+	})
 }

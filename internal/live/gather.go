@@ -62,19 +62,24 @@ type gatherReader[T any] struct {
 	position int64
 }
 
-// listen makes the present sources those of the stream.
+// listen makes the present sources, and no others, those of the stream.
 func (r *gatherReader[T]) listen(ctx context.Context) error {
 	all, err := reach(ctx, func() ([]string, error) { return r.Sources(ctx) })
 	if err != nil {
 		return err
 	}
+	gone := maps.Clone(r.sources)
 	var fresh []string
 	for _, source := range all {
+		delete(gone, source)
 		if !r.sources[source] {
 			r.sources[source], fresh = true, append(fresh, source)
 		}
 	}
 	r.watch.Join(fresh...)
+	for source := range gone {
+		r.turn(source, false)
+	}
 	return nil
 }
 

@@ -193,11 +193,13 @@ func TestAFeedSaysThatHistoryIsGone(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house) {
 		h.run()
 		h.ready()
-		p := h.people(2)
+		p := h.people(3)
 		h.followOf(p[0], p[1])
+		h.followOf(p[0], p[2])
 		for i := range 6 {
 			h.post(p[1], fmt.Sprint(i))
 		}
+		h.unfollow(p[0], p[2])
 		h.position()
 		_, err := h.log.Trim(t.Context(), time.Hour, 3)
 		require.NoError(t, err)
@@ -206,6 +208,7 @@ func TestAFeedSaysThatHistoryIsGone(t *testing.T) {
 			g := next(t, items)
 			require.Equal(t, reason, g.Reset)
 			require.Nil(t, g.Object)
+			h.post(p[2], "not followed any more")
 			h.post(p[1], "next")
 			titled(t, items, "next")
 		}
