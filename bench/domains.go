@@ -25,16 +25,23 @@ type bed struct {
 	database string
 }
 
+// noModels has a worker that does nothing: one with models would embed all texts meanwhile.
+func noModels(l *launch) { l.engine = true }
+
 // onPostgres runs a measurement on a fresh parley that uses a private NATS and
 // a database of its own, with the distribution's settings.
-func onPostgres(measure func(ctx context.Context, b bed) error) func(context.Context, options, *report) error {
+func onPostgres(measure func(ctx context.Context, b bed) error, more ...func(*launch)) func(context.Context, options, *report) error {
 	return func(ctx context.Context, o options, r *report) error {
 		admin := os.Getenv(testkit.EnvPostgres)
 		if admin == "" {
 			fmt.Println("left out: `make bench` starts PostgreSQL for it")
 			return nil
 		}
-		return onServers(ctx, o, admin, launch{engine: o.profile != ""}, func(p *process, database string) error {
+		l := launch{engine: o.profile != ""}
+		for _, m := range more {
+			m(&l)
+		}
+		return onServers(ctx, o, admin, l, func(p *process, database string) error {
 			return measure(ctx, bed{o: o, p: p, r: r, database: database})
 		})
 	}

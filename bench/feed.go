@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -35,17 +36,17 @@ func measureFeed(ctx context.Context, b bed) error {
 	if err != nil {
 		return err
 	}
-	writing, err := connect(ctx, b.p, authors, feedAuthors)
+	ids, err := b.fillPosts(ctx, authors, pick(b.o, feedPosts, feedPosts/10))
 	if err != nil {
 		return err
 	}
-	defer closeAll(writing)
+	// The server closes connections that were idle for long: each is made for its load.
 	reading, err := connect(ctx, b.p, readers, domainConns)
 	if err != nil {
 		return err
 	}
 	defer closeAll(reading)
-	if err := fillFeeds(ctx, writing, reading[:feedReaders], pick(b.o, feedPosts, feedPosts/10)); err != nil {
+	if err := followAll(ctx, reading[:feedReaders], ids); err != nil {
 		return err
 	}
 	if err := b.vacuum(ctx); err != nil {
@@ -62,16 +63,26 @@ func measureFeed(ctx context.Context, b bed) error {
 	if err := b.load(ctx, reading, row{name: "the same, what the system before gave of each", unit: "requests"}, same(leanFeedQuery)); err != nil {
 		return err
 	}
+	writing, err := connect(ctx, b.p, authors, domainConns)
+	if err != nil {
+		return err
+	}
+	defer closeAll(writing)
 	var n atomic.Int64
-	return b.load(ctx, writing[:domainConns], row{name: "createPost, 16 followers", unit: "requests"}, func(int, int) []byte {
+	return b.load(ctx, writing, row{name: "createPost, 16 followers", unit: "requests"}, func(int, int) []byte {
 		return request(createPostQuery, map[string]any{"t": fmt.Sprint("Post ", n.Add(1))})
 	})
 }
 
-// fillFeeds has the authors publish so many posts and the readers follow all of them.
-func fillFeeds(ctx context.Context, authors, readers []*httpConn, posts int) error {
+// fillPosts has the authors publish so many posts, and gives their ids.
+func (b bed) fillPosts(ctx context.Context, people []person, posts int) ([]string, error) {
+	authors, err := connect(ctx, b.p, people, len(people))
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(authors)
 	ids := make([]string, len(authors))
-	g, _ := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	for i, c := range authors {
 		g.Go(func() error {
 			var out struct{ Viewer struct{ ID string } }
@@ -87,19 +98,21 @@ func fillFeeds(ctx context.Context, authors, readers []*httpConn, posts int) err
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
+	return ids, g.Wait()
+}
+
+// followAll has the readers follow all authors, whose posts they have seen.
+func followAll(ctx context.Context, readers []*httpConn, authors []string) error {
+	var g errgroup.Group
 	for _, c := range readers {
 		g.Go(func() error {
-			for _, id := range ids {
+			for _, id := range authors {
 				if _, err := c.do(request(followQuery, map[string]any{"id": id})); err != nil {
 					return err
 				}
 			}
-			// Who reads has seen most of it before.
 			_, err := c.do(request(markSeenQuery, map[string]any{"until": time.Now().UTC().Format(time.RFC3339)}))
-			return err
+			return errors.Join(err, ctx.Err())
 		})
 	}
 	return g.Wait()

@@ -147,7 +147,7 @@ var measurements = []measurement{
 	{"practice", "learners' errors and exercises on PostgreSQL", onPostgres(measurePractice)},
 	{"dialogs", "dialogs on PostgreSQL", onPostgres(measureDialogs)},
 	{"content", "content requests, and how soon something of them is seen", measureContent},
-	{"feed", "home feeds on PostgreSQL", onPostgres(measureFeed)},
+	{"feed", "home feeds on PostgreSQL", onPostgres(measureFeed, noModels)},
 	{"stickers", "searches, feedback and analytics on PostgreSQL", measureStickers},
 }
 

@@ -3939,13 +3939,13 @@ func (ec *executionContext) marshalNContentRequestConnection2ᚖparleyᚋgraph�
 	return ec._ContentRequestConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx context.Context, v any) (contentrequest.State, error) {
+func (ec *executionContext) unmarshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx context.Context, v any) (content.State, error) {
 	tmp, err := graphql.UnmarshalString(v)
-	res := contentrequest.State(tmp)
+	res := content.State(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx context.Context, sel ast.SelectionSet, v contentrequest.State) graphql.Marshaler {
+func (ec *executionContext) marshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx context.Context, sel ast.SelectionSet, v content.State) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalString(string(v))
 	if res == graphql.Null {

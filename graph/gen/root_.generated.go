@@ -7241,7 +7241,7 @@ type ContentPart {
   state: ContentPartState!
   """The text; null until it is there, and for pictures."""
   text: String
-  """The picture; null until it is there, and for texts."""
+  """The picture; null until it is there, for texts, and where its owner deleted it."""
   image: Image
   """How it was made; null until it is there."""
   recipe: ContentRecipe
@@ -7261,7 +7261,7 @@ type ContentRequest implements Node {
   state: ContentState!
   """The text; null until it is there."""
   text: String
-  """The picture; null until it is there."""
+  """The picture; null until it is there, and where its owner deleted it."""
   image: Image
   """The things that it asks for."""
   parts: [ContentPart!]!
@@ -7598,8 +7598,9 @@ type ContentUpdate {
   """The request as it is now."""
   request: ContentRequest!
   """
-  The whole text so far, until it is there. It only grows, over attempts and reconnections as well. Null before the first word, and where
-  several texts are written at once.
+  The whole text so far, until it is there. It only grows, over attempts and reconnections as well: a later attempt goes on from what was kept of
+  those before. One of which nothing was kept begins anew, with a new ` + "`" + `attempt` + "`" + ` of its job. Null before the first word, and where several texts are
+  written at once.
   """
   partialText: String
   """How much is done, from 0 to 1: parts that have ended count whole, a picture by its steps."""

@@ -20,12 +20,12 @@ import (
 // route gives the pool of the model that the work names, or of any that does such work.
 func route(kind string) func(json.RawMessage, []jobspec.Bundle) string {
 	return func(payload json.RawMessage, bundles []jobspec.Bundle) string {
-		var work struct{ Model string }
+		var work struct{ Model, Digest string }
 		if err := json.Unmarshal(payload, &work); err != nil {
 			return ""
 		}
 		for _, b := range bundles {
-			if b.Kind == kind && (work.Model == "" || b.Name == work.Model) {
+			if b.Kind == kind && (work.Model == "" || b.Name == work.Model) && (work.Digest == "" || b.Digest == work.Digest) {
 				return b.Pool
 			}
 		}

@@ -363,7 +363,7 @@ func TestWhatIsThereIsMadeAgain(t *testing.T) {
 		assert.Equal(t, asked.ID, *w.Request.OriginID)
 		var d jobspec.Draw
 		require.NoError(t, json.Unmarshal(w.Request.Edges.Parts[0].Work, &d))
-		assert.Equal(t, jobspec.Draw{Model: "painter", Prompt: "a dog on a beach", Steps: 4, Guidance: ptr(8.0), Width: 8, Height: 4, Seed: 2}, d)
+		assert.Equal(t, jobspec.Draw{Model: "painter", Digest: "bb", Prompt: "a dog on a beach", Steps: 4, Guidance: ptr(8.0), Width: 8, Height: 4, Seed: 2}, d)
 		again, err := r.Reproduce(r.as(owner), asked.ID, ptr("k"))
 		require.NoError(t, err)
 		assert.Equal(t, w.Request.ID, again.Request.ID)
@@ -377,6 +377,40 @@ func TestWhatIsThereIsMadeAgain(t *testing.T) {
 		w, err = r.Regenerate(r.as(owner), asked.ID, nil)
 		require.NoError(t, err)
 		assert.Equal(t, content.Instagram, w.Request.Kind)
+	})
+}
+
+// What was reproduced holds what came out, a request that is made of it what was wished.
+func TestAReproducedRequestIsRegeneratedAsItWasWished(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		w, err := r.Request(r.as(owner), content.RequestInput{Prompt: "p", Kind: content.Text, Options: &content.Options{Text: &content.TextOptions{MaxTokens: ptr(77)}}})
+		require.NoError(t, err)
+		r.record(r.report(r.jobOf(w.Request, 0), jobspec.ResultDone, written("A dog on", jobspec.EndStopped)))
+		again, err := r.Reproduce(r.as(owner), w.Request.ID, nil)
+		require.NoError(t, err)
+		work := string(again.Request.Edges.Parts[0].Work)
+		assert.Contains(t, work, `"max_new_tokens":5`)
+		assert.Contains(t, work, `"digest":"aa"`)
+		r.record(r.report(r.jobOf(again.Request, 0), jobspec.ResultDone, written("A dog on", "length")))
+		other, err := r.Regenerate(r.as(owner), again.Request.ID, nil)
+		require.NoError(t, err)
+		work = string(other.Request.Edges.Parts[0].Work)
+		assert.Contains(t, work, `"max_new_tokens":77`)
+		assert.NotContains(t, work, "digest")
+	})
+}
+
+// A picture that its owner deleted does not keep the caption from being given on.
+func TestADeletedPictureLeavesTheText(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *room) {
+		asked := r.ask(content.Instagram)
+		r.record(r.report(r.jobOf(asked, 0), jobspec.ResultDone, written("A dog.", "end")), r.report(r.jobOf(asked, 1), jobspec.ResultDone, drawn(t)))
+		_, err := r.media.Delete(r.as(owner), *r.get(asked.ID).Edges.Parts[1].MediaID)
+		require.NoError(t, err)
+		text, image, err := r.Result(r.as(owner), asked.ID)
+		require.NoError(t, err)
+		assert.Equal(t, "A dog.", text)
+		assert.Nil(t, image)
 	})
 }
 

@@ -49,8 +49,14 @@ func (s *Service) Result(ctx context.Context, id string) (text string, image *st
 		if p.Text != nil {
 			text = *p.Text
 		}
-		if p.MediaID != nil {
+		if p.MediaID == nil {
+			continue
+		}
+		switch _, err := s.media.Get(ctx, *p.MediaID); {
+		case err == nil:
 			image = p.MediaID
+		case !apperr.Is(err, apperr.NotFound): // its owner may have deleted it
+			return "", nil, err
 		}
 	}
 	if r.State == Pending || text == "" && image == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"parley/ent/gen"
+	"parley/ent/gen/contentpart"
 	"parley/ent/gen/contentrequest"
 	"parley/internal/apperr"
 	"parley/internal/auth"
@@ -111,12 +112,16 @@ func (s *Service) make(ctx context.Context, owner string, w wish) (*gen.ContentR
 // Regenerate asks for the same as a request of the viewer once more, with new seeds.
 func (s *Service) Regenerate(ctx context.Context, id string, key *string) (*Written, error) {
 	return s.repeat(ctx, "regenerate", id, key, contentrequest.OriginREGENERATED, func(ctx context.Context, r *gen.ContentRequest) (plans []plan, err error) {
-		for i, c := range craftsOf(r.Kind) {
+		wished, err := s.wished(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range craftsOf(r.Kind) {
 			model, err := s.model(ctx, c)
 			if err != nil {
 				return nil, err
 			}
-			p, err := anew(r.Edges.Parts[i], model.Name)
+			p, err := anew(wished[c.part], model.Name)
 			if err != nil {
 				return nil, err
 			}
@@ -126,11 +131,32 @@ func (s *Service) Regenerate(ctx context.Context, id string, key *string) (*Writ
 	})
 }
 
+// wished gives the parts of a request by their kinds, as they were asked for: those of one
+// that was reproduced hold what it came to, and not what its owner wanted.
+func (s *Service) wished(ctx context.Context, r *gen.ContentRequest) (map[contentpart.Kind]*gen.ContentPart, error) {
+	parts := map[contentpart.Kind]*gen.ContentPart{}
+	for {
+		for _, p := range r.Edges.Parts {
+			parts[p.Kind] = p
+		}
+		if r.OriginID == nil || *r.Origin != contentrequest.OriginREPRODUCED {
+			return parts, nil
+		}
+		before, err := s.get(ctx, *r.OriginID)
+		if apperr.Is(err, apperr.NotFound) {
+			return parts, nil
+		} else if err != nil {
+			return nil, err
+		}
+		r = before
+	}
+}
+
 // Reproduce asks for what there is of a request of the viewer again, so that the same comes
 // out. It is CONFLICT where nothing is there, or where no worker has the model as it was.
 func (s *Service) Reproduce(ctx context.Context, id string, key *string) (*Written, error) {
 	return s.repeat(ctx, "reproduce", id, key, contentrequest.OriginREPRODUCED, func(ctx context.Context, r *gen.ContentRequest) (plans []plan, err error) {
-		bundles, err := s.workers.Bundles(ctx)
+		bundles, err := s.workers.Living(ctx)
 		if err != nil {
 			return nil, err
 		}

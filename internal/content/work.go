@@ -82,14 +82,11 @@ func (p plan) encoded(request string) (json.RawMessage, error) {
 func anew(p *gen.ContentPart, model string) (plan, error) {
 	if p.Kind == contentpart.KindIMAGE {
 		d, err := decoded[jobspec.Draw](p)
-		d.Model, d.Seed = model, newSeed(nil)
+		d.Model, d.Digest, d.Seed = model, "", newSeed(nil)
 		return plan{drawing, d}, err
 	}
 	w, err := decoded[jobspec.Write](p)
-	w.Model, w.Seed = model, newSeed(nil)
-	if w.Rendered != "" { // one that was reproduced
-		w.Rendered = ""
-	}
+	w.Model, w.Digest, w.Rendered, w.Seed = model, "", "", newSeed(nil)
 	return plan{writing, w}, err
 }
 
@@ -104,7 +101,7 @@ func decoded[T any](p *gen.ContentPart) (v T, err error) {
 func again(p *gen.ContentPart, r *Recipe) (plan, error) {
 	if r.Image != nil {
 		d := jobspec.Draw{
-			Model: r.Model, Prompt: r.Prompt, Steps: r.Image.Steps, Guidance: &r.Image.Guidance,
+			Model: r.Model, Digest: r.Digest, Prompt: r.Prompt, Steps: r.Image.Steps, Guidance: &r.Image.Guidance,
 			Width: r.Image.Width, Height: r.Image.Height, Seed: uint64(r.Seed), //nolint:gosec // a seed of ours, see newSeed
 		}
 		if r.Image.NegativePrompt != nil {
@@ -126,7 +123,7 @@ func again(p *gen.ContentPart, r *Recipe) (plan, error) {
 	if t.Temperature > 0 {
 		settings["temperature"] = t.Temperature
 	}
-	w.Model, w.Candidates, w.Seed, w.Rendered = r.Model, t.Candidates, uint64(r.Seed), "" //nolint:gosec // as above
+	w.Model, w.Digest, w.Candidates, w.Seed, w.Rendered = r.Model, r.Digest, t.Candidates, uint64(r.Seed), "" //nolint:gosec // as above
 	if r.Rendered {
 		w.Rendered = r.Prompt
 	}

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,7 +34,9 @@ func (l *ledger) endJobs(ctx context.Context) error {
 	for _, e := range l.ended {
 		byKind[e.Job.Kind] = append(byKind[e.Job.Kind], e)
 	}
-	for name, ended := range byKind {
+	// In one order everywhere, as domains lock rows of several kinds.
+	for _, name := range slices.Sorted(maps.Keys(byKind)) {
+		ended := byKind[name]
 		kind, err := l.kind(name)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package job
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -34,12 +35,12 @@ type report struct {
 // failure of its attempt instead of holding up the others.
 func (s *Service) Record(ctx context.Context, results []jobspec.Result) error {
 	ctx = auth.System(ctx, "job.record")
-	reports := fold(results)
-	err := s.stage(ctx, reports)
+	reports, unstaged := s.stage(ctx, fold(results))
+	err := s.recordAll(ctx, reports)
 	if err == nil {
-		err = s.recordAll(ctx, reports)
+		return unstaged
 	}
-	if err == nil || ctx.Err() != nil || apperr.Is(err, apperr.Unavailable) {
+	if ctx.Err() != nil || apperr.Is(err, apperr.Unavailable) {
 		return err
 	}
 	slog.Warn("a batch of results could not be recorded, trying one by one", "results", len(results), "error", err)
@@ -68,28 +69,37 @@ func (r *report) unusable(err error) {
 	r.end = &failed
 }
 
-// stage stores what is too large for rows. It fails while the database is away.
-func (s *Service) stage(ctx context.Context, reports []report) error {
-	for i := range reports {
-		r := &reports[i]
-		if r.end == nil || r.end.Type != jobspec.ResultDone {
-			continue
+// stage stores what is too large for rows. What can't be stored now is left out, with the
+// error for which the results are to be handed over once more: it holds up no other report.
+func (s *Service) stage(ctx context.Context, reports []report) (ready []report, err error) {
+	for _, r := range reports {
+		later := s.stageOne(ctx, &r)
+		if later == nil {
+			ready = append(ready, r)
 		}
-		kind, err := s.kind(r.end.Kind)
-		if err != nil || kind.Stage == nil {
-			continue // an unknown one is told of where its run is
-		}
-		payload, err := kind.Stage(ctx, r.end.Payload)
-		switch {
-		case err == nil:
-			staged := *r.end
-			staged.Payload = payload
-			r.end = &staged
-		case ctx.Err() != nil || apperr.Is(err, apperr.Unavailable):
-			return err
-		default:
-			r.unusable(err)
-		}
+		err = errors.Join(err, later)
+	}
+	return ready, err
+}
+
+func (s *Service) stageOne(ctx context.Context, r *report) error {
+	if r.end == nil || r.end.Type != jobspec.ResultDone {
+		return nil
+	}
+	kind, err := s.kind(r.end.Kind)
+	if err != nil || kind.Stage == nil {
+		return nil //nolint:nilerr // an unknown one is told of where its run is
+	}
+	payload, err := kind.Stage(ctx, r.end.Payload)
+	switch {
+	case err == nil:
+		staged := *r.end
+		staged.Payload = payload
+		r.end = &staged
+	case ctx.Err() != nil || apperr.Is(err, apperr.Unavailable):
+		return err
+	default:
+		r.unusable(err)
 	}
 	return nil
 }

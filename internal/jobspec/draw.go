@@ -7,6 +7,8 @@ const KindDraw = "draw"
 type Draw struct {
 	// Model is the name of the bundle that is to draw, "" for any.
 	Model string `json:"model,omitempty"`
+	// Digest is that which the model must have, "" for any.
+	Digest string `json:"digest,omitempty"`
 	// Prompt is what the picture shows, Negative what it shall not show.
 	Prompt   string   `json:"prompt"`
 	Negative string   `json:"negative,omitempty"`

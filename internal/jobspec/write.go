@@ -15,6 +15,8 @@ type Write struct {
 	// Ask is what a user wishes: a chat of one message where the model has a template for
 	// chats, else the prompt itself.
 	Ask string `json:"ask,omitempty"`
+	// Digest is that which the model must have, "" for any.
+	Digest string `json:"digest,omitempty"`
 	// Rendered is a prompt as a template has made it, with special tokens: a result's Prompt,
 	// to write it again. Ask is what candidates are compared with.
 	Rendered string `json:"rendered,omitempty"`

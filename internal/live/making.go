@@ -32,11 +32,12 @@ func Making[T, M any](ctx context.Context, s *Streams, of domain.Making[T], id s
 			return nil, err
 		}
 		r.watchRuns()
-		// Read after their runs are watched, and again, as they may have moved on.
-		if r.object, err = reach(ctx, get); err != nil {
+		// Read after their runs are watched, and again, as they may have moved on. The object
+		// comes last: where it still waits for a job, what that had told is not left out.
+		if r.jobs, err = reach(ctx, func() ([]*gen.Job, error) { return s.jobs.GetAll(ctx, of.Jobs(object)) }); err != nil {
 			return nil, err
 		}
-		r.jobs, err = reach(ctx, func() ([]*gen.Job, error) { return s.jobs.GetAll(ctx, of.Jobs(object)) })
+		r.object, err = reach(ctx, get)
 		return r, err
 	})
 }
@@ -142,11 +143,11 @@ func (r *makingReader[T]) again(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	object, err := persist(ctx, func() (*T, error) { return r.Load(ctx, r.id) })
+	jobs, err := persist(ctx, func() ([]*gen.Job, error) { return r.Streams.jobs.GetAll(ctx, r.Jobs(r.object)) })
 	if err != nil {
 		return false
 	}
-	jobs, err := persist(ctx, func() ([]*gen.Job, error) { return r.Streams.jobs.GetAll(ctx, r.Jobs(object)) })
+	object, err := persist(ctx, func() (*T, error) { return r.Load(ctx, r.id) })
 	if err != nil {
 		return false
 	}

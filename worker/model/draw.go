@@ -79,6 +79,9 @@ func (h painter) Handle(ctx context.Context, t worker.Task, progress func(float6
 	if err != nil {
 		return nil, err
 	}
+	if err := sameDigest(in.Digest, h.digest); err != nil {
+		return nil, err
+	}
 	job := draw.Job{
 		Prompt: in.Prompt, Negative: in.Negative, Steps: in.Steps, Guidance: in.Guidance, Width: in.Width, Height: in.Height, Seed: in.Seed,
 	}

@@ -94,6 +94,17 @@ func TestAWishIsWrittenFromSeveralCandidates(t *testing.T) {
 	assert.Greater(t, best, one)
 }
 
+func TestWorkForOtherFilesIsRefused(t *testing.T) {
+	t.Parallel()
+	h := served(t, testkit.Model(t, "caption-mini"))
+	for digest, refused := range map[string]bool{"": false, h.Bundle().Digest: false, "other": true} {
+		payload, err := json.Marshal(jobspec.Write{Ask: "a dog", Digest: digest})
+		require.NoError(t, err)
+		_, err = h.Handle(t.Context(), worker.Task{Run: "r", Kind: jobspec.KindWrite, Payload: payload, Keep: func(any) {}}, func(float64, string) {})
+		assert.Equal(t, refused, err != nil, "%q: %v", digest, err)
+	}
+}
+
 func TestOfEqualCandidatesTheFirstIsTaken(t *testing.T) {
 	t.Parallel()
 	texts := []write.Written{{Text: "Nothing."}, {Text: "A red car."}, {Text: "A red bus."}, {Text: "The cars are red."}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -98,6 +99,9 @@ func (h writer) Handle(ctx context.Context, t worker.Task, progress func(float64
 	if err != nil {
 		return nil, err
 	}
+	if err := sameDigest(in.Digest, h.digest); err != nil {
+		return nil, err
+	}
 	job, candidates, err := h.job(in)
 	if err != nil {
 		return nil, withCode(err)
@@ -120,6 +124,14 @@ func (h writer) Handle(ctx context.Context, t worker.Task, progress func(float64
 		return nil, withCode(err)
 	}
 	return h.result(in, job, written, candidates)
+}
+
+// sameDigest refuses work that is to be done as another model did it.
+func sameDigest(wanted, own string) error {
+	if wanted == "" || wanted == own {
+		return nil
+	}
+	return refused("The model has other files by now than those that are to do it.")
 }
 
 // trimmed leaves out the space between a user's wish and the text.
@@ -189,7 +201,12 @@ func (h writer) result(in jobspec.Write, job write.Job, written []write.Written,
 		return nil, withCode(err)
 	}
 	if candidates > 1 {
+		// Of texts that were stopped nobody knows where each was, whichever is taken.
+		stopped := slices.ContainsFunc(written, func(w write.Written) bool { return w.End == write.EndStopped })
 		written = []write.Written{mostWordsOf(in.Ask, written)}
+		if stopped {
+			written[0].End = write.EndStopped
+		}
 	}
 	out := jobspec.Written{
 		Model: h.name, Digest: h.digest, Runtime: onnx.Version(), Seed: in.Seed, Prompt: prompt, Rendered: rendered, Candidates: candidates,
