@@ -3939,13 +3939,13 @@ func (ec *executionContext) marshalNContentRequestConnection2ᚖparleyᚋgraph�
 	return ec._ContentRequestConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx context.Context, v any) (content.State, error) {
+func (ec *executionContext) unmarshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx context.Context, v any) (contentrequest.State, error) {
 	tmp, err := graphql.UnmarshalString(v)
-	res := content.State(tmp)
+	res := contentrequest.State(tmp)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx context.Context, sel ast.SelectionSet, v content.State) graphql.Marshaler {
+func (ec *executionContext) marshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx context.Context, sel ast.SelectionSet, v contentrequest.State) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalString(string(v))
 	if res == graphql.Null {
@@ -4082,13 +4082,13 @@ func (ec *executionContext) marshalNStopContentPayload2ᚖparleyᚋgraphᚋmodel
 	return ec._StopContentPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOContentKind2ᚕparleyᚋentᚋgenᚋcontentrequestᚐKindᚄ(ctx context.Context, v any) ([]content.Kind, error) {
+func (ec *executionContext) unmarshalOContentKind2ᚕparleyᚋentᚋgenᚋcontentrequestᚐKindᚄ(ctx context.Context, v any) ([]contentrequest.Kind, error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]content.Kind, len(vSlice))
+	res := make([]contentrequest.Kind, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNContentKind2parleyᚋentᚋgenᚋcontentrequestᚐKind(ctx, vSlice[i])
@@ -4099,7 +4099,7 @@ func (ec *executionContext) unmarshalOContentKind2ᚕparleyᚋentᚋgenᚋconten
 	return res, nil
 }
 
-func (ec *executionContext) marshalOContentKind2ᚕparleyᚋentᚋgenᚋcontentrequestᚐKindᚄ(ctx context.Context, sel ast.SelectionSet, v []content.Kind) graphql.Marshaler {
+func (ec *executionContext) marshalOContentKind2ᚕparleyᚋentᚋgenᚋcontentrequestᚐKindᚄ(ctx context.Context, sel ast.SelectionSet, v []contentrequest.Kind) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -4194,13 +4194,13 @@ func (ec *executionContext) unmarshalOContentRequestFilter2ᚖparleyᚋinternal�
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOContentState2ᚕparleyᚋentᚋgenᚋcontentrequestᚐStateᚄ(ctx context.Context, v any) ([]content.State, error) {
+func (ec *executionContext) unmarshalOContentState2ᚕparleyᚋentᚋgenᚋcontentrequestᚐStateᚄ(ctx context.Context, v any) ([]contentrequest.State, error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]content.State, len(vSlice))
+	res := make([]contentrequest.State, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNContentState2parleyᚋentᚋgenᚋcontentrequestᚐState(ctx, vSlice[i])
@@ -4211,7 +4211,7 @@ func (ec *executionContext) unmarshalOContentState2ᚕparleyᚋentᚋgenᚋconte
 	return res, nil
 }
 
-func (ec *executionContext) marshalOContentState2ᚕparleyᚋentᚋgenᚋcontentrequestᚐStateᚄ(ctx context.Context, sel ast.SelectionSet, v []content.State) graphql.Marshaler {
+func (ec *executionContext) marshalOContentState2ᚕparleyᚋentᚋgenᚋcontentrequestᚐStateᚄ(ctx context.Context, sel ast.SelectionSet, v []contentrequest.State) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

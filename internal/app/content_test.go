@@ -391,6 +391,8 @@ func TestWhatWasMadeIsPublished(t *testing.T) {
 	assert.Equal(t, []post{p}, feed.Feed.Nodes)
 	assert.Equal(t, file, w.fetch(t, nil, *p.ImageURL))
 
+	w.Owner.Must(t, mutation, publish, &again)
+	assert.Equal(t, first, again, "also when the request is gone")
 	for who, want := range map[*gqlclient.Client]string{w.Owner: "NOT_FOUND", w.Stranger: "NOT_FOUND"} {
 		r, err := who.Do(t.Context(), mutation, gqlclient.Vars{"in": gqlclient.Vars{"requestId": asked.ID}})
 		require.NoError(t, err)

@@ -33,7 +33,8 @@ const (
 	MaxGuidance    = 30
 )
 
-// Kind is what a request asks for.
+// Kind is what a request asks for. What the schema is bound to names the type itself: the
+// generator writes now one name and now the other for types with two.
 type Kind = contentrequest.Kind
 
 // The kinds.

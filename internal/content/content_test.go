@@ -177,9 +177,19 @@ func TestARepeatedCallGivesTheFirstRequest(t *testing.T) {
 		in.Prompt = "q"
 		_, err = r.Request(r.as(owner), in)
 		r.refused(err, apperr.IdempotencyMismatch)
+		in.Prompt = "p"
+		r.announce() // the models are gone
+		again, err = r.Request(r.as(owner), in)
+		require.NoError(t, err)
+		assert.Equal(t, first.Request.ID, again.Request.ID)
+		r.announce(writer, painter)
+		made, err := r.Regenerate(r.as(owner), first.Request.ID, ptr("k"))
+		require.NoError(t, err)
 		_, err = r.Delete(r.as(owner), first.Request.ID)
 		require.NoError(t, err)
-		in.Prompt = "p"
+		once, err := r.Regenerate(r.as(owner), first.Request.ID, ptr("k"))
+		require.NoError(t, err, "what it was made of is gone")
+		assert.Equal(t, made.Request.ID, once.Request.ID)
 		_, err = r.Request(r.as(owner), in)
 		r.refused(err, apperr.NotFound)
 	})

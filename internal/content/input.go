@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"parley/ent/gen/contentrequest"
 	"parley/internal/apperr"
 	"parley/internal/idempotency"
 	"parley/internal/store"
@@ -14,7 +15,7 @@ import (
 // RequestInput is a wish.
 type RequestInput struct {
 	Prompt         string
-	Kind           Kind
+	Kind           contentrequest.Kind
 	Options        *Options
 	IdempotencyKey *string
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"parley/ent/gen/contentpart"
+	"parley/ent/gen/contentrequest"
 	"parley/internal/apperr"
 	"parley/internal/auth"
 	"parley/internal/jobspec"
@@ -93,7 +94,7 @@ func (s *Service) checkRoom(ctx context.Context, model jobspec.Bundle, prompt st
 
 // Capability is what there is to make content of a kind.
 type Capability struct {
-	Kind      Kind
+	Kind      contentrequest.Kind
 	Available bool
 	Models    []string
 	// Missing says what to install, nil where nothing is missing.

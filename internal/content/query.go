@@ -67,8 +67,8 @@ func (s *Service) Result(ctx context.Context, id string) (text string, image *st
 
 // Filter narrows List; zero values match everything.
 type Filter struct {
-	States []State
-	Kinds  []Kind
+	States []contentrequest.State
+	Kinds  []contentrequest.Kind
 }
 
 // List gives a page of the viewer's requests, the newest first.

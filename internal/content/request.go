@@ -25,6 +25,12 @@ func (s *Service) Request(ctx context.Context, in RequestInput) (*Written, error
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
+	same := in
+	same.IdempotencyKey = nil
+	call := idempotency.Call{Owner: viewer.ID, Operation: "requestContent", Key: in.IdempotencyKey, Input: same}
+	if first, err := s.earlier(ctx, call); first != nil || err != nil {
+		return first, err
+	}
 	w := wish{kind: in.Kind, prompt: in.Prompt}
 	if in.Options == nil {
 		in.Options = &Options{}
@@ -45,9 +51,21 @@ func (s *Service) Request(ctx context.Context, in RequestInput) (*Written, error
 		}
 		w.plans = append(w.plans, p)
 	}
-	same := in
-	same.IdempotencyKey = nil
-	return s.once(ctx, idempotency.Call{Owner: viewer.ID, Operation: "requestContent", Key: in.IdempotencyKey, Input: same}, w)
+	return s.once(ctx, call, w)
+}
+
+// earlier gives the request that an earlier call with the same key made, nil where there was
+// none: a model that is gone since, or the request that it was made of, changes nothing.
+func (s *Service) earlier(ctx context.Context, call idempotency.Call) (*Written, error) {
+	answer, ok, err := s.keys.Earlier(ctx, call)
+	if err != nil || !ok {
+		return nil, err
+	}
+	r, err := s.get(ctx, answer.Values[0])
+	if err != nil {
+		return nil, err
+	}
+	return &Written{r, answer.Cursor}, nil
 }
 
 // wish is a request that is to be made.
@@ -208,6 +226,10 @@ func (s *Service) repeat(ctx context.Context, operation, id string, key *string,
 	if err := idempotency.CheckKey(key, "input", "idempotencyKey"); err != nil {
 		return nil, err
 	}
+	call := idempotency.Call{Owner: viewer.ID, Operation: operation, Key: key, Input: id}
+	if first, err := s.earlier(ctx, call); first != nil || err != nil {
+		return first, err
+	}
 	r, err := s.own(ctx, id)
 	if err != nil {
 		return nil, err
@@ -219,5 +241,5 @@ func (s *Service) repeat(ctx context.Context, operation, id string, key *string,
 	if len(w.plans) == 1 { // of two parts perhaps only one is there
 		w.kind = Kind(w.plans[0].part)
 	}
-	return s.once(ctx, idempotency.Call{Owner: viewer.ID, Operation: operation, Key: key, Input: id}, w)
+	return s.once(ctx, call, w)
 }

@@ -31,6 +31,18 @@ func (s *Service) PublishContent(ctx context.Context, in PublishContentInput) (*
 	if err := store.CheckID("req", in.RequestID, "input", "requestId"); err != nil {
 		return nil, err
 	}
+	same := in
+	same.IdempotencyKey = nil
+	call := idempotency.Call{Owner: viewer.ID, Operation: "publishContent", Key: in.IdempotencyKey, Input: same}
+	if answer, ok, err := s.keys.Earlier(ctx, call); err != nil {
+		return nil, err
+	} else if ok { // the request may be gone since
+		p, err := s.Get(ctx, answer.Values[0])
+		if err != nil {
+			return nil, err
+		}
+		return &Written{p, answer.Cursor}, nil
+	}
 	made, err := s.Made(ctx, in.RequestID)
 	if err != nil {
 		return nil, at(err, "input", "requestId")
@@ -39,7 +51,5 @@ func (s *Service) PublishContent(ctx context.Context, in PublishContentInput) (*
 	if err := post.Validate(); err != nil {
 		return nil, err
 	}
-	same := in
-	same.IdempotencyKey = nil
-	return s.once(ctx, idempotency.Call{Owner: viewer.ID, Operation: "publishContent", Key: in.IdempotencyKey, Input: same}, post)
+	return s.once(ctx, call, post)
 }

@@ -4,6 +4,7 @@ package idempotency
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"parley/internal/apperr"
@@ -100,6 +101,23 @@ func (k *Keys) Once(ctx context.Context, call Call, work func(ctx context.Contex
 	}
 	return answer, nil
 }
+
+// Earlier gives the answer of an earlier call with the same key, and whether there was one,
+// for calls that check outside of their transaction what may have changed since: the first
+// answer holds whatever has. It fails as Once does.
+func (k *Keys) Earlier(ctx context.Context, call Call) (answer Answer, ok bool, err error) {
+	if call.Key == nil {
+		return Answer{}, false, nil
+	}
+	answer, err = k.Once(ctx, call, func(context.Context) ([]string, error) { return nil, errFirst })
+	if errors.Is(err, errFirst) {
+		return Answer{}, false, nil
+	}
+	return answer, err == nil, err
+}
+
+// errFirst takes back what Once noted of a call that is the first one.
+var errFirst = errors.New("no call before this had the key")
 
 func (c Call) claim() (*Claim, error) {
 	if c.Key == nil {
