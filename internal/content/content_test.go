@@ -518,6 +518,17 @@ func TestAPromptThatLeavesNoRoomIsRefused(t *testing.T) {
 		r.refused(err, apperr.BadInput)
 		require.ErrorContains(t, err, "100 tokens")
 		r.ask(content.Image) // which is cut
+		reads := r.Ask
+		r.Ask = func(_ context.Context, _ string, q any) (json.RawMessage, error) {
+			if asked, ok := q.(jobspec.PromptQuery); ok && asked.Draw != nil && asked.Draw.Width == 63 {
+				return nil, &jobspec.Failure{Code: jobspec.CodeInvalidInput, Message: "A side of 63 pixels can't be drawn."}
+			}
+			return json.Marshal(answer)
+		}
+		_, err = r.Request(r.as(owner), content.RequestInput{Prompt: "a cat", Kind: content.Image, Options: &content.Options{Image: &content.ImageOptions{Width: ptr(63)}}})
+		r.refused(err, apperr.BadInput)
+		require.ErrorContains(t, err, "63 pixels")
+		r.Ask = reads
 		checks, err := r.CheckPrompt(r.as(owner), "a cat in a hat", content.Image)
 		require.NoError(t, err)
 		require.Len(t, checks, 1)

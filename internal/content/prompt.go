@@ -40,7 +40,7 @@ func (s *Service) CheckPrompt(ctx context.Context, prompt string, k Kind) ([]*Pr
 		if err != nil {
 			return nil, err
 		}
-		a, err := s.read(ctx, model, prompt)
+		a, err := s.read(ctx, model, jobspec.PromptQuery{Prompt: prompt})
 		if err != nil {
 			return nil, err
 		}
@@ -57,13 +57,13 @@ func (s *Service) CheckPrompt(ctx context.Context, prompt string, k Kind) ([]*Pr
 }
 
 // read asks a worker what a model reads of a prompt.
-func (s *Service) read(ctx context.Context, model jobspec.Bundle, prompt string) (a jobspec.PromptAnswer, err error) {
+func (s *Service) read(ctx context.Context, model jobspec.Bundle, q jobspec.PromptQuery) (a jobspec.PromptAnswer, err error) {
 	if s.Ask == nil || model.Digest == "" {
 		return a, apperr.New(apperr.Unavailable, "No worker is there that could tell.")
 	}
 	ctx, end := context.WithTimeout(ctx, s.cfg.Deadline)
 	defer end()
-	data, err := s.Ask(ctx, jobspec.QuerySubject(model.Kind, model.Digest), jobspec.PromptQuery{Prompt: prompt})
+	data, err := s.Ask(ctx, jobspec.QuerySubject(model.Kind, model.Digest), q)
 	if err != nil {
 		var f *jobspec.Failure
 		if errors.As(err, &f) && f.Code == jobspec.CodeInvalidInput {
@@ -77,14 +77,25 @@ func (s *Service) read(ctx context.Context, model jobspec.Bundle, prompt string)
 	return a, nil
 }
 
-// checkRoom refuses a prompt that leaves a language model no room for an answer. Where
-// nobody can tell, the worker refuses it later.
-func (s *Service) checkRoom(ctx context.Context, model jobspec.Bundle, prompt string) error {
-	a, err := s.read(ctx, model, prompt)
+// check refuses what a model can't do: a prompt that leaves a language model no room for an
+// answer, a picture of a size or in steps that are none of the model's. Where nobody can
+// tell, the worker refuses it later.
+func (s *Service) check(ctx context.Context, model jobspec.Bundle, p plan) error {
+	var q jobspec.PromptQuery
+	switch work := p.payload.(type) {
+	case jobspec.Write:
+		q.Prompt = work.Ask
+	case jobspec.Draw:
+		q.Prompt, q.Draw = work.Prompt, &work
+	}
+	a, err := s.read(ctx, model, q)
+	var told *apperr.Error
 	switch {
 	case apperr.Is(err, apperr.Unavailable):
 		return nil
-	case err != nil:
+	case q.Draw != nil && apperr.Is(err, apperr.BadInput) && errors.As(err, &told):
+		return apperr.Input("options", "%s", told.Message)
+	case err != nil || q.Draw != nil:
 		return err
 	case a.Most > 0 && a.Tokens >= a.Most:
 		return apperr.Input("prompt", "The prompt has %d tokens, and the model %s has room for %d with its answer.", a.Tokens, model.Name, a.Most)

@@ -42,9 +42,10 @@ func (s *Service) Request(ctx context.Context, in RequestInput) (*Written, error
 		}
 		p := imagePlan(model.Name, in.Prompt, in.Options.Image)
 		if c == writing {
-			if p, err = textPlan(model.Name, in.Prompt, in.Options.Text); err == nil {
-				err = s.checkRoom(ctx, model, in.Prompt)
-			}
+			p, err = textPlan(model.Name, in.Prompt, in.Options.Text)
+		}
+		if err == nil {
+			err = s.check(ctx, model, p)
 		}
 		if err != nil {
 			return nil, err
@@ -140,6 +141,9 @@ func (s *Service) Regenerate(ctx context.Context, id string, key *string) (*Writ
 				return nil, err
 			}
 			p, err := anew(wished[c.part], model.Name)
+			if err == nil {
+				err = s.check(ctx, model, p)
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -4,6 +4,9 @@ package jobspec
 // asked where QuerySubject says for the model's kind and digest.
 type PromptQuery struct {
 	Prompt string `json:"prompt"`
+	// Draw is the picture that is wanted of the prompt: one that the model can't draw is
+	// refused. Nil where only the prompt is asked about.
+	Draw *Draw `json:"draw,omitempty"`
 }
 
 // PromptAnswer is what a model reads of a prompt.

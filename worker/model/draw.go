@@ -60,10 +60,16 @@ func (h painter) Bundle() jobspec.Bundle {
 func (h painter) QuerySubject() string { return jobspec.QuerySubject(jobspec.KindDraw, h.digest) }
 
 // Answer implements worker.Answerer: a jobspec.PromptQuery becomes a jobspec.PromptAnswer.
+// A picture that can't be drawn is refused as its task would be.
 func (h painter) Answer(_ context.Context, query json.RawMessage) (json.RawMessage, error) {
 	in, err := worker.Decode[jobspec.PromptQuery](query)
 	if err != nil {
 		return nil, err
+	}
+	if in.Draw != nil {
+		if err := h.Check(drawJob(*in.Draw)); err != nil {
+			return nil, withCode(err)
+		}
 	}
 	tokens, most, kept, err := h.Reads(in.Prompt)
 	if err != nil {
@@ -82,9 +88,7 @@ func (h painter) Handle(ctx context.Context, t worker.Task, progress func(float6
 	if err := sameDigest(in.Digest, h.digest); err != nil {
 		return nil, err
 	}
-	job := draw.Job{
-		Prompt: in.Prompt, Negative: in.Negative, Steps: in.Steps, Guidance: in.Guidance, Width: in.Width, Height: in.Height, Seed: in.Seed,
-	}
+	job := drawJob(in)
 	if err := h.Complete(&job); err != nil {
 		return nil, withCode(err)
 	}
@@ -112,6 +116,12 @@ func (h painter) Handle(ctx context.Context, t worker.Task, progress func(float6
 		PNG: file, Width: p.Width, Height: p.Height, Model: h.name, Digest: h.digest, Runtime: onnx.Version(),
 		Prompt: in.Prompt, Negative: in.Negative, Seed: in.Seed, Steps: job.Steps, Guidance: *job.Guidance,
 	})
+}
+
+func drawJob(in jobspec.Draw) draw.Job {
+	return draw.Job{
+		Prompt: in.Prompt, Negative: in.Negative, Steps: in.Steps, Guidance: in.Guidance, Width: in.Width, Height: in.Height, Seed: in.Seed,
+	}
 }
 
 // preview is what the latents of a picture so many pixels wide show already, as a file.

@@ -136,6 +136,25 @@ func TestAPromptIsCountedInTheModelsTokens(t *testing.T) {
 	assert.Greater(t, answer(t, painter, long[:next]).Tokens, a.Most)
 }
 
+// What can't be drawn is refused while somebody waits, as it would be later.
+func TestAPictureThatCantBeDrawnIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	h := served(t, testkit.Shared(t, "models", "random", "lcm-random"))
+	for name, c := range map[string]struct {
+		draw    jobspec.Draw
+		refused bool
+	}{
+		"its own size": {jobspec.Draw{Prompt: "a cat"}, false}, "a size": {jobspec.Draw{Width: 64, Height: 32, Steps: 50}, false},
+		"an odd width": {jobspec.Draw{Width: 63}, true}, "too large": {jobspec.Draw{Width: 2048, Height: 2048}, true},
+		"many steps": {jobspec.Draw{Steps: 51}, true}, "a negative prompt": {jobspec.Draw{Negative: "dogs"}, true},
+	} {
+		query, err := json.Marshal(jobspec.PromptQuery{Prompt: "a cat", Draw: &c.draw})
+		require.NoError(t, err)
+		_, err = h.(worker.Answerer).Answer(t.Context(), query) //nolint:forcetypeassert // the test ends where it is none
+		assert.Equal(t, c.refused, err != nil, "%s: %v", name, err)
+	}
+}
+
 func TestAPictureIsShownWhileItIsDrawn(t *testing.T) {
 	t.Parallel()
 	h := served(t, testkit.Shared(t, "models", "random", "lcm-random"))

@@ -130,6 +130,24 @@ func (p *Painter) Complete(job *Job) error {
 	return nil
 }
 
+// Check refuses what Draw would refuse of a job. It fails with a *pipeline.Error.
+func (p *Painter) Check(job Job) error {
+	if err := p.Complete(&job); err != nil {
+		return err
+	}
+	_, err := p.start(job.Steps)
+	return err
+}
+
+// start plans the steps of a picture.
+func (p *Painter) start(steps int) (scheduler.Run, error) {
+	run, err := p.scheduler.Start(steps)
+	if err != nil {
+		return run, pipeline.NewError(jobspec.CodeInvalidInput, "The model %s can't draw in %d steps: %v.", p.bundle.Name, steps, err)
+	}
+	return run, nil
+}
+
 // area is how many pixels a picture may have: a few times those that the model was made
 // for, as far as the decoder's work over them fits into memory. The model's own size may
 // be drawn in any case, up to ownArea.
@@ -167,9 +185,9 @@ type canvas struct {
 }
 
 func (c *canvas) draw(ctx context.Context) (*picture.Picture, error) {
-	schedule, err := c.scheduler.Start(c.job.Steps)
+	schedule, err := c.start(c.job.Steps)
 	if err != nil {
-		return nil, pipeline.NewError(jobspec.CodeInvalidInput, "The model %s can't draw in %d steps: %v.", c.bundle.Name, c.job.Steps, err)
+		return nil, err
 	}
 	d, err := c.newDenoiser(ctx)
 	if err != nil {
