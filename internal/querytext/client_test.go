@@ -113,7 +113,10 @@ func TestClient_SaysWhyThereIsNoTranslation(t *testing.T) {
 	left, leave := context.WithCancel(t.Context())
 	leave()
 	b := fresh()
-	b.hold = func(ctx context.Context) { <-ctx.Done() }
+	// The request is everybody's and goes on: until the test has its answer.
+	told := make(chan struct{})
+	defer close(told)
+	b.hold = func(context.Context) { <-told }
 	_, err := b.client(0).Understood(left, asked("perro", nil, "es"))
 	assert.ErrorIs(t, err, context.Canceled)
 }
